@@ -1,0 +1,146 @@
+"""The cotangent walk: one function for graphs and tapes, for every order.
+
+It sees a list of records, each with `spec`, `inputs`, `outputs` and `attrs`: the
+operations of a graph, or what a tape wrote down in eager mode. Cotangents are computed
+with public ops, so in a graph the walk builds ops and in eager mode it computes, and
+its result can be differentiated again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+from graphopt.graph.opspec import OpSpec
+from graphopt.ops.elementwise import add
+from graphopt.ops.reduction import sum_like
+
+
+class Record(Protocol):
+    """An op that was built or run."""
+
+    @property
+    def spec(self) -> OpSpec:
+        """The kind of op."""
+
+    @property
+    def inputs(self) -> tuple[Any, ...]:
+        """The inputs."""
+
+    @property
+    def outputs(self) -> tuple[Any, ...]:
+        """The outputs."""
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """The static attributes."""
+
+
+# Called for each record with its inputs: (record) -> context manager, to name scopes.
+Around = Callable[[Any], Any]
+
+
+def walk_cotangents(
+    records: Sequence[Record],
+    targets: Sequence[Any],
+    seeds: Sequence[Any],
+    sources: Sequence[Any],
+    stops: Iterable[Any] = (),
+    around: Around | None = None,
+) -> list[Any]:
+    """Returns the cotangent of each source, None where no path leads there.
+
+    Args:
+      records: In the order in which they ran.
+      targets: The tensors to differentiate.
+      seeds: Their cotangents.
+      sources: The tensors to differentiate by.
+      stops: Tensors taken as constants.
+      around: Makes a context manager for what a record's rule builds.
+    """
+    active = _reachable(records, sources)
+    stopped = {id(stop) for stop in stops}
+    cotangents: dict[int, Any] = {}
+    for target, seed in zip(targets, seeds, strict=True):
+        _accumulate(cotangents, target, seed)
+    for record in reversed(records):
+        outputs = record.outputs
+        if not any(id(output) in cotangents for output in outputs):
+            continue
+        if not any(id(tensor) in active for tensor in record.inputs):
+            continue
+        if not callable(record.spec.vjp):
+            continue
+        if stopped and all(id(output) in stopped for output in outputs):
+            continue
+        if around is None:
+            parts = _apply_rule(record, cotangents)
+        else:
+            with around(record):
+                parts = _apply_rule(record, cotangents)
+        for tensor, part in zip(record.inputs, parts, strict=True):
+            if part is None or id(tensor) not in active or id(tensor) in stopped:
+                continue
+            if not tensor.dtype.is_floating:
+                continue
+            _accumulate(cotangents, tensor, _shaped_like(part, tensor))
+    return [cotangents.get(id(source)) for source in sources]
+
+
+def _apply_rule(record: Record, cotangents: dict[int, Any]) -> tuple[Any, ...]:
+    given = tuple(cotangents.get(id(output)) for output in record.outputs)
+    one = len(record.outputs) == 1
+    parts: tuple[Any, ...] = record.spec.vjp(  # type: ignore[operator]
+        given[0] if one else given,
+        record.outputs[0] if one else record.outputs,
+        *record.inputs,
+        **record.attrs,
+    )
+    return parts
+
+
+def _shaped_like(part: Any, tensor: Any) -> Any:
+    if part.shape == tensor.shape and part.shape.is_fully_defined():
+        return part
+    return sum_like(part, tensor)
+
+
+def _accumulate(cotangents: dict[int, Any], tensor: Any, part: Any) -> None:
+    before = cotangents.get(id(tensor))
+    cotangents[id(tensor)] = part if before is None else add(before, part)
+
+
+def _reachable(records: Sequence[Record], sources: Sequence[Any]) -> set[int]:
+    """The tensors that depend on a source, by id, the sources included."""
+    active = {id(source) for source in sources}
+    for record in records:
+        if any(id(tensor) in active for tensor in record.inputs):
+            active.update(id(output) for output in record.outputs)
+    return active
+
+
+def explain_unconnected(
+    records: Sequence[Record], target: Any, source: Any
+) -> str | None:
+    """Says which op keeps a gradient from flowing from `target` to `source`.
+
+    Returns:
+      A sentence fragment with the op and the user's line, or None if no path of ops
+      leads from one to the other at all.
+    """
+    downstream = _reachable(records, [source])
+    if id(target) not in downstream:
+        return None
+    wanted = {id(target)}
+    for record in reversed(records):
+        if not any(id(output) in wanted for output in record.outputs):
+            continue
+        inputs = [t for t in record.inputs if id(t) in downstream]
+        passing = [t for t in inputs if t.dtype.is_floating]
+        blocked = record.spec.name == "StopGradient" or not callable(record.spec.vjp)
+        if inputs and (blocked or not passing or not record.outputs[0].dtype.is_floating):
+            site = getattr(record, "site", None)
+            name = getattr(record, "name", record.spec.name)
+            return f"blocked by {name!r} ({record.spec.name}), created at {site}"
+        wanted.update(id(t) for t in inputs)
+    return None

@@ -1,0 +1,188 @@
+"""`GradientTape`: writes down what runs, to differentiate it afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from graphopt.autodiff.cotangents import explain_unconnected, walk_cotangents
+from graphopt.autodiff.gradients import (
+    UnconnectedGradients,
+    fill_unconnected,
+    seed_for,
+    source_of,
+)
+from graphopt.graph import nest
+from graphopt.graph.context import modes
+from graphopt.graph.hooks import hooks
+from graphopt.graph.opspec import OpSpec
+from graphopt.graph.provenance import Site
+
+
+class EagerRecord(NamedTuple):
+    """An op that ran in eager mode."""
+
+    spec: OpSpec
+    inputs: tuple[Any, ...]
+    outputs: tuple[Any, ...]
+    attrs: dict[str, Any]
+    site: Site | None
+
+
+class GradientTape:
+    """Records ops in a `with` block and differentiates them.
+
+    Args:
+      persistent: Whether `gradient` may be called more than once.
+      watch_accessed_variables: Whether trainable variables are watched when read.
+
+    >>> import graphopt as tf
+    >>> x = tf.Variable(3.0)
+    >>> with tf.GradientTape() as tape:
+    ...     y = x * x
+    >>> float(tape.gradient(y, x))
+    6.0
+
+    Source: `tf.GradientTape`.
+    """
+
+    def __init__(
+        self, persistent: bool = False, watch_accessed_variables: bool = True
+    ) -> None:
+        self._persistent = persistent
+        self._watch_accessed = watch_accessed_variables
+        self._records: list[Any] = []
+        self._watched: set[int] = set()
+        self._variables: dict[int, Any] = {}
+        self._keep: list[Any] = []
+        self._recording = False
+        self._used = False
+
+    def __enter__(self) -> GradientTape:
+        if self._recording:
+            raise ValueError("Tape is still recording, it cannot be entered again.")
+        self._start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._recording:
+            self._stop()
+
+    def _start(self) -> None:
+        modes.tapes = (*modes.tapes, self)
+        self._recording = True
+
+    def _stop(self) -> None:
+        modes.tapes = tuple(tape for tape in modes.tapes if tape is not self)
+        self._recording = False
+
+    def watch(self, tensor: Any) -> None:
+        """Makes derivatives by a tensor, or a nest of them, available.
+
+        Raises:
+          ValueError: Something in the nest is not floating-point.
+        """
+        for item in nest.flatten(tensor):
+            source = source_of(hooks.convert(item) if not _is_traced(item) else item)
+            if not source.dtype.is_floating:
+                raise ValueError(
+                    f"Only floating-point tensors can be watched; got {item!r}."
+                )
+            self._watched.add(id(source))
+            self._keep.append(source)
+            if hasattr(item, "handle"):
+                self._variables[id(source)] = item
+
+    def record(self, record: Any) -> None:
+        """Writes an op down if it depends on something watched (called by dispatch)."""
+        watched = self._watched
+        if any(id(tensor) in watched for tensor in record.inputs):
+            self._records.append(record)
+            watched.update(id(output) for output in record.outputs)
+
+    def variable_accessed(self, variable: Any) -> None:
+        """Watches a trainable variable that is read (called by variables)."""
+        if self._watch_accessed and variable.trainable:
+            source = variable.handle
+            if id(source) not in self._variables and source.dtype.is_floating:
+                self._watched.add(id(source))
+                self._variables[id(source)] = variable
+
+    def watched_variables(self) -> tuple[Any, ...]:
+        """Returns the variables that were watched, in the order of first use."""
+        return tuple(self._variables.values())
+
+    @contextlib.contextmanager
+    def stop_recording(self) -> Iterator[None]:
+        """Suspends recording for a block."""
+        if not self._recording:
+            raise RuntimeError("Tape is not recording.")
+        self._stop()
+        try:
+            yield
+        finally:
+            self._start()
+
+    def reset(self) -> None:
+        """Forgets everything recorded."""
+        self._records, self._watched, self._variables = [], set(), {}
+        self._keep = []
+
+    def gradient(
+        self,
+        target: Any,
+        sources: Any,
+        output_gradients: Any = None,
+        unconnected_gradients: Any = UnconnectedGradients.NONE,
+    ) -> Any:
+        """Returns the derivatives of sum(target) by each source.
+
+        Args:
+          target: Tensor or nest of tensors.
+          sources: Tensor, variable, or nest of them.
+          output_gradients: Cotangents of the targets; by default ones.
+          unconnected_gradients: `"none"` or `"zero"`.
+
+        Returns:
+          The structure of `sources`, with None where nothing connects the two.
+
+        Raises:
+          RuntimeError: A tape that is not persistent was used before.
+        """
+        if self._used and not self._persistent:
+            raise RuntimeError(
+                "A non-persistent GradientTape can only be used to compute one set of "
+                "gradients; use tf.GradientTape(persistent=True)."
+            )
+        if self._recording and not self._persistent:
+            self._stop()
+        self._used = True
+        targets = [hooks.convert(t) for t in nest.flatten(target)]
+        given = nest.flatten(output_gradients) if output_gradients is not None else None
+        seeds = [
+            seed_for(t, None if given is None else given[i])
+            for i, t in enumerate(targets)
+        ]
+        flat = [source_of(s) for s in nest.flatten(sources)]
+        live = [s for s in flat if id(s) in self._watched]
+        found = dict(
+            zip(
+                map(id, live),
+                walk_cotangents(tuple(self._records), targets, seeds, live),
+                strict=False,
+            )
+        )
+        parts = [
+            fill_unconnected(found.get(id(s)), s, unconnected_gradients) for s in flat
+        ]
+        return nest.pack_as(sources, parts)
+
+    def explain(self, target: Any, source: Any) -> str:
+        """Says why there is no gradient: which op blocked it, and where it was made."""
+        blocked = explain_unconnected(self._records, target, source_of(source))
+        return blocked or "not connected: the loss was computed without it"
+
+
+def _is_traced(item: Any) -> bool:
+    return hasattr(item, "handle") or hasattr(item, "op") or hasattr(item, "array")

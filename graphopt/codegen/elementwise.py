@@ -1,0 +1,230 @@
+"""Elementwise operations, fused or single -> one loop nest over flat memory.
+
+All buffers are contiguous, so an operand either moves along a dimension or is broadcast
+over it. Neighboring dimensions in which every operand does the same are merged; what
+remains is a short pattern, and most often one dimension. The pattern and the expression
+are the content of the kernel; sizes are arguments.
+
+An operand that does not move in the innermost loop is loaded outside of it. Stores come
+after all loads of an iteration, so a variable can be updated where it lies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from graphopt.codegen.expressions import expand_template
+from graphopt.dtypes import DType
+from graphopt.graph.graph import Operation
+from graphopt.graph.opspec import Effect, Elementwise
+from graphopt.ops.fused import FUSED_ELEMENTWISE, FusedBody, Instruction
+from graphopt.rewrite.fuse_elementwise import loop_shape
+from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
+
+
+def lower_elementwise(op: Operation) -> Lowered:
+    """Returns the call of the loop that computes an elementwise operation."""
+    body = op.attrs["body"] if op.spec is FUSED_ELEMENTWISE else body_of(op)
+    if 0 in body.shape:
+        return Lowered()
+    read = _values_read(body)
+    inputs = [i for i in range(body.input_count) if i in read]
+    shapes = [tuple(op.inputs[i].shape) for i in inputs]
+    sizes, patterns = merge_dimensions(body.shape, shapes)  # type: ignore[arg-type]
+    operands = tuple(
+        Operand(i, op.inputs[i].dtype, pattern)
+        for i, pattern in zip(inputs, patterns, strict=True)
+    )
+    request = KernelRequest("elementwise", write_source(body, operands, len(sizes)))
+    arguments: list[Argument] = [Word("input", i) for i in inputs]
+    arguments += [Word("output", i) for i in range(len(body.outputs))]
+    arguments += [Word("input", i) for i, _ in body.stores]
+    arguments += sizes
+    return Lowered((Call(request, tuple(arguments), sizes[0] if sizes else 1),))
+
+
+def body_of(op: Operation) -> FusedBody:
+    """Returns a single elementwise operation as a body of one instruction."""
+    shape = loop_shape(op)
+    assert shape is not None, op
+    count = len(op.inputs)
+    writes = op.spec.effect is Effect.WRITE
+    dtype = op.inputs[0].dtype if writes else op.outputs[0].dtype
+    instruction = Instruction(op.spec, tuple(range(count)), dtype, op.attrs, op.name)
+    return FusedBody(
+        shape,
+        count,
+        (instruction,),
+        () if writes else (count,),
+        ((0, count),) if writes else (),
+    )
+
+
+@dataclass(frozen=True)
+class Operand:
+    """An input that a loop reads: its number, its dtype, where it moves."""
+
+    value: int
+    dtype: DType
+    pattern: tuple[bool, ...]
+
+
+def _values_read(body: FusedBody) -> set[int]:
+    read: set[int] = {value for value in body.outputs}
+    for instruction in body.instructions:
+        template = _template(instruction)
+        read.update(
+            argument
+            for i, argument in enumerate(instruction.arguments)
+            if f"{{{i}}}" in template
+        )
+    return read
+
+
+def _template(instruction: Instruction) -> str:
+    kernel = instruction.spec.kernel
+    assert isinstance(kernel, Elementwise)
+    return kernel.expression
+
+
+def merge_dimensions(
+    shape: Sequence[int], operands: Sequence[Sequence[int]]
+) -> tuple[list[int], list[tuple[bool, ...]]]:
+    """Merges neighboring dimensions in which every operand does the same.
+
+    Args:
+      shape: The shape of the loop.
+      operands: Shapes that broadcast to it.
+
+    Returns:
+      The sizes of the merged dimensions, and for each operand whether it moves in each.
+
+    >>> merge_dimensions((2, 3, 4), [(2, 3, 4), (3, 4), ()])
+    ([2, 12], [(True, True), (False, True), (False, False)])
+    """
+    rank = len(shape)
+    padded = [(1,) * (rank - len(dims)) + tuple(dims) for dims in operands]
+    sizes: list[int] = []
+    patterns: list[tuple[bool, ...]] = []
+    for axis, size in enumerate(shape):
+        if size == 1:
+            continue
+        moves = tuple(dims[axis] != 1 for dims in padded)
+        if patterns and patterns[-1] == moves:
+            sizes[-1] *= size
+        else:
+            sizes.append(size)
+            patterns.append(moves)
+    return sizes, [tuple(p[i] for p in patterns) for i in range(len(operands))]
+
+
+def write_source(body: FusedBody, operands: tuple[Operand, ...], depth: int) -> str:
+    """Writes the text of a kernel; equal text means equal kernel."""
+    return _Writer(body, operands, depth).write()
+
+
+class _Writer:
+    """Writes one loop nest, outermost first."""
+
+    def __init__(
+        self, body: FusedBody, operands: tuple[Operand, ...], depth: int
+    ) -> None:
+        self.body = body
+        self.operands = operands
+        self.depth = depth
+        self.lines: list[str] = []
+        self.names = {operand.value: f"x{i}" for i, operand in enumerate(operands)}
+        self.dtypes = {operand.value: operand.dtype for operand in operands}
+        targets = [(value, f"y{i}") for i, value in enumerate(body.outputs)]
+        targets += [(v, f"s{i}") for i, (_, v) in enumerate(body.stores)]
+        self.targets = targets
+
+    def write(self) -> str:
+        self._line(-1, "def kernel(args, lo, hi):")
+        for i, operand in enumerate(self.operands):
+            self._line(0, f"p{i} = pointer_{_stored(operand.dtype)}(args[{i}])")
+        for i, (value, name) in enumerate(self.targets):
+            pointer = f"pointer_{_stored(self._dtype(value))}"
+            self._line(0, f"p{name} = {pointer}(args[{len(self.operands) + i}])")
+        first_size = len(self.operands) + len(self.targets)
+        for level in range(1, self.depth):
+            self._line(0, f"n{level} = args[{first_size + level}]")
+        self._load(0, level=-1)
+        for level in range(self.depth):
+            extent = "lo, hi" if level == 0 else f"n{level}"
+            self._line(level, f"for i{level} in range({extent}):")
+            self._offsets(level)
+            self._load(level + 1, level)
+        self._compute(self.depth)
+        return "\n".join(self.lines) + "\n"
+
+    def _line(self, level: int, text: str) -> None:
+        self.lines.append("    " * (level + 1) + text)
+
+    def _offsets(self, level: int) -> None:
+        """Tracks each operand's position over the dimensions that it moves in."""
+        before = "" if level == 0 else f"o{level - 1}"
+        text = f"i{level}" if level == 0 else f"{before} * n{level} + i{level}"
+        self._line(level + 1, f"o{level} = {text}")
+        for i, operand in enumerate(self.operands):
+            if all(operand.pattern) or not operand.pattern[level]:
+                continue
+            moved = [k for k in range(level) if operand.pattern[k]]
+            start = f"o{i}_{moved[-1]} * n{level} + " if moved else ""
+            self._line(level + 1, f"o{i}_{level} = {start}i{level}")
+
+    def _load(self, indent: int, level: int) -> None:
+        """Loads the operands whose last moving dimension is `level`."""
+        for i, operand in enumerate(self.operands):
+            last = max((k for k, m in enumerate(operand.pattern) if m), default=-1)
+            if last != level:
+                continue
+            whole = all(operand.pattern)
+            at = "0" if level < 0 else f"o{level}" if whole else f"o{i}_{level}"
+            text = f"p{i}[{at}]" + (" != 0" if operand.dtype.is_bool else "")
+            self._line(indent, f"x{i} = {text}")
+
+    def _compute(self, indent: int) -> None:
+        for j, instruction in enumerate(self.body.instructions):
+            value = self.body.input_count + j
+            template = _template(instruction)
+            arguments = instruction.arguments
+            names = tuple(self.names.get(argument, "unused") for argument in arguments)
+            operand = self._operand_dtype(instruction)
+            text = expand_template(template, names, operand)
+            self.names[value] = f"v{j}"
+            self.dtypes[value] = instruction.dtype
+            cast = _cast(text, operand, instruction.dtype, template)
+            self._line(indent, f"v{j} = {cast}")
+        at = f"o{self.depth - 1}" if self.depth else "0"
+        for value, name in self.targets:
+            source = self.names[value]
+            if self._dtype(value).is_bool:
+                source = f"uint8({source})"
+            self._line(indent, f"p{name}[{at}] = {source}")
+
+    def _operand_dtype(self, instruction: Instruction) -> DType:
+        template = _template(instruction)
+        used = [a for i, a in enumerate(instruction.arguments) if f"{{{i}}}" in template]
+        return self.dtypes[used[-1] if used else instruction.arguments[-1]]
+
+    def _dtype(self, value: int) -> DType:
+        if value < self.body.input_count:
+            return self.dtypes[value]
+        return self.body.instructions[value - self.body.input_count].dtype
+
+
+def _stored(dtype: DType) -> str:
+    """The type in memory: truth values are bytes."""
+    return "uint8" if dtype.is_bool else dtype.name
+
+
+def _cast(text: str, operand: DType, result: DType, template: str) -> str:
+    """Gives an expression exactly the result's dtype: integers wrap, floats round."""
+    if not result.is_bool:
+        return f"{result.name}({text})"
+    if operand.is_bool or template != "{0}":
+        return f"boolean({text})"
+    return f"({text} != {operand.name}(0))"
+

@@ -1,0 +1,288 @@
+"""Reductions -> kernels that add up in one fixed tree, whatever runs them.
+
+An array that is reduced looks like [outer, n, inner] once neighboring dimensions of the
+same kind are merged; several reduced blocks are taken one after the other, the last one
+first. Floats are added up in float64 by eight accumulators in blocks of 1024, and the
+blocks are added with compensation, so a sum of 2^25 float32 is right to the last bit.
+The tree depends on the shape alone: not on threads, not on how the range was cut.
+
+A long row is first reduced in pieces of 16384 to partial results, by the same kernel,
+so that several workers can share even the sum of a whole array.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from graphopt.dtypes import DType, float64, int64
+from graphopt.graph.graph import Operation
+from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
+
+PIECE = 1 << 14
+BLOCK = 1024
+ROWS_PER_BLOCK = 128
+
+
+class _Kind(NamedTuple):
+    """How a reduction starts, combines and ends."""
+
+    start: str
+    combine: str
+    compensated: bool = False
+
+
+_KINDS = {
+    "sum": _Kind("{t}(0)", "{a} + {x}", True),
+    "mean": _Kind("{t}(0)", "{a} + {x}", True),
+    "prod": _Kind("{t}(1)", "{a} * {x}"),
+    "max": _Kind("{lowest}", "({x} if ({x} >= {a}) | ({x} != {x}) else {a})"),
+    "min": _Kind("{highest}", "({x} if ({x} <= {a}) | ({x} != {x}) else {a})"),
+    "any": _Kind("{t}(0)", "{a} | {x}"),
+    "all": _Kind("{t}(1)", "{a} & {x}"),
+}
+
+
+def lower_reduce(op: Operation, option: str) -> Lowered:
+    """Returns the calls that compute a reduction."""
+    x, out = op.inputs[0], op.outputs[0]
+    axis = op.attrs["axis"]
+    shape = [int(dim) for dim in x.shape if dim is not None]
+    kept = [axis is not None and i not in axis for i in range(len(shape))]
+    blocks = merge_blocks(shape, kept)
+    count = math.prod(n for n, keep in blocks if not keep)
+    if math.prod(n for n, keep in blocks if keep) == 0:
+        return Lowered()
+    return _Plan(option, x.dtype, out.dtype, count).lower(blocks)
+
+
+def merge_blocks(shape: list[int], kept: list[bool]) -> list[tuple[int, bool]]:
+    """Merges neighboring dimensions that are all kept or all reduced.
+
+    >>> merge_blocks([2, 3, 4, 5], [True, True, False, True])
+    [(6, True), (4, False), (5, True)]
+    """
+    blocks: list[tuple[int, bool]] = []
+    for size, keep in zip(shape, kept, strict=True):
+        if size == 1:
+            continue
+        if blocks and blocks[-1][1] == keep:
+            blocks[-1] = (blocks[-1][0] * size, keep)
+        else:
+            blocks.append((size, keep))
+    return blocks
+
+
+class _Plan:
+    """Collects the stages of one reduction."""
+
+    def __init__(self, option: str, source: DType, result: DType, count: int) -> None:
+        self.option = option
+        self.result = result
+        self.wide = wide_type(source)
+        self.divisor = count if option == "mean" else 1
+        self.dtype = source
+        self.at = Word("input", 0)
+        self.calls: list[Call] = []
+        self.scratch: list[int] = []
+
+    def lower(self, blocks: list[tuple[int, bool]]) -> Lowered:
+        """Reduces block after block, the last one first."""
+        reduced = [i for i, (_, keep) in enumerate(blocks) if not keep]
+        if not reduced:
+            blocks = [*blocks, (1, False)]
+            reduced = [len(blocks) - 1]
+        for position in reversed(reduced):
+            outer = math.prod(n for n, _ in blocks[:position])
+            n = blocks[position][0]
+            inner = math.prod(n for n, _ in blocks[position + 1 :])
+            final = position == reduced[0]
+            if inner == 1:
+                self._rows(outer, n, final)
+            else:
+                self._columns(outer, n, inner, final)
+            del blocks[position]
+        return Lowered(tuple(self.calls), tuple(self.scratch))
+
+    def _target(self, elements: int, final: bool) -> tuple[Word, DType]:
+        if final:
+            return Word("output", 0), self.result
+        return self._new_scratch(elements), self.wide
+
+    def _new_scratch(self, elements: int) -> Word:
+        self.scratch.append(elements * 8)
+        return Word("scratch", len(self.scratch) - 1)
+
+    def _rows(self, outer: int, n: int, final: bool) -> None:
+        if outer == 1 and n > 2 * PIECE:
+            pieces = -(-n // PIECE)
+            partial = self._new_scratch(pieces)
+            self._call_rows(partial, self.wide, PIECE, n, pieces, 1)
+            self.at, self.dtype, n = partial, self.wide, pieces
+        target, dtype = self._target(outer, final)
+        divisor = self.divisor if final else 1
+        self._call_rows(target, dtype, n, outer * n, outer, divisor)
+        self.at, self.dtype = target, dtype
+
+    def _call_rows(
+        self, target: Word, dtype: DType, n: int, total: int, rows: int, divisor: int
+    ) -> None:
+        source = _rows_source(self.option, self.dtype, self.wide, dtype)
+        arguments: tuple[Argument, ...] = (self.at, target, n, total, divisor)
+        self.calls.append(Call(KernelRequest("reduce", source), arguments, rows))
+
+    def _columns(self, outer: int, n: int, inner: int, final: bool) -> None:
+        target, dtype = self._target(outer * inner, final)
+        totals = self._new_scratch(outer * inner)
+        partial = self._new_scratch(outer * inner)
+        width = 512
+        blocks = -(-inner // width)
+        source = _columns_source(self.option, self.dtype, self.wide, dtype)
+        divisor = self.divisor if final else 1
+        arguments: tuple[Argument, ...] = (
+            self.at,
+            target,
+            totals,
+            partial,
+            n,
+            inner,
+            width,
+            blocks,
+            divisor,
+        )
+        request = KernelRequest("reduce", source)
+        self.calls.append(Call(request, arguments, outer * blocks))
+        self.at, self.dtype = target, dtype
+
+
+def wide_type(dtype: DType) -> DType:
+    """The type to combine in: float64 for floats, int64 for integers."""
+    if dtype.is_floating:
+        return float64
+    return dtype if dtype.is_bool else int64
+
+
+def _names(option: str, source: DType, wide: DType) -> dict[str, str]:
+    kind = _KINDS[option]
+    t = "uint8" if wide.is_bool else wide.name
+    if source.is_floating:
+        lowest, highest = f"{t}(-1e999)", f"{t}(1e999)"
+    elif wide is int64:
+        info = (int(source.min), int(source.max)) if source.is_integer else (0, 1)
+        lowest, highest = f"{t}({info[0]})", f"{t}({info[1]})"
+    else:
+        lowest = highest = f"{t}(0)"
+    start = kind.start.format(t=t, lowest=lowest, highest=highest)
+    return {"t": t, "start": start}
+
+
+def _memory(dtype: DType) -> str:
+    return "uint8" if dtype.is_bool else dtype.name
+
+
+def _finish(total: str, wide: DType, result: DType, option: str) -> str:
+    """Writes the value to be stored; only means are divided."""
+    value = total
+    if option == "mean":
+        value = f"{total} / float64(divisor)"
+    return f"{_memory(result)}({value})"
+
+
+def _rows_source(option: str, source: DType, wide: DType, result: DType) -> str:
+    kind, names = _KINDS[option], _names(option, source, wide)
+    t, start = names["t"], names["start"]
+
+    def combine(a: str, x: str) -> str:
+        return kind.combine.format(a=a, x=x)
+
+    loads = "\n".join(
+        f"                a{i} = {t}({combine(f'a{i}', f'{t}(x[j + {i}])')})"
+        for i in range(8)
+    )
+    starts = "\n".join(f"            a{i} = {start}" for i in range(8))
+    tree = [f"a{i}" for i in range(8)]
+    while len(tree) > 1:
+        tree = [
+            f"{t}({combine(tree[i], tree[i + 1])})" for i in range(0, len(tree), 2)
+        ]
+    compensated = kind.compensated and wide is float64
+    if compensated:
+        add = """            new = total + block
+            if abs(total) >= abs(block):
+                lost += (total - new) + block
+            else:
+                lost += (block - new) + total
+            total = new"""
+        end = """        if lost - lost == 0.0:
+            total += lost
+"""
+    else:
+        add = f"            total = {t}({combine('total', 'block')})"
+        end = ""
+    return f"""def kernel(args, lo, hi):
+    x = pointer_{_memory(source)}(args[0])
+    y = pointer_{_memory(result)}(args[1])
+    n = args[2]
+    size = args[3]
+    divisor = args[4]
+    for row in range(lo, hi):
+        begin = row * n
+        stop = min(begin + n, size)
+        total = {start}
+        lost = 0.0
+        while begin < stop:
+            end = min(begin + {BLOCK}, stop)
+{starts}
+            j = begin
+            while j + 8 <= end:
+{loads}
+                j += 8
+            while j < end:
+                a0 = {t}({combine("a0", f"{t}(x[j])")})
+                j += 1
+            block = {tree[0]}
+{add}
+            begin = end
+{end}        y[row] = {_finish("total", wide, result, option)}
+"""
+
+
+def _columns_source(option: str, source: DType, wide: DType, result: DType) -> str:
+    kind, names = _KINDS[option], _names(option, source, wide)
+    t, start = names["t"], names["start"]
+
+    def combine(a: str, x: str) -> str:
+        return kind.combine.format(a=a, x=x)
+
+    return f"""def kernel(args, lo, hi):
+    x = pointer_{_memory(source)}(args[0])
+    y = pointer_{_memory(result)}(args[1])
+    total = pointer_{t}(args[2])
+    part = pointer_{t}(args[3])
+    n = args[4]
+    inner = args[5]
+    width = args[6]
+    blocks = args[7]
+    divisor = args[8]
+    for piece in range(lo, hi):
+        outer = piece // blocks
+        first = (piece - outer * blocks) * width
+        last = min(first + width, inner)
+        at = outer * inner
+        for c in range(at + first, at + last):
+            total[c] = {start}
+        row = 0
+        while row < n:
+            end = min(row + {ROWS_PER_BLOCK}, n)
+            for c in range(at + first, at + last):
+                part[c] = {start}
+            while row < end:
+                base = (outer * n + row) * inner - at
+                for c in range(at + first, at + last):
+                    part[c] = {t}({combine("part[c]", f"{t}(x[base + c])")})
+                row += 1
+            for c in range(at + first, at + last):
+                total[c] = {t}({combine("total[c]", "part[c]")})
+        for c in range(at + first, at + last):
+            y[c] = {_finish("total[c]", wide, result, option)}
+"""

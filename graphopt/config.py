@@ -1,0 +1,88 @@
+"""Settings: what `GRAPHOPT_*` variables and `with config(...)` can change.
+
+| setting | variable | meaning |
+|---|---|---|
+| `jit` | `GRAPHOPT_JIT` | `always`, `never`, or the number of interpreted runs first |
+| `strict` | `GRAPHOPT_STRICT` | no implicit default session |
+| `passes_off` | `GRAPHOPT_PASSES_OFF` | names of rewrites to leave out, comma separated |
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Iterator
+from typing import Any
+
+NEVER = 1 << 62
+
+
+@dataclasses.dataclass
+class Settings:
+    """The current values; read them as attributes of `settings`."""
+
+    jit: int | None = None
+    strict: bool = False
+    passes_off: tuple[str, ...] = ()
+
+    def interpreted_runs(self, writes_state: bool) -> int:
+        """How many runs of a fetch set are interpreted before it is compiled.
+
+        A fetch set that writes variables is a training step and compiles at once; one
+        that only reads may never run again, so its first two runs are interpreted. The
+        rule counts runs and nothing else: no measured time decides.
+        """
+        if self.jit is not None:
+            return self.jit
+        return 0 if writes_state else 2
+
+
+def _jit(text: str) -> int | None:
+    words = {"": None, "always": 0, "never": NEVER}
+    if text in words:
+        return words[text]
+    if text.isdigit():
+        return int(text)
+    raise ValueError(
+        f"GRAPHOPT_JIT is {text!r}; expected 'always', 'never' or a number of runs."
+    )
+
+
+def _from_environment() -> Settings:
+    off = os.environ.get("GRAPHOPT_PASSES_OFF", "")
+    return Settings(
+        jit=_jit(os.environ.get("GRAPHOPT_JIT", "")),
+        strict=os.environ.get("GRAPHOPT_STRICT", "") not in ("", "0"),
+        passes_off=tuple(name.strip() for name in off.split(",") if name.strip()),
+    )
+
+
+settings = _from_environment()
+
+
+@contextlib.contextmanager
+def config(**changes: Any) -> Iterator[Settings]:
+    """Changes settings for the length of a `with` block.
+
+    Args:
+      **changes: `jit` (`"always"`, `"never"` or a number), `strict`, `passes_off`.
+
+    >>> with config(jit="never") as current:
+    ...     current.interpreted_runs(writes_state=True) > 1000
+    True
+    """
+    if isinstance(changes.get("jit"), str):
+        changes["jit"] = _jit(changes["jit"])
+    known = {field.name for field in dataclasses.fields(Settings)}
+    unknown = set(changes) - known
+    if unknown:
+        raise TypeError(f"Unknown settings {sorted(unknown)}; known: {sorted(known)}.")
+    before = {name: getattr(settings, name) for name in changes}
+    try:
+        for name, value in changes.items():
+            setattr(settings, name, value)
+        yield settings
+    finally:
+        for name, value in before.items():
+            setattr(settings, name, value)

@@ -1,0 +1,165 @@
+"""Element types: `DType`, the names that users write for them, and promotion."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+class DType:
+    """The element type of a tensor.
+
+    Equality accepts whatever `as_dtype` does, as in TensorFlow.
+
+    >>> float32 == np.float32, float32 == "float32", float32 == int32
+    (True, True, False)
+
+    Source: `tf.dtypes.DType`.
+    """
+
+    __slots__ = ("as_numpy_dtype", "char", "name", "numpy", "size")
+
+    def __init__(self, name: str, numpy_type: type[np.generic]) -> None:
+        self.name = name
+        self.as_numpy_dtype = numpy_type
+        self.numpy: np.dtype[Any] = np.dtype(numpy_type)
+        self.size = self.numpy.itemsize
+        self.char = self.numpy.char
+
+    @property
+    def is_floating(self) -> bool:
+        """Whether values are floating-point numbers."""
+        return self.numpy.kind == "f"
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether values are integers; bool is none."""
+        return self.numpy.kind in "iu"
+
+    @property
+    def is_bool(self) -> bool:
+        """Whether values are truth values."""
+        return self.numpy.kind == "b"
+
+    @property
+    def is_unsigned(self) -> bool:
+        """Whether values are integers without a sign."""
+        return self.numpy.kind == "u"
+
+    @property
+    def is_complex(self) -> bool:
+        """Always False: complex types are not supported."""
+        return False
+
+    @property
+    def base_dtype(self) -> DType:
+        """The type itself; TensorFlow 1 had reference types."""
+        return self
+
+    @property
+    def min(self) -> Any:
+        """The smallest finite value."""
+        return (np.finfo if self.is_floating else np.iinfo)(self.as_numpy_dtype).min
+
+    @property
+    def max(self) -> Any:
+        """The largest finite value."""
+        return (np.finfo if self.is_floating else np.iinfo)(self.as_numpy_dtype).max
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if other is None:
+            return False
+        try:
+            return as_dtype(other) is self
+        except (TypeError, NotImplementedError):
+            return False
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __repr__(self) -> str:
+        return f"tf.{self.name}"
+
+    def __str__(self) -> str:
+        return f"<dtype: '{self.name}'>"
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return as_dtype, (self.name,)
+
+
+float16 = DType("float16", np.float16)
+float32 = DType("float32", np.float32)
+float64 = DType("float64", np.float64)
+int8 = DType("int8", np.int8)
+int16 = DType("int16", np.int16)
+int32 = DType("int32", np.int32)
+int64 = DType("int64", np.int64)
+uint8 = DType("uint8", np.uint8)
+bool_ = DType("bool", np.bool_)
+
+ALL = (float16, float32, float64, int8, int16, int32, int64, uint8, bool_)
+FLOATING = (float16, float32, float64)
+_BY_NUMPY: dict[Any, DType] = {dtype.numpy: dtype for dtype in ALL}
+_BY_NAME = {dtype.name: dtype for dtype in ALL} | {
+    "half": float16,
+    "float": float32,
+    "double": float64,
+}
+_BY_PYTHON: dict[Any, DType] = {float: float32, int: int32, bool: bool_}
+_ABSENT = ("bfloat16", "complex64", "complex128", "uint16", "uint32", "uint64")
+
+
+def as_dtype(value: Any) -> DType:
+    """Returns the `DType` that a DType, NumPy dtype, Python type or name stands for.
+
+    >>> as_dtype("float64"), as_dtype(np.int32), as_dtype(bool)
+    (tf.float64, tf.int32, tf.bool)
+
+    Raises:
+      TypeError: `value` names no type.
+      NotImplementedError: It names a type that graphopt does not have.
+
+    Source: `tf.as_dtype`.
+    """
+    if isinstance(value, DType):
+        return value
+    found = from_numpy(value) if isinstance(value, np.dtype) else None
+    if found is None and isinstance(value, str):
+        found = _BY_NAME.get(value)
+    elif found is None and isinstance(value, type):
+        found = _BY_PYTHON.get(value)
+    if found is not None:
+        return found
+    if isinstance(value, str) and value in _ABSENT:
+        raise NotImplementedError(_not_supported(value))
+    if value is not None:
+        try:
+            return _checked(np.dtype(value))
+        except TypeError:
+            pass
+    raise TypeError(
+        f"Cannot convert {value!r} to a dtype; expected one of "
+        f"{', '.join(dtype.name for dtype in ALL)}."
+    )
+
+
+def from_numpy(dtype: np.dtype[Any]) -> DType | None:
+    """Returns the DType of a NumPy dtype in native byte order, or None."""
+    return _BY_NUMPY.get(dtype)
+
+
+def _checked(dtype: np.dtype[Any]) -> DType:
+    found = _BY_NUMPY.get(dtype.newbyteorder("="))
+    if found is None:
+        raise NotImplementedError(_not_supported(str(dtype)))
+    return found
+
+
+def _not_supported(name: str) -> str:
+    return (
+        f"The dtype {name} is not supported; expected one of "
+        f"{', '.join(dtype.name for dtype in ALL)}."
+    )

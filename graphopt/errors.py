@@ -1,0 +1,156 @@
+"""The `tf.errors` classes and the one builder of messages.
+
+A user of TensorFlow catches `tf.errors.InvalidArgumentError`, a user of Python catches
+`ValueError`. Both are right here: every class derives from `OpError` and from the
+builtin that fits. `fail` puts the five parts of a message in one order, so that an
+error always says what failed, what was found, what was expected, where the user made
+the op and what to do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class OpError(Exception):
+    """An op failed to be built or to run.
+
+    Args:
+      node_def: The description of the op, or None.
+      op: The `Operation` that failed, or None in eager mode.
+      message: What happened.
+
+    Source: `tf.errors.OpError`.
+    """
+
+    error_code: int = 2
+
+    def __init__(
+        self, node_def: Any = None, op: Any = None, message: str | None = None
+    ) -> None:
+        if message is None and isinstance(node_def, str):
+            node_def, message = None, node_def
+        self.node_def = node_def
+        self.op = op
+        self.message = message or ""
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class InvalidArgumentError(OpError, ValueError):
+    """An op received an argument that it cannot work with."""
+
+    error_code = 3
+
+
+class NotFoundError(OpError, LookupError):
+    """A thing that was asked for by name does not exist."""
+
+    error_code = 5
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class ResourceExhaustedError(OpError, MemoryError):
+    """The result would not fit into memory."""
+
+    error_code = 8
+
+
+class FailedPreconditionError(OpError, RuntimeError):
+    """The state that an op needs is missing, as an uninitialized variable."""
+
+    error_code = 9
+
+
+class OutOfRangeError(OpError, IndexError):
+    """An iteration went past its end."""
+
+    error_code = 11
+
+
+class UnimplementedError(OpError, NotImplementedError):
+    """The op exists, this use of it does not."""
+
+    error_code = 12
+
+
+class OperatorNotAllowedInGraphError(TypeError):
+    """Python asked a symbolic tensor for a value that it has only when it runs."""
+
+
+class GraphoptWarning(UserWarning):
+    """The base class of every warning that graphopt gives."""
+
+
+class _DtypeMismatch(InvalidArgumentError, TypeError):
+    """TensorFlow raises TypeError in graph mode and InvalidArgumentError in eager."""
+
+
+_DtypeMismatch.__name__ = _DtypeMismatch.__qualname__ = "InvalidArgumentError"
+DtypeMismatchError = _DtypeMismatch
+
+ErrorT = TypeVar("ErrorT", bound=Exception)
+
+
+def fail(
+    error: type[ErrorT],
+    what: str,
+    *,
+    got: str | None = None,
+    expected: str | None = None,
+    op: Any = None,
+    site: str | None = None,
+    remedy: str | None = None,
+) -> ErrorT:
+    """Builds an exception whose message has the five parts in their fixed order.
+
+    Args:
+      error: The class to build.
+      what: What failed, starting with the words that TensorFlow uses where users
+        match on them.
+      got: What was found: shapes, dtypes, values.
+      expected: What would have been right.
+      op: The `Operation` concerned; its name, type and the user's line are added.
+      site: `file:line` of the user, where there is no op.
+      remedy: What to do about it.
+
+    Returns:
+      The exception, to be raised by the caller.
+    """
+    parts = [what]
+    if got is not None:
+        parts.append(f"got {got}")
+    if expected is not None:
+        parts.append(f"expected {expected}")
+    if op is not None:
+        parts.append(f"op {op.name!r} ({op.type})")
+        site = site or op.site_text
+    if site:
+        parts.append(f"created at {site}")
+    if remedy:
+        parts.append(f"try {remedy}")
+    message = "; ".join(part.rstrip(".") for part in parts) + "."
+    if issubclass(error, OpError):
+        return error(getattr(op, "node_def", None), op, message)
+    return error(message)
+
+
+def describe_shapes(*things: Any) -> str:
+    """Writes shapes and dtypes as `float32[2, 3] and float32[4]`."""
+    return " and ".join(
+        f"{thing.dtype.name}{format_shape(thing.shape)}" for thing in things
+    )
+
+
+def format_shape(shape: Sequence[int | None]) -> str:
+    """Writes a shape as `[2, ?]`."""
+    if getattr(shape, "rank", 0) is None:
+        return "<unknown rank>"
+    return "[" + ", ".join("?" if dim is None else str(dim) for dim in shape) + "]"

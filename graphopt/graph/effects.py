@@ -1,0 +1,51 @@
+"""Which variables an op reads and writes.
+
+A variable is a `VarHandleOp` whose `variable` attribute is the key of its storage.
+Reads and writes take that op's output as their first input, so that data edges alone
+say who touches what; a fused op lists what it writes in its body.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphopt.graph.graph import Operation
+from graphopt.graph.opspec import Effect
+from graphopt.graph.tensor import GraphTensor
+
+HANDLE = "VarHandleOp"
+FUSED = "FusedElementwise"
+
+
+def variable_of(handle: GraphTensor) -> Any:
+    """Returns the key of the variable behind a handle tensor."""
+    return handle.op.attrs["variable"]
+
+
+def is_handle(tensor: GraphTensor) -> bool:
+    """Returns whether a tensor is the handle of a variable."""
+    return tensor.op.spec.name == HANDLE
+
+
+def variable_read(op: Operation) -> Any | None:
+    """Returns the variable that a read op reads, or None for any other op."""
+    return variable_of(op.inputs[0]) if op.spec.effect is Effect.READ else None
+
+
+def handles_written(op: Operation) -> tuple[GraphTensor, ...]:
+    """Returns the handle tensors that an op writes through."""
+    if op.spec.effect is Effect.WRITE:
+        return (op.inputs[0],)
+    if op.spec.name == FUSED:
+        return tuple(op.inputs[index] for index, _ in op.attrs["body"].stores)
+    return ()
+
+
+def variables_written(op: Operation) -> tuple[Any, ...]:
+    """Returns the variables that an op writes."""
+    return tuple(variable_of(handle) for handle in handles_written(op))
+
+
+def has_side_effect(op: Operation) -> bool:
+    """Returns whether an op must run even if nobody uses its outputs."""
+    return op.spec.effect in (Effect.WRITE, Effect.HOST) or bool(handles_written(op))

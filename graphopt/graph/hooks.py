@@ -1,0 +1,48 @@
+"""Function slots that folders further right fill when they load.
+
+`Operation.run`, the operators of tensors and the notebook pictures are methods of
+types that live here, while the code behind them lives in `ops`, `runtime` and `viz`,
+which may import this folder but not the other way round. Each slot has one writer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+def _missing(*_args: Any, **_keywords: Any) -> Any:
+    raise RuntimeError("graphopt is not fully imported; import graphopt first.")
+
+
+class Hooks:
+    """The slots; see the attribute comments for who fills each and when it is called."""
+
+    # ops: one function per Python operator, by its TensorFlow name ("add", "neg", ...)
+    operators: dict[str, Callable[..., Any]]
+    # ops: any value -> Tensor, in the current mode
+    convert: Callable[..., Any]
+    # runtime: (Operation, feed_dict, session) -> None
+    run_operation: Callable[..., Any]
+    # runtime: (Tensor, feed_dict, session) -> array
+    evaluate_tensor: Callable[..., Any]
+    # runtime: an op is run at once: (spec, inputs, attrs, name) -> EagerTensor(s)
+    run_eagerly: Callable[..., Any]
+    # cli: told of every Graph made and of every train op, so that `show` finds them
+    on_graph: Callable[..., Any] | None
+    on_train_op: Callable[..., Any] | None
+    # viz: Graph -> svg text
+    draw_svg: Callable[..., Any]
+
+    def __init__(self) -> None:
+        self.operators = {}
+        self.convert = _missing
+        self.run_operation = _missing
+        self.evaluate_tensor = _missing
+        self.run_eagerly = _missing
+        self.on_graph = None
+        self.on_train_op = None
+        self.draw_svg = _missing
+
+
+hooks = Hooks()

@@ -1,0 +1,182 @@
+"""`OpSpec`: all that is known of one kind of op, as a value in one table.
+
+The registry is the only place where an op is described. Shape inference, the eager
+kernel, the derivative, the native kernel, the tests, the viewer and the documentation
+all read the same entry, so adding an op is one block in one file. A class per op, as
+in PyTensor, spreads the same facts over methods that rewrites then match by accident
+of inheritance; a table can be listed, checked and refused.
+
+`register` refuses an entry that lacks a part: a rule for derivatives (or the statement
+that there is none), a kernel (or the reason why it runs on the host), samples.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+import string
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from graphopt.dtypes import ALL, DType, float16
+
+
+class _NotDifferentiable:
+    def __repr__(self) -> str:
+        return "NOT_DIFFERENTIABLE"
+
+
+NOT_DIFFERENTIABLE: Final = _NotDifferentiable()
+
+
+class Effect(enum.Enum):
+    """What running an op does besides computing its outputs."""
+
+    NONE = "none"
+    READ = "reads a variable"
+    WRITE = "writes a variable"
+    RANDOM = "draws random numbers"
+    HOST = "runs Python"
+
+
+@dataclass(frozen=True)
+class Elementwise:
+    """A kernel that is one expression over elements, `{0}` being the first input."""
+
+    expression: str
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kernel made by a generator of its own, as `matmul` or `reduce`."""
+
+    name: str
+    option: str = ""
+
+
+@dataclass(frozen=True)
+class Alias:
+    """No kernel: the output is the memory of the first input under another shape."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """No kernel: the value is given from outside (placeholder, constant, variable)."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """Runs from Python between native segments."""
+
+    reason: str
+
+
+Kernel = Elementwise | Family | Alias | Source | Host
+
+# The functions that an expression may call; codegen has an implementation of each.
+EXPRESSION_FUNCTIONS: Final = frozenset(
+    "abs ceil cos erf exp expm1 floor floordiv floormod isfinite isinf isnan log log1p "
+    "maximum minimum pow round rsqrt select sigmoid sign sin softplus sqrt tan tanh "
+    "zero one".split()
+)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Inputs and attributes on which the contract tests run an op."""
+
+    inputs: tuple[Any, ...]
+    attrs: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BadInput:
+    """Inputs that must be refused, with the error and words of its message."""
+
+    inputs: tuple[Any, ...]
+    attrs: dict[str, Any]
+    error: type[Exception]
+    match: str
+
+
+@dataclass(frozen=True, eq=False)
+class OpSpec:
+    """The description of one kind of op.
+
+    Attributes:
+      name: The type, as TensorFlow spells it (`AddV2`).
+      infer: `(*inputs, **attrs) -> (shape, dtype)` or a list of such pairs; inputs have
+        `.shape` and `.dtype`. Raises ValueError or TypeError for what does not fit.
+      compute: `(*arrays, **attrs) -> array` or a tuple: NumPy reference, eager kernel.
+      vjp: `(g, y, *inputs, **attrs) -> cotangents`, written with public ops;
+        or NOT_DIFFERENTIABLE.
+      kernel: How the op becomes native code.
+      types: Type letters of the inputs: `T` are all of one dtype, `*` repeats the last,
+        a dtype name stands for itself, `any` for no rule.
+      dtypes: The element types that `T` may have.
+      samples: Makes the samples of the contract tests.
+      errors: Makes the inputs that must be refused.
+      effect: What it does besides computing.
+      outputs: The number of outputs.
+      kernel_inputs: The inputs whose elements the kernel reads, where the others give
+        only their shape; by default all.
+    """
+
+    name: str
+    infer: Callable[..., Any]
+    compute: Callable[..., Any]
+    vjp: Callable[..., Any] | _NotDifferentiable
+    kernel: Kernel
+    samples: Callable[[], Sequence[Sample]]
+    errors: Callable[[], Sequence[BadInput]] = tuple
+    types: tuple[str, ...] = ("T*",)
+    dtypes: tuple[DType, ...] = ALL
+    effect: Effect = Effect.NONE
+    outputs: int = 1
+    kernel_inputs: tuple[int, ...] | None = None
+    host_dtypes: tuple[DType, ...] = (float16,)
+
+    @property
+    def is_pure(self) -> bool:
+        """Whether running it twice or never makes no difference."""
+        return self.effect in (Effect.NONE, Effect.READ)
+
+    def type_of_input(self, index: int) -> str:
+        """Returns the type letter of one input, repeating the last one."""
+        if index < len(self.types):
+            return self.types[index].rstrip("*")
+        return self.types[-1].rstrip("*")
+
+    def __repr__(self) -> str:
+        return f"<OpSpec {self.name}>"
+
+
+REGISTRY: Final[dict[str, OpSpec]] = {}
+
+
+def register(spec: OpSpec) -> OpSpec:
+    """Puts an op into the registry.
+
+    Raises:
+      ValueError: The name is taken, or the entry lacks a part.
+    """
+    if spec.name in REGISTRY:
+        raise ValueError(f"The op {spec.name} is registered twice.")
+    if not (callable(spec.vjp) or spec.vjp is NOT_DIFFERENTIABLE):
+        raise ValueError(f"{spec.name}: vjp must be a rule or NOT_DIFFERENTIABLE.")
+    if not isinstance(spec.kernel, Kernel):
+        raise ValueError(f"{spec.name}: kernel must be one of {Kernel}.")
+    if isinstance(spec.kernel, Elementwise):
+        _check_expression(spec.name, spec.kernel.expression)
+    if not spec.samples():
+        raise ValueError(f"{spec.name}: the contract tests need samples.")
+    REGISTRY[spec.name] = spec
+    return spec
+
+
+def _check_expression(name: str, expression: str) -> None:
+    text = "".join(part for part, *_ in string.Formatter().parse(expression))
+    unknown = set(re.findall(r"[A-Za-z_]\w*", text)) - EXPRESSION_FUNCTIONS
+    if unknown:
+        raise ValueError(f"{name}: the expression uses unknown names {unknown}.")

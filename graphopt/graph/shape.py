@@ -1,0 +1,180 @@
+"""`TensorShape`: a tuple of dimensions in which None is one that is not known yet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any, SupportsIndex, overload
+
+from graphopt.errors import format_shape
+
+
+class TensorShape(tuple[int | None, ...]):
+    """The shape of a tensor, a tuple with TensorFlow's methods.
+
+    A dimension that is not known before the run is None; a shape of which not even the
+    number of dimensions is known is `TensorShape(None)`.
+
+    >>> shape = TensorShape([None, 3])
+    >>> shape.rank, shape.as_list(), shape.is_fully_defined(), shape == (None, 3)
+    (2, [None, 3], False, True)
+
+    Source: `tf.TensorShape`.
+    """
+
+    unknown_rank: bool
+
+    def __new__(cls, dims: Any = None) -> TensorShape:
+        if isinstance(dims, TensorShape):
+            return dims
+        if isinstance(dims, SupportsIndex):
+            dims = (dims,)
+        self = super().__new__(cls, () if dims is None else map(_dimension, dims))
+        self.unknown_rank = dims is None
+        return self
+
+    @property
+    def rank(self) -> int | None:
+        """The number of dimensions, or None."""
+        return None if self.unknown_rank else len(self)
+
+    ndims = rank
+
+    @property
+    def dims(self) -> list[int | None] | None:
+        """The dimensions as a list, or None for an unknown rank."""
+        return None if self.unknown_rank else list(self)
+
+    def as_list(self) -> list[int | None]:
+        """Returns the dimensions as a list.
+
+        Raises:
+          ValueError: The rank is not known.
+        """
+        if self.unknown_rank:
+            raise ValueError("as_list() is not defined on a shape of unknown rank.")
+        return list(self)
+
+    def num_elements(self) -> int | None:
+        """Returns the number of elements, or None when a dimension is unknown."""
+        return math.prod(self) if self.is_fully_defined() else None  # type: ignore[arg-type]
+
+    def is_fully_defined(self) -> bool:
+        """Returns whether every dimension is known."""
+        return not self.unknown_rank and None not in self
+
+    def is_compatible_with(self, other: Any) -> bool:
+        """Returns whether one array could have both shapes."""
+        other = TensorShape(other)
+        if self.unknown_rank or other.unknown_rank:
+            return True
+        return len(self) == len(other) and all(
+            a is None or b is None or a == b for a, b in zip(self, other, strict=True)
+        )
+
+    def merge_with(self, other: Any) -> TensorShape:
+        """Returns the shape that knows what either of the two knows.
+
+        Raises:
+          ValueError: The shapes contradict each other.
+        """
+        other = TensorShape(other)
+        if not self.is_compatible_with(other):
+            raise ValueError(f"Shapes {self} and {other} are not compatible.")
+        if self.unknown_rank:
+            return other
+        if other.unknown_rank:
+            return self
+        return TensorShape(
+            a if b is None else b for a, b in zip(self, other, strict=True)
+        )
+
+    @overload
+    def __getitem__(self, key: SupportsIndex, /) -> int | None: ...
+    @overload
+    def __getitem__(self, key: slice, /) -> TensorShape: ...
+    def __getitem__(self, key: Any, /) -> Any:
+        value = super().__getitem__(key)
+        return TensorShape(value) if isinstance(key, slice) else value
+
+    def __add__(self, other: Iterable[int | None]) -> TensorShape:  # type: ignore[override]
+        return TensorShape((*self, *other))
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, TensorShape):
+            same_rank = self.unknown_rank == other.unknown_rank
+            return same_rank and tuple.__eq__(self, other)
+        if isinstance(other, (tuple, list)):
+            return not self.unknown_rank and tuple.__eq__(self, tuple(other))
+        return other is None and self.unknown_rank
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash((self.unknown_rank, *self))
+
+    def __str__(self) -> str:
+        if self.unknown_rank:
+            return "<unknown>"
+        return str(tuple(self))
+
+    def __repr__(self) -> str:
+        return f"TensorShape({None if self.unknown_rank else list(self)})"
+
+    def __reduce__(self) -> tuple[Any, tuple[Any]]:
+        return TensorShape, (self.dims,)
+
+
+def _dimension(value: Any) -> int | None:
+    if value is None:
+        return None
+    number = getattr(value, "value", value)
+    if number is None:
+        return None
+    number = number.__index__()
+    if number == -1:
+        return None
+    if number < 0:
+        raise ValueError(f"Dimension {number} must be >= 0.")
+    return int(number)
+
+
+SCALAR = TensorShape(())
+UNKNOWN = TensorShape(None)
+
+
+def broadcast_shapes(first: TensorShape, second: TensorShape) -> TensorShape | None:
+    """Returns the shape that two shapes broadcast to, or None if they do not.
+
+    A dimension known only on one side is taken from there when it is not 1: running
+    with anything else would fail.
+
+    >>> broadcast_shapes(TensorShape([None, 1]), TensorShape([3]))
+    TensorShape([None, 3])
+    """
+    if first == second:
+        return first
+    if first.unknown_rank or second.unknown_rank:
+        return UNKNOWN
+    rank = max(len(first), len(second))
+    dims: list[int | None] = []
+    for a, b in zip(
+        (1,) * (rank - len(first)) + tuple(first),
+        (1,) * (rank - len(second)) + tuple(second),
+        strict=True,
+    ):
+        if a == b or b == 1:
+            dims.append(a)
+        elif a == 1 or a is None:
+            dims.append(b)
+        elif b is None:
+            dims.append(a)
+        else:
+            return None
+    return TensorShape(dims)
+
+
+def describe(shape: TensorShape) -> str:
+    """Writes a shape as error messages show it."""
+    return format_shape(shape)

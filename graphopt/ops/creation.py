@@ -1,0 +1,444 @@
+"""Ops that make tensors: constants, placeholders, fills, and values into tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphopt import dtypes
+from graphopt.dtypes import DType, as_dtype
+from graphopt.errors import (
+    DtypeMismatchError,
+    InvalidArgumentError,
+    ResourceExhaustedError,
+    fail,
+)
+from graphopt.graph.context import building_graph
+from graphopt.graph.dispatch import call, safe_cast
+from graphopt.graph.hooks import hooks
+from graphopt.graph.opspec import (
+    NOT_DIFFERENTIABLE,
+    Elementwise,
+    OpSpec,
+    Sample,
+    Source,
+    register,
+)
+from graphopt.graph.provenance import user_site
+from graphopt.graph.shape import TensorShape
+from graphopt.graph.tensor import EagerTensor, GraphTensor, Tensor
+
+LARGEST_BYTES = 1 << 40
+
+
+# ---- host values into arrays
+
+
+def as_array(
+    value: Any, dtype: DType | None = None, dtype_hint: DType | None = None
+) -> NDArray[Any]:
+    """Converts Python and NumPy values to an array in native byte order.
+
+    Python floats become float32, Python integers int32, as in TensorFlow; NumPy arrays
+    keep their dtype.
+
+    Args:
+      value: Numbers, lists, arrays.
+      dtype: The dtype that the result must have.
+      dtype_hint: The dtype that it should have if that loses nothing in kind.
+
+    Raises:
+      TypeError: The value cannot have the dtype, or is no number.
+      ValueError: A list is ragged.
+    """
+    if isinstance(value, (list, tuple)) and _has_tensor(value):
+        value = np.array([as_array(item, dtype, dtype_hint) for item in value])
+    from_python = not isinstance(value, (np.ndarray, np.generic)) and not hasattr(
+        value, "__array__"
+    )
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(
+            f"Can't convert a non-rectangular Python sequence to a Tensor; {error}."
+        ) from None
+    if array.dtype.kind not in "biuf":
+        raise _cannot_convert(value, array, dtype)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    want = dtype or dtype_hint
+    if want is not None:
+        changed = safe_cast(array, want)
+        if changed is None and from_python and not array.size:
+            changed = array.astype(want.numpy)
+        if changed is not None:
+            return changed
+        if dtype is not None:
+            raise _cannot_convert(value, array, dtype)
+    if from_python and array.dtype == np.float64:
+        return array.astype(np.float32)
+    if from_python and array.dtype == np.int64:
+        fits = safe_cast(array, dtypes.int32)
+        if fits is None:
+            raise _cannot_convert(value, array, dtypes.int32)
+        return fits
+    as_dtype(array.dtype)
+    return array
+
+
+def _has_tensor(value: Any) -> bool:
+    return any(
+        isinstance(item, Tensor) or (isinstance(item, (list, tuple)) and _has_tensor(item))
+        for item in value
+    )
+
+
+def _cannot_convert(
+    value: Any, array: NDArray[Any], dtype: DType | None
+) -> Exception:
+    if array.dtype.kind == "c":
+        return NotImplementedError("Complex tensors are not supported.")
+    wanted = dtype.name if dtype is not None else "a number or bool"
+    text = repr(value)
+    return fail(
+        DtypeMismatchError if array.dtype.kind in "iuf" else TypeError,
+        f"Cannot convert {text if len(text) < 60 else text[:57] + '...'} to a tensor",
+        got=f"values of dtype {array.dtype}",
+        expected=wanted,
+        site=str(user_site()),
+        remedy="tf.cast, or another dtype",
+    )
+
+
+# ---- Const, Placeholder
+
+
+def _const_infer(*, value: NDArray[Any]) -> tuple[TensorShape, DType]:
+    return TensorShape(value.shape), as_dtype(value.dtype)
+
+
+def _placeholder_infer(*, dtype: DType, shape: TensorShape) -> tuple[Any, DType]:
+    return shape, dtype
+
+
+def _not_fed(**_attrs: Any) -> Any:
+    raise InvalidArgumentError("You must feed a value for a placeholder.")
+
+
+CONST = register(
+    OpSpec(
+        "Const",
+        _const_infer,
+        lambda *, value: value,
+        NOT_DIFFERENTIABLE,
+        Source(),
+        lambda: [Sample((), {"value": np.array([1.0, 2.0])})],
+    )
+)
+PLACEHOLDER = register(
+    OpSpec(
+        "Placeholder",
+        _placeholder_infer,
+        _not_fed,
+        NOT_DIFFERENTIABLE,
+        Source(),
+        lambda: [Sample((), {"dtype": dtypes.float32, "shape": TensorShape([2])})],
+    )
+)
+
+
+def constant(
+    value: Any, dtype: Any = None, shape: Any = None, name: str | None = "Const"
+) -> Any:
+    """Makes a tensor of a value.
+
+    Args:
+      value: A number, a nest of lists, or an array.
+      dtype: The element type; by default float32 for Python floats, int32 for Python
+        integers, and the array's own for arrays.
+      shape: The shape; a single number is repeated to fill it.
+      name: Name of the op.
+
+    Raises:
+      TypeError: The value does not fit the dtype.
+
+    >>> import graphopt as tf
+    >>> tf.constant([1, 2, 3])
+    <tf.Tensor: shape=(3,), dtype=int32, numpy=array([1, 2, 3], dtype=int32)>
+
+    Source: `tf.constant`.
+    """
+    if isinstance(value, GraphTensor):
+        raise TypeError(f"Expected a value, got the symbolic tensor {value!r}.")
+    array = as_array(value, as_dtype(dtype) if dtype is not None else None)
+    if shape is not None:
+        if array.size == 1:
+            array = np.full(tuple(shape), array.reshape(())[()], array.dtype)
+        else:
+            array = array.reshape(tuple(shape))
+    return _constant(np.array(array, order="C"), name)
+
+
+def _constant(array: NDArray[Any], name: str | None) -> Any:
+    if building_graph() is None:
+        return EagerTensor(array)
+    array.flags.writeable = False
+    return call(CONST, name=name or "Const", value=array)
+
+
+def placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> Any:
+    """Makes a tensor whose value is given in each run, through `feed_dict`.
+
+    Args:
+      dtype: The element type.
+      shape: The shape, None where a dimension may differ from run to run.
+      name: Name of the op.
+
+    Raises:
+      RuntimeError: In eager mode, where there is no run.
+
+    Source: `tf.compat.v1.placeholder`.
+    """
+    if building_graph() is None:
+        raise RuntimeError(
+            "tf.placeholder() is not compatible with eager execution; use it inside "
+            "`with tf.Graph().as_default():`."
+        )
+    return call(
+        PLACEHOLDER, name=name, dtype=as_dtype(dtype), shape=TensorShape(shape)
+    )
+
+
+# ---- conversion
+
+
+def convert_to_tensor(
+    value: Any, dtype: Any = None, dtype_hint: Any = None, name: str | None = None
+) -> Any:
+    """Converts a value to a tensor of the current mode; tensors pass unchanged.
+
+    Args:
+      value: A tensor, variable, array, number or list; in a graph a list may hold
+        symbolic tensors, which are stacked.
+      dtype: The dtype that the result must have.
+      dtype_hint: The dtype that it should have if possible.
+      name: Name of the op, if one is needed.
+
+    Raises:
+      TypeError, ValueError: The value does not convert, or is a tensor of another dtype.
+
+    Source: `tf.convert_to_tensor`.
+    """
+    dtype = as_dtype(dtype) if dtype is not None else None
+    converter = getattr(value, "_as_tensor", None)
+    if converter is not None:
+        value = converter()
+    graph = building_graph()
+    if isinstance(value, Tensor):
+        if dtype is not None and value.dtype is not dtype:
+            raise fail(
+                DtypeMismatchError,
+                f"Tensor conversion requested dtype {dtype.name} for a tensor of "
+                f"dtype {value.dtype.name}",
+                got=repr(value)[:200],
+                expected=dtype.name,
+                site=str(user_site()),
+                remedy="tf.cast",
+            )
+        if isinstance(value, EagerTensor) and graph is not None:
+            return _constant(value.array.copy(), name)
+        if isinstance(value, GraphTensor) and graph is None:
+            raise TypeError(
+                f"{value!r} is symbolic and has no value in eager mode; run it in a "
+                "session, or use it inside `with graph.as_default():`."
+            )
+        return value
+    if graph is not None and isinstance(value, (list, tuple)) and _has_tensor(value):
+        return hooks.operators["stack"](value, dtype or dtype_hint)
+    hint = as_dtype(dtype_hint) if dtype_hint is not None else None
+    array = as_array(value, dtype, hint)
+    if isinstance(value, np.ndarray) and np.may_share_memory(array, value):
+        array = array.copy()
+    return _constant(np.ascontiguousarray(array).reshape(array.shape), name)
+
+
+hooks.convert = convert_to_tensor
+
+
+def constant_value(tensor: Any) -> NDArray[Any] | None:
+    """Returns the value of a tensor if it is known while the graph is built."""
+    if isinstance(tensor, EagerTensor):
+        return tensor.array
+    if isinstance(tensor, GraphTensor):
+        if tensor.op.spec is CONST:
+            value: NDArray[Any] = tensor.op.attrs["value"]
+            return value
+        if tensor.op.spec is SHAPE and tensor.op.inputs[0].shape.is_fully_defined():
+            return np.array(tensor.op.inputs[0].shape, tensor.dtype.numpy)
+        return None
+    return np.asarray(tensor)
+
+
+def static_dims(shape: Any, what: str) -> tuple[int, ...]:
+    """Returns a shape argument as a tuple of numbers.
+
+    Raises:
+      ValueError: It holds a negative number.
+      ResourceExhaustedError: A tensor of that shape could not be allocated.
+      NotImplementedError: It depends on a value known only at run time.
+    """
+    value = constant_value(shape) if isinstance(shape, Tensor) else shape
+    if value is None or isinstance(value, (list, tuple)):
+        parts = [
+            constant_value(v) if isinstance(v, Tensor) else v for v in value or ()
+        ]
+        if value is None or any(part is None for part in parts):
+            raise NotImplementedError(
+                f"{what} with a shape that only the run decides; use a *_like function."
+            )
+        value = [int(part) for part in parts]
+    dims = tuple(int(dim) for dim in np.ravel(np.asarray(value)))
+    if any(dim < 0 for dim in dims):
+        raise fail(
+            InvalidArgumentError,
+            f"Dimensions of {what} must be >= 0",
+            got=str(list(dims)),
+            site=str(user_site()),
+        )
+    total = 8
+    for dim in dims:
+        total *= max(dim, 1)
+    if total > LARGEST_BYTES:
+        raise fail(
+            ResourceExhaustedError,
+            f"{what} would need more memory than any machine has",
+            got=f"the shape {list(dims)}",
+            expected=f"at most {LARGEST_BYTES >> 30} GiB",
+            site=str(user_site()),
+        )
+    return dims
+
+
+# ---- fills
+
+
+def _fill_infer(value: Any, *, dims: tuple[int, ...]) -> tuple[TensorShape, DType]:
+    return TensorShape(dims), value.dtype
+
+
+def _fill_vjp(g: Any, y: Any, value: Any, *, dims: Any) -> tuple[Any]:
+    return (g,)
+
+
+FILL = register(
+    OpSpec(
+        "Fill",
+        _fill_infer,
+        lambda value, *, dims: np.full(dims, value),
+        _fill_vjp,
+        Elementwise("{0}"),
+        lambda: [Sample((np.float64(2.5),), {"dims": (2, 3)})],
+        types=("any",),
+    )
+)
+
+
+def _like_infer(x: Any) -> tuple[TensorShape, DType]:
+    return x.shape, x.dtype
+
+
+def _register_like(name: str, make: Any, expression: str) -> OpSpec:
+    return register(
+        OpSpec(
+            name,
+            _like_infer,
+            make,
+            lambda g, y, x: (None,),
+            Elementwise(expression),
+            lambda: [Sample((np.arange(6.0).reshape(2, 3),))],
+        )
+    )
+
+
+ZEROS_LIKE = _register_like("ZerosLike", np.zeros_like, "zero({0})")
+ONES_LIKE = _register_like("OnesLike", np.ones_like, "one({0})")
+
+
+def _shape_infer(x: Any, *, dtype: DType) -> tuple[TensorShape, DType]:
+    return TensorShape(None if x.shape.rank is None else [x.shape.rank]), dtype
+
+
+SHAPE = register(
+    OpSpec(
+        "Shape",
+        _shape_infer,
+        lambda x, *, dtype: np.array(x.shape, dtype.numpy),
+        NOT_DIFFERENTIABLE,
+        Source(),
+        lambda: [Sample((np.zeros((2, 3)),), {"dtype": dtypes.int32})],
+        types=("any",),
+    )
+)
+
+
+def shape(x: Any, out_type: Any = dtypes.int32, name: str | None = None) -> Any:
+    """Returns the shape of a tensor as a tensor of its own, `[rank]`.
+
+    Source: `tf.shape`.
+    """
+    return call(SHAPE, x, name=name, dtype=as_dtype(out_type))
+
+
+def fill(dims: Any, value: Any, name: str | None = None) -> Any:
+    """Returns a tensor of shape `dims` filled with a scalar.
+
+    Source: `tf.fill`.
+    """
+    return call(FILL, value, name=name, dims=static_dims(dims, "tf.fill"))
+
+
+def zeros(shape: Any, dtype: Any = dtypes.float32, name: str | None = None) -> Any:
+    """Returns a tensor of zeros.
+
+    Source: `tf.zeros`.
+    """
+    return _filled(shape, 0, as_dtype(dtype), name or "zeros")
+
+
+def ones(shape: Any, dtype: Any = dtypes.float32, name: str | None = None) -> Any:
+    """Returns a tensor of ones.
+
+    Source: `tf.ones`.
+    """
+    return _filled(shape, 1, as_dtype(dtype), name or "ones")
+
+
+def _filled(shape: Any, value: int, dtype: DType, name: str) -> Any:
+    dims = static_dims(shape, f"tf.{name}")
+    scalar = np.array(value, dtype.numpy)
+    if building_graph() is None:
+        return EagerTensor(np.full(dims, scalar))
+    return call(FILL, scalar, name=name, dims=dims)
+
+
+def zeros_like(x: Any, dtype: Any = None, name: str | None = None) -> Any:
+    """Returns zeros of the shape (and, unless given, the dtype) of `x`.
+
+    Source: `tf.zeros_like`.
+    """
+    return _cast_like(call(ZEROS_LIKE, x, name=name), dtype)
+
+
+def ones_like(x: Any, dtype: Any = None, name: str | None = None) -> Any:
+    """Returns ones of the shape (and, unless given, the dtype) of `x`.
+
+    Source: `tf.ones_like`.
+    """
+    return _cast_like(call(ONES_LIKE, x, name=name), dtype)
+
+
+def _cast_like(tensor: Any, dtype: Any) -> Any:
+    if dtype is None or as_dtype(dtype) is tensor.dtype:
+        return tensor
+    return hooks.operators["cast"](tensor, as_dtype(dtype))

@@ -1,0 +1,644 @@
+"""Ops on corresponding elements: arithmetic, comparison, logic and functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphopt import dtypes
+from graphopt.dtypes import DType, as_dtype
+from graphopt.errors import InvalidArgumentError, describe_shapes, fail
+from graphopt.graph.dispatch import as_inputs, call
+from graphopt.graph.hooks import hooks
+from graphopt.graph.opspec import (
+    NOT_DIFFERENTIABLE,
+    REGISTRY,
+    BadInput,
+    Elementwise,
+    OpSpec,
+    Sample,
+    register,
+)
+from graphopt.graph.provenance import user_site
+from graphopt.graph.shape import SCALAR, TensorShape, broadcast_shapes
+from graphopt.ops.creation import ones_like, zeros_like
+
+NUMERIC = tuple(dtype for dtype in dtypes.ALL if not dtype.is_bool)
+INTEGERS = tuple(dtype for dtype in dtypes.ALL if dtype.is_integer)
+SIGNED = tuple(d for d in NUMERIC if not d.is_unsigned)
+
+
+def broadcast_of(name: str, inputs: Sequence[Any]) -> TensorShape:
+    """Returns the shape that inputs broadcast to.
+
+    Raises:
+      InvalidArgumentError: They do not.
+    """
+    shape = inputs[0].shape if inputs else SCALAR
+    for other in inputs[1:]:
+        merged = broadcast_shapes(shape, other.shape)
+        if merged is None:
+            raise fail(
+                InvalidArgumentError,
+                f"Incompatible shapes for {name}",
+                got=describe_shapes(*inputs),
+                expected="dimensions that are equal or 1, counted from the last",
+                site=str(user_site()),
+                remedy="tf.reshape or tf.expand_dims",
+            )
+        shape = merged
+    return shape
+
+
+def elementwise(
+    name: str,
+    *,
+    numpy: Callable[..., Any],
+    kernel: str,
+    vjp: Any,
+    domain: tuple[float, float] = (-3.0, 3.0),
+    arity: int = 1,
+    over: Sequence[DType] = dtypes.FLOATING,
+    result: DType | None = None,
+    types: tuple[str, ...] = ("T*",),
+    samples: Callable[[], Sequence[Sample]] | None = None,
+    host_dtypes: tuple[DType, ...] = (),
+) -> OpSpec:
+    """Registers an elementwise op: this call is all there is to add.
+
+    Args:
+      name: The op type.
+      numpy: The function on arrays.
+      kernel: The expression on elements, `{0}` being the first input.
+      vjp: `(g, y, *inputs) -> cotangents`, not reduced to the input's shape.
+      domain: The range that samples are drawn from.
+      arity: The number of inputs.
+      over: The dtypes the inputs may have.
+      result: The dtype of the output, when it is not that of the inputs.
+      types: As in `OpSpec`.
+      samples: Samples, where random numbers of the domain will not do.
+      host_dtypes: Dtypes without a native kernel, besides float16.
+    """
+
+    def infer(*inputs: Any) -> tuple[TensorShape, DType]:
+        return broadcast_of(name, inputs), result or inputs[-1].dtype
+
+    def compute(*arrays: Any) -> Any:
+        with np.errstate(all="ignore"):
+            value = numpy(*arrays)
+        want = (result or as_dtype(arrays[-1].dtype)).numpy
+        return np.asarray(value, want)
+
+    def default_samples() -> list[Sample]:
+        rng = np.random.default_rng(len(name) + arity)
+        shapes: list[tuple[tuple[int, ...], ...]] = [((3, 4),) * arity, ((),) * arity]
+        if arity == 2:
+            shapes += [((3, 1), (4,)), ((), (2, 3)), ((0, 3), (3,))]
+        out = []
+        for dtype in over:
+            for group in shapes if dtype in (dtypes.float64, over[-1]) else shapes[:1]:
+                arrays = [rng.uniform(*domain, size=s) for s in group]
+                if dtype.is_integer:
+                    arrays = [np.rint(a * 3) for a in arrays]
+                    if dtype.is_unsigned:
+                        arrays = [np.abs(a) for a in arrays]
+                if dtype.is_bool:
+                    arrays = [a > 0 for a in arrays]
+                out.append(Sample(tuple(a.astype(dtype.numpy) for a in arrays)))
+        return out
+
+    def errors() -> list[BadInput]:
+        if arity < 2:
+            return []
+        bad = tuple(np.zeros(s, over[0].numpy) for s in ((2, 3), (4, 5)))
+        bad += tuple(np.zeros((), over[0].numpy) for _ in range(arity - 2))
+        return [BadInput(bad, {}, InvalidArgumentError, "Incompatible shapes")]
+
+    return register(
+        OpSpec(
+            name,
+            infer,
+            compute,
+            vjp,
+            Elementwise(kernel),
+            samples or default_samples,
+            errors=errors,
+            types=types,
+            dtypes=tuple(over),
+            host_dtypes=(dtypes.float16, *host_dtypes),
+        )
+    )
+
+
+def binary(name: str, kernel: str, function: Any, vjp: Any, **options: Any) -> OpSpec:
+    """Registers an op of two inputs over all numbers."""
+    options.setdefault("over", NUMERIC)
+    return elementwise(
+        name, numpy=function, kernel=kernel, vjp=vjp, arity=2, **options
+    )
+
+
+def compare(name: str, sign: str, function: Any, over: Any = NUMERIC) -> OpSpec:
+    """Registers a comparison."""
+    return elementwise(
+        name,
+        numpy=function,
+        kernel=f"({{0}} {sign} {{1}})",
+        vjp=NOT_DIFFERENTIABLE,
+        arity=2,
+        over=over,
+        result=dtypes.bool_,
+    )
+
+
+# ---- arithmetic
+
+
+def _integer_division(function: Any) -> Any:
+    def divide(x: Any, y: Any) -> Any:
+        if x.dtype.kind in "iu" and not np.all(y):
+            raise fail(
+                InvalidArgumentError,
+                "Integer division by zero",
+                got="a divisor that is 0",
+                site=str(user_site()),
+                remedy="tf.where to replace the zeros",
+            )
+        return function(x, y)
+
+    return divide
+
+
+def _pow_vjp(g: Any, z: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    # log is taken where it exists only, as TensorFlow does: 0 ** y has derivative 0.
+    safe_log = where(x > 0, log(where(x > 0, x, ones_like(x))), zeros_like(x))
+    return g * y * pow(x, y - 1), g * z * safe_log
+
+
+ADD = binary("AddV2", "({0} + {1})", np.add, lambda g, z, x, y: (g, g))
+SUB = binary("Sub", "({0} - {1})", np.subtract, lambda g, z, x, y: (g, -g))
+MUL = binary("Mul", "({0} * {1})", np.multiply, lambda g, z, x, y: (g * y, g * x))
+DIV = binary(
+    "RealDiv",
+    "({0} / {1})",
+    np.true_divide,
+    lambda g, z, x, y: (g / y, -g * x / y / y),
+    over=dtypes.FLOATING,
+    domain=(0.5, 2.0),
+)
+FLOORDIV = binary(
+    "FloorDiv",
+    "floordiv({0}, {1})",
+    _integer_division(np.floor_divide),
+    lambda g, z, x, y: (None, None),
+    domain=(0.5, 3.0),
+    host_dtypes=INTEGERS,  # these raise when the divisor is 0
+)
+FLOORMOD = binary(
+    "FloorMod",
+    "floormod({0}, {1})",
+    _integer_division(np.mod),
+    lambda g, z, x, y: (g, -g * (x // y)),
+    domain=(0.5, 3.0),
+    host_dtypes=INTEGERS,
+)
+POW = binary(
+    "Pow",
+    "pow({0}, {1})",
+    np.power,
+    _pow_vjp,
+    domain=(0.3, 2.0),
+    host_dtypes=INTEGERS,
+)
+MAXIMUM = binary(
+    "Maximum",
+    "maximum({0}, {1})",
+    np.maximum,
+    lambda g, z, x, y: (where(x >= y, g, 0.0), where(x >= y, 0.0, g)),
+)
+MINIMUM = binary(
+    "Minimum",
+    "minimum({0}, {1})",
+    np.minimum,
+    lambda g, z, x, y: (where(x <= y, g, 0.0), where(x <= y, 0.0, g)),
+)
+SQUARED_DIFFERENCE = binary(
+    "SquaredDifference",
+    "(({0} - {1}) * ({0} - {1}))",
+    lambda x, y: np.square(x - y),
+    lambda g, z, x, y: (2 * g * (x - y), -2 * g * (x - y)),
+)
+
+NEG = elementwise(
+    "Neg", numpy=np.negative, kernel="(-{0})", over=SIGNED, vjp=lambda g, y, x: (-g,)
+)
+ABS = elementwise(
+    "Abs",
+    numpy=np.absolute,
+    kernel="abs({0})",
+    over=SIGNED,
+    vjp=lambda g, y, x: (g * sign(x),),
+)
+SIGN = elementwise(
+    "Sign",
+    numpy=np.sign,
+    kernel="sign({0})",
+    over=SIGNED,
+    vjp=lambda g, y, x: (zeros_like(x),),
+)
+SQUARE = elementwise(
+    "Square",
+    numpy=np.square,
+    kernel="({0} * {0})",
+    over=NUMERIC,
+    vjp=lambda g, y, x: (g * (2 * x),),
+)
+RECIPROCAL = elementwise(
+    "Reciprocal",
+    numpy=np.reciprocal,
+    kernel="(one({0}) / {0})",
+    vjp=lambda g, y, x: (-g * y * y,),
+    domain=(0.5, 2.0),
+)
+
+# ---- functions
+
+EXP = elementwise(
+    "Exp", numpy=np.exp, kernel="exp({0})", vjp=lambda g, y, x: (g * y,)
+)
+EXPM1 = elementwise(
+    "Expm1", numpy=np.expm1, kernel="expm1({0})", vjp=lambda g, y, x: (g * exp(x),)
+)
+LOG = elementwise(
+    "Log",
+    numpy=np.log,
+    kernel="log({0})",
+    vjp=lambda g, y, x: (g / x,),
+    domain=(0.2, 4.0),
+)
+LOG1P = elementwise(
+    "Log1p",
+    numpy=np.log1p,
+    kernel="log1p({0})",
+    vjp=lambda g, y, x: (g / (1 + x),),
+    domain=(-0.5, 4.0),
+)
+SQRT = elementwise(
+    "Sqrt",
+    numpy=np.sqrt,
+    kernel="sqrt({0})",
+    vjp=lambda g, y, x: (0.5 * g / y,),
+    domain=(0.2, 4.0),
+)
+RSQRT = elementwise(
+    "Rsqrt",
+    numpy=lambda x: 1 / np.sqrt(x),
+    kernel="rsqrt({0})",
+    vjp=lambda g, y, x: (-0.5 * g * y * y * y,),
+    domain=(0.2, 4.0),
+)
+SIN = elementwise(
+    "Sin", numpy=np.sin, kernel="sin({0})", vjp=lambda g, y, x: (g * cos(x),)
+)
+COS = elementwise(
+    "Cos", numpy=np.cos, kernel="cos({0})", vjp=lambda g, y, x: (-g * sin(x),)
+)
+TANH = elementwise(
+    "Tanh", numpy=np.tanh, kernel="tanh({0})", vjp=lambda g, y, x: (g * (1 - y * y),)
+)
+
+
+def _sigmoid(x: Any) -> Any:
+    # exp of a negative number only, so that neither end overflows
+    e = np.exp(-np.absolute(x))
+    return np.where(x >= 0, 1 / (1 + e), e / (1 + e))
+
+
+def _softplus(x: Any) -> Any:
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.absolute(x)))
+
+
+def _erf(x: Any) -> Any:
+    erf = np.frompyfunc(math.erf, 1, 1)
+    return np.asarray(erf(x.astype(np.float64)), np.float64)
+
+
+SIGMOID = elementwise(
+    "Sigmoid",
+    numpy=_sigmoid,
+    kernel="sigmoid({0})",
+    vjp=lambda g, y, x: (g * y * (1 - y),),
+)
+SOFTPLUS = elementwise(
+    "Softplus",
+    numpy=_softplus,
+    kernel="softplus({0})",
+    vjp=lambda g, y, x: (g * sigmoid(x),),
+)
+ERF = elementwise(
+    "Erf",
+    numpy=_erf,
+    kernel="erf({0})",
+    vjp=lambda g, y, x: (g * (2 / math.sqrt(math.pi)) * exp(-x * x),),
+)
+RELU = elementwise(
+    "Relu",
+    numpy=lambda x: np.maximum(x, 0),
+    kernel="maximum({0}, zero({0}))",
+    vjp=lambda g, y, x: (where(y > 0, g, 0.0),),
+    over=NUMERIC,
+)
+FLOOR = elementwise(
+    "Floor",
+    numpy=np.floor,
+    kernel="floor({0})",
+    vjp=lambda g, y, x: (None,),
+)
+CEIL = elementwise(
+    "Ceil",
+    numpy=np.ceil,
+    kernel="ceil({0})",
+    vjp=lambda g, y, x: (None,),
+)
+ROUND = elementwise(
+    "Round",
+    numpy=np.rint,
+    kernel="round({0})",
+    vjp=lambda g, y, x: (None,),
+)
+for _name, _numpy in (
+    ("IsNan", np.isnan),
+    ("IsInf", np.isinf),
+    ("IsFinite", np.isfinite),
+):
+    elementwise(
+        _name,
+        numpy=_numpy,
+        kernel=_name.lower() + "({0})",
+        vjp=NOT_DIFFERENTIABLE,
+        result=dtypes.bool_,
+    )
+
+# ---- comparison and logic
+
+GREATER = compare("Greater", ">", np.greater)
+GREATER_EQUAL = compare("GreaterEqual", ">=", np.greater_equal)
+LESS = compare("Less", "<", np.less)
+LESS_EQUAL = compare("LessEqual", "<=", np.less_equal)
+EQUAL = compare("Equal", "==", np.equal, dtypes.ALL)
+NOT_EQUAL = compare("NotEqual", "!=", np.not_equal, dtypes.ALL)
+for _name, _sign, _numpy in (
+    ("LogicalAnd", "&", np.logical_and),
+    ("LogicalOr", "|", np.logical_or),
+):
+    elementwise(
+        _name,
+        numpy=_numpy,
+        kernel=f"({{0}} {_sign} {{1}})",
+        vjp=NOT_DIFFERENTIABLE,
+        arity=2,
+        over=(dtypes.bool_,),
+    )
+elementwise(
+    "LogicalNot",
+    numpy=np.logical_not,
+    kernel="({0} == zero({0}))",
+    vjp=NOT_DIFFERENTIABLE,
+    over=(dtypes.bool_,),
+)
+
+
+def _where_samples() -> list[Sample]:
+    rng = np.random.default_rng(3)
+    out = []
+    for shapes in (((3, 4),) * 3, ((3, 1), (4,), ()), ((), (2,), (2,))):
+        for dtype in (np.float64, np.float32, np.int32):
+            x, y = (rng.uniform(-9, 9, s).astype(dtype) for s in shapes[1:])
+            out.append(Sample((np.asarray(rng.random(shapes[0]) > 0.5), x, y)))
+    return out
+
+
+SELECT = elementwise(
+    "SelectV2",
+    numpy=np.where,
+    kernel="select({0}, {1}, {2})",
+    vjp=lambda g, z, c, x, y: (None, where(c, g, 0.0), where(c, 0.0, g)),
+    arity=3,
+    over=dtypes.ALL,
+    types=("bool", "T", "T"),
+    samples=_where_samples,
+)
+
+# ---- casts and copies
+
+
+def _cast_infer(x: Any, *, dtype: DType) -> tuple[TensorShape, DType]:
+    return x.shape, dtype
+
+
+def _cast_compute(x: Any, *, dtype: DType) -> Any:
+    with np.errstate(all="ignore"):
+        return x.astype(dtype.numpy)
+
+
+def _cast_vjp(g: Any, y: Any, x: Any, *, dtype: DType) -> tuple[Any]:
+    return (cast(g, x.dtype) if dtype.is_floating and x.dtype.is_floating else None,)
+
+
+def _cast_samples() -> list[Sample]:
+    values = np.array([[-2.7, -1.0, 0.0], [0.5, 1.9, 100.0]])
+    kinds: list[tuple[Any, DType]] = [
+        (np.float64, dtypes.float32),
+        (np.float32, dtypes.float64),
+        (np.float32, dtypes.int32),
+        (np.int32, dtypes.float32),
+        (np.int64, dtypes.int32),
+        (np.float64, dtypes.bool_),
+        (np.bool_, dtypes.float32),
+        (np.float32, dtypes.float16),
+    ]
+    return [Sample((values.astype(a),), {"dtype": b}) for a, b in kinds]
+
+
+CAST = register(
+    OpSpec(
+        "Cast",
+        _cast_infer,
+        _cast_compute,
+        _cast_vjp,
+        Elementwise("{0}"),
+        _cast_samples,
+        types=("any",),
+    )
+)
+
+
+# ---- public functions
+
+
+def _function(spec: OpSpec | str, name: str, doc: str, module: str = "math") -> Any:
+    """Makes the public function of an op that has only data inputs."""
+    found = REGISTRY[spec] if isinstance(spec, str) else spec
+
+    def unary(x: Any, name: str | None = None) -> Any:
+        return call(found, x, name=name)
+
+    def two(x: Any, y: Any, name: str | None = None) -> Any:
+        return call(found, x, y, name=name)
+
+    made = unary if len(found.samples()[0].inputs) == 1 else two
+    made.__name__ = made.__qualname__ = name
+    made.__doc__ = f"Returns {doc}, elementwise.\n\n    Source: `tf.{module}.{name}`."
+    return made
+
+
+add = _function(ADD, "add", "x + y")
+subtract = _function(SUB, "subtract", "x - y")
+multiply = _function(MUL, "multiply", "x * y")
+floordiv = _function(FLOORDIV, "floordiv", "the floor of x / y")
+floormod = _function(FLOORMOD, "floormod", "x - y * floor(x / y)")
+maximum = _function(MAXIMUM, "maximum", "the larger of x and y; x where equal")
+minimum = _function(MINIMUM, "minimum", "the smaller of x and y; x where equal")
+squared_difference = _function(
+    SQUARED_DIFFERENCE, "squared_difference", "(x - y) squared"
+)
+negative = _function(NEG, "negative", "-x")
+sign = _function(SIGN, "sign", "-1, 0 or 1")
+square = _function(SQUARE, "square", "x squared")
+reciprocal = _function(RECIPROCAL, "reciprocal", "1 / x")
+exp = _function(EXP, "exp", "e to the power of x")
+expm1 = _function(EXPM1, "expm1", "exp(x) - 1, exact near 0")
+log = _function(LOG, "log", "the natural logarithm")
+log1p = _function(LOG1P, "log1p", "log(1 + x), exact near 0")
+sqrt = _function(SQRT, "sqrt", "the square root")
+rsqrt = _function(RSQRT, "rsqrt", "1 / sqrt(x)")
+sin = _function(SIN, "sin", "the sine of x in radians")
+cos = _function(COS, "cos", "the cosine of x in radians")
+tanh = _function(TANH, "tanh", "the hyperbolic tangent")
+sigmoid = _function(SIGMOID, "sigmoid", "1 / (1 + exp(-x))")
+softplus = _function(SOFTPLUS, "softplus", "log(1 + exp(x))")
+erf = _function(ERF, "erf", "the error function")
+relu = _function(RELU, "relu", "max(x, 0)", "nn")
+floor = _function(FLOOR, "floor", "the largest integer not above x")
+ceil = _function(CEIL, "ceil", "the smallest integer not below x")
+is_nan = _function("IsNan", "is_nan", "whether x is NaN")
+is_inf = _function("IsInf", "is_inf", "whether x is infinite")
+is_finite = _function("IsFinite", "is_finite", "whether x is finite")
+greater = _function(GREATER, "greater", "x > y")
+greater_equal = _function(GREATER_EQUAL, "greater_equal", "x >= y")
+less = _function(LESS, "less", "x < y")
+less_equal = _function(LESS_EQUAL, "less_equal", "x <= y")
+equal = _function(EQUAL, "equal", "x == y")
+not_equal = _function(NOT_EQUAL, "not_equal", "x != y")
+logical_and = _function("LogicalAnd", "logical_and", "x and y")
+logical_or = _function("LogicalOr", "logical_or", "x or y")
+logical_not = _function("LogicalNot", "logical_not", "not x")
+
+
+def abs(x: Any, name: str | None = None) -> Any:
+    """Returns the absolute value, elementwise; unsigned numbers as they are.
+
+    Source: `tf.math.abs`.
+    """
+    x = hooks.convert(x)
+    return x if x.dtype.is_unsigned else call(ABS, x, name=name)
+
+
+def round(x: Any, name: str | None = None) -> Any:
+    """Rounds to the nearest integer, halves to even; integers as they are.
+
+    Source: `tf.math.round`.
+    """
+    x = hooks.convert(x)
+    return call(ROUND, x, name=name) if x.dtype.is_floating else x
+
+
+def divide(x: Any, y: Any, name: str | None = None) -> Any:
+    """Returns x / y, elementwise, as Python does: integers give float64.
+
+    Small integers (int8, int16, uint8) give float32.
+
+    Source: `tf.math.divide`, `tf.math.truediv`.
+    """
+    x, y = as_inputs(ADD, (x, y), name)
+    if not x.dtype.is_floating:
+        wide = dtypes.float32 if x.dtype.size <= 2 else dtypes.float64
+        x, y = cast(x, wide), cast(y, wide)
+    return call(DIV, x, y, name=name)
+
+
+def pow(x: Any, y: Any, name: str | None = None) -> Any:
+    """Returns x to the power of y, elementwise.
+
+    Source: `tf.math.pow`.
+    """
+    return call(POW, x, y, name=name)
+
+
+def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Any:
+    """Returns x where the condition holds, else y, elementwise with broadcasting.
+
+    Args:
+      condition: bool tensor.
+      x, y: Tensors of one dtype.
+      name: Name of the op.
+
+    Source: `tf.where` (version 2).
+    """
+    if x is None or y is None:
+        raise NotImplementedError(
+            "tf.where(condition) alone, which returns indices, is not available; "
+            "give x and y."
+        )
+    return call(SELECT, condition, x, y, name=name)
+
+
+def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
+    """Converts a tensor to another dtype; floats to integers round towards zero.
+
+    >>> import graphopt as tf
+    >>> tf.cast(tf.constant([1.8, -1.8]), tf.int32).numpy().tolist()
+    [1, -1]
+
+    Source: `tf.cast`.
+    """
+    dtype = as_dtype(dtype)
+    x = hooks.convert(x)
+    return x if x.dtype is dtype else call(CAST, x, name=name, dtype=dtype)
+
+
+def _operator(function: Any, name: str) -> Any:
+    """Names the ops that operators make as TensorFlow does: `x + y` is `add`."""
+    def operator(*inputs: Any) -> Any:
+        return function(*inputs, name=name)
+
+    return operator
+
+
+for _symbol, _made in {
+    "add": add,
+    "sub": subtract,
+    "mul": multiply,
+    "truediv": divide,
+    "floordiv": floordiv,
+    "mod": floormod,
+    "pow": pow,
+    "neg": negative,
+    "abs": abs,
+    "less": less,
+    "less_equal": less_equal,
+    "greater": greater,
+    "greater_equal": greater_equal,
+    "equal": equal,
+    "not_equal": not_equal,
+    "logical_and": logical_and,
+    "logical_or": logical_or,
+    "logical_not": logical_not,
+}.items():
+    hooks.operators[_symbol] = _operator(
+        _made, {"neg": "Neg", "abs": "Abs"}.get(_symbol, _symbol)
+    )
+hooks.operators["cast"] = cast

@@ -1,0 +1,107 @@
+"""The op that stands for several elementwise ops run in one loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphopt.dtypes import DType, float64
+from graphopt.graph.effects import FUSED
+from graphopt.graph.opspec import (
+    NOT_DIFFERENTIABLE,
+    REGISTRY,
+    Elementwise,
+    OpSpec,
+    Sample,
+    register,
+)
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One op of a fused body; values are numbered, inputs first."""
+
+    spec: OpSpec
+    arguments: tuple[int, ...]
+    dtype: DType
+    attrs: dict[str, Any]
+    name: str
+
+
+@dataclass(frozen=True)
+class FusedBody:
+    """What a fused op computes for each element.
+
+    Attributes:
+      shape: The shape over which the loop runs.
+      input_count: The number of inputs; input i is value i.
+      instructions: Instruction j makes value `input_count + j`.
+      outputs: The values that are outputs of the op.
+      stores: (input, value): the variable behind an input gets a value at the end.
+    """
+
+    shape: tuple[int, ...]
+    input_count: int
+    instructions: tuple[Instruction, ...]
+    outputs: tuple[int, ...]
+    stores: tuple[tuple[int, int], ...]
+
+    def __str__(self) -> str:
+        names = [i.spec.name for i in self.instructions]
+        return f"{len(names)} ops: {', '.join(names)}"
+
+
+def evaluate_body(
+    body: FusedBody, arrays: tuple[NDArray[Any], ...]
+) -> tuple[tuple[NDArray[Any], ...], tuple[NDArray[Any], ...]]:
+    """Computes a body with NumPy: the outputs and the values to store."""
+    values = list(arrays)
+    for instruction in body.instructions:
+        inputs = [values[i] for i in instruction.arguments]
+        value = instruction.spec.compute(*inputs, **instruction.attrs)
+        values.append(np.asarray(value, instruction.dtype.numpy))
+    outputs = tuple(np.broadcast_to(values[i], body.shape) for i in body.outputs)
+    stores = tuple(np.broadcast_to(values[i], body.shape) for _, i in body.stores)
+    return outputs, stores
+
+
+def _compute(*arrays: NDArray[Any], body: FusedBody) -> Any:
+    outputs, _ = evaluate_body(body, arrays)
+    return outputs[0] if len(outputs) == 1 else outputs
+
+
+def _infer(*inputs: Any, body: FusedBody) -> Any:
+    first = body.input_count
+    return [(body.shape, body.instructions[i - first].dtype) for i in body.outputs]
+
+
+def _samples() -> list[Sample]:
+    exp, mul = REGISTRY["Exp"], REGISTRY["Mul"]
+    body = FusedBody(
+        (3,),
+        1,
+        (
+            Instruction(exp, (0,), float64, {}, "exp"),
+            Instruction(mul, (1, 0), float64, {}, "mul"),
+        ),
+        (2,),
+        (),
+    )
+    return [Sample((np.arange(3.0),), {"body": body})]
+
+
+FUSED_ELEMENTWISE = register(
+    OpSpec(
+        FUSED,
+        _infer,
+        _compute,
+        NOT_DIFFERENTIABLE,
+        Elementwise("{0}"),
+        _samples,
+        types=("any",),
+        outputs=-1,
+    )
+)

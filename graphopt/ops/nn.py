@@ -1,0 +1,408 @@
+"""Ops of neural networks: softmax and the cross entropies, fused for accuracy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphopt import dtypes
+from graphopt.dtypes import DType
+from graphopt.errors import InvalidArgumentError, describe_shapes, fail
+from graphopt.graph.dispatch import as_inputs, call
+from graphopt.graph.hooks import hooks
+from graphopt.graph.opspec import (
+    BadInput,
+    Family,
+    OpSpec,
+    Sample,
+    register,
+)
+from graphopt.graph.provenance import user_site
+from graphopt.graph.shape import TensorShape
+from graphopt.ops.elementwise import MUL, add, elementwise, exp, sigmoid
+from graphopt.ops.reduction import reduce_sum
+from graphopt.ops.shaping import expand_dims, reshape
+
+
+def _rows(x: NDArray[Any]) -> tuple[Any, Any, Any]:
+    """Shifted logits, their exponentials and the sums of those, in float64."""
+    wide = x.astype(np.float64)
+    if not x.size:
+        return wide, wide, np.ones((*x.shape[:-1], 1))
+    shifted = wide - np.max(wide, axis=-1, keepdims=True)
+    powers = np.exp(shifted)
+    return shifted, powers, np.sum(powers, axis=-1, keepdims=True)
+
+
+def _softmax_numpy(x: NDArray[Any]) -> NDArray[Any]:
+    with np.errstate(all="ignore"):
+        _, powers, total = _rows(x)
+        return np.asarray(powers / total, x.dtype)
+
+
+def _log_softmax_numpy(x: NDArray[Any]) -> NDArray[Any]:
+    with np.errstate(all="ignore"):
+        shifted, _, total = _rows(x)
+        return np.asarray(shifted - np.log(total), x.dtype)
+
+
+def _at_least_vector(x: Any) -> tuple[TensorShape, DType]:
+    if x.shape.rank == 0:
+        raise fail(
+            InvalidArgumentError,
+            "logits must have at least one dimension",
+            got=describe_shapes(x),
+            site=str(user_site()),
+        )
+    return x.shape, x.dtype
+
+
+def _logit_samples() -> list[Sample]:
+    rng = np.random.default_rng(6)
+    return [
+        Sample(((rng.standard_normal(shape) * 3).astype(dtype),))
+        for dtype in (np.float64, np.float32)
+        for shape in ((4, 7), (5,), (2, 3, 40))
+    ]
+
+
+def _softmax_vjp(g: Any, y: Any, x: Any) -> tuple[Any]:
+    return ((g - reduce_sum(g * y, axis=-1, keepdims=True)) * y,)
+
+
+def _scalar_bad() -> list[BadInput]:
+    return [BadInput((np.float32(1),), {}, InvalidArgumentError, "one dimension")]
+
+
+SOFTMAX = register(
+    OpSpec(
+        "Softmax",
+        _at_least_vector,
+        _softmax_numpy,
+        _softmax_vjp,
+        Family("rows", "softmax"),
+        _logit_samples,
+        errors=_scalar_bad,
+        dtypes=dtypes.FLOATING,
+    )
+)
+LOG_SOFTMAX = register(
+    OpSpec(
+        "LogSoftmax",
+        _at_least_vector,
+        _log_softmax_numpy,
+        lambda g, y, x: (g - exp(y) * reduce_sum(g, axis=-1, keepdims=True),),
+        Family("rows", "log_softmax"),
+        _logit_samples,
+        errors=_scalar_bad,
+        dtypes=dtypes.FLOATING,
+    )
+)
+
+
+# ---- cross entropies: outputs are the loss of each row and its derivative
+
+
+def _dense_infer(logits: Any, labels: Any) -> list[tuple[TensorShape, DType]]:
+    merged = logits.shape.is_compatible_with(labels.shape)
+    if not merged or logits.shape.rank != 2:
+        raise fail(
+            InvalidArgumentError,
+            "logits and labels must be matrices of the same size",
+            got=describe_shapes(logits, labels),
+            site=str(user_site()),
+        )
+    shape = logits.shape.merge_with(labels.shape)
+    return [(shape[:1], logits.dtype), (shape, logits.dtype)]
+
+
+def _dense_numpy(logits: NDArray[Any], labels: NDArray[Any]) -> tuple[Any, Any]:
+    with np.errstate(all="ignore"):
+        shifted, powers, total = _rows(logits)
+        wide = labels.astype(np.float64)
+        # A label of 0 takes nothing, even from a logit of minus infinity.
+        terms = np.where(wide == 0, 0.0, wide * (np.log(total) - shifted))
+        loss = np.sum(terms, axis=-1)
+        return loss.astype(logits.dtype), (powers / total - wide).astype(logits.dtype)
+
+
+def _dense_vjp(g: Any, y: Any, logits: Any, labels: Any) -> tuple[Any, Any]:
+    g_loss, g_backprop = g
+    grad = None
+    if g_loss is not None:
+        grad = expand_dims(g_loss, -1) * y[1]
+    if g_backprop is not None:
+        # Second order: the backprop output is softmax(logits) - labels.
+        second = _softmax_vjp(g_backprop, softmax(logits), logits)[0]
+        grad = second if grad is None else grad + second
+    if g_loss is None:
+        return grad, None
+    return grad, expand_dims(g_loss, -1) * -log_softmax(logits)
+
+
+def _dense_samples() -> list[Sample]:
+    rng = np.random.default_rng(7)
+    out = []
+    for dtype in (np.float64, np.float32):
+        logits = (rng.standard_normal((5, 4)) * 2).astype(dtype)
+        labels = rng.random((5, 4)).astype(dtype)
+        out.append(Sample((logits, labels / labels.sum(-1, keepdims=True))))
+    return out
+
+
+CROSS_ENTROPY = register(
+    OpSpec(
+        "SoftmaxCrossEntropyWithLogits",
+        _dense_infer,
+        _dense_numpy,
+        _dense_vjp,
+        Family("rows", "cross_entropy"),
+        _dense_samples,
+        errors=lambda: [
+            BadInput(
+                (np.zeros((2, 3)), np.zeros((2, 4))), {}, InvalidArgumentError, "same"
+            )
+        ],
+        dtypes=dtypes.FLOATING,
+        outputs=2,
+    )
+)
+
+
+def _sparse_infer(logits: Any, labels: Any) -> list[tuple[TensorShape, DType]]:
+    if not labels.dtype.is_integer:
+        raise fail(
+            InvalidArgumentError,
+            "labels must be integers, the index of the right class in each row",
+            got=describe_shapes(labels),
+            site=str(user_site()),
+            remedy="softmax_cross_entropy_with_logits for rows of probabilities",
+        )
+    if logits.shape.rank != 2 or not logits.shape[:1].is_compatible_with(labels.shape):
+        raise fail(
+            InvalidArgumentError,
+            "logits must be [batch, classes] and labels [batch]",
+            got=describe_shapes(logits, labels),
+            site=str(user_site()),
+        )
+    shape = logits.shape[:1].merge_with(labels.shape)
+    return [(shape, logits.dtype), (logits.shape, logits.dtype)]
+
+
+def _sparse_numpy(logits: NDArray[Any], labels: NDArray[Any]) -> tuple[Any, Any]:
+    classes = logits.shape[-1]
+    wrong = (labels < 0) | (labels >= classes)
+    if wrong.any():
+        at = int(np.flatnonzero(wrong)[0])
+        raise label_error(at, int(labels[at]), classes)
+    with np.errstate(all="ignore"):
+        shifted, powers, total = _rows(logits)
+        row = np.arange(len(labels))
+        loss = np.log(total[:, 0]) - shifted[row, labels]
+        backprop = powers / total
+        backprop[row, labels] -= 1
+    return loss.astype(logits.dtype), backprop.astype(logits.dtype)
+
+
+def label_error(row: int, label: int, classes: int, op: Any = None) -> Exception:
+    """Makes the error for a label that is no class."""
+    return fail(
+        InvalidArgumentError,
+        f"Received a label value of {label} which is outside the valid range of "
+        f"[0, {classes})",
+        got=f"labels[{row}] == {label}",
+        expected=f"0 to {classes - 1}",
+        op=op,
+    )
+
+
+def _sparse_vjp(g: Any, y: Any, logits: Any, labels: Any) -> tuple[Any, None]:
+    g_loss, g_backprop = g
+    grad = expand_dims(g_loss, -1) * y[1] if g_loss is not None else None
+    if g_backprop is not None:
+        second = _softmax_vjp(g_backprop, softmax(logits), logits)[0]
+        grad = second if grad is None else grad + second
+    return grad, None
+
+
+def _sparse_samples() -> list[Sample]:
+    rng = np.random.default_rng(8)
+    return [
+        Sample(
+            (
+                (rng.standard_normal((6, 5)) * 2).astype(dtype),
+                rng.integers(0, 5, 6).astype(labels),
+            )
+        )
+        for dtype in (np.float64, np.float32)
+        for labels in (np.int32, np.int64)
+    ]
+
+
+SPARSE_CROSS_ENTROPY = register(
+    OpSpec(
+        "SparseSoftmaxCrossEntropyWithLogits",
+        _sparse_infer,
+        _sparse_numpy,
+        _sparse_vjp,
+        Family("rows", "sparse_cross_entropy"),
+        _sparse_samples,
+        errors=lambda: [
+            BadInput(
+                (np.zeros((2, 3), np.float32), np.array([0, 3])),
+                {},
+                InvalidArgumentError,
+                "outside the valid range",
+            ),
+            BadInput(
+                (np.zeros((2, 3), np.float32), np.zeros(2, np.float32)),
+                {},
+                InvalidArgumentError,
+                "must be integers",
+            ),
+        ],
+        types=("T", "any"),
+        dtypes=dtypes.FLOATING,
+        outputs=2,
+    )
+)
+
+
+def _sigmoid_numpy(x: NDArray[Any], z: NDArray[Any]) -> NDArray[Any]:
+    loss: NDArray[Any] = np.maximum(x, 0) - x * z + np.log1p(np.exp(-np.absolute(x)))
+    return loss
+
+
+SIGMOID_CROSS_ENTROPY = elementwise(
+    "SigmoidCrossEntropyWithLogits",
+    numpy=_sigmoid_numpy,
+    kernel="(maximum({0}, zero({0})) - {0} * {1} + log1p(exp(-abs({0}))))",
+    vjp=lambda g, y, x, z: (g * (sigmoid(x) - z), g * -x),
+    arity=2,
+)
+
+
+# ---- public functions
+
+
+def softmax(logits: Any, axis: int = -1, name: str | None = None) -> Any:
+    """Returns exp(x) divided by its sum along the last axis.
+
+    Source: `tf.nn.softmax`.
+    """
+    _last_axis_only(axis, logits, "softmax")
+    return call(SOFTMAX, logits, name=name)
+
+
+def log_softmax(logits: Any, axis: int = -1, name: str | None = None) -> Any:
+    """Returns the logarithm of softmax along the last axis.
+
+    Source: `tf.nn.log_softmax`.
+    """
+    _last_axis_only(axis, logits, "log_softmax")
+    return call(LOG_SOFTMAX, logits, name=name)
+
+
+def _last_axis_only(axis: int, x: Any, name: str) -> None:
+    rank = getattr(getattr(x, "shape", None), "rank", None)
+    if axis not in (-1, None) and axis + 1 != rank:
+        raise NotImplementedError(f"tf.nn.{name} along another axis than the last.")
+
+
+def softmax_cross_entropy_with_logits(
+    labels: Any, logits: Any, axis: int = -1, name: str | None = None
+) -> Any:
+    """Returns the cross entropy of each row: -sum(labels * log_softmax(logits)).
+
+    Args:
+      labels: `[..., classes]`, rows that sum to 1.
+      logits: `[..., classes]`.
+      axis: Must be the last.
+      name: Name of the op.
+
+    Returns:
+      `[...]`, one loss a row.
+
+    Source: `tf.nn.softmax_cross_entropy_with_logits` (version 2: gradients flow into
+    the labels too).
+    """
+    logits, labels = as_inputs(MUL, (logits, labels), name)
+    _last_axis_only(axis, logits, "softmax_cross_entropy_with_logits")
+    flat_logits, flat_labels, restore = _as_matrix(logits, labels)
+    return restore(call(CROSS_ENTROPY, flat_logits, flat_labels, name=name)[0])
+
+
+def _as_matrix(logits: Any, labels: Any) -> tuple[Any, Any, Any]:
+    rank = logits.shape.rank
+    if rank == 2 or rank is None or None in logits.shape[1:]:
+        return logits, labels, lambda loss: loss
+    classes, outer = logits.shape[-1], [d or -1 for d in logits.shape[:-1]]
+    flat = [-1, classes] if classes else [int(np.prod(outer)), 0]
+    flat_labels = reshape(labels, flat if labels.shape.rank == rank else [-1])
+    return reshape(logits, flat), flat_labels, lambda loss: reshape(loss, outer)
+
+
+def sparse_softmax_cross_entropy_with_logits(
+    labels: Any, logits: Any, name: str | None = None
+) -> Any:
+    """Returns the cross entropy of each row, given the index of the right class.
+
+    Args:
+      labels: `[...]` integers in [0, classes).
+      logits: `[..., classes]`.
+      name: Name of the op.
+
+    Returns:
+      `[...]`, one loss a row.
+
+    Raises:
+      InvalidArgumentError: A label is no class.
+
+    >>> import graphopt as tf
+    >>> loss = tf.nn.sparse_softmax_cross_entropy_with_logits([1], [[0.0, 0.0]])
+    >>> round(float(loss[0]), 4)
+    0.6931
+
+    Source: `tf.nn.sparse_softmax_cross_entropy_with_logits`.
+    """
+    logits, labels = as_inputs(SPARSE_CROSS_ENTROPY, (logits, labels), name)
+    flat_logits, flat_labels, restore = _as_matrix(logits, labels)
+    return restore(call(SPARSE_CROSS_ENTROPY, flat_logits, flat_labels, name=name)[0])
+
+
+def sigmoid_cross_entropy_with_logits(
+    labels: Any, logits: Any, name: str | None = None
+) -> Any:
+    """Returns max(x, 0) - x * labels + log(1 + exp(-|x|)) for logits x, elementwise.
+
+    Source: `tf.nn.sigmoid_cross_entropy_with_logits`.
+    """
+    logits, labels = as_inputs(MUL, (logits, labels), name)
+    if not logits.shape.is_compatible_with(labels.shape):
+        raise fail(
+            InvalidArgumentError,
+            "logits and labels must have the same shape",
+            got=describe_shapes(logits, labels),
+            site=str(user_site()),
+        )
+    # The gradient at 0 is that of the sigmoid, which max and abs alone would miss.
+    return call(SIGMOID_CROSS_ENTROPY, logits, labels, name=name)
+
+
+def bias_add(value: Any, bias: Any, name: str | None = None) -> Any:
+    """Adds a vector to the last dimension.
+
+    Source: `tf.nn.bias_add`.
+    """
+    return add(value, bias, name=name or "BiasAdd")
+
+
+def l2_loss(t: Any, name: str | None = None) -> Any:
+    """Returns half the sum of squares.
+
+    Source: `tf.nn.l2_loss`.
+    """
+    t = hooks.convert(t)
+    return reduce_sum(t * t, name=name) * 0.5

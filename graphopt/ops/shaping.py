@@ -1,0 +1,543 @@
+"""Ops that rearrange elements without computing: reshape, transpose, concat, slice."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphopt import dtypes
+from graphopt.dtypes import DType
+from graphopt.errors import InvalidArgumentError, describe_shapes, fail, format_shape
+from graphopt.graph.dispatch import call
+from graphopt.graph.hooks import hooks
+from graphopt.graph.opspec import (
+    Alias,
+    BadInput,
+    Family,
+    OpSpec,
+    Sample,
+    register,
+)
+from graphopt.graph.provenance import user_site
+from graphopt.graph.shape import UNKNOWN, TensorShape
+from graphopt.graph.tensor import Tensor
+from graphopt.ops.creation import constant_value
+
+
+def _arange(*shape: int, dtype: Any = np.float64) -> NDArray[Any]:
+    return np.arange(math.prod(shape), dtype=dtype).reshape(shape)
+
+
+# ---- reshape
+
+
+def _resolve(x: Any, dims: Sequence[int]) -> list[int | None]:
+    """Fills in the -1 of a reshape."""
+    size = x.shape.num_elements()
+    known = math.prod(dim for dim in dims if dim >= 0)
+    out: list[int | None] = [dim if dim >= 0 else None for dim in dims]
+    if size is None:
+        return out
+    if -1 in dims and known and size % known == 0:
+        out[list(dims).index(-1)] = size // known
+    elif -1 in dims or known != size:
+        raise fail(
+            InvalidArgumentError,
+            f"Cannot reshape a tensor with {size} elements to shape {list(dims)} "
+            f"({known} elements)",
+            got=f"{x.dtype.name}{format_shape(x.shape)}",
+            expected="the same number of elements",
+            op=getattr(x, "op", None),
+            site=str(user_site()),
+        )
+    return out
+
+
+def _reshape_infer(x: Any, *, shape: tuple[int, ...]) -> tuple[TensorShape, DType]:
+    return TensorShape(_resolve(x, shape)), x.dtype
+
+
+def _reshape_bad() -> list[BadInput]:
+    return [
+        BadInput((_arange(2, 3),), {"shape": (4, 2)}, InvalidArgumentError, "reshape"),
+        BadInput((_arange(2, 3),), {"shape": (-1, 4)}, InvalidArgumentError, "reshape"),
+    ]
+
+
+RESHAPE = register(
+    OpSpec(
+        "Reshape",
+        _reshape_infer,
+        lambda x, *, shape: x.reshape(shape),
+        lambda g, y, x, *, shape: (reshape_like(g, x),),
+        Alias(),
+        lambda: [
+            Sample((_arange(2, 3, 4),), {"shape": (4, -1)}),
+            Sample((_arange(1),), {"shape": ()}),
+            Sample((_arange(0, 3),), {"shape": (3, 0)}),
+        ],
+        errors=_reshape_bad,
+        types=("any",),
+    )
+)
+RESHAPE_LIKE = register(
+    OpSpec(
+        "ReshapeLike",
+        lambda x, pattern: (pattern.shape, x.dtype),
+        lambda x, pattern: x.reshape(pattern.shape),
+        lambda g, y, x, pattern: (reshape_like(g, x), None),
+        Alias(),
+        lambda: [Sample((_arange(2, 6), _arange(3, 4)))],
+        types=("any", "any"),
+    )
+)
+
+
+def _reduced_shape(pattern: Any, axis: tuple[int, ...] | None) -> TensorShape:
+    if pattern.shape.unknown_rank:
+        return UNKNOWN
+    return TensorShape(
+        1 if axis is None or i in axis else dim for i, dim in enumerate(pattern.shape)
+    )
+
+
+RESHAPE_REDUCED = register(
+    OpSpec(
+        "ReshapeLikeReduced",
+        lambda x, pattern, *, axis: (_reduced_shape(pattern, axis), x.dtype),
+        lambda x, pattern, *, axis: x.reshape(
+            tuple(_reduced_shape(_Shaped(pattern), axis))  # type: ignore[arg-type]
+        ),
+        lambda g, y, x, pattern, *, axis: (reshape_like(g, x), None),
+        Alias(),
+        lambda: [Sample((_arange(2), _arange(2, 3)), {"axis": (1,)})],
+        types=("any", "any"),
+    )
+)
+
+
+class _Shaped:
+    """An array whose shape is a TensorShape, as inference rules expect."""
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        self.shape = TensorShape(array.shape)
+
+
+def reshape(tensor: Any, shape: Any, name: str | None = None) -> Any:
+    """Gives a tensor another shape; one dimension may be -1 and is worked out.
+
+    Args:
+      tensor: The tensor.
+      shape: The new shape: numbers, or scalar tensors whose values are known while
+        the graph is built; one dimension that only the run decides counts as -1.
+      name: Name of the op.
+
+    Raises:
+      InvalidArgumentError: The numbers of elements differ, or two dimensions are open.
+
+    >>> import graphopt as tf
+    >>> tf.reshape(tf.constant([1, 2, 3, 4]), [2, -1]).shape
+    TensorShape([2, 2])
+
+    Source: `tf.reshape`.
+    """
+    dims = _dims_or_minus_one(shape)
+    if dims.count(-1) > 1 or any(dim < -1 for dim in dims):
+        raise fail(
+            InvalidArgumentError,
+            "Only one dimension of a reshape may be -1",
+            got=str(dims),
+            site=str(user_site()),
+        )
+    return call(RESHAPE, tensor, name=name, shape=tuple(dims))
+
+
+def _dims_or_minus_one(shape: Any) -> list[int]:
+    if isinstance(shape, Tensor):
+        parts: Any = constant_value(shape)
+        if parts is None:
+            op = getattr(shape, "op", None)
+            parts = op.inputs if op is not None and op.spec is PACK else None
+        if parts is None:
+            raise NotImplementedError(
+                "tf.reshape to a shape that only the run decides; give a list in which "
+                "at most one dimension is a tensor."
+            )
+    else:
+        parts = shape if isinstance(shape, (list, tuple)) else np.ravel(shape)
+    dims = []
+    for part in parts:
+        value = constant_value(part) if isinstance(part, Tensor) else part
+        dims.append(-1 if value is None else int(value))
+    return dims
+
+
+def reshape_like(x: Any, pattern: Any) -> Any:
+    """Gives a tensor the shape of another one."""
+    if x.shape == pattern.shape and x.shape.is_fully_defined():
+        return x
+    return call(RESHAPE_LIKE, x, pattern)
+
+
+def reshape_like_reduced(x: Any, pattern: Any, axis: tuple[int, ...] | None) -> Any:
+    """Gives a reduction of `pattern` its dimensions of size 1 back."""
+    return call(RESHAPE_REDUCED, x, pattern, axis=axis)
+
+
+def _expand_infer(x: Any, *, axis: int) -> tuple[TensorShape, DType]:
+    if x.shape.unknown_rank:
+        return UNKNOWN, x.dtype
+    rank = len(x.shape) + 1
+    if not -rank <= axis < rank:
+        raise fail(
+            InvalidArgumentError,
+            "Dimension out of range for ExpandDims",
+            got=f"axis {axis} for {describe_shapes(x)}",
+            expected=f"{-rank} to {rank - 1}",
+            site=str(user_site()),
+        )
+    dims = list(x.shape)
+    dims.insert(axis % rank, 1)
+    return TensorShape(dims), x.dtype
+
+
+EXPAND_DIMS = register(
+    OpSpec(
+        "ExpandDims",
+        _expand_infer,
+        lambda x, *, axis: np.expand_dims(x, axis),
+        lambda g, y, x, *, axis: (reshape_like(g, x),),
+        Alias(),
+        lambda: [Sample((_arange(2, 3),), {"axis": a}) for a in (0, 1, -1)],
+        errors=lambda: [
+            BadInput((_arange(2),), {"axis": 4}, InvalidArgumentError, "out of range")
+        ],
+        types=("any",),
+    )
+)
+
+
+def expand_dims(input: Any, axis: Any, name: str | None = None) -> Any:
+    """Inserts a dimension of size 1 before `axis`.
+
+    Source: `tf.expand_dims`.
+    """
+    return call(EXPAND_DIMS, input, name=name, axis=int(axis))
+
+
+def _squeeze_infer(
+    x: Any, *, axis: tuple[int, ...] | None
+) -> tuple[TensorShape, DType]:
+    if x.shape.unknown_rank or (axis is None and None in x.shape):
+        return UNKNOWN, x.dtype
+    rank = len(x.shape)
+    chosen = {a % rank for a in axis} if axis else set()
+    if axis is None:
+        chosen = {i for i, dim in enumerate(x.shape) if dim == 1}
+    if any(x.shape[a] not in (1, None) for a in chosen):
+        raise fail(
+            InvalidArgumentError,
+            "Can not squeeze dimensions that are not 1",
+            got=f"axis {sorted(chosen)} for {describe_shapes(x)}",
+            site=str(user_site()),
+        )
+    return TensorShape(d for i, d in enumerate(x.shape) if i not in chosen), x.dtype
+
+
+SQUEEZE = register(
+    OpSpec(
+        "Squeeze",
+        _squeeze_infer,
+        lambda x, *, axis: np.squeeze(x, axis),
+        lambda g, y, x, *, axis: (reshape_like(g, x),),
+        Alias(),
+        lambda: [Sample((_arange(2, 1, 3, 1),), {"axis": a}) for a in (None, (1,))],
+        errors=lambda: [
+            BadInput((_arange(2, 3),), {"axis": (0,)}, InvalidArgumentError, "squeeze")
+        ],
+        types=("any",),
+    )
+)
+
+
+def squeeze(input: Any, axis: Any = None, name: str | None = None) -> Any:
+    """Removes dimensions of size 1: all of them, or those of `axis`.
+
+    Source: `tf.squeeze`.
+    """
+    axes = None if axis is None else tuple(int(a) for a in np.ravel(axis))
+    return call(SQUEEZE, input, name=name, axis=axes)
+
+
+# ---- identity
+
+
+IDENTITY = register(
+    OpSpec(
+        "Identity",
+        lambda x: (x.shape, x.dtype),
+        lambda x: x,
+        lambda g, y, x: (g,),
+        Alias(),
+        lambda: [Sample((_arange(2, 3),))],
+        types=("any",),
+    )
+)
+STOP_GRADIENT = register(
+    OpSpec(
+        "StopGradient",
+        lambda x: (x.shape, x.dtype),
+        lambda x: x,
+        lambda g, y, x: (None,),
+        Alias(),
+        lambda: [Sample((_arange(2, 3),))],
+        types=("any",),
+    )
+)
+
+
+def identity(input: Any, name: str | None = None) -> Any:
+    """Returns a tensor of the same value.
+
+    Source: `tf.identity`.
+    """
+    return call(IDENTITY, input, name=name)
+
+
+def stop_gradient(input: Any, name: str | None = None) -> Any:
+    """Returns the same value, through which no gradient flows.
+
+    Source: `tf.stop_gradient`.
+    """
+    return call(STOP_GRADIENT, input, name=name)
+
+
+# ---- transpose
+
+
+def _transpose_infer(x: Any, *, perm: tuple[int, ...]) -> tuple[TensorShape, DType]:
+    if x.shape.unknown_rank:
+        return UNKNOWN, x.dtype
+    if sorted(perm) != list(range(len(x.shape))):
+        raise fail(
+            InvalidArgumentError,
+            "perm is not a permutation of the dimensions",
+            got=f"perm {list(perm)} for {describe_shapes(x)}",
+            site=str(user_site()),
+        )
+    return TensorShape(x.shape[i] for i in perm), x.dtype
+
+
+def _inverse(perm: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.argsort(perm))
+
+
+TRANSPOSE = register(
+    OpSpec(
+        "Transpose",
+        _transpose_infer,
+        lambda x, *, perm: np.ascontiguousarray(np.transpose(x, perm)).reshape(
+            [x.shape[i] for i in perm]
+        ),
+        lambda g, y, x, *, perm: (call(TRANSPOSE, g, perm=_inverse(perm)),),
+        Family("transpose"),
+        lambda: [
+            Sample((_arange(3, 4, dtype=np.float32),), {"perm": (1, 0)}),
+            Sample((_arange(2, 3, 4),), {"perm": (2, 0, 1)}),
+            Sample((_arange(2, 3, 2, 2, dtype=np.int32),), {"perm": (0, 2, 1, 3)}),
+            Sample((_arange(3),), {"perm": (0,)}),
+        ],
+        errors=lambda: [
+            BadInput((_arange(2, 2),), {"perm": (0, 0)}, InvalidArgumentError, "perm")
+        ],
+        types=("any",),
+    )
+)
+
+
+def transpose(a: Any, perm: Any = None, name: str | None = None) -> Any:
+    """Permutes the dimensions; by default reverses their order.
+
+    Source: `tf.transpose`.
+    """
+    a = hooks.convert(a)
+    if perm is None:
+        if a.shape.rank is None:
+            raise NotImplementedError("tf.transpose of a tensor of unknown rank.")
+        perm = range(a.shape.rank)[::-1]
+    axes = tuple(int(i) for i in np.ravel(constant_value(perm)))
+    return call(TRANSPOSE, a, name=name, perm=axes)
+
+
+# ---- concat
+
+
+def _concat_infer(*xs: Any, axis: int) -> tuple[TensorShape, DType]:
+    shape = xs[0].shape
+    if any(x.shape.unknown_rank for x in xs):
+        return UNKNOWN, xs[0].dtype
+    rank = len(shape)
+    if any(len(x.shape) != rank for x in xs) or not -rank <= axis < rank:
+        raise _concat_error(xs, axis)
+    at = axis % rank
+    dims: list[int | None] = []
+    for i in range(rank):
+        sizes = [x.shape[i] for x in xs]
+        known = {size for size in sizes if size is not None}
+        if i == at:
+            dims.append(None if None in sizes else sum(known_sizes(sizes)))
+        elif len(known) > 1:
+            raise _concat_error(xs, axis)
+        else:
+            dims.append(known.pop() if known else None)
+    return TensorShape(dims), xs[0].dtype
+
+
+def known_sizes(sizes: Sequence[int | None]) -> list[int]:
+    """Returns the dimensions that are known."""
+    return [size for size in sizes if size is not None]
+
+
+def _concat_error(xs: Sequence[Any], axis: int) -> Exception:
+    return fail(
+        InvalidArgumentError,
+        "Dimensions of the inputs of concat should match except along the axis",
+        got=f"{describe_shapes(*xs)} with axis {axis}",
+        site=str(user_site()),
+    )
+
+
+def _concat_vjp(g: Any, y: Any, *xs: Any, axis: int) -> tuple[Any, ...]:
+    return tuple(
+        call(CONCAT_SLICE, g, *xs, axis=axis, index=i) for i in range(len(xs))
+    )
+
+
+def _slice_of(g: NDArray[Any], xs: Sequence[Any], axis: int, index: int) -> Any:
+    at = axis % g.ndim
+    start = sum(x.shape[at] for x in xs[:index])
+    key = [slice(None)] * g.ndim
+    key[at] = slice(start, start + xs[index].shape[at])
+    return np.ascontiguousarray(g[tuple(key)])
+
+
+def _slice_vjp(gg: Any, y: Any, g: Any, *xs: Any, axis: int, index: int) -> Any:
+    from_zero = [z * 0 for z in xs]
+    from_zero[index] = gg
+    return (concat(from_zero, axis), *(None for _ in xs))
+
+
+CONCAT = register(
+    OpSpec(
+        "ConcatV2",
+        _concat_infer,
+        lambda *xs, axis: np.concatenate(xs, axis),
+        _concat_vjp,
+        Family("concat"),
+        lambda: [
+            Sample((_arange(2, 3), _arange(2, 1), _arange(2, 0)), {"axis": 1}),
+            Sample((_arange(2, 3), _arange(1, 3)), {"axis": -2}),
+            Sample((_arange(2, 2, 2), _arange(2, 1, 2)), {"axis": 1}),
+        ],
+        errors=lambda: [
+            BadInput(
+                (_arange(2, 3), _arange(3, 3)), {"axis": 1}, InvalidArgumentError, "conc"
+            )
+        ],
+    )
+)
+CONCAT_SLICE = register(
+    OpSpec(
+        "ConcatSlice",
+        lambda g, *xs, axis, index: (xs[index].shape, g.dtype),
+        lambda g, *xs, axis, index: _slice_of(g, xs, axis, index),
+        _slice_vjp,
+        Family("concat_slice"),
+        lambda: [
+            Sample(
+                (_arange(2, 4), _arange(2, 3), _arange(2, 1)), {"axis": 1, "index": i}
+            )
+            for i in (0, 1)
+        ],
+        kernel_inputs=(0,),
+    )
+)
+
+
+def concat(values: Any, axis: Any, name: str | None = None) -> Any:
+    """Joins tensors along an axis.
+
+    >>> import graphopt as tf
+    >>> tf.concat([[1, 2], [3]], axis=0).numpy().tolist()
+    [1, 2, 3]
+
+    Source: `tf.concat`.
+    """
+    values = list(values)
+    if len(values) == 1:
+        return identity(values[0], name=name)
+    return call(CONCAT, *values, name=name, axis=int(constant_value(axis)))  # type: ignore[arg-type]
+
+
+# ---- stack
+
+
+def _pack_infer(*xs: Any, axis: int) -> tuple[TensorShape, DType]:
+    shape = xs[0].shape
+    for x in xs[1:]:
+        if not shape.is_compatible_with(x.shape):
+            raise fail(
+                InvalidArgumentError,
+                "Shapes of all inputs of stack must match",
+                got=describe_shapes(*xs),
+                site=str(user_site()),
+            )
+        shape = shape.merge_with(x.shape)
+    dims = list(shape)
+    dims.insert(axis % (len(dims) + 1), len(xs))
+    return TensorShape(dims), xs[0].dtype
+
+
+def _pack_vjp(g: Any, y: Any, *xs: Any, axis: int) -> tuple[Any, ...]:
+    expanded = [expand_dims(x, axis) for x in xs]
+    pieces = (
+        call(CONCAT_SLICE, g, *expanded, axis=axis, index=i) for i in range(len(xs))
+    )
+    return tuple(reshape_like(p, x) for p, x in zip(pieces, xs, strict=True))
+
+
+PACK = register(
+    OpSpec(
+        "Pack",
+        _pack_infer,
+        lambda *xs, axis: np.stack(xs, axis),
+        _pack_vjp,
+        Family("concat", "stack"),
+        lambda: [
+            Sample((_arange(2, 3), _arange(2, 3)), {"axis": a}) for a in (0, 1, -1)
+        ],
+        errors=lambda: [
+            BadInput((_arange(2), _arange(3)), {"axis": 0}, InvalidArgumentError, "match")
+        ],
+    )
+)
+
+
+def stack(values: Any, axis: int = 0, name: str | None = "stack") -> Any:
+    """Joins tensors along a new axis.
+
+    Source: `tf.stack`.
+    """
+    return call(PACK, *values, name=name, axis=int(axis))
+
+
+def _stack_values(values: Any, dtype: DType | None) -> Any:
+    parts = [hooks.convert(value, dtype_hint=dtype or dtypes.int32) for value in values]
+    return stack(parts, name="packed")
+
+
+hooks.operators["stack"] = _stack_values

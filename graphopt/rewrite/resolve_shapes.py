@@ -1,0 +1,115 @@
+"""Replaces ops that ask other tensors for their shape, now that shapes are numbers.
+
+`ReshapeLike(g, x)` needs `x` only for its shape. Once that is known it is `Reshape(g)`,
+and whatever computed `x` need not run, or may free its memory earlier.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphopt.graph.graph import Operation
+from graphopt.graph.opspec import OpSpec
+from graphopt.graph.program import Program, Rebuilder
+from graphopt.graph.shape import TensorShape
+from graphopt.graph.tensor import GraphTensor
+from graphopt.ops.creation import CONST, FILL
+from graphopt.ops.reduction import BROADCAST_TO, SUM
+from graphopt.ops.shaping import RESHAPE
+from graphopt.rewrite.driver import graph_pass
+from graphopt.rewrite.prune_unfetched import prune_unfetched
+
+
+@graph_pass(preserves="bits")
+def resolve_shapes(program: Program) -> Program:
+    """Makes constants of shapes and gives the `*Like` ops their shapes as attributes."""
+    rebuilder = Rebuilder(program)
+    changed = False
+    for op in program.operations:
+        rule = _RULES.get(op.type)
+        shapes = [t.shape for t in (*op.inputs, *op.outputs)]
+        if rule is None or not all(shape.is_fully_defined() for shape in shapes):
+            rebuilder.copy(op)
+            continue
+        rebuilder.tensors[op.outputs[0]] = rule(op, rebuilder)
+        changed = True
+    done = rebuilder.finish()
+    return prune_unfetched.function(done) if changed else done
+
+
+def _replace(
+    op: Operation,
+    rebuilder: Rebuilder,
+    spec: OpSpec,
+    inputs: list[GraphTensor],
+    attrs: dict[str, Any],
+    shape: Any = None,
+    suffix: str = "",
+) -> GraphTensor:
+    out = op.outputs[0]
+    types = [(out.shape if shape is None else shape, out.dtype)]
+    new = rebuilder.add(
+        op,
+        spec=spec,
+        inputs=inputs,
+        attrs=attrs,
+        output_types=types,
+        name=op.name + suffix,
+    )
+    return new.outputs[0]
+
+
+def _constant(op: Operation, rebuilder: Rebuilder) -> GraphTensor:
+    patterns = [np.broadcast_to(np.int8(0), t.shape) for t in op.inputs]  # type: ignore[arg-type]
+    value = np.asarray(op.spec.compute(*patterns, **op.attrs), op.outputs[0].dtype.numpy)
+    return _replace(op, rebuilder, CONST, [], {"value": value})
+
+
+def _filled(op: Operation, rebuilder: Rebuilder) -> GraphTensor:
+    number = np.array(op.type == "OnesLike", op.outputs[0].dtype.numpy)
+    scalar = _replace(op, rebuilder, CONST, [], {"value": number}, (), "/value")
+    dims = tuple(op.outputs[0].shape)
+    return _replace(op, rebuilder, FILL, [scalar], {"dims": dims})
+
+
+def _reshape(op: Operation, rebuilder: Rebuilder) -> GraphTensor:
+    x = rebuilder.tensors[op.inputs[0]]
+    return _replace(op, rebuilder, RESHAPE, [x], {"shape": tuple(op.outputs[0].shape)})
+
+
+def _broadcast(op: Operation, rebuilder: Rebuilder) -> GraphTensor:
+    x = rebuilder.tensors[op.inputs[0]]
+    dims = tuple(op.outputs[0].shape)
+    return _replace(op, rebuilder, BROADCAST_TO, [x], {"dims": dims})
+
+
+def _sum(op: Operation, rebuilder: Rebuilder) -> GraphTensor:
+    x, shape = rebuilder.tensors[op.inputs[0]], op.outputs[0].shape
+    if x.shape == shape:
+        return _replace(op, rebuilder, RESHAPE, [x], {"shape": tuple(shape)})
+    extra = len(x.shape) - len(shape)
+    axes = tuple(
+        i
+        for i, dim in enumerate(x.shape)
+        if i < extra or (shape[i - extra] == 1 and dim != 1)
+    )
+    attrs = {"axis": axes, "keepdims": False}
+    left = TensorShape(dim for i, dim in enumerate(x.shape) if i not in axes)
+    if left == shape:
+        return _replace(op, rebuilder, SUM, [x], attrs)
+    total = _replace(op, rebuilder, SUM, [x], attrs, left, "/sum")
+    return _replace(op, rebuilder, RESHAPE, [total], {"shape": tuple(shape)})
+
+
+_RULES = {
+    "Shape": _constant,
+    "ReducedCount": _constant,
+    "ZerosLike": _filled,
+    "OnesLike": _filled,
+    "ReshapeLike": _reshape,
+    "ReshapeLikeReduced": _reshape,
+    "BroadcastLike": _broadcast,
+    "SumLike": _sum,
+}

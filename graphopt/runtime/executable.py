@@ -1,0 +1,268 @@
+"""A schedule bound to memory: one native call runs the step.
+
+Binding writes every address into tables once: the arena, the arrays of the variables and
+constants. What changes from run to run is the addresses of the feeds, a handful of words.
+A run takes the lock of the store, calls the tape and copies out what was fetched; where
+an op has no kernel the tape is cut and the op runs on the host between two parts.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphopt.codegen.kernels import get_kernel
+from graphopt.codegen.rows import STATUS_LABEL
+from graphopt.errors import OpError, fail
+from graphopt.graph.graph import Operation
+from graphopt.graph.tensor import GraphTensor
+from graphopt.ops.nn import label_error
+from graphopt.runtime.interpreter import locate
+from graphopt.runtime.store import VariableStore
+from graphopt.schedule.memory import ALIGNMENT
+from graphopt.schedule.steps import Argument, Buffer, Schedule, Step, Word
+
+Array = NDArray[Any]
+
+
+def aligned_zeros(nbytes: int) -> Array:
+    """Returns zeroed bytes whose first address is a multiple of the alignment."""
+    memory = np.zeros(nbytes + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + nbytes]
+
+
+class Executable:
+    """A plan that can run.
+
+    Args:
+      schedule: What to run; it must not be one that has to be interpreted.
+      store: The variables it is bound to.
+    """
+
+    def __init__(self, schedule: Schedule, store: VariableStore) -> None:
+        self.schedule = schedule
+        self.store = store
+        self.arena = aligned_zeros(schedule.arena_bytes)
+        self.generation = -1
+        self.operations = {op.index: op for op in schedule.program.operations}
+        self._constants: dict[int, Array] = {}
+        self._kernels: list[Any] = []
+        self._host_feeds: Sequence[Array] = ()
+        self._feed_words: list[tuple[int, int, int]] = []
+        self._variable_words: list[tuple[int, Buffer, int]] = []
+        self._bind_tables()
+
+    # ---- binding
+
+    def _bind_tables(self) -> None:
+        """Writes instruction rows and arguments; variables follow in `_rebind`."""
+        from graphopt.codegen import tape
+
+        self._tape = tape
+        words: list[int] = []
+        rows: list[tuple[int, int, int, int]] = []
+        # Each native part has a block of its own; host steps lie between two parts.
+        starts = [0]
+        hosts: list[Step] = []
+        status_words: list[tuple[int, int]] = []
+        for step in self.schedule.steps:
+            if step.lowered.host:
+                hosts.append(step)
+                starts.append(len(rows))
+                continue
+            for call in step.lowered.calls:
+                if not call.extent:
+                    continue
+                kernel = get_kernel(call.kernel)
+                self._kernels.append(kernel)
+                rows.append((kernel.address, len(words), 0, call.extent))
+                for argument in call.arguments:
+                    if isinstance(argument, Word) and argument.place == "status":
+                        status_words.append((len(words), len(hosts)))
+                    words.append(self._word(step, argument, len(words)))
+        self._words = aligned_zeros(8 * len(words)).view(np.int64)
+        self._words[:] = words
+        self._rows = aligned_zeros(32 * len(rows)).view(np.int64).reshape(-1, 4)
+        if rows:
+            self._rows[:] = rows
+        self._rows[:, 1] = self._rows[:, 1] * 8 + self._words.ctypes.data
+        self._blocks = [
+            aligned_zeros(8 * tape.BLOCK_WORDS).view(np.int64) for _ in starts
+        ]
+        for position, part in status_words:
+            block = self._blocks[part]
+            self._words[position] = block.ctypes.data + 8 * tape.BLOCK_STATUS
+        self._parts = self._make_parts(starts, len(rows), hosts)
+        self._entry = self._parts[0] if len(self._parts) == 1 else self._run_parts
+
+    def _make_parts(
+        self, starts: list[int], end: int, hosts: list[Step]
+    ) -> list[Callable[[], int]]:
+        parts: list[Callable[[], int]] = []
+        tape = self._tape
+        for part, (begin, stop) in enumerate(zip(starts, [*starts[1:], end], strict=True)):
+            if part:
+                parts.append(functools.partial(self._run_on_host, hosts[part - 1]))
+            if stop > begin:
+                block = self._blocks[part]
+                block[tape.BLOCK_INSTRUCTIONS] = self._rows.ctypes.data + 32 * begin
+                block[tape.BLOCK_COUNT] = stop - begin
+                parts.append(tape.make_entry(block.ctypes.data))
+        return parts
+
+    def _word(self, step: Step, argument: Argument, position: int) -> int:
+        if isinstance(argument, int):
+            return argument
+        if argument.place == "status":
+            return 0
+        if argument.place == "kernel":
+            assert argument.kernel is not None
+            kernel = get_kernel(argument.kernel)
+            self._kernels.append(kernel)
+            return int(kernel.address)
+        groups = {"input": step.inputs, "output": step.outputs, "scratch": step.scratch}
+        buffer = groups[argument.place][argument.index]
+        if buffer.kind == "arena":
+            return int(self.arena.ctypes.data) + buffer.offset + argument.offset
+        if buffer.kind == "constant":
+            array = np.ascontiguousarray(buffer.source)
+            array = self._constants.setdefault(id(buffer), array)
+            return int(array.ctypes.data) + argument.offset
+        if buffer.kind == "feed":
+            self._feed_words.append((position, buffer.source, argument.offset))
+            return 0
+        self._variable_words.append((position, buffer, argument.offset))
+        return 0
+
+    def _rebind(self) -> None:
+        """Looks up the addresses of the variables again."""
+        self.generation = -1
+        generation = self.store.generation
+        for position, buffer, offset in self._variable_words:
+            array = self.store.read(buffer.source)
+            self._words[position] = array.ctypes.data + offset
+        for buffer in self.schedule.buffers:
+            if buffer.kind == "variable":
+                self.store.read(buffer.source)
+        self.generation = generation
+
+    # ---- running
+
+    def run(self, feeds: Sequence[Array]) -> list[Array]:
+        """Runs the step; the caller holds the lock of the store.
+
+        Args:
+          feeds: Contiguous arrays of the dtypes and shapes that were planned for.
+
+        Returns:
+          A fresh array for each fetch.
+
+        Raises:
+          OpError: A check failed; no variable was written.
+        """
+        if self.generation != self.store.generation:
+            self._rebind()
+        words = self._words
+        for position, index, offset in self._feed_words:
+            words[position] = feeds[index].ctypes.data + offset
+        self._host_feeds = feeds
+        code = self._entry() if self._parts else 0
+        if code:
+            raise self._error(code)
+        locations = self.schedule.locations
+        return [
+            self._view(locations[tensor], tensor, feeds).copy()
+            for tensor in self.schedule.program.fetches
+        ]
+
+    def run_unfed(self) -> Callable[[], None]:
+        """Returns the shortest way to run a step that takes and gives nothing."""
+        store, lock, rebind = self.store, self.store.lock, self._rebind
+        acquire, release = lock.acquire, lock.release
+        entry = self._entry if self._parts else lambda: 0
+
+        def run() -> None:
+            acquire()
+            try:
+                if store.busy:
+                    raise nested_run()
+                if self.generation != store.generation:
+                    rebind()
+                code = entry()
+            finally:
+                release()
+            if code:
+                raise self._error(code)
+
+        return run
+
+    def _run_parts(self) -> int:
+        for part in self._parts:
+            code = part()
+            if code:
+                return code
+        return 0
+
+    def _run_on_host(self, step: Step) -> int:
+        op = step.op
+        views = [
+            self._view(buffer, tensor, self._host_feeds)
+            for buffer, tensor in zip(step.inputs, op.inputs, strict=True)
+        ]
+        try:
+            results = op.spec.compute(*views, **op.attrs)
+        except OpError as error:
+            raise locate(error, op) from error.__cause__
+        if len(op.outputs) == 1:
+            results = (results,)
+        for tensor, buffer, result in zip(
+            op.outputs, step.outputs, results, strict=True
+        ):
+            self._view(buffer, tensor, ())[...] = result
+        return 0
+
+    def _view(
+        self, buffer: Buffer, tensor: GraphTensor, feeds: Sequence[Array]
+    ) -> Array:
+        """Returns the memory of a buffer as an array."""
+        shape = tuple(int(dim) for dim in tensor.shape if dim is not None)
+        if buffer.kind == "arena":
+            raw = self.arena[buffer.offset : buffer.offset + buffer.nbytes]
+            return raw.view(tensor.dtype.numpy).reshape(shape)
+        if buffer.kind == "feed":
+            return feeds[buffer.source].reshape(shape)
+        if buffer.kind == "constant":
+            return np.asarray(buffer.source).reshape(shape)
+        return self.store.read(buffer.source).reshape(shape)
+
+    def _error(self, code: int) -> OpError:
+        tape = self._tape
+        at = tape.BLOCK_STATUS
+        for block in self._blocks:
+            if block[at + tape.STATUS_CODE]:
+                break
+        op: Operation | None = self.operations.get(
+            int(block[at + tape.STATUS_OPERATION])
+        )
+        index, value = int(block[at + tape.STATUS_INDEX]), int(
+            block[at + tape.STATUS_VALUE]
+        )
+        if code == STATUS_LABEL and op is not None:
+            classes = int(op.inputs[0].shape[-1] or 0)
+            error = label_error(index, value, classes, op)
+            assert isinstance(error, OpError)
+            return error
+        return fail(OpError, f"A kernel failed with the unknown code {code}", op=op)
+
+
+def nested_run() -> RuntimeError:
+    """Makes the error for a run that starts another one."""
+    return RuntimeError(
+        "A run was started inside another run of the same session on the same thread; "
+        "fetch both in one run instead."
+    )

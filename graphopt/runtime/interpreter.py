@@ -1,0 +1,158 @@
+"""Runs a program op by op with NumPy: the oracle, and the executor of one-off runs.
+
+Every op is its registry `compute`. Writes of variables are collected and committed at
+the end with one call, so a run that fails or is interrupted changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphopt.errors import InvalidArgumentError, OpError, fail
+from graphopt.graph.effects import handles_written, is_handle, variable_of
+from graphopt.graph.graph import Operation
+from graphopt.graph.opspec import Effect
+from graphopt.graph.program import Program
+from graphopt.graph.tensor import GraphTensor
+from graphopt.ops.creation import CONST, PLACEHOLDER
+from graphopt.ops.fused import FUSED_ELEMENTWISE, evaluate_body
+from graphopt.ops.state import ASSIGN, NO_OP
+from graphopt.runtime.store import VariableKey, VariableStore
+
+Array = NDArray[Any]
+
+
+def interpret(
+    program: Program,
+    feeds: Sequence[Array],
+    store: VariableStore,
+    order: Sequence[Operation] | None = None,
+) -> list[Array]:
+    """Runs a program.
+
+    Args:
+      program: With the order of effects settled.
+      feeds: One array for each feed.
+      store: Where variables are read and written; its lock is held by the caller.
+      order: The operations in another order in which they can run, as a schedule's.
+
+    Returns:
+      A fresh array for each fetch.
+
+    Raises:
+      OpError: An op failed; nothing was written.
+    """
+    run = _Run(program, feeds, store)
+    for op in program.operations if order is None else order:
+        run.step(op)
+    fetched = [np.array(run.value(tensor), order="C") for tensor in program.fetches]
+    store.commit(run.pending)
+    return fetched
+
+
+class _Run:
+    """The values of one run."""
+
+    def __init__(
+        self, program: Program, feeds: Sequence[Array], store: VariableStore
+    ) -> None:
+        self.store = store
+        self.pending: dict[VariableKey, Array] = {}
+        self.values: dict[GraphTensor, Array] = dict(
+            zip(program.feeds, feeds, strict=True)
+        )
+        self.uses: dict[GraphTensor, int] = {}
+        for op in program.operations:
+            for tensor in op.inputs:
+                self.uses[tensor] = self.uses.get(tensor, 0) + 1
+        for tensor in program.fetches:
+            self.uses[tensor] = self.uses.get(tensor, 0) + 1
+
+    def variable(self, key: VariableKey) -> Array:
+        """Returns the value that a variable has at this point of the run."""
+        value = self.pending.get(key)
+        return self.store.read(key) if value is None else value
+
+    def value(self, tensor: GraphTensor) -> Array:
+        """Returns the value of a tensor; the handle of a variable stands for it."""
+        if is_handle(tensor):
+            return self.variable(variable_of(tensor))
+        return self.values[tensor]
+
+    def step(self, op: Operation) -> None:
+        """Runs one operation."""
+        if op.spec is CONST:
+            self.values[op.outputs[0]] = op.attrs["value"]
+            return
+        if op.spec in (PLACEHOLDER, NO_OP) or (op.outputs and is_handle(op.outputs[0])):
+            if op.spec is PLACEHOLDER and op.outputs[0] not in self.values:
+                raise not_fed(op)
+            return
+        written = handles_written(op)
+        arrays = [self._input(op, tensor, written) for tensor in op.inputs]
+        try:
+            results = self._compute(op, arrays)
+        except OpError as error:
+            raise locate(error, op) from error.__cause__
+        except NotImplementedError:
+            raise
+        except Exception as error:
+            raise fail(
+                InvalidArgumentError,
+                f"{op.type} failed: {error}",
+                got=", ".join(f"{a.dtype}{list(a.shape)}" for a in arrays),
+                op=op,
+            ) from error
+        for tensor, array in zip(op.outputs, results, strict=True):
+            self.values[tensor] = np.asarray(array)
+        for tensor in op.inputs:
+            self.uses[tensor] -= 1
+            if not self.uses[tensor]:
+                self.values.pop(tensor, None)
+
+    def _input(
+        self, op: Operation, tensor: GraphTensor, written: Sequence[GraphTensor]
+    ) -> Array:
+        if tensor in written and (op.spec is ASSIGN or op.spec is FUSED_ELEMENTWISE):
+            key = variable_of(tensor)
+            if key not in self.pending and not self.store.is_initialized(key):
+                # Overwritten as a whole: what it was does not matter.
+                return np.empty(tuple(tensor.shape), tensor.dtype.numpy)  # type: ignore[arg-type]
+        return self.value(tensor)
+
+    def _compute(self, op: Operation, arrays: list[Array]) -> Sequence[Array]:
+        if op.spec is FUSED_ELEMENTWISE:
+            outputs, stored = evaluate_body(op.attrs["body"], tuple(arrays))
+            keys = [variable_of(handle) for handle in handles_written(op)]
+            self.pending.update(zip(keys, stored, strict=True))
+            return outputs
+        result = op.spec.compute(*arrays, **op.attrs)
+        if op.spec.effect is Effect.WRITE:
+            self.pending[variable_of(op.inputs[0])] = result
+            return ()
+        return (result,) if len(op.outputs) == 1 else result
+
+
+def not_fed(op: Operation) -> InvalidArgumentError:
+    """Makes the error for a placeholder without a value."""
+    tensor = op.outputs[0]
+    return fail(
+        InvalidArgumentError,
+        f"You must feed a value for placeholder tensor {op.name!r} with dtype "
+        f"{tensor.dtype.name} and shape {tensor.shape}",
+        op=op,
+        remedy=f"feed_dict={{{op.name}: ...}}",
+    )
+
+
+def locate(error: OpError, op: Operation) -> OpError:
+    """Adds the op and the user's line to an error that was raised without them."""
+    if error.op is not None:
+        return error
+    made = fail(type(error), error.message.rstrip("."), op=op)
+    return made
+

@@ -1,0 +1,162 @@
+"""What one fetch set does in one session: interpreted at first, compiled when it pays.
+
+The key of a plan is the fetch set, the fed tensors and their shapes; the last plans are
+kept, so that a last batch of another size does not throw away the usual one.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from graphopt.codegen.lower import lower_operation
+from graphopt.config import NEVER, settings
+from graphopt.graph.effects import handles_written, variable_of
+from graphopt.graph.graph import Graph, Operation
+from graphopt.graph.program import Program
+from graphopt.graph.shape import TensorShape
+from graphopt.graph.tensor import GraphTensor
+from graphopt.ops.state import ASSIGN
+from graphopt.rewrite.driver import Trace, run_passes
+from graphopt.rewrite.pipeline import MEANING, PIPELINE
+from graphopt.runtime.executable import Executable, nested_run
+from graphopt.runtime.interpreter import interpret
+from graphopt.runtime.store import VariableStore
+from graphopt.schedule.build import build_schedule
+from graphopt.schedule.steps import Schedule
+
+Array = NDArray[Any]
+PLANS_KEPT = 8
+
+
+class Plan:
+    """A program for certain shapes, and what became of it.
+
+    Attributes:
+      program: With its meaning settled, before the rewrites that make it fast.
+      writes: Whether it changes variables.
+      is_initializer: Whether it only gives variables their initial values.
+      executable: The compiled plan, once there is one.
+      schedule: What the executable runs, or would run.
+    """
+
+    def __init__(self, source: Program, store: VariableStore) -> None:
+        self.source = source
+        self.store = store
+        self.program = run_passes(source, MEANING)
+        self.runs = 0
+        self.writes = self.program.writes_state
+        self.is_initializer = self.writes and all(
+            op.spec is ASSIGN and op.attrs.get("initializer")
+            for op in self.program.operations
+            if handles_written(op)
+        )
+        self.written = [
+            variable_of(handle)
+            for op in self.program.operations
+            for handle in handles_written(op)
+        ]
+        self.executable: Executable | None = None
+        self.schedule: Schedule | None = None
+
+    def compile(self, trace: Trace | None = None) -> Executable | None:
+        """Compiles the plan, unless it is one that must be interpreted."""
+        if self.schedule is None or trace is not None:
+            program = run_passes(self.source, PIPELINE, trace)
+            self.schedule = build_schedule(program, lower_operation)
+        if not self.schedule.interpreted and self.executable is None:
+            self.executable = Executable(self.schedule, self.store)
+        return self.executable
+
+    def ready(self) -> Executable | None:
+        """Returns the executable if this run is to be a compiled one.
+
+        The rule counts runs and nothing else: a training step is compiled at its first
+        run, initializers and fetches without writes at their third.
+        """
+        self.runs += 1
+        if self.executable is None:
+            first = settings.interpreted_runs(self.writes and not self.is_initializer)
+            if first >= NEVER or self.runs <= first:
+                return None
+            if self.schedule is not None and self.schedule.interpreted:
+                return None
+            self.compile()
+        if self.executable is None or not self.is_bound():
+            return None
+        return self.executable
+
+    def is_bound(self) -> bool:
+        """Returns whether the variables that it writes have memory."""
+        return all(self.store.is_initialized(key) for key in self.written)
+
+    def run(self, feeds: Sequence[Array]) -> list[Array]:
+        """Runs once; the caller holds the lock of the store."""
+        executable = self.ready()
+        if executable is not None:
+            return executable.run(feeds)
+        return interpret(self.program, feeds, self.store)
+
+
+class Runner:
+    """Runs one fetch set with one set of fed tensors."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        fetches: tuple[GraphTensor, ...],
+        targets: tuple[Operation, ...],
+        feeds: tuple[GraphTensor, ...],
+        store: VariableStore,
+    ) -> None:
+        self.graph = graph
+        self.fetches = fetches
+        self.targets = targets
+        self.feeds = feeds
+        self.store = store
+        self.plans: OrderedDict[tuple[tuple[int, ...], ...], Plan] = OrderedDict()
+        self.shortcut: Callable[[], None] | None = None
+
+    def plan(self, shapes: tuple[tuple[int, ...], ...]) -> Plan:
+        """Returns the plan for fed shapes, made when it is first asked for."""
+        plan = self.plans.get(shapes)
+        if plan is None:
+            program = Program(
+                self.graph,
+                self.feeds,
+                self.fetches,
+                self.targets,
+                tuple(TensorShape(shape) for shape in shapes),
+            )
+            plan = self.plans[shapes] = Plan(program, self.store)
+            while len(self.plans) > PLANS_KEPT:
+                self.plans.popitem(last=False)
+        else:
+            self.plans.move_to_end(shapes)
+        return plan
+
+    def run(self, feeds: Sequence[Array]) -> list[Array]:
+        """Runs the fetch set.
+
+        Args:
+          feeds: Contiguous arrays of the right dtypes, one for each fed tensor.
+
+        Returns:
+          A fresh array for each fetch.
+        """
+        store = self.store
+        with store.lock:
+            if store.busy:
+                raise nested_run()
+            store.busy = True
+            try:
+                plan = self.plan(tuple(array.shape for array in feeds))
+                results = plan.run(feeds)
+            finally:
+                store.busy = False
+        if not self.fetches and not self.feeds and plan.executable is not None:
+            self.shortcut = plan.executable.run_unfed()
+        return results

@@ -1,0 +1,510 @@
+"""`Session`: the values of a graph's variables, and the running of fetches."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphopt.config import settings
+from graphopt.errors import GraphoptWarning, fail
+from graphopt.graph import nest
+from graphopt.graph.context import get_default_graph
+from graphopt.graph.dispatch import safe_cast
+from graphopt.graph.graph import Graph, Operation
+from graphopt.graph.hooks import hooks
+from graphopt.graph.tensor import EagerTensor, GraphTensor
+from graphopt.ops.creation import as_array
+from graphopt.runtime.names import get_default_session, local
+from graphopt.runtime.runner import Runner
+from graphopt.runtime.store import VariableStore
+from graphopt.runtime.variable import Variable
+
+Array = NDArray[Any]
+# So many runs in a row that each found new ops in the graph are a leak.
+GROWTH_RUNS = 50
+
+
+class Fetch(NamedTuple):
+    """A fetch structure, read once."""
+
+    fetches: tuple[GraphTensor, ...]
+    targets: tuple[Operation, ...]
+    rebuild: Callable[[list[Array]], Any]
+
+
+class Session:
+    """Runs operations of a graph and keeps the values of its variables.
+
+    Args:
+      target: Must be empty: there is only the local process.
+      graph: The graph; by default the current one.
+      config: Accepted for compatibility.
+
+    >>> import graphopt as tf
+    >>> with tf.Graph().as_default():
+    ...     x = tf.compat.v1.placeholder(tf.float32, [None])
+    ...     y = {"twice": x * 2, "sum": tf.reduce_sum(x)}
+    ...     with tf.compat.v1.Session() as session:
+    ...         print(session.run(y, feed_dict={x: [1, 2]}))
+    {'twice': array([2., 4.], dtype=float32), 'sum': np.float32(3.0)}
+
+    Source: `tf.compat.v1.Session`.
+    """
+
+    def __init__(
+        self, target: str = "", graph: Graph | None = None, config: Any = None
+    ) -> None:
+        if target:
+            raise NotImplementedError(
+                f"Session(target={target!r}): there are no remote sessions; leave "
+                "target empty."
+            )
+        self._graph = graph if graph is not None else get_default_graph()
+        self.store = VariableStore()
+        self._closed = False
+        self._fetches: dict[Any, Fetch] = {}
+        self._runners: dict[Any, Runner] = {}
+        self._shortcuts: dict[Operation, Callable[[], None]] = {}
+        self._contexts: list[contextlib.ExitStack] = []
+        self._version = self._graph.version
+        self._growths = 0
+
+    # ---- life
+
+    @property
+    def graph(self) -> Graph:
+        """The graph."""
+        return self._graph
+
+    def close(self) -> None:
+        """Frees the variables; every later run raises RuntimeError."""
+        self._closed = True
+        self._shortcuts.clear()
+        self._runners.clear()
+        self._fetches.clear()
+        self.store.values.clear()
+        self.store.generation += 1
+
+    @contextlib.contextmanager
+    def as_default(self) -> Iterator[Session]:
+        """Makes this the session that `op.run()` and `tensor.eval()` use."""
+        local.sessions.append(self)
+        try:
+            yield self
+        finally:
+            local.sessions.remove(self)
+
+    def __enter__(self) -> Session:
+        stack = contextlib.ExitStack()
+        stack.enter_context(self._graph.as_default())
+        stack.enter_context(self.as_default())
+        self._contexts.append(stack)
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._contexts.pop().close()
+        self.close()
+
+    # ---- running
+
+    def run(
+        self,
+        fetches: Any,
+        feed_dict: Mapping[Any, Any] | None = None,
+        options: Any = None,
+        run_metadata: Any = None,
+    ) -> Any:
+        """Runs what the fetches need and returns their values.
+
+        A read of a variable that no control dependency orders after an update sees the
+        value from before the run.
+
+        Args:
+          fetches: A tensor, operation, variable or name, or a nest of them.
+          feed_dict: Values for placeholders or any other tensors.
+          options: Accepted for compatibility.
+          run_metadata: Accepted for compatibility.
+
+        Returns:
+          The structure of `fetches`, with a fresh array for each tensor and None for
+          each operation.
+
+        Raises:
+          TypeError, ValueError: Something cannot be fetched or fed.
+          FailedPreconditionError: A variable was not initialized.
+          InvalidArgumentError: A placeholder has no value, or an op failed.
+          RuntimeError: The session is closed.
+
+        Source: `tf.compat.v1.Session.run`.
+        """
+        fetch = self._fetch(fetches)
+        feeds, values = self._feed(feed_dict)
+        runner = self._runner(fetch, feeds)
+        return fetch.rebuild(runner.run(values))
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("Attempted to use a closed Session.")
+
+    def _fetch(self, fetches: Any) -> Fetch:
+        self._check_open()
+        key = _key_of(fetches)
+        found = self._fetches.get(key) if key is not None else None
+        if found is None:
+            found = parse_fetches(self._graph, fetches)
+            if key is not None:
+                self._fetches[key] = found
+        return found
+
+    def _runner(self, fetch: Fetch, feeds: tuple[GraphTensor, ...]) -> Runner:
+        key = (fetch.fetches, fetch.targets, feeds)
+        runner = self._runners.get(key)
+        if runner is None:
+            self._watch_growth()
+            runner = Runner(
+                self._graph, fetch.fetches, fetch.targets, feeds, self.store
+            )
+            self._runners[key] = runner
+        return runner
+
+    def _watch_growth(self) -> None:
+        """Warns of a training loop that builds ops in each round."""
+        grown = self._graph.version > self._version
+        self._version = self._graph.version
+        self._growths = self._growths + 1 if grown else 0
+        if self._growths == GROWTH_RUNS:
+            last = self._graph.operations[-1]
+            warnings.warn(
+                f"The graph has grown before each of the last {GROWTH_RUNS} new "
+                f"fetches; it has {self._graph.version} ops now, the last one made at "
+                f"{last.site_text}. Build ops once, before the loop; graph.finalize() "
+                "makes this an error.",
+                GraphoptWarning,
+                stacklevel=4,
+            )
+
+    def _feed(
+        self, feed_dict: Mapping[Any, Any] | None
+    ) -> tuple[tuple[GraphTensor, ...], list[Array]]:
+        if not feed_dict:
+            return (), []
+        tensors, values = [], []
+        for key, value in feed_dict.items():
+            tensor = feed_target(self._graph, key)
+            tensors.append(tensor)
+            values.append(feed_value(tensor, value))
+        return tuple(tensors), values
+
+    def run_operation(self, op: Operation) -> None:
+        """Runs one operation without feeds, by the shortest way there is."""
+        shortcut = self._shortcuts.get(op)
+        if shortcut is not None:
+            shortcut()
+            return
+        fetch = self._fetch(op)
+        runner = self._runner(fetch, ())
+        runner.run(())
+        if runner.shortcut is not None:
+            self._shortcuts[op] = runner.shortcut
+
+    def make_callable(
+        self, fetches: Any, feed_list: Any = None, accept_options: bool = False
+    ) -> Callable[..., Any]:
+        """Returns a function that runs a fixed fetch set, which is compiled at once.
+
+        Args:
+          fetches: As in `run`.
+          feed_list: Tensors whose values are the positional arguments.
+          accept_options: Must be False.
+
+        Source: `tf.compat.v1.Session.make_callable`.
+        """
+        if accept_options:
+            raise NotImplementedError("make_callable(accept_options=True).")
+        fetch = self._fetch(fetches)
+        feeds = tuple(feed_target(self._graph, key) for key in feed_list or ())
+        runner = self._runner(fetch, feeds)
+        if not feeds and all(self.store.is_initialized(k) for k in runner.plan(()).written):
+            runner.plan(()).compile()
+
+        def call(*values: Any) -> Any:
+            if len(values) != len(feeds):
+                raise ValueError(
+                    f"This callable takes {len(feeds)} values, got {len(values)}."
+                )
+            self._check_open()
+            shortcut = runner.shortcut
+            if shortcut is not None:
+                shortcut()
+                return fetch.rebuild([])
+            pairs = zip(feeds, values, strict=True)
+            return fetch.rebuild(runner.run([feed_value(t, v) for t, v in pairs]))
+
+        return call
+
+    def load(self, variable: Variable, value: Any) -> None:
+        """Sets a variable in this session."""
+        self._check_open()
+        array = feed_value(variable.handle, value)
+        with self.store.lock:
+            self.store.commit({variable.key: array})
+
+    def partial_run(self, *_arguments: Any, **_keywords: Any) -> NoReturn:
+        """Not available; run the fetches in one call."""
+        raise NotImplementedError("partial_run; fetch everything in one session.run.")
+
+    partial_run_setup = partial_run
+
+    def __repr__(self) -> str:
+        return f"<tf.Session of {self._graph!r}>"
+
+
+class InteractiveSession(Session):
+    """A session that is the default one from when it is made until it is closed.
+
+    Source: `tf.compat.v1.InteractiveSession`.
+    """
+
+    def __init__(
+        self, target: str = "", graph: Graph | None = None, config: Any = None
+    ) -> None:
+        super().__init__(target, graph, config)
+        local.sessions.append(self)
+
+    def close(self) -> None:
+        """Frees the variables and is no longer the default."""
+        if self in local.sessions:
+            local.sessions.remove(self)
+        super().close()
+
+
+# ---- fetches
+
+
+def _key_of(fetches: Any) -> Any:
+    """A hashable key for a fetch structure, or None if it has no cheap one."""
+    if isinstance(fetches, (Operation, GraphTensor, str, Variable)):
+        return fetches
+    if isinstance(fetches, (list, tuple)):
+        parts = tuple(_key_of(item) for item in fetches)
+        return None if None in parts else (type(fetches), parts)
+    if isinstance(fetches, dict):
+        parts = tuple((key, _key_of(item)) for key, item in fetches.items())
+        return None if any(part is None for _, part in parts) else (dict, parts)
+    return None
+
+
+def parse_fetches(graph: Graph, fetches: Any) -> Fetch:
+    """Reads a fetch structure.
+
+    Raises:
+      TypeError: Something in it can never be fetched.
+      ValueError: It is not an element of the graph.
+    """
+    leaves = nest.flatten(fetches)
+    tensors: dict[GraphTensor, int] = {}
+    targets: dict[Operation, None] = {}
+    slots: list[int | None] = []
+    for leaf in leaves:
+        element = _fetch_element(graph, leaf)
+        if isinstance(element, Operation):
+            targets[element] = None
+            slots.append(None)
+        else:
+            slots.append(tensors.setdefault(element, len(tensors)))
+
+    def rebuild(values: list[Array]) -> Any:
+        parts = [None if slot is None else values[slot][()] for slot in slots]
+        return nest.pack_as(fetches, parts)
+
+    if isinstance(fetches, Operation):
+        return Fetch((), tuple(targets), lambda values: None)
+    if not nest.is_nested(fetches):
+        return Fetch(tuple(tensors), tuple(targets), lambda values: values[0][()])
+    return Fetch(tuple(tensors), tuple(targets), rebuild)
+
+
+def _fetch_element(graph: Graph, leaf: Any) -> GraphTensor | Operation:
+    is_element = isinstance(leaf, (Operation, GraphTensor, Variable, str))
+    if not is_element and not hasattr(leaf, "_as_graph_element"):
+        raise TypeError(
+            f"Fetch argument {leaf!r:.100} has invalid type {type(leaf).__name__!r}, "
+            "must be a tensor, operation, variable or the name of one."
+        )
+    try:
+        return graph.as_graph_element(leaf)
+    except KeyError as error:
+        raise ValueError(
+            f"Fetch argument {leaf!r:.100} cannot be interpreted as a Tensor. "
+            f"({error.args[0]})"
+        ) from None
+    except ValueError as error:
+        raise ValueError(
+            f"Fetch argument {leaf!r:.100} cannot be interpreted as a Tensor. ({error})"
+        ) from None
+
+
+# ---- feeds
+
+
+def feed_target(graph: Graph, key: Any) -> GraphTensor:
+    """Returns the tensor that a key of a feed_dict stands for.
+
+    Raises:
+      TypeError: It stands for none.
+    """
+    if isinstance(key, GraphTensor) and key.op.graph is graph:
+        return key
+    try:
+        tensor = graph.as_graph_element(key, allow_operation=False)
+    except (KeyError, ValueError, TypeError) as error:
+        raise TypeError(
+            f"Cannot interpret feed_dict key as Tensor: {error.args[0]}"
+        ) from None
+    assert isinstance(tensor, GraphTensor)
+    return tensor
+
+
+def feed_value(tensor: GraphTensor, value: Any) -> Array:
+    """Converts a fed value to a contiguous array of the tensor's dtype.
+
+    Raises:
+      TypeError: A tensor was fed, or the numbers do not fit the dtype.
+      ValueError: The shape does not fit, or the value is no array.
+    """
+    dtype = tensor.dtype
+    if isinstance(value, np.ndarray) and value.dtype == dtype.numpy:
+        array: Array | None = value
+    elif isinstance(value, (GraphTensor, Variable)):
+        raise TypeError(
+            "The value of a feed cannot be a symbolic tensor or variable; acceptable "
+            "are Python numbers, strings, lists and numpy arrays. "
+            f"Tried to feed {value!r} for {tensor.name!r}."
+        )
+    else:
+        array = _convert_feed(tensor, value)
+    assert array is not None
+    shape = tensor.shape
+    if array.shape != shape and not shape.is_compatible_with(array.shape):
+        raise ValueError(
+            f"Cannot feed value of shape {array.shape} for Tensor {tensor.name!r}, "
+            f"which has shape {shape}; op created at {tensor.op.site_text}."
+        )
+    if not array.flags.c_contiguous or not array.flags.aligned:
+        array = np.array(array, order="C")
+    return array
+
+
+def _convert_feed(tensor: GraphTensor, value: Any) -> Array:
+    if isinstance(value, EagerTensor):
+        value = value.array
+    if value is None:
+        raise ValueError(f"Cannot feed None for Tensor {tensor.name!r}.")
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"Cannot feed a masked array for Tensor {tensor.name!r}.")
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        array = np.asarray(value)
+    elif isinstance(value, (bytes, str)):
+        raise ValueError(
+            f"could not convert string to {tensor.dtype.name}: {value!r} for Tensor "
+            f"{tensor.name!r}"
+        )
+    else:
+        array = np.asarray(as_array(value, None, tensor.dtype))
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    cast = safe_cast(array, tensor.dtype)
+    if cast is None:
+        raise fail(
+            TypeError,
+            f"Cannot feed values of dtype {array.dtype} for Tensor {tensor.name!r}",
+            got=f"{value!r:.80}",
+            expected=f"values that {tensor.dtype.name} holds without loss",
+            op=tensor.op,
+            remedy="converting the array before it is fed",
+        )
+    return cast
+
+
+# ---- op.run() and tensor.eval()
+
+
+def session_for(graph: Graph, session: Any) -> Session:
+    """Returns the session that `op.run()` uses.
+
+    Where none is registered TensorFlow raises. Here, unless `strict` is set, a session
+    is made for the graph once, and it initializes variables that never were.
+
+    Raises:
+      ValueError: There is no session and strict ones are asked for, or the default
+        session is one of another graph.
+    """
+    session = session or get_default_session()
+    if session is not None:
+        if session.graph is not graph:
+            raise ValueError(
+                "Cannot use the default session to execute operation: the operation's "
+                "graph is different from the session's graph."
+            )
+        return session  # type: ignore[no-any-return]
+    if settings.strict:
+        raise ValueError(
+            "Cannot execute operation using `run()`: No default session is registered. "
+            "Use `with sess.as_default()` or pass an explicit session to "
+            "`run(session=sess)`."
+        )
+    found = graph.attachments.get("session")
+    if found is None:
+        found = graph.attachments["session"] = Session(graph=graph)
+    assert isinstance(found, Session)
+    initialize_missing(found)
+    return found
+
+
+def initialize_missing(session: Session) -> None:
+    """Initializes, one after the other, the variables that have no value yet."""
+    variables = session.graph.variables
+    done = session.graph.attachments.get("initialized", 0)
+    if done == len(variables):
+        return
+    for variable in variables[done:]:
+        if not session.store.is_initialized(variable.key):
+            session.run(variable.initializer)
+    session.graph.attachments["initialized"] = len(variables)
+
+
+def run_operation(
+    op: Operation, feed_dict: Mapping[Any, Any] | None, session: Any
+) -> None:
+    """Runs an operation, as `op.run()` does."""
+    if session is None:
+        sessions = local.sessions
+        session = sessions[-1] if sessions else None
+    if session is None or session.graph is not op.graph:
+        session = session_for(op.graph, session)
+    if feed_dict:
+        session.run(op, feed_dict)
+    else:
+        session.run_operation(op)
+
+
+def evaluate_tensor(
+    tensor: GraphTensor, feed_dict: Mapping[Any, Any] | None, session: Any
+) -> Array:
+    """Returns the value of a tensor, as `tensor.eval()` does."""
+    value: Array = session_for(tensor.graph, session).run(tensor, feed_dict)
+    return value
+
+
+hooks.run_operation = run_operation
+hooks.evaluate_tensor = evaluate_tensor
+
+
+def not_initialized(session: Session, variables: list[Variable]) -> list[Variable]:
+    """Returns the variables without a value in a session."""
+    return [v for v in variables if not session.store.is_initialized(v.key)]
+

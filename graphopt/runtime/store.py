@@ -1,0 +1,129 @@
+"""Where the values of variables live, and the lock that every run holds."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphopt.errors import FailedPreconditionError, fail
+from graphopt.graph.provenance import Site
+
+if TYPE_CHECKING:
+    from graphopt.dtypes import DType
+    from graphopt.graph.graph import Graph
+    from graphopt.graph.shape import TensorShape
+
+
+class VariableKey:
+    """What identifies a variable's storage: an attribute of its handle op.
+
+    A variable that was made eagerly keeps its value here; one that was made in a graph
+    has a value in each session.
+    """
+
+    __slots__ = ("array", "dtype", "graph", "name", "shape", "shared", "site")
+
+    def __init__(
+        self,
+        name: str,
+        dtype: DType,
+        shape: TensorShape,
+        graph: Graph | None,
+        site: Site | None,
+    ) -> None:
+        self.name = name
+        self.dtype = dtype
+        self.shape = shape
+        self.graph = graph
+        self.site = site
+        self.array: NDArray[Any] | None = None
+        # Whether an eager tensor may hold this very array, so that a write must not
+        # happen in place.
+        self.shared = False
+
+
+class VariableStore:
+    """The values of the variables of one session.
+
+    Attributes:
+      lock: Held by every run that touches the store; readers never see half a step.
+      generation: Changes whenever an array is replaced by another one, so that plans
+        bound to addresses know when to look again.
+    """
+
+    def __init__(self) -> None:
+        self.values: dict[VariableKey, NDArray[Any]] = {}
+        self.lock = threading.RLock()
+        self.generation = 0
+        self.busy = False
+
+    def read(self, key: VariableKey) -> NDArray[Any]:
+        """Returns the array of a variable, which may change in place later.
+
+        Raises:
+          FailedPreconditionError: The variable was never initialized.
+        """
+        array = self.values.get(key)
+        if array is None:
+            raise uninitialized(key)
+        return array
+
+    def is_initialized(self, key: VariableKey) -> bool:
+        """Returns whether the variable has a value."""
+        return key in self.values
+
+    def commit(self, pending: dict[VariableKey, NDArray[Any]]) -> None:
+        """Writes several variables, all or none.
+
+        The arrays are made before and go in with one call that no signal handler can
+        interrupt; plans that hold addresses are told first.
+        """
+        if not pending:
+            return
+        fresh = {
+            key: np.array(array, key.dtype.numpy, order="C")
+            for key, array in pending.items()
+        }
+        self.generation += 1
+        self.values.update(fresh)
+
+
+class EagerStore(VariableStore):
+    """The store of variables made in eager mode: each keeps its own array."""
+
+    def read(self, key: VariableKey) -> NDArray[Any]:
+        """Returns the array of a variable."""
+        if key.array is None:
+            raise uninitialized(key)
+        return key.array
+
+    def is_initialized(self, key: VariableKey) -> bool:
+        """Returns whether the variable has a value."""
+        return key.array is not None
+
+    def commit(self, pending: dict[VariableKey, NDArray[Any]]) -> None:
+        """Writes several variables."""
+        fresh = [
+            (key, np.array(array, key.dtype.numpy, order="C"))
+            for key, array in pending.items()
+        ]
+        self.generation += 1
+        for key, array in fresh:
+            key.array, key.shared = array, False
+
+
+EAGER_STORE = EagerStore()
+
+
+def uninitialized(key: VariableKey) -> FailedPreconditionError:
+    """Makes the error for a variable without a value."""
+    return fail(
+        FailedPreconditionError,
+        f"Attempting to use uninitialized value {key.name}",
+        got="a variable that was never initialized in this session",
+        site=str(key.site),
+        remedy="session.run(tf.compat.v1.global_variables_initializer()) first",
+    )

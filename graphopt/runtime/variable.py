@@ -1,0 +1,407 @@
+"""`Variable`: a tensor that keeps its value between runs and can be assigned to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphopt.autodiff.tape import EagerRecord
+from graphopt.dtypes import DType, as_dtype
+from graphopt.errors import InvalidArgumentError, describe_shapes, fail
+from graphopt.graph.context import building_graph, get_default_graph, modes
+from graphopt.graph.dispatch import as_inputs, call
+from graphopt.graph.graph import Graph, Operation
+from graphopt.graph.hooks import hooks
+from graphopt.graph.opspec import OpSpec
+from graphopt.graph.provenance import user_site
+from graphopt.graph.shape import TensorShape
+from graphopt.graph.tensor import EagerTensor, Operators, Reference
+from graphopt.ops.state import ASSIGN, ASSIGN_ADD, ASSIGN_SUB, READ, VAR_HANDLE
+from graphopt.runtime.names import require_session, scoped_name
+from graphopt.runtime.store import EAGER_STORE, VariableKey
+
+GLOBAL_VARIABLES = "variables"
+TRAINABLE_VARIABLES = "trainable_variables"
+
+
+class EagerHandle:
+    """Stands for an eager variable in what tapes record."""
+
+    __slots__ = ("__weakref__", "dtype", "shape")
+
+    def __init__(self, dtype: DType, shape: TensorShape) -> None:
+        self.dtype = dtype
+        self.shape = shape
+
+
+class Variable(Operators):
+    """A value that training changes.
+
+    Made in eager mode, it has its value at once and keeps it. Made in a graph, it has a
+    value in each session, from when its initializer ran there.
+
+    Args:
+      initial_value: A value, or a function that returns one.
+      trainable: Whether optimizers and tapes take it by default.
+      name: Its name; `Variable` by default.
+      dtype: Its element type; by default that of the value.
+      shape: Its shape; by default that of the value.
+      constraint: A function applied to it after each update by an optimizer.
+      collections: Graph collections to add it to; by default the global variables.
+
+    >>> import graphopt as tf
+    >>> v = tf.Variable([1.0, 2.0], name="v")
+    >>> v.assign_add([1.0, 1.0]).numpy().tolist(), v.name, v.shape
+    ([2.0, 3.0], 'v:0', TensorShape([2]))
+
+    Source: `tf.Variable`.
+    """
+
+    def __init__(
+        self,
+        initial_value: Any = None,
+        trainable: bool | None = None,
+        validate_shape: bool = True,
+        caching_device: Any = None,
+        name: str | None = None,
+        variable_def: Any = None,
+        dtype: Any = None,
+        import_scope: Any = None,
+        constraint: Callable[[Any], Any] | None = None,
+        synchronization: Any = None,
+        aggregation: Any = None,
+        shape: Any = None,
+        collections: Any = None,
+    ) -> None:
+        if initial_value is None:
+            raise ValueError("initial_value must be specified; got None.")
+        self.trainable = trainable is None or bool(trainable)
+        self.constraint = constraint
+        self.synchronization = synchronization
+        self.aggregation = aggregation
+        want = as_dtype(dtype) if dtype is not None else None
+        graph = building_graph()
+        self._initializer: Any = None
+        self._initial_value: Any = None
+        if graph is None:
+            self._make_eager(initial_value, want, name, shape)
+        else:
+            self._make_in(graph, initial_value, want, name, shape, collections)
+
+    def _make_eager(self, value: Any, dtype: Any, name: Any, shape: Any) -> None:
+        value = value() if callable(value) else value
+        tensor = hooks.convert(value, dtype=dtype)
+        fixed = tensor.shape if shape is None else TensorShape(shape)
+        full = scoped_name(name or "Variable")
+        self.key = VariableKey(full, tensor.dtype, fixed, None, user_site())
+        self.key.array = np.array(tensor.array, order="C")
+        self.handle: Any = EagerHandle(tensor.dtype, fixed)
+
+    def _make_in(
+        self,
+        graph: Graph,
+        value: Any,
+        dtype: Any,
+        name: Any,
+        shape: Any,
+        collections: Any,
+    ) -> None:
+        site = user_site()
+        with graph.control_dependencies(None):
+            full = graph.unique_name(name or "Variable")
+            with graph.name_scope(full + "/Initializer/"):
+                value = value() if callable(value) else value
+                initial = hooks.convert(value, dtype=dtype, name="initial_value")
+            fixed = initial.shape if shape is None else TensorShape(shape)
+            self.key = VariableKey(full, initial.dtype, fixed, graph, site)
+            attrs = {"variable": self.key, "dtype": initial.dtype, "shape": fixed}
+            handle = graph.add_operation(
+                VAR_HANDLE, (), attrs, full + "/", site=site
+            )
+            self.handle = handle.outputs[0]
+            self._initial_value = initial
+            self._initializer = graph.add_operation(
+                ASSIGN,
+                (self.handle, initial),
+                {"initializer": True},
+                full + "/Assign/",
+                site=site,
+            )
+        graph.variables.append(self)
+        names = [GLOBAL_VARIABLES] if collections is None else list(collections)
+        if self.trainable and TRAINABLE_VARIABLES not in names:
+            names.append(TRAINABLE_VARIABLES)
+        graph.add_to_collections(names, self)
+
+    # ---- what it is
+
+    @property
+    def name(self) -> str:
+        """The name, with `:0`."""
+        return self.key.name + ":0"
+
+    @property
+    def dtype(self) -> DType:
+        """The element type."""
+        return self.key.dtype
+
+    @property
+    def shape(self) -> TensorShape:
+        """The shape."""
+        return self.key.shape
+
+    @property
+    def graph(self) -> Graph | None:
+        """The graph it was made in, None for an eager variable."""
+        return self.key.graph
+
+    @property
+    def device(self) -> str:
+        """Always the CPU."""
+        return "/job:localhost/replica:0/task:0/device:CPU:0"
+
+    @property
+    def op(self) -> Operation:
+        """The handle op, in a graph."""
+        self._require_graph("op")
+        found: Operation = self.handle.op
+        return found
+
+    @property
+    def initializer(self) -> Any:
+        """The op that gives the variable its initial value, in a graph."""
+        self._require_graph("initializer")
+        return self._initializer
+
+    @property
+    def initial_value(self) -> Any:
+        """The tensor that the initializer assigns, in a graph."""
+        self._require_graph("initial_value")
+        return self._initial_value
+
+    def initialized_value(self) -> Any:
+        """Returns a tensor to make other initial values of."""
+        return self._initial_value if self.graph is not None else self.read_value()
+
+    def _require_graph(self, what: str) -> None:
+        if self.key.graph is None:
+            raise RuntimeError(
+                f"`{what}` is not available in eager mode: {self.name!r} has its value "
+                "since it was made."
+            )
+
+    def get_shape(self) -> TensorShape:
+        """Returns the shape."""
+        return self.shape
+
+    def ref(self) -> Reference:
+        """Returns a hashable handle."""
+        return Reference(self)
+
+    # ---- reading
+
+    def read_value(self, *, in_order: bool = False) -> Any:
+        """Returns the value as a tensor.
+
+        Args:
+          in_order: In a graph, see every assignment created before this read, instead
+            of the value from before the run.
+        """
+        graph = building_graph()
+        if self.key.graph is not graph:
+            raise self._foreign(graph)
+        if graph is not None:
+            return call(
+                READ,
+                self.handle,
+                name=f"{self.key.name.rpartition('/')[2]}/Read/ReadVariableOp",
+                in_order=in_order,
+            )
+        tensor = EagerTensor(EAGER_STORE.read(self.key))
+        self.key.shared = True
+        if modes.tapes:
+            record = EagerRecord(READ, (self.handle,), (tensor,), {}, None)
+            for tape in modes.tapes:
+                tape.variable_accessed(self)
+                tape.record(record)
+        return tensor
+
+    def value(self) -> Any:
+        """Returns the value as a tensor."""
+        return self.read_value()
+
+    def _as_tensor(self) -> Any:
+        graph = building_graph()
+        if graph is not None and modes.tapes and self.key.graph is graph:
+            for tape in modes.tapes:
+                tape.variable_accessed(self)
+        return self.read_value()
+
+    def _as_graph_element(self) -> Any:
+        if self.key.graph is None:
+            raise self._foreign(get_default_graph())
+        return self.handle
+
+    def _foreign(self, graph: Graph | None) -> Exception:
+        home = "eagerly" if self.key.graph is None else f"in {self.key.graph!r}"
+        where = "in eager mode" if graph is None else f"in {graph!r}"
+        return fail(
+            ValueError,
+            f"Variable {self.name!r} was made {home} and cannot be used {where}",
+            got=f"a use at {user_site()}",
+            expected="a use where it was made",
+            site=str(self.key.site),
+            remedy="making the variable inside the same `with graph.as_default():`",
+        )
+
+    def numpy(self) -> NDArray[Any]:
+        """Returns a copy of the value, in eager mode.
+
+        Raises:
+          NotImplementedError: The variable lives in a graph.
+        """
+        if self.key.graph is not None:
+            raise NotImplementedError(
+                f"numpy() is only available in eager mode; {self.name!r} lives in a "
+                "graph: use session.run(variable)."
+            )
+        value: NDArray[Any] = EAGER_STORE.read(self.key).copy()[()]
+        return value
+
+    def eval(self, session: Any = None) -> NDArray[Any]:
+        """Returns the value in a session."""
+        self._require_graph("eval")
+        value: NDArray[Any] = self.handle.eval(session=session)
+        return value
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray[Any]:
+        return np.array(self.numpy(), dtype)
+
+    def __array_ufunc__(
+        self, function: Any, method: str, *inputs: Any, **keywords: Any
+    ) -> Any:
+        values = [x.read_value() if isinstance(x, Variable) else x for x in inputs]
+        return getattr(function, method)(*values, **keywords)
+
+    def __bool__(self) -> bool:
+        return bool(self.read_value())
+
+    def __float__(self) -> float:
+        return float(self.read_value())
+
+    def __int__(self) -> int:
+        return int(self.read_value())
+
+    def __len__(self) -> int:
+        return len(self.read_value())
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.read_value())
+
+    def __eq__(self, other: object) -> Any:
+        if self.key.graph is not None or other is None or isinstance(other, str):
+            return self is other
+        return hooks.operators["equal"](self, other)
+
+    def __ne__(self, other: object) -> Any:
+        if self.key.graph is not None or other is None or isinstance(other, str):
+            return self is not other
+        return hooks.operators["not_equal"](self, other)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __setitem__(self, key: Any, value: Any) -> NoReturn:
+        raise TypeError("Variables do not support item assignment; use assign.")
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
+        if self.key.graph is not None:
+            raise NotImplementedError("deepcopy() is only available in eager mode.")
+        copied = Variable(
+            self.numpy(),
+            trainable=self.trainable,
+            dtype=self.dtype,
+            constraint=self.constraint,
+        )
+        copied.key.name = self.key.name
+        memo[id(self)] = copied
+        return copied
+
+    def __repr__(self) -> str:
+        text = f"<tf.Variable '{self.name}' shape={self.shape} dtype={self.dtype.name}"
+        if self.key.graph is None:
+            text += f", numpy={EAGER_STORE.read(self.key)[()]!r}"
+        return text + ">"
+
+    # ---- writing
+
+    def assign(
+        self, value: Any, use_locking: Any = None, name: Any = None, read_value: Any = True
+    ) -> Any:
+        """Sets the value.
+
+        Returns:
+          In eager mode the variable; in a graph a tensor with the new value, whose run
+          assigns, or the op itself if `read_value` is False.
+
+        Raises:
+          InvalidArgumentError: (a ValueError) The shape differs.
+        """
+        return self._update(ASSIGN, value, name or "Assign", read_value)
+
+    def assign_add(
+        self, delta: Any, use_locking: Any = None, name: Any = None, read_value: Any = True
+    ) -> Any:
+        """Adds to the value; as `assign`."""
+        return self._update(ASSIGN_ADD, delta, name or "AssignAdd", read_value)
+
+    def assign_sub(
+        self, delta: Any, use_locking: Any = None, name: Any = None, read_value: Any = True
+    ) -> Any:
+        """Subtracts from the value; as `assign`."""
+        return self._update(ASSIGN_SUB, delta, name or "AssignSub", read_value)
+
+    def _update(self, spec: OpSpec, value: Any, name: str, read_value: bool) -> Any:
+        graph = building_graph()
+        if self.key.graph is not graph:
+            raise self._foreign(graph)
+        tensor = hooks.convert(value, dtype_hint=self.dtype)
+        if tensor.dtype is not self.dtype:
+            as_inputs(spec, (self.handle, tensor))
+        if not tensor.shape.is_compatible_with(self.shape):
+            raise fail(
+                InvalidArgumentError,
+                f"Cannot assign to variable {self.name!r} due to variable shape "
+                f"{self.shape} and value shape {tensor.shape} being incompatible",
+                got=describe_shapes(tensor),
+                expected=describe_shapes(self),
+                site=str(self.key.site),
+            )
+        if graph is not None:
+            op: Operation = call(spec, self.handle, tensor, name=name)
+            if not read_value:
+                return op
+            with graph.control_dependencies([op]):
+                return self.read_value()
+        with EAGER_STORE.lock:
+            old = self.key.array
+            assert old is not None
+            self.key.array = np.array(spec.compute(old, tensor.array), order="C")
+            self.key.shared = False
+            EAGER_STORE.generation += 1
+        return self
+
+    def load(self, value: Any, session: Any = None) -> None:
+        """Sets the value in a session at once."""
+        if self.key.graph is None:
+            self.assign(value)
+            return
+        session = session or require_session()
+        session.load(self, value)
+
+    def count_up_to(self, limit: int) -> NoReturn:
+        """Not available; use assign_add and tf.cond."""
+        raise NotImplementedError("count_up_to; use assign_add.")

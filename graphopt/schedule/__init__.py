@@ -1,0 +1,16 @@
+"""In which order, and where in memory: Program -> Schedule.
+
+The order is networkx's lexicographical topological sort of the step graph, tens of nodes
+after fusion, with the position in the program to break ties: the same program always
+runs in the same order. A cycle, which only wrong control dependencies can make, is
+reported with the names of its operations.
+
+All intermediate results of a step live in one arena, allocated once. A buffer is placed
+when its step comes up, in the smallest hole that fits, and its memory is free again
+after its last reader, so the peak is known before anything has run. Outputs of aliases
+(reshape, identity, the read of a variable) have no memory of their own.
+
+Steps that can fail come before the first write of a variable; where the user's control
+dependencies forbid that, the program is interpreted, which collects its writes and
+commits them at once. Nothing else decides between the executors.
+"""

@@ -1,0 +1,125 @@
+"""Program -> Schedule: order, kernels, lifetimes, places."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from graphopt.graph.effects import (
+    has_side_effect,
+    is_handle,
+    variable_of,
+)
+from graphopt.graph.graph import Operation
+from graphopt.graph.opspec import Alias, Source
+from graphopt.graph.program import Program
+from graphopt.graph.tensor import GraphTensor
+from graphopt.schedule.memory import place_buffers
+from graphopt.schedule.order import order_operations
+from graphopt.schedule.steps import Buffer, Lowered, Schedule, Step
+
+Lower = Callable[[Operation], Lowered]
+
+
+def build_schedule(program: Program, lower: Lower) -> Schedule:
+    """Plans a program.
+
+    Args:
+      program: After all passes, with every shape known.
+      lower: How an operation becomes calls of kernels.
+
+    Returns:
+      The schedule, with every buffer placed.
+    """
+    order = order_operations(program.operations)
+    builder = _Builder(program, lower)
+    for op in order:
+        builder.add(op)
+    return builder.finish()
+
+
+class _Builder:
+    def __init__(self, program: Program, lower: Lower) -> None:
+        self.program = program
+        self.lower = lower
+        self.steps: list[Step] = []
+        self.locations: dict[GraphTensor, Buffer] = {}
+        self.buffers: list[Buffer] = []
+        self.variables: dict[Any, Buffer] = {}
+        self.feeds = {tensor: i for i, tensor in enumerate(program.feeds)}
+        self.wrote = False
+        self.interpreted = ""
+
+    def add(self, op: Operation) -> None:
+        """Gives an operation's outputs their memory and, if it computes, a step."""
+        kernel = op.spec.kernel
+        if isinstance(kernel, Source):
+            for tensor in op.outputs:
+                self.locations[tensor] = self._source(op, tensor)
+        elif isinstance(kernel, Alias) and not op.attrs.get("copy"):
+            self.locations[op.outputs[0]] = self.locations[op.inputs[0]]
+        else:
+            self._add_step(op)
+
+    def _source(self, op: Operation, tensor: GraphTensor) -> Buffer:
+        size = nbytes_of(tensor)
+        if tensor in self.feeds:
+            return self._new("feed", size, tensor, self.feeds[tensor])
+        if is_handle(tensor):
+            key = variable_of(tensor)
+            if key not in self.variables:
+                self.variables[key] = self._new("variable", size, tensor, key)
+            return self.variables[key]
+        return self._new("constant", size, tensor, op.attrs.get("value"))
+
+    def _new(self, kind: Any, nbytes: int, tensor: Any, source: Any = None) -> Buffer:
+        buffer = Buffer(kind, nbytes, tensor, source)
+        self.buffers.append(buffer)
+        return buffer
+
+    def _add_step(self, op: Operation) -> None:
+        lowered = self.lower(op)
+        now = len(self.steps)
+        inputs = tuple(self.locations[tensor] for tensor in op.inputs)
+        outputs = tuple(
+            self._new("arena", nbytes_of(tensor), tensor) for tensor in op.outputs
+        )
+        scratch = tuple(self._new("arena", size, None) for size in lowered.scratch)
+        for tensor, buffer in zip(op.outputs, outputs, strict=True):
+            self.locations[tensor] = buffer
+        for buffer in (*outputs, *scratch):
+            buffer.first = buffer.last = now
+        for buffer in inputs:
+            buffer.last = now
+        writes = has_side_effect(op)
+        if self.wrote and (lowered.checks or lowered.host):
+            self._interpret(op, "can fail after a variable was written")
+        if writes and lowered.host:
+            self._interpret(op, f"writes from the host: {lowered.host}")
+        self.wrote |= writes
+        self.steps.append(Step(op, lowered, inputs, outputs, scratch))
+
+    def _interpret(self, op: Operation, why: str) -> None:
+        self.interpreted = self.interpreted or f"{op.name} ({op.type}) {why}"
+
+    def finish(self) -> Schedule:
+        """Keeps what is fetched until the end and places the buffers."""
+        for tensor in self.program.fetches:
+            self.locations[tensor].last = len(self.steps)
+        size = place_buffers(self.buffers)
+        return Schedule(
+            self.program,
+            self.steps,
+            self.locations,
+            size,
+            self.interpreted,
+            self.buffers,
+        )
+
+
+def nbytes_of(tensor: GraphTensor) -> int:
+    """Returns the size of a tensor whose shape is known."""
+    count = tensor.shape.num_elements()
+    assert count is not None, f"{tensor.name} has no known shape {tensor.shape}"
+    return count * tensor.dtype.size
+

@@ -1,0 +1,58 @@
+"""In which order the steps run: a stable topological order of their graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from graphopt.errors import InvalidArgumentError, fail
+from graphopt.graph.graph import Operation
+
+
+def step_graph(operations: Sequence[Operation]) -> Any:
+    """Returns the networkx graph of what must run before what.
+
+    Edges are labeled `data` or `control`; the order of reads and writes of variables is
+    among the control edges since `order_effects`.
+    """
+    import networkx
+
+    graph: Any = networkx.DiGraph()
+    for position, op in enumerate(operations):
+        graph.add_node(op, position=position)
+    for op in operations:
+        for control in op.control_inputs:
+            graph.add_edge(control, op, kind="control")
+        for tensor in op.inputs:
+            graph.add_edge(tensor.op, op, kind="data")
+    return graph
+
+
+def order_operations(operations: Sequence[Operation]) -> list[Operation]:
+    """Sorts operations topologically, ties broken by their position.
+
+    Raises:
+      InvalidArgumentError: The graph has a cycle; the message names its operations.
+    """
+    import networkx
+
+    graph = step_graph(operations)
+    position = graph.nodes
+    try:
+        return list(
+            networkx.lexicographical_topological_sort(
+                graph, key=lambda op: position[op]["position"]
+            )
+        )
+    except networkx.NetworkXUnfeasible:
+        edges = networkx.find_cycle(graph)
+        names = " -> ".join(repr(edge[0].name) for edge in edges)
+        first = edges[0][0]
+        raise fail(
+            InvalidArgumentError,
+            "The graph has a cycle, so nothing can run first",
+            got=f"{names} -> {first.name!r}",
+            expected="operations that depend only on earlier ones",
+            op=first,
+            remedy="removing one of the control dependencies",
+        ) from None

@@ -1,0 +1,151 @@
+"""The types of a schedule: kernel requests, calls, steps, buffers."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from graphopt.graph.graph import Operation
+from graphopt.graph.program import Program
+from graphopt.graph.tensor import GraphTensor
+
+
+@dataclass(frozen=True)
+class KernelRequest:
+    """A kernel that a plan needs, known by its content.
+
+    Attributes:
+      family: Which generator made it: `elementwise`, `reduce`, `gemm`, ...
+      source: The text to compile, or, where a builder in codegen makes the kernel, the
+        words that choose it. Sizes, rates and step counts are never part of it.
+    """
+
+    family: str
+    source: str
+
+    @cached_property
+    def key(self) -> str:
+        """A hash of everything that the kernel depends on."""
+        text = f"{self.family}\n{self.source}"
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    @property
+    def name(self) -> str:
+        """The name of the compiled function."""
+        return f"k_{self.key}"
+
+
+Place = Literal["input", "output", "scratch", "status", "kernel"]
+
+
+@dataclass(frozen=True)
+class Word:
+    """An argument of a kernel that is an address, filled in when a plan is bound.
+
+    Attributes:
+      place: What it is the address of.
+      index: Which input, output or scratch buffer of the step.
+      offset: Bytes to add.
+      kernel: The kernel whose code it points to, for `place == "kernel"`.
+    """
+
+    place: Place
+    index: int = 0
+    offset: int = 0
+    kernel: KernelRequest | None = None
+
+
+Argument = int | Word
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a kernel: `kernel(arguments, lo, hi)`, the range starting at 0."""
+
+    kernel: KernelRequest
+    arguments: tuple[Argument, ...]
+    extent: int
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """How an operation runs: calls of kernels, or a reason why it runs on the host."""
+
+    calls: tuple[Call, ...] = ()
+    scratch: tuple[int, ...] = ()
+    checks: bool = False
+    host: str = ""
+
+
+@dataclass
+class Buffer:
+    """A piece of memory: in the arena, or given from outside.
+
+    Attributes:
+      kind: Where it is: `arena`, `variable`, `constant` or `feed`.
+      nbytes: Its size.
+      tensor: The tensor that it holds (None for scratch).
+      source: The variable's key, the constant's array, or the index of the feed.
+      first, last: The steps during which an arena buffer is in use.
+      offset: Its place in the arena.
+    """
+
+    kind: Literal["arena", "variable", "constant", "feed"]
+    nbytes: int
+    tensor: GraphTensor | None = None
+    source: Any = None
+    first: int = -1
+    last: int = -1
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation as it will run.
+
+    Attributes:
+      op: The operation.
+      lowered: Its calls.
+      inputs, outputs, scratch: Buffers, by position.
+    """
+
+    op: Operation
+    lowered: Lowered
+    inputs: tuple[Buffer, ...]
+    outputs: tuple[Buffer, ...]
+    scratch: tuple[Buffer, ...]
+
+    @property
+    def kernel(self) -> str:
+        """The kernel's family, or `HOST`."""
+        if self.lowered.host:
+            return "HOST"
+        return self.lowered.calls[0].kernel.family if self.lowered.calls else "NONE"
+
+
+@dataclass
+class Schedule:
+    """What a plan runs, in which order and where in memory.
+
+    Attributes:
+      program: The program after all passes.
+      steps: In order.
+      locations: The buffer of every tensor.
+      arena_bytes: The size of the arena, which is also the peak of what the step needs
+        besides variables, constants and feeds.
+      interpreted: Why the program cannot run natively; empty if it can.
+    """
+
+    program: Program
+    steps: list[Step]
+    locations: dict[GraphTensor, Buffer]
+    arena_bytes: int
+    interpreted: str = ""
+    buffers: list[Buffer] = field(default_factory=list)
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most memory in use at once, besides variables, constants and feeds."""
+        return self.arena_bytes
