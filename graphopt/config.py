@@ -86,3 +86,13 @@ def config(**changes: Any) -> Iterator[Settings]:
     finally:
         for name, value in before.items():
             setattr(settings, name, value)
+
+
+def strict_sessions(strict: bool) -> None:
+    """Chooses whether `op.run()` without a session is an error, as in TensorFlow.
+
+    Args:
+      strict: Whether it is. By default a session is made for the graph, which also
+        initializes variables that never were.
+    """
+    settings.strict = strict

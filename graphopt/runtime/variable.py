@@ -214,6 +214,8 @@ class Variable(Operators):
         if self.key.graph is not graph:
             raise self._foreign(graph)
         if graph is not None:
+            for tape in modes.tapes:
+                tape.variable_accessed(self)
             return call(
                 READ,
                 self.handle,
@@ -234,10 +236,6 @@ class Variable(Operators):
         return self.read_value()
 
     def _as_tensor(self) -> Any:
-        graph = building_graph()
-        if graph is not None and modes.tapes and self.key.graph is graph:
-            for tape in modes.tapes:
-                tape.variable_accessed(self)
         return self.read_value()
 
     def _as_graph_element(self) -> Any:
@@ -285,6 +283,14 @@ class Variable(Operators):
     ) -> Any:
         values = [x.read_value() if isinstance(x, Variable) else x for x in inputs]
         return getattr(function, method)(*values, **keywords)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "run":
+            raise AttributeError(
+                "A variable has no run(); in eager mode minimize and apply_gradients "
+                "have applied the update already, and return the iteration count."
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __bool__(self) -> bool:
         return bool(self.read_value())
@@ -350,21 +356,23 @@ class Variable(Operators):
         Raises:
           InvalidArgumentError: (a ValueError) The shape differs.
         """
-        return self._update(ASSIGN, value, name or "Assign", read_value)
+        return self._update(ASSIGN, value, name, read_value)
 
     def assign_add(
         self, delta: Any, use_locking: Any = None, name: Any = None, read_value: Any = True
     ) -> Any:
         """Adds to the value; as `assign`."""
-        return self._update(ASSIGN_ADD, delta, name or "AssignAdd", read_value)
+        return self._update(ASSIGN_ADD, delta, name, read_value)
 
     def assign_sub(
         self, delta: Any, use_locking: Any = None, name: Any = None, read_value: Any = True
     ) -> Any:
         """Subtracts from the value; as `assign`."""
-        return self._update(ASSIGN_SUB, delta, name or "AssignSub", read_value)
+        return self._update(ASSIGN_SUB, delta, name, read_value)
 
-    def _update(self, spec: OpSpec, value: Any, name: str, read_value: bool) -> Any:
+    def _update(
+        self, spec: OpSpec, value: Any, name: str | None, read_value: bool
+    ) -> Any:
         graph = building_graph()
         if self.key.graph is not graph:
             raise self._foreign(graph)

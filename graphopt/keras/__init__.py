@@ -1,0 +1,15 @@
+"""The Keras part: optimizers, layers, losses and models, over public op functions only.
+
+Nothing in the compiler knows of this folder. A layer is a function with variables, an
+optimizer is a function from gradients to assignments; both only call ops, so what they
+build is a graph like any other.
+"""
+
+from graphopt.keras import activations as activations
+from graphopt.keras import backend as backend
+from graphopt.keras import initializers as initializers
+from graphopt.keras import layers as layers
+from graphopt.keras import losses as losses
+from graphopt.keras import optimizers as optimizers
+from graphopt.keras.models import Model as Model
+from graphopt.keras.models import Sequential as Sequential

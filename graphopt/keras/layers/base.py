@@ -1,0 +1,205 @@
+"""`Layer`: weights that are made at the first call, and a function of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphopt.dtypes import as_dtype, float32
+from graphopt.graph import nest
+from graphopt.graph.context import building_graph
+from graphopt.graph.hooks import hooks
+from graphopt.keras import initializers
+from graphopt.runtime.names import get_default_session, name_scope
+from graphopt.runtime.session import session_for
+from graphopt.runtime.variable import Variable
+
+
+class _Names:
+    """How many layers of each kind were named, in eager mode."""
+
+    counts: dict[str, int] = {}
+
+
+def reset_names() -> None:
+    """Starts naming layers from the beginning, as `clear_session` does."""
+    _Names.counts = {}
+
+
+def _default_name(cls: type) -> str:
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+    graph = building_graph()
+    counts = _Names.counts if graph is None else graph.attachments.setdefault("layers", {})
+    count = counts.get(words, 0)
+    counts[words] = count + 1
+    return f"{words}_{count}" if count else words
+
+
+class Layer:
+    """A function with weights.
+
+    A subclass makes weights in `build(input_shape)`, called before the first `call`, and
+    computes in `call(inputs)`. Layers and variables that are attributes are tracked.
+
+    Args:
+      trainable: Whether its weights are trainable.
+      name: Its name; by default made of the class's.
+      dtype: The dtype of its weights, float32 by default.
+
+    Source: `tf.keras.layers.Layer`.
+    """
+
+    def __init__(
+        self, trainable: bool = True, name: str | None = None, dtype: Any = None
+    ) -> None:
+        self._own_weights: list[Variable] = []
+        self._parts: list[Layer] = []
+        self.built = False
+        self.trainable = trainable
+        self.name = name or _default_name(type(self))
+        self.dtype = as_dtype(dtype) if dtype is not None else float32
+
+    def __setattr__(self, key: str, value: Any) -> None:
+        if not key.startswith("_"):
+            for item in nest.flatten(value) if nest.is_nested(value) else [value]:
+                if isinstance(item, Layer) and all(item is not p for p in self._parts):
+                    self._parts.append(item)
+                if isinstance(item, Variable) and all(
+                    item is not w for w in self._own_weights
+                ):
+                    self._own_weights.append(item)
+        super().__setattr__(key, value)
+
+    def build(self, input_shape: Any) -> None:
+        """Makes the weights; `input_shape` is that of the first inputs."""
+
+    def call(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Computes the outputs."""
+        raise NotImplementedError(f"{type(self).__name__} must implement `call`.")
+
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Builds the weights if that has not been done, and computes the outputs."""
+        inputs = nest.map_structure(
+            lambda x: hooks.convert(x, dtype_hint=self.dtype), inputs
+        )
+        with name_scope(self.name):
+            if not self.built:
+                shapes = nest.map_structure(lambda x: x.shape, inputs)
+                self.build(shapes)
+                self.built = True
+            return self.call(inputs, *args, **kwargs)
+
+    def add_weight(
+        self,
+        name: str | None = None,
+        shape: Sequence[int] = (),
+        dtype: Any = None,
+        initializer: Any = None,
+        regularizer: Any = None,
+        trainable: bool | None = None,
+        constraint: Any = None,
+    ) -> Variable:
+        """Makes a weight.
+
+        Args:
+          name: Its name within the layer.
+          shape: Its shape.
+          dtype: Its dtype; by default that of the layer.
+          initializer: A name or function; by default `glorot_uniform`.
+          regularizer: Must be None.
+          trainable: Whether it is trainable; by default whether the layer is.
+          constraint: Applied after each update.
+        """
+        if regularizer is not None:
+            raise NotImplementedError("Regularizers; add the term to the loss instead.")
+        dtype = as_dtype(dtype) if dtype is not None else self.dtype
+        make = initializers.get(initializer or "glorot_uniform")
+        weight = Variable(
+            lambda: make(shape, dtype=dtype),
+            name=name or "weight",
+            trainable=self.trainable if trainable is None else trainable,
+            dtype=dtype,
+            constraint=constraint,
+        )
+        self._own_weights.append(weight)
+        return weight
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All weights: its own, then those of its layers."""
+        found = list(self._own_weights)
+        for part in self._parts:
+            found += part.weights
+        return list({id(weight): weight for weight in found}.values())
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All weights."""
+        return self.weights
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """The weights that training changes."""
+        if not self.trainable:
+            return []
+        found = [weight for weight in self._own_weights if weight.trainable]
+        for part in self._parts:
+            found += part.trainable_weights
+        return list({id(weight): weight for weight in found}.values())
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """The weights that training changes."""
+        return self.trainable_weights
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """The other weights."""
+        trained = {id(weight) for weight in self.trainable_weights}
+        return [weight for weight in self.weights if id(weight) not in trained]
+
+    def get_weights(self) -> list[NDArray[Any]]:
+        """Returns the values of the weights."""
+        return [_value_of(weight) for weight in self.weights]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Sets the values of the weights.
+
+        Raises:
+          ValueError: The number or the shapes of the values do not fit.
+        """
+        own = self.weights
+        if len(own) != len(weights):
+            raise ValueError(
+                f"Layer {self.name!r} has {len(own)} weights, got {len(weights)}."
+            )
+        for weight, value in zip(own, weights, strict=True):
+            if weight.shape != np.shape(value):
+                raise ValueError(
+                    f"Weight {weight.name!r} has shape {weight.shape}, the given one "
+                    f"{np.shape(value)}."
+                )
+        for weight, value in zip(own, weights, strict=True):
+            weight.load(value, _session_of(weight))
+
+    def count_params(self) -> int:
+        """Returns the number of elements of all weights."""
+        return sum(weight.shape.num_elements() or 0 for weight in self.weights)
+
+
+def _session_of(weight: Variable) -> Any:
+    if weight.graph is None:
+        return None
+    return session_for(weight.graph, get_default_session())
+
+
+def _value_of(weight: Variable) -> NDArray[Any]:
+    if weight.graph is None:
+        return weight.numpy()
+    value: NDArray[Any] = _session_of(weight).run(weight)
+    return value
+

@@ -1,0 +1,107 @@
+"""Models: layers made of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from graphopt.graph import nest
+from graphopt.keras.layers.base import Layer
+
+
+class Model(Layer):
+    """A layer that a script trains; subclass it and define `call`.
+
+    Source: `tf.keras.Model`.
+    """
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers that are attributes of the model."""
+        return list(self._parts)
+
+    def compile(self, *_args: Any, **_kwargs: Any) -> None:
+        """Not available."""
+        raise NotImplementedError(
+            "Model.compile and fit; write the loop with optimizer.minimize."
+        )
+
+    fit = compile
+
+
+class Sequential(Model):
+    """Layers one after the other, whose weights are made at the first call.
+
+    Args:
+      layers: The layers.
+      name: Its name.
+
+    >>> import graphopt as tf
+    >>> model = tf.keras.Sequential()
+    >>> model.add(tf.keras.layers.Dense(3, activation="relu"))
+    >>> model(tf.zeros([2, 5])).shape, len(model.trainable_weights)
+    (TensorShape([2, 3]), 2)
+
+    Source: `tf.keras.Sequential`.
+    """
+
+    def __init__(
+        self, layers: Sequence[Layer] | None = None, name: str | None = None
+    ) -> None:
+        super().__init__(name=name)
+        for layer in nest.flatten(layers or []):
+            self.add(layer)
+
+    def add(self, layer: Layer) -> None:
+        """Appends a layer.
+
+        Raises:
+          TypeError: It is not one.
+        """
+        if not isinstance(layer, Layer):
+            raise TypeError(f"The added layer must be a Layer; got {layer!r}.")
+        self._parts.append(layer)
+
+    def pop(self) -> None:
+        """Removes the last layer.
+
+        Raises:
+          TypeError: There is none.
+        """
+        if not self._parts:
+            raise TypeError("There are no layers in the model.")
+        self._parts.pop()
+
+    def call(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Applies the layers in order."""
+        for layer in self._parts:
+            inputs = layer(inputs)
+        return inputs
+
+    @property
+    def weights(self) -> list[Any]:
+        """All weights.
+
+        Raises:
+          ValueError: They are not made yet.
+        """
+        self._require_built()
+        return super().weights
+
+    @property
+    def trainable_weights(self) -> list[Any]:
+        """The weights that training changes.
+
+        Raises:
+          ValueError: They are not made yet.
+        """
+        self._require_built()
+        return super().trainable_weights
+
+    def _require_built(self) -> None:
+        if self._parts and not any(part.built for part in self._parts):
+            raise ValueError(
+                f"Weights for model {self.name!r} have not yet been created. Weights "
+                "are created when the model is first called on inputs; pass var_list "
+                "as a function, `lambda: model.trainable_weights`."
+            )

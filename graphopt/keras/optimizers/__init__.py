@@ -1,0 +1,69 @@
+"""Optimizers: one file and one equation each.
+
+`base.py` has all that is not the equation: gradients, clipping, slots, schedules, names,
+the order of things in a step. A subclass lists its slots, computes its scalars once a
+step (`coefficients`) and writes `update` on tensors. Keras 3 writes equations in nested
+calls, TensorFlow 2 wrote each one twice, dense and sparse, once more in C++ and once
+more in CUDA; here there is one, and the compiler makes one loop over memory of it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphopt.keras.optimizers import legacy as legacy
+from graphopt.keras.optimizers import schedules as schedules
+from graphopt.keras.optimizers.adam import Adam as Adam
+from graphopt.keras.optimizers.base import Optimizer as Optimizer
+from graphopt.keras.optimizers.sgd import SGD as SGD
+
+_CLASSES: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam}
+
+
+def get(identifier: Any) -> Optimizer:
+    """Returns an optimizer for a name, a config or an optimizer.
+
+    Args:
+      identifier: A name in any case, a dict as `serialize` returns, or an instance.
+
+    Raises:
+      ValueError: It stands for no optimizer.
+
+    Source: `tf.keras.optimizers.get`.
+    """
+    if isinstance(identifier, Optimizer):
+        return identifier
+    if isinstance(identifier, dict):
+        return deserialize(identifier)
+    if isinstance(identifier, str):
+        return deserialize({"class_name": identifier, "config": {}})
+    raise ValueError(f"Could not interpret optimizer identifier: {identifier!r}.")
+
+
+def serialize(optimizer: Optimizer) -> dict[str, Any]:
+    """Returns class name and config as plain values.
+
+    Source: `tf.keras.optimizers.serialize`.
+    """
+    return {"class_name": type(optimizer).__name__, "config": optimizer.get_config()}
+
+
+def deserialize(
+    config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+) -> Optimizer:
+    """Makes an optimizer of what `serialize` returned.
+
+    Raises:
+      ValueError: No optimizer has that name.
+
+    Source: `tf.keras.optimizers.deserialize`.
+    """
+    name = str(config.get("class_name"))
+    custom = custom_objects or {}
+    found = custom.get(name) or _CLASSES.get(name.lower())
+    if found is None:
+        raise ValueError(
+            f"Unknown optimizer {name!r}; expected one of {sorted(_CLASSES)}."
+        )
+    made: Optimizer = found.from_config(dict(config.get("config", {})), custom_objects)
+    return made

@@ -1,0 +1,117 @@
+"""Adam and AMSGrad."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphopt.dtypes import DType
+from graphopt.keras.optimizers.base import Optimizer, check_fraction
+from graphopt.ops.elementwise import cast, maximum, pow, sqrt
+
+# Keras replaces an epsilon of None or 0 by this.
+EPSILON = 1e-7
+
+
+class Adam(Optimizer):
+    """Steps of a size that adapts to each element.
+
+        m <- beta_1 m + (1 - beta_1) g
+        v <- beta_2 v + (1 - beta_2) g^2
+        lr_t = lr sqrt(1 - beta_2^t) / (1 - beta_1^t)
+        w <- w - lr_t m / (sqrt(v) + epsilon)
+
+    with t = 1 in the first step. This is the form in which epsilon is outside of the
+    root and v is not corrected ("epsilon hat" in the paper), unlike in PyTorch. With
+    `amsgrad` the root is that of the largest v so far.
+
+    Args:
+      learning_rate: Number >= 0, tensor, callable or schedule.
+      beta_1: Number in [0, 1), tensor or callable: decay of the first moment.
+      beta_2: Number in [0, 1), tensor or callable: decay of the second moment.
+      epsilon: Number > 0; None and 0 stand for 1e-7.
+      amsgrad: Whether to use the largest second moment.
+      name: Scope of what it makes.
+      **kwargs: As in `Optimizer`.
+
+    >>> import graphopt as tf
+    >>> opt, w = tf.keras.optimizers.Adam(0.1), tf.Variable(10.0)
+    >>> _ = opt.minimize(lambda: w * w / 2.0, [w])
+    >>> round(float(w), 4)
+    9.9
+
+    Source: `tf.keras.optimizers.Adam`; Kingma and Ba 2014; Reddi et al. 2018.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: Any = 0.9,
+        beta_2: Any = 0.999,
+        epsilon: float | None = EPSILON,
+        amsgrad: bool = False,
+        name: str = "Adam",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name, **kwargs)
+        check_fraction("beta_1", beta_1)
+        check_fraction("beta_2", beta_2)
+        self._set_hyper("learning_rate", learning_rate)
+        self._set_hyper("decay", self._initial_decay)
+        self._set_hyper("beta_1", beta_1)
+        self._set_hyper("beta_2", beta_2)
+        self.epsilon = epsilon or EPSILON
+        self.amsgrad = amsgrad
+
+    def _slot_initializers(self) -> dict[str, Any]:
+        names = ("m", "v", "vhat") if self.amsgrad else ("m", "v")
+        return dict.fromkeys(names, "zeros")
+
+    def coefficients(self, dtype: DType, learning_rate: Any) -> dict[str, Any]:
+        """Returns the betas and the corrected learning rate."""
+        t = cast(self._step() + 1, dtype)
+        beta_1 = self._get_hyper("beta_1", dtype)
+        beta_2 = self._get_hyper("beta_2", dtype)
+        correction = sqrt(1.0 - pow(beta_2, t)) / (1.0 - pow(beta_1, t))
+        return {
+            "lr_t": learning_rate * correction,
+            "beta_1": beta_1,
+            "beta_2": beta_2,
+            "rest_1": 1.0 - beta_1,
+            "rest_2": 1.0 - beta_2,
+        }
+
+    def update(
+        self,
+        w: Any,
+        g: Any,
+        m: Any,
+        v: Any,
+        vhat: Any = None,
+        *,
+        lr_t: Any,
+        beta_1: Any,
+        beta_2: Any,
+        rest_1: Any,
+        rest_2: Any,
+    ) -> tuple[Any, dict[str, Any]]:
+        """Returns the new value and slots, by the equation above."""
+        m = beta_1 * m + rest_1 * g
+        v = beta_2 * v + rest_2 * (g * g)
+        if vhat is None:
+            return w - lr_t * m / (sqrt(v) + self.epsilon), {"m": m, "v": v}
+        vhat = maximum(vhat, v)
+        step = lr_t * m / (sqrt(vhat) + self.epsilon)
+        return w - step, {"m": m, "v": v, "vhat": vhat}
+
+    def set_weights(self, weights: Any) -> None:
+        """Sets the weights; the vhat of an AMSGrad is dropped where there is none."""
+        params = self.weights
+        count = (len(params) - 1) // 2
+        if len(weights) == 3 * count + 1 and len(params) == 2 * count + 1:
+            weights = weights[: len(params)]
+        super().set_weights(weights)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what `from_config` makes the same optimizer of."""
+        config = {"epsilon": self.epsilon, "amsgrad": self.amsgrad}
+        return {**super().get_config(), **config}

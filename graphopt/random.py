@@ -1,0 +1,6 @@
+"""`tf.random`: seeds, and numbers that depend on a seed alone."""
+
+from graphopt.ops.random import set_seed as set_seed
+from graphopt.ops.random import stateless_normal as stateless_normal
+from graphopt.ops.random import stateless_truncated_normal as stateless_truncated_normal
+from graphopt.ops.random import stateless_uniform as stateless_uniform
