@@ -1,0 +1,169 @@
+"""Products: accuracy, layouts, cuts, edges."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import ALLOWED_SYMBOLS, read_undefined_symbols
+from numpy.typing import NDArray
+
+from graphopt.codegen import gemm
+
+C_KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+BITS = [
+    bits
+    for bits in (128, 256, 512)
+    if bits <= gemm.get_vector_bits() or gemm.get_vector_bits() == 128
+]
+CANARY = -12345.0
+SIZES = [
+    (1, 1, 1),
+    (3, 5, 7),
+    (12, 32, 16),
+    (13, 33, 17),
+    (25, 70, 300),
+    (70, 25, 520),
+    (100, 10, 31),
+    (1, 100, 40),
+    (100, 1, 40),
+    (130, 1, 777),
+    (1, 133, 600),
+    (2, 200, 3),
+    (200, 2, 257),
+]
+EMPTY = [(5, 6, 0), (0, 6, 5), (5, 0, 6), (1, 9, 0), (9, 1, 0)]
+
+
+def in_panels(panels: int, size: int) -> list[tuple[int, int]]:
+    return [(lo, min(lo + size, panels)) for lo in range(0, panels, size)]
+
+
+def multiply(
+    a: NDArray, b: NDArray, bits: int | None = None, cut: int = 1 << 30, pad: int = 0
+) -> NDArray:
+    """Multiply with the kernels, canaries around every buffer they write to."""
+    (m, k), n, item = a.shape, b.shape[1], a.itemsize
+    outer = np.full((m + 2, n + pad + 2), CANARY, a.dtype)
+    c = outer[1:-1, 1 : 1 + n]
+    strides = [tuple(s // item for s in x.strides) for x in (a, b)]
+    layout = gemm.gemm_layout(
+        a.dtype, m, n, k, *strides, outer.shape[1], vector_bits=bits
+    )
+    pack = gemm.compile_gemm(a.dtype, "pack", vector_bits=bits)
+    main = gemm.compile_gemm(a.dtype, layout.kernel, vector_bits=bits)
+    scratch = np.full(layout.scratch_bytes // item + 32, CANARY, a.dtype)
+    at = (a.ctypes.data, b.ctypes.data)
+    inner = scratch[16:].ctypes.data
+    words = np.array(gemm.pack_arguments(layout, *at, inner), np.int64)
+    for lo, hi in in_panels(layout.pack_panels, cut):
+        C_KERNEL(pack.address)(words.ctypes.data, lo, hi)
+    words = np.array(
+        gemm.multiply_arguments(layout, *at, c.ctypes.data, inner, pack.address),
+        np.int64,
+    )
+    for lo, hi in reversed(in_panels(layout.multiply_panels, cut)):
+        C_KERNEL(main.address)(words.ctypes.data, lo, hi)
+    assert np.all(scratch[:16] == CANARY)
+    assert np.all(scratch[-16:] == CANARY)
+    result = c.copy()
+    c[...] = CANARY
+    assert np.all(outer == CANARY)
+    return result
+
+
+def make(m: int, n: int, dtype: Any, seed: int, transposed: bool) -> NDArray:
+    rng = np.random.default_rng(seed)
+    if transposed:
+        return rng.standard_normal((n, m)).astype(dtype).T
+    return rng.standard_normal((m, n)).astype(dtype)
+
+
+def check(a: NDArray, b: NDArray, c: NDArray) -> None:
+    wide = np.longdouble if a.dtype == np.float64 else np.float64
+    exact = a.astype(wide) @ b.astype(wide)
+    bound = np.abs(a).astype(wide) @ np.abs(b).astype(wide)
+    k = max(1, a.shape[1])
+    assert np.all(np.abs(c - exact) <= k * np.finfo(a.dtype).eps * bound)
+
+
+@pytest.mark.parametrize("bits", BITS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", SIZES)
+def test_products_are_within_the_bound(
+    dtype: Any, bits: int, size: tuple[int, int, int]
+) -> None:
+    m, n, k = size
+    for a_turned, b_turned in itertools.product([False, True], repeat=2):
+        a, b = make(m, k, dtype, 1, a_turned), make(k, n, dtype, 2, b_turned)
+        c = multiply(a, b, bits, pad=3)
+        check(a, b, c)
+        for cut in (1, 2, 3):
+            assert np.array_equal(multiply(a, b, bits, cut), c)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_random_sizes_and_strides(dtype: Any) -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(60):
+        m, n, k = (int(x) for x in rng.integers(1, 90, 3))
+        a = rng.standard_normal((2 * m, 3 * k)).astype(dtype)[::2, ::3]
+        b = rng.standard_normal((3 * k, 2 * n)).astype(dtype)[::-3, ::-2]
+        check(a, b, multiply(a, b))
+        check(a, b, multiply(np.ascontiguousarray(a), b))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "size", [(5, 6, 0), (0, 6, 5), (5, 0, 6), (1, 9, 0), (9, 1, 0)]
+)
+def test_empty_products(dtype: Any, size: tuple[int, int, int]) -> None:
+    m, n, k = size
+    a, b = np.ones((m, k), dtype), np.ones((k, n), dtype)
+    assert np.array_equal(multiply(a, b), np.zeros((m, n)))
+
+
+@pytest.mark.parametrize("size", [(13, 37, 270), (37, 13, 270), (1, 40, 9), (40, 1, 9)])
+def test_nan_and_infinity_stay_in_their_row_and_column(
+    size: tuple[int, int, int],
+) -> None:
+    m, n, k = size
+    for turned in (False, True):
+        a, b = np.ones((m, k), np.float32), np.ones((k, n), np.float32)
+        a[m // 2, k - 1] = np.nan
+        b[k - 2, n // 2] = np.inf
+        if turned:
+            a, b = np.asfortranarray(a), np.asfortranarray(b)
+        with np.errstate(invalid="ignore"):
+            assert np.array_equal(multiply(a, b), a @ b, equal_nan=True)
+
+
+def test_what_lies_beyond_the_operands_is_not_read_into_results() -> None:
+    for m, n, k in SIZES:
+        big_a = np.full((m + 3, k + 3), np.nan, np.float32)
+        big_b = np.full((k + 3, n + 3), np.nan, np.float32)
+        a, b = big_a[:m, :k], big_b[:k, :n]
+        a[...], b[...] = 1, 2
+        assert np.array_equal(multiply(a, b), np.full((m, n), 2.0 * k))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads ELF")
+@pytest.mark.parametrize("bits", BITS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_kernels_need_nothing_from_outside(dtype: Any, bits: int) -> None:
+    for name in ("pack", "multiply", "multiply_vector"):
+        kernel = gemm.compile_gemm(np.dtype(dtype), name, vector_bits=bits)
+        assert read_undefined_symbols(kernel.object_code) <= ALLOWED_SYMBOLS
+
+
+def test_bad_requests_are_refused() -> None:
+    with pytest.raises(ValueError, match="sizes"):
+        gemm.gemm_layout(np.float32, -1, 2, 3, (3, 1), (2, 1), 2)
+    with pytest.raises(ValueError, match="int32"):
+        gemm.gemm_layout(np.int32, 1, 2, 3, (3, 1), (2, 1), 2)
+    with pytest.raises(ValueError, match="64 bits"):
+        gemm.compile_gemm("float32", "pack", vector_bits=64)

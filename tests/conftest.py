@@ -1,0 +1,24 @@
+"""Fixtures that all tests use."""
+
+from __future__ import annotations
+
+import pytest
+
+from graphopt.config import settings
+from graphopt.graph import context
+from graphopt.keras import backend
+from graphopt.rewrite import driver
+
+
+@pytest.fixture(autouse=True)
+def clean_state(monkeypatch):
+    """Every test starts eager, without strict sessions, and verifies each pass."""
+    monkeypatch.setattr(settings, "jit", None)
+    monkeypatch.setattr(settings, "strict", False)
+    monkeypatch.setattr(driver, "verify_after_each_pass", True)
+    context.set_eager_by_default(True)
+    yield
+    context.set_eager_by_default(True)
+    backend.clear_session()
+    assert not context.modes.stack
+    assert not context.modes.tapes
