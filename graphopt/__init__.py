@@ -7,7 +7,6 @@ defined.
 
 import builtins
 
-from graphopt.runtime import eager as _eager
 from graphopt import compat as compat
 from graphopt import config as config
 from graphopt import errors as errors
@@ -23,11 +22,11 @@ from graphopt.autodiff.tape import GradientTape as GradientTape
 from graphopt.dtypes import DType as DType
 from graphopt.dtypes import as_dtype as as_dtype
 from graphopt.dtypes import bool_ as bool
-from graphopt.dtypes import float64 as double
 from graphopt.dtypes import float16 as float16
-from graphopt.dtypes import float32 as float32
-from graphopt.dtypes import float64 as float64
 from graphopt.dtypes import float16 as half
+from graphopt.dtypes import float32 as float32
+from graphopt.dtypes import float64 as double
+from graphopt.dtypes import float64 as float64
 from graphopt.dtypes import int8 as int8
 from graphopt.dtypes import int16 as int16
 from graphopt.dtypes import int32 as int32
@@ -38,9 +37,9 @@ from graphopt.graph.graph import Graph as Graph
 from graphopt.graph.graph import Operation as Operation
 from graphopt.graph.shape import TensorShape as TensorShape
 from graphopt.graph.tensor import Tensor as Tensor
+from graphopt.keras import initializers as initializers
 from graphopt.keras import losses as losses
 from graphopt.keras import optimizers as optimizers
-from graphopt.keras import initializers as initializers
 from graphopt.ops.clipping import clip_by_global_norm as clip_by_global_norm
 from graphopt.ops.clipping import clip_by_norm as clip_by_norm
 from graphopt.ops.clipping import clip_by_value as clip_by_value
@@ -57,6 +56,7 @@ from graphopt.ops.elementwise import add as add
 from graphopt.ops.elementwise import cast as cast
 from graphopt.ops.elementwise import cos as cos
 from graphopt.ops.elementwise import divide as divide
+from graphopt.ops.elementwise import divide as truediv
 from graphopt.ops.elementwise import equal as equal
 from graphopt.ops.elementwise import exp as exp
 from graphopt.ops.elementwise import floor as floor
@@ -82,7 +82,6 @@ from graphopt.ops.elementwise import square as square
 from graphopt.ops.elementwise import subtract as subtract
 from graphopt.ops.elementwise import tanh as tanh
 from graphopt.ops.elementwise import where as where
-from graphopt.ops.elementwise import divide as truediv
 from graphopt.ops.matmul import matmul as matmul
 from graphopt.ops.reduction import broadcast_to as broadcast_to
 from graphopt.ops.reduction import reduce_all as reduce_all
@@ -102,10 +101,12 @@ from graphopt.ops.shaping import stop_gradient as stop_gradient
 from graphopt.ops.shaping import transpose as transpose
 from graphopt.ops.state import group as group
 from graphopt.ops.state import no_op as no_op
+from graphopt.runtime import eager as _eager  # noqa: F401
 from graphopt.runtime.collections import control_dependencies as control_dependencies
 from graphopt.runtime.collections import device as device
 from graphopt.runtime.names import name_scope as name_scope
 from graphopt.runtime.variable import Variable as Variable
+from graphopt.viz import svg as _svg  # noqa: F401
 
 __version__ = "0.1.0"
 

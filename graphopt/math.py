@@ -42,7 +42,8 @@ from graphopt.ops.elementwise import square as square
 from graphopt.ops.elementwise import squared_difference as squared_difference
 from graphopt.ops.elementwise import subtract as subtract
 from graphopt.ops.elementwise import tanh as tanh
-from graphopt.ops.elementwise import divide as truediv
+from graphopt.ops.nn import log_softmax as log_softmax
+from graphopt.ops.nn import softmax as softmax
 from graphopt.ops.reduction import reduce_all as reduce_all
 from graphopt.ops.reduction import reduce_any as reduce_any
 from graphopt.ops.reduction import reduce_max as reduce_max
@@ -50,5 +51,3 @@ from graphopt.ops.reduction import reduce_mean as reduce_mean
 from graphopt.ops.reduction import reduce_min as reduce_min
 from graphopt.ops.reduction import reduce_prod as reduce_prod
 from graphopt.ops.reduction import reduce_sum as reduce_sum
-from graphopt.ops.nn import log_softmax as log_softmax
-from graphopt.ops.nn import softmax as softmax

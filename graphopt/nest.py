@@ -3,4 +3,3 @@
 from graphopt.graph.nest import flatten as flatten
 from graphopt.graph.nest import is_nested as is_nested
 from graphopt.graph.nest import map_structure as map_structure
-from graphopt.graph.nest import pack_as as pack_sequence_as

@@ -16,12 +16,9 @@ from graphopt.autodiff.gradients import gradients as gradients
 from graphopt.autodiff.tape import GradientTape as GradientTape
 from graphopt.dtypes import DType as DType
 from graphopt.dtypes import as_dtype as as_dtype
-from graphopt.dtypes import bool_ as bool
-from graphopt.dtypes import float64 as double
 from graphopt.dtypes import float16 as float16
 from graphopt.dtypes import float32 as float32
 from graphopt.dtypes import float64 as float64
-from graphopt.dtypes import float16 as half
 from graphopt.dtypes import int8 as int8
 from graphopt.dtypes import int16 as int16
 from graphopt.dtypes import int32 as int32
@@ -59,6 +56,7 @@ from graphopt.ops.elementwise import greater as greater
 from graphopt.ops.elementwise import greater_equal as greater_equal
 from graphopt.ops.elementwise import less as less
 from graphopt.ops.elementwise import less_equal as less_equal
+from graphopt.ops.elementwise import log as log
 from graphopt.ops.elementwise import logical_and as logical_and
 from graphopt.ops.elementwise import logical_not as logical_not
 from graphopt.ops.elementwise import logical_or as logical_or
@@ -77,11 +75,7 @@ from graphopt.ops.elementwise import square as square
 from graphopt.ops.elementwise import subtract as subtract
 from graphopt.ops.elementwise import tanh as tanh
 from graphopt.ops.elementwise import where as where
-from graphopt.ops.elementwise import divide as div
-from graphopt.ops.elementwise import divide as truediv
-from graphopt.ops.elementwise import log as log
 from graphopt.ops.matmul import matmul as matmul
-from graphopt.ops.random import set_seed as set_random_seed
 from graphopt.ops.reduction import broadcast_to as broadcast_to
 from graphopt.ops.reduction import reduce_all as reduce_all
 from graphopt.ops.reduction import reduce_any as reduce_any
@@ -104,13 +98,23 @@ from graphopt.runtime.collections import GraphKeys as GraphKeys
 from graphopt.runtime.collections import add_to_collection as add_to_collection
 from graphopt.runtime.collections import control_dependencies as control_dependencies
 from graphopt.runtime.collections import device as device
-from graphopt.runtime.collections import disable_eager_execution as disable_eager_execution
-from graphopt.runtime.collections import enable_eager_execution as enable_eager_execution
+from graphopt.runtime.collections import (
+    disable_eager_execution as disable_eager_execution,
+)
+from graphopt.runtime.collections import (
+    enable_eager_execution as enable_eager_execution,
+)
 from graphopt.runtime.collections import get_collection as get_collection
 from graphopt.runtime.collections import global_variables as global_variables
-from graphopt.runtime.collections import global_variables_initializer as global_variables_initializer
-from graphopt.runtime.collections import is_variable_initialized as is_variable_initialized
-from graphopt.runtime.collections import report_uninitialized_variables as report_uninitialized_variables
+from graphopt.runtime.collections import (
+    global_variables_initializer as global_variables_initializer,
+)
+from graphopt.runtime.collections import (
+    is_variable_initialized as is_variable_initialized,
+)
+from graphopt.runtime.collections import (
+    report_uninitialized_variables as report_uninitialized_variables,
+)
 from graphopt.runtime.collections import trainable_variables as trainable_variables
 from graphopt.runtime.collections import variables_initializer as variables_initializer
 from graphopt.runtime.names import get_default_session as get_default_session

@@ -511,6 +511,10 @@ class Graph:
     def __str__(self) -> str:
         return format_listing(self)
 
+    def _repr_svg_(self) -> str:
+        """The picture that notebooks show."""
+        return str(hooks.draw_svg(self))
+
 
 context.graph_class = Graph
 

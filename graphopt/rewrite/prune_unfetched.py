@@ -83,9 +83,7 @@ def _copy_with_shapes(
         op, inputs=inputs, output_types=types, controls=_through_no_ops(op)
     )
     for old_tensor, new_tensor in zip(op.outputs, new.outputs, strict=True):
-        if old_tensor not in fed:
-            rebuilder.tensors[old_tensor] = new_tensor
-        elif is_handle(old_tensor):
+        if old_tensor not in fed or is_handle(old_tensor):
             rebuilder.tensors[old_tensor] = new_tensor
 
 

@@ -85,7 +85,9 @@ def test_eager_interpreted_and_compiled_agree(spec):
         slack = sum_slack(spec, sample)
         for a, b, c in zip(eager, interpreted, compiled, strict=True):
             assert_ulps(b, a, 0)
-            assert_ulps(c, a, ULPS, slack)
+            # The order of a product's factors is free; each one rounds once.
+            factors = np.size(sample.inputs[0]) if spec.name == "Prod" else 0
+            assert_ulps(c, a, ULPS + factors, slack)
 
 
 @pytest.mark.parametrize(

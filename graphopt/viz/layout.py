@@ -1,0 +1,301 @@
+"""Drawing -> coordinates: every open scope is laid out on its own, innermost first.
+
+A scope that was laid out is a box of known size for the scope around it. An edge into
+or out of it passes its border at a port; ports are vertices of the inner layout, at its
+top and bottom row, so the inner and the outer part of the edge meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from graphopt.viz import layers
+from graphopt.viz.layers import Edge, Vertex
+from graphopt.viz.model import Box, Drawing
+from graphopt.viz.shapes import FRAME_HEADER, FRAME_PADDING, Shape, measure
+from graphopt.viz.words import size_of
+
+Point = tuple[float, float]
+# How far an edge that goes around a box keeps from it.
+DETOUR = 9.0
+
+
+@dataclass(eq=False)
+class Port:
+    """Where edges cross the border of an open scope."""
+
+    scope: Box
+    side: int
+    vertex: Vertex = field(default_factory=Vertex)
+
+
+@dataclass
+class Bundle:
+    """All links between two vertices of a scope, drawn as one line."""
+
+    edge: Edge
+    enters: bool
+    source_port: Port | None
+    target_port: Port | None
+    tensors: set[object] = field(default_factory=set)
+    nbytes: int = 0
+    is_control: bool = True
+
+
+@dataclass
+class Route:
+    """A line to draw, in the coordinates of the picture.
+
+    Attributes:
+      points: Corners, from source to target; each second piece is a curve.
+      has_arrow: Whether it ends at a box and not at a border.
+      count: How many tensors it stands for.
+      nbytes: Their size.
+      is_control: Whether it only orders.
+    """
+
+    points: list[Point]
+    has_arrow: bool
+    count: int
+    nbytes: int
+    is_control: bool
+
+
+@dataclass
+class Layout:
+    """Where everything is; each box comes after the scope around it."""
+
+    width: float
+    height: float
+    shapes: dict[Box, Shape]
+    routes: list[Route]
+
+
+def lay_out(drawing: Drawing) -> Layout:
+    """Places the boxes that show and routes the edges between them.
+
+    Args:
+      drawing: With its scopes opened.
+
+    Returns:
+      Coordinates in pixels, the origin at the top left.
+    """
+    return _Builder(drawing).build()
+
+
+class _Builder:
+    def __init__(self, drawing: Drawing) -> None:
+        self.open = [drawing.root]
+        for scope in self.open:
+            self.open += [child for child in scope.children if child.is_open]
+        self.vertices: dict[Box, Vertex] = {}
+        self.shapes: dict[Box, Shape] = {}
+        self.ports: dict[tuple[Box, int, Box], Port] = {}
+        self.ports_of: dict[Box, list[Port]] = {scope: [] for scope in self.open}
+        self.bundles: dict[Box, dict[tuple[Vertex, Vertex, Vertex | None], Bundle]] = {
+            scope: {} for scope in self.open
+        }
+        self.rows: dict[Box, list[tuple[float, float]]] = {}
+        self.offsets: dict[Box, Point] = {}
+        for scope in self.open:
+            for child in scope.children:
+                self.vertices[child] = Vertex()
+        self._add_links(drawing)
+
+    def _add_links(self, drawing: Drawing) -> None:
+        visible: dict[Box, Box] = {}
+        for scope in drawing.scopes():
+            for child in scope.children:
+                shows = scope.is_open and visible.get(scope, scope) is scope
+                visible[child] = child if shows else visible[scope]
+        for link in drawing.links:
+            source, target = visible[link.source], visible[link.target]
+            if source is not target:
+                self._add_link(source, target, link.tensor)
+
+    def _add_link(self, source: Box, target: Box, tensor: object) -> None:
+        above = set(source.ancestors())
+        common = next(box for box in target.ancestors() if box in above)
+        port: Port | None = None
+        while source.parent is not common:
+            scope = source.parent
+            assert scope is not None
+            leaving = self._port(scope, 1, source)
+            ends = (self.vertices[source], leaving.vertex)
+            self._bundle(scope, ends, (port, None), tensor)
+            source, port = scope, leaving
+        inner: list[tuple[Box, Port | None]] = [(target, None)]
+        while inner[-1][0].parent is not common:
+            scope = inner[-1][0].parent
+            assert scope is not None
+            inner.append((scope, self._port(scope, -1, source)))
+        start, scope = self.vertices[source], common
+        for box, entry in reversed(inner):
+            self._bundle(scope, (start, self.vertices[box]), (port, entry), tensor)
+            port = None
+            if entry is not None:
+                start, scope = entry.vertex, box
+
+    def _port(self, scope: Box, side: int, key: Box) -> Port:
+        found = self.ports.get((scope, side, key))
+        if found is None:
+            found = self.ports[scope, side, key] = Port(scope, side, Vertex(side=side))
+            self.ports_of[scope].append(found)
+        return found
+
+    def _bundle(
+        self,
+        scope: Box,
+        ends: tuple[Vertex, Vertex],
+        ports: tuple[Port | None, Port | None],
+        tensor: object,
+    ) -> None:
+        leave = ports[0].vertex if ports[0] else None
+        key = (*ends, leave)
+        bundle = self.bundles[scope].get(key)
+        if bundle is None:
+            enters = not ports[1] and not ends[1].side
+            bundle = Bundle(Edge(*ends), enters, *ports)
+            self.bundles[scope][key] = bundle
+        if tensor is not None and tensor not in bundle.tensors:
+            bundle.tensors.add(tensor)
+            bundle.is_control = False
+            bundle.nbytes += size_of(tensor) or 0  # type: ignore[arg-type]
+
+    def build(self) -> Layout:
+        """Lays the scopes out, innermost first, then adds up their places."""
+        for scope in reversed(self.open):
+            self._lay_out_scope(scope)
+        for scope in self.open:
+            self._shift_children(scope)
+        root = self.shapes.pop(self.open[0])
+        ordered = {child: self.shapes[child] for s in self.open for child in s.children}
+        routes = [route for scope in self.open for route in self._routes(scope)]
+        return Layout(root.width, root.height, ordered, routes)
+
+    def _lay_out_scope(self, scope: Box) -> None:
+        for child in scope.children:
+            shape = self.shapes.get(child)
+            if shape is None:
+                shape = self.shapes[child] = measure(child)
+            vertex = self.vertices[child]
+            vertex.left, vertex.right = shape.anchor, shape.width - shape.anchor
+            vertex.height = shape.height
+        ports = self.ports_of[scope]
+        vertices = [
+            *(port.vertex for port in ports if port.side < 0),
+            *(self.vertices[child] for child in scope.children),
+            *(port.vertex for port in ports if port.side > 0),
+        ]
+        bundles = list(self.bundles[scope].values())
+        for bundle in bundles:
+            edge = bundle.edge
+            edge.source_offset = _offset(bundle.source_port, edge.source)
+            edge.target_offset = _offset(bundle.target_port, edge.target)
+        edges = [bundle.edge for bundle in bundles]
+        rows = layers.place(vertices, edges, quick=len(self.vertices) > layers.MANY)
+        _spread_arrows(bundles)
+        self.rows[scope] = rows
+        self._frame(scope, vertices, bundles)
+
+    def _frame(self, scope: Box, vertices: list[Vertex], bundles: list[Bundle]) -> None:
+        """Makes the box around what was placed; all then counts from its corner."""
+        everything: dict[Vertex, None] = dict.fromkeys(vertices)
+        for bundle in bundles:
+            everything.update(dict.fromkeys(bundle.edge.path))
+        left = min((v.x - v.left for v in everything), default=0.0)
+        right = max((v.x + v.right for v in everything), default=0.0)
+        rows = self.rows[scope]
+        # Without ports the first and the last row are empty.
+        entries = any(port.side < 0 for port in self.ports_of[scope])
+        exits = any(port.side > 0 for port in self.ports_of[scope])
+        top = rows[0][0] if entries else rows[1][0] - FRAME_HEADER
+        bottom = rows[-1][1] if exits else rows[-2][1] + FRAME_PADDING
+        frame = measure(scope)
+        inner = right - left + 2 * FRAME_PADDING
+        frame.width = max(frame.width, inner)
+        frame.height = bottom - top
+        frame.anchor = frame.width / 2
+        shift = (frame.width - inner) / 2 + FRAME_PADDING - left
+        for vertex in everything:
+            vertex.x += shift
+            vertex.y -= top
+        self.rows[scope] = [(a - top, b - top) for a, b in rows]
+        for port in self.ports_of[scope]:
+            # From here on a port counts from where edges meet the frame.
+            port.vertex.left = port.vertex.x - frame.anchor
+        self.shapes[scope] = frame
+        self.offsets[scope] = (0.0, 0.0)
+
+    def _shift_children(self, scope: Box) -> None:
+        dx, dy = self.offsets[scope]
+        for child in scope.children:
+            vertex, shape = self.vertices[child], self.shapes[child]
+            shape.x = dx + vertex.x - shape.anchor
+            shape.y = dy + vertex.y
+            if child in self.offsets:
+                self.offsets[child] = (shape.x, shape.y)
+
+    def _routes(self, scope: Box) -> Iterable[Route]:
+        dx, dy = self.offsets[scope]
+        rows = self.rows[scope]
+        for bundle in self.bundles[scope].values():
+            edge = bundle.edge
+            points = _points(edge, rows)
+            if edge.is_reversed:
+                points.reverse()
+            yield Route(
+                [(x + dx, y + dy) for x, y in points],
+                bundle.enters,
+                len(bundle.tensors),
+                bundle.nbytes,
+                bundle.is_control,
+            )
+
+
+def _offset(port: Port | None, _vertex: Vertex) -> float:
+    return port.vertex.left if port is not None else 0.0
+
+
+def _points(edge: Edge, rows: list[tuple[float, float]]) -> list[Point]:
+    """Straight within a row, curved between rows, so that no box is crossed."""
+    top, bottom, leave, enter = edge.ends
+    first, last = (top.x + leave, top.y + top.height), (bottom.x + enter, bottom.y)
+    if edge.is_reversed:
+        # It enters the upper box from above and leaves the lower one from below, so it
+        # goes around both.
+        above = top.y - DETOUR
+        side = top.x + top.right + DETOUR
+        points = [(first[0], top.y), (first[0], above), (side, above)]
+        points.append((side, rows[top.layer][1]))
+    else:
+        points = [first, (first[0], rows[top.layer][1])]
+    for vertex in edge.path[1:-1]:
+        row_top, row_bottom = rows[vertex.layer]
+        points += [(vertex.x, row_top), (vertex.x, row_bottom)]
+    row_top = rows[bottom.layer][0]
+    if edge.is_reversed:
+        below = bottom.y + bottom.height + DETOUR
+        side = bottom.x - bottom.left - DETOUR
+        points += [(side, row_top), (side, below), (last[0], below)]
+        points.append((last[0], bottom.y + bottom.height))
+    else:
+        points += [(last[0], row_top), last]
+    return points
+
+
+def _spread_arrows(bundles: list[Bundle]) -> None:
+    """Lets the edges into one box end side by side, in the order they come from."""
+    entering: dict[Vertex, list[Bundle]] = {}
+    for bundle in bundles:
+        if bundle.enters and not bundle.edge.is_reversed:
+            entering.setdefault(bundle.edge.target, []).append(bundle)
+    for vertex, group in entering.items():
+        if len(group) < 2:
+            continue
+        room = 2 * min(vertex.left, vertex.right) - 16
+        gap = min(16.0, room / (len(group) - 1))
+        group.sort(key=lambda bundle: bundle.edge.path[-2].x)
+        for index, bundle in enumerate(group):
+            bundle.edge.target_offset = (index - (len(group) - 1) / 2) * gap

@@ -1,0 +1,175 @@
+"""What the compiler makes of a fetch: passes, steps, memory. Nothing is compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from graphopt.codegen.lower import lower_operation
+from graphopt.graph.effects import FUSED
+from graphopt.graph.graph import Graph, Operation
+from graphopt.graph.program import Program
+from graphopt.graph.shape import TensorShape
+from graphopt.graph.tensor import GraphTensor
+from graphopt.ops.creation import PLACEHOLDER
+from graphopt.rewrite.driver import Trace, run_passes
+from graphopt.rewrite.pipeline import PIPELINE
+from graphopt.schedule.build import build_schedule
+from graphopt.schedule.steps import Step
+from graphopt.viz.model import needed_operations
+from graphopt.viz.words import clean_text, format_bytes, format_type, plural
+
+# A batch size that only the run decides: some number is needed to count bytes.
+UNKNOWN_SIZE = 32
+
+
+@dataclass(frozen=True)
+class PassCount:
+    """A pass, and the number of ops before and after it."""
+
+    name: str
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """A step: the family of its kernel, its op, the ops fused in it, its outputs."""
+
+    kernel: str
+    name: str
+    type: str
+    fused: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PlanSummary:
+    """What became of a fetch.
+
+    Attributes:
+      passes: In order.
+      steps: In order.
+      arena_bytes: The memory that a step needs besides variables, constants and feeds.
+      is_size_assumed: Whether unknown dimensions were taken as `UNKNOWN_SIZE`.
+      interpreted: Why the fetch cannot run as native code; empty if it can.
+    """
+
+    passes: tuple[PassCount, ...]
+    steps: tuple[PlannedStep, ...]
+    arena_bytes: int
+    is_size_assumed: bool
+    interpreted: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns plain values."""
+        return {
+            "passes": [vars(each) for each in self.passes],
+            "steps": [vars(each) for each in self.steps],
+            "arena_bytes": self.arena_bytes,
+            "assumed_size": UNKNOWN_SIZE if self.is_size_assumed else None,
+            "interpreted": self.interpreted,
+        }
+
+
+def summarize_plan(
+    graph: Graph, targets: Sequence[Operation], fetches: Sequence[GraphTensor] = ()
+) -> PlanSummary:
+    """Runs the passes and the scheduler on a fetch.
+
+    Args:
+      graph: The graph.
+      targets: Operations to be run.
+      fetches: Tensors whose values are wanted.
+
+    Returns:
+      The summary.
+
+    Raises:
+      ValueError: The rank of a placeholder is not known, or an op does not fit.
+      NotImplementedError: An op has no kernel.
+    """
+    wanted = [*targets, *(tensor.op for tensor in fetches)]
+    feeds = tuple(
+        op.outputs[0]
+        for op in needed_operations(graph, wanted)
+        if op.spec is PLACEHOLDER
+    )
+    for tensor in feeds:
+        if tensor.shape.rank is None:
+            raise ValueError(f"the rank of {tensor.op.name} is not known")
+    is_assumed = not all(tensor.shape.is_fully_defined() for tensor in feeds)
+    shapes = tuple(
+        TensorShape([UNKNOWN_SIZE if size is None else size for size in tensor.shape])
+        for tensor in feeds
+    )
+    source = Program(graph, feeds, tuple(fetches), tuple(targets), shapes)
+    trace = Trace()
+    program = run_passes(source, PIPELINE, trace)
+    schedule = build_schedule(program, lower_operation)
+    return PlanSummary(
+        tuple(
+            PassCount(a.name, len(a.before.operations), len(a.after.operations))
+            for a in trace.applied
+        ),
+        tuple(_planned(step) for step in schedule.steps),
+        schedule.arena_bytes,
+        is_assumed,
+        schedule.interpreted,
+    )
+
+
+def _planned(step: Step) -> PlannedStep:
+    return PlannedStep(
+        step.kernel,
+        clean_text(step.op.name),
+        step.op.type,
+        _fused_names(step.op),
+        tuple(format_type(tensor) for tensor in step.op.outputs),
+    )
+
+
+def _fused_names(op: Operation) -> tuple[str, ...]:
+    if op.type != FUSED:
+        return ()
+    return tuple(clean_text(i.name) for i in op.attrs["body"].instructions)
+
+
+def format_plan(plan: PlanSummary) -> list[str]:
+    """Writes a summary as lines; no times, so that equal plans are equal texts."""
+    lines = ["passes"]
+    width = max((len(each.name) for each in plan.passes), default=0)
+    for each in plan.passes:
+        change = each.after - each.before
+        note = f"  ({change:+d})" if change else ""
+        lines.append(f"  {each.name:{width}}  {each.before} -> {each.after} ops{note}")
+    note = f", unknown sizes taken as {UNKNOWN_SIZE}" if plan.is_size_assumed else ""
+    arena = format_bytes(plan.arena_bytes)
+    lines.append(f"{plural(len(plan.steps), 'step')}, arena {arena}{note}")
+    if plan.interpreted:
+        lines.append(f"  runs without native code: {clean_text(plan.interpreted)}")
+    width = max((len(step.kernel) for step in plan.steps), default=0)
+    digits = len(str(max(len(plan.steps) - 1, 0)))
+    for index, step in enumerate(plan.steps):
+        result = f" -> {', '.join(step.outputs)}" if step.outputs else ""
+        lines.append(f"  {index:{digits}} {step.kernel:{width}}  {step.name}{result}")
+        indent = " " * (digits + width + 7)
+        lines += [indent + line for line in _wrapped(_relative(step))]
+    return lines
+
+
+def _relative(step: PlannedStep) -> list[str]:
+    """The names of fused ops without the scope that the step itself is in."""
+    scope = step.name.rpartition("/")[0] + "/"
+    return [name.removeprefix(scope) for name in step.fused]
+
+
+def _wrapped(names: Sequence[str], width: int = 84) -> list[str]:
+    lines: list[str] = []
+    for name in names:
+        if lines and len(lines[-1]) + len(name) + 3 <= width:
+            lines[-1] += f" + {name}"
+        else:
+            lines.append(f"+ {name}" if lines else f"= {name}")
+    return lines

@@ -1,0 +1,313 @@
+"""Drawing -> SVG text, with the standard library only.
+
+The picture is inert: no scripts, no links, nothing loaded, and every text from the
+user's program is escaped. It is light or dark as the reader's system asks for.
+"""
+
+from __future__ import annotations
+
+import html
+import itertools
+import math
+from collections.abc import Iterator
+
+from graphopt.graph.effects import has_side_effect
+from graphopt.graph.graph import Graph
+from graphopt.graph.hooks import hooks
+from graphopt.graph.opspec import Alias, Elementwise, Family, Host
+from graphopt.ops.creation import PLACEHOLDER
+from graphopt.ops.state import NO_OP
+from graphopt.viz.folding import MOST_BOXES, fold, open_scopes
+from graphopt.viz.layout import Layout, Route, lay_out
+from graphopt.viz.model import Box, Drawing, make_drawing
+from graphopt.viz.shapes import (
+    BADGE_HEIGHT,
+    DETAIL_SIZE,
+    LINE,
+    PADDING,
+    Shape,
+)
+from graphopt.viz.words import clean_text, format_bytes, plural, shorten, text_width
+
+MARGIN = 20
+HEADING = 62
+NARROWEST = 360
+
+# kind: (what the legend says, light fill, light line, dark fill, dark line)
+_KINDS = {
+    "product": ("matrix product", "#dbe8fd", "#3b6fc4", "#1d3252", "#7aa7ee"),
+    "gather": ("reduction, movement", "#ece0fb", "#7f51b8", "#372650", "#b993e6"),
+    "plain": ("elementwise", "#f4f5f7", "#8b939e", "#2a2f37", "#8b939e"),
+    "write": ("writes a variable", "#fde3d3", "#c4622d", "#4b2a17", "#eb9a6c"),
+    "source": ("input", "#d9f2e3", "#2f8f5b", "#173a28", "#6cc896"),
+    "host": ("runs in Python", "#fbdce4", "#b83e63", "#4b1b2a", "#ea8aa6"),
+    "order": ("order only", "#ffffff", "#8b939e", "#1d2127", "#8b939e"),
+    "scope": ("closed scope", "#fdf3cd", "#a98b1c", "#3d3512", "#d8bd58"),
+    "variable": ("variable", "#fff0e5", "#c4622d", "#38251a", "#eb9a6c"),
+    "constant": ("constant", "#ffffff", "#b4bac2", "#1d2127", "#666e79"),
+}
+_BADGE_KINDS = {"input": "source", "more": "constant"}
+
+_STYLE = """\
+text{font-family:system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif}
+.page{fill:#fff}.frame{fill:#000;fill-opacity:.025;stroke:#aab2bd}
+.title{font-size:13px;font-weight:600;fill:#1c2128}
+.detail,.badge,.note{font-size:12px;fill:#4d5661}
+.heading{font-size:17px;font-weight:600;fill:#1c2128}
+.count{font-size:12px;fill:#4d5661}
+.halo{paint-order:stroke;stroke:#fff;stroke-width:4px;stroke-linejoin:round}
+.edge{fill:none;stroke:#7b8592;stroke-opacity:.85}.control{stroke-dasharray:4 4}
+.arrow{fill:#7b8592}.target{stroke-width:3}
+"""
+_DARK_STYLE = """\
+.page{fill:#15181d}.frame{fill:#fff;fill-opacity:.04;stroke:#4d5661}
+.title,.heading{fill:#e6e9ed}.detail,.badge,.note,.count{fill:#b4bcc6}
+.halo{stroke:#15181d}.edge{stroke:#8d97a4}.arrow{fill:#8d97a4}
+"""
+
+
+def draw_svg(
+    graph: Graph,
+    targets: tuple[object, ...] = (),
+    *,
+    title: str = "",
+    depth: int | None = None,
+    most: int = MOST_BOXES,
+) -> str:
+    """Draws a graph.
+
+    Args:
+      graph: The graph.
+      targets: Operations; draw only what they need. By default all.
+      title: What to write above; by default what the graph calls itself.
+      depth: How many levels of scopes to open; by default so many that few boxes show.
+      most: How many boxes show where `depth` is not given.
+
+    Returns:
+      SVG text.
+    """
+    operations = [graph.as_graph_element(t, allow_tensor=False) for t in targets]
+    drawing = make_drawing(graph, operations)  # type: ignore[arg-type]
+    fold(drawing)
+    open_scopes(drawing, depth, most)
+    return render(drawing, title)
+
+
+def render(drawing: Drawing, title: str = "") -> str:
+    """Writes a drawing whose scopes were opened as SVG."""
+    layout = lay_out(drawing)
+    heading = shorten(clean_text(title or _name(drawing)), 70)
+    notes = shorten(describe(drawing), 100)
+    boxes = list(layout.shapes)
+    legend, legend_width = _legend(boxes, layout)
+    texts = max(text_width(heading, 17) * 1.1, text_width(notes, 12), legend_width)
+    width = max(layout.width, texts, NARROWEST) + 2 * MARGIN
+    height = layout.height + HEADING + 2 * MARGIN + 34
+    shift = (width - layout.width) / 2
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" '
+        f'height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" role="img">',
+        f"<title>{_escape(heading)}</title>",
+        f"<desc>{_escape(notes)}</desc>",
+        f"<style>{_style()}</style>",
+        '<rect class="page" width="100%" height="100%"/>',
+        _text(MARGIN, MARGIN + 16, heading, "heading"),
+        _text(MARGIN, MARGIN + 38, notes, "note"),
+        f'<g transform="translate({shift:.1f} {HEADING})">',
+        *(_frame(layout.shapes[box]) for box in boxes if box.is_open),
+        *(line for route in layout.routes for line in _edge(route)),
+        *(line for box in boxes for line in _box(box, layout.shapes[box])),
+        *_counts(layout),
+        "</g>",
+        f'<g transform="translate({MARGIN} {height - MARGIN - 20:.1f})">',
+        *legend,
+        "</g></svg>",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def describe(drawing: Drawing) -> str:
+    """Says in a line how much there is."""
+    text = plural(len(drawing.operations), "op")
+    if drawing.targets:
+        text += f" of {len(drawing.graph):,}"
+    if drawing.variables:
+        size = format_bytes(drawing.variable_bytes)
+        text += f", {plural(len(drawing.variables), 'variable')} ({size})"
+    if drawing.targets:
+        names = ", ".join(clean_text(op.name) for op in drawing.targets)
+        text += f", needed for {names}"
+    return text
+
+
+def kind_of(box: Box) -> str:
+    """Returns what decides the color of a box."""
+    op = box.op
+    if op is None:
+        return "scope"
+    if has_side_effect(op) and not isinstance(op.spec.kernel, Host):
+        return "write"
+    if op.spec is PLACEHOLDER:
+        return "source"
+    if op.spec is NO_OP:
+        return "order"
+    match op.spec.kernel:
+        case Host():
+            return "host"
+        case Family(name="matmul"):
+            return "product"
+        case Family() | Alias():
+            return "gather"
+        case Elementwise():
+            return "plain"
+    return "constant"
+
+
+def _name(drawing: Drawing) -> str:
+    if drawing.targets:
+        return drawing.targets[0].name
+    return "graph"
+
+
+def _escape(text: str) -> str:
+    return html.escape(clean_text(text), quote=True)
+
+
+def _style() -> str:
+    light, dark = [_STYLE], [_DARK_STYLE]
+    for kind, (_, fill, line, dark_fill, dark_line) in _KINDS.items():
+        light.append(f".{kind}{{fill:{fill};stroke:{line}}}\n")
+        dark.append(f".{kind}{{fill:{dark_fill};stroke:{dark_line}}}\n")
+    inner = "".join(dark)
+    return "".join(light) + f"@media (prefers-color-scheme:dark){{\n{inner}}}"
+
+
+def _text(x: float, y: float, text: str, kind: str) -> str:
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}">{_escape(text)}</text>'
+
+
+def _rectangle(x: float, y: float, size: tuple[float, float], rest: str) -> str:
+    width, height = size
+    return (
+        f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" '
+        f"{rest}/>"
+    )
+
+
+def _frame(shape: Shape) -> str:
+    size = (shape.width, shape.height)
+    return _rectangle(shape.x, shape.y, size, 'rx="8" class="frame"')
+
+
+def _box(box: Box, shape: Shape) -> Iterator[str]:
+    yield f"<g><title>{_escape(_hover_text(box))}</title>"
+    x = shape.x + shape.body_x + PADDING
+    if box.is_open:
+        yield _text(x, shape.y + 20, shape.title, "title halo")
+    else:
+        size = (shape.width - shape.body_x, shape.height)
+        mark = " target" if box.is_target else ""
+        corner = 8 if box.is_scope else 4
+        if box.is_folded:
+            # A second edge behind it says that there are several.
+            rest = f'rx="{corner}" class="scope"'
+            yield _rectangle(shape.x + shape.body_x + 4, shape.y + 4, size, rest)
+        rest = f'rx="{corner}" class="{kind_of(box)}{mark}"'
+        yield _rectangle(shape.x + shape.body_x, shape.y, size, rest)
+        lines = 1 + len(shape.details)
+        y = shape.y + (shape.height - lines * LINE) / 2 + LINE * 0.75
+        yield _text(x, y, shape.title, "title")
+        for index, detail in enumerate(shape.details, start=1):
+            yield _text(x, y + index * LINE, detail, "detail")
+    for tag in shape.tags:
+        tx, ty = shape.x + tag.x, shape.y + tag.y
+        kind = tag.badge.kind
+        kind = _BADGE_KINDS.get(kind, kind)
+        middle = ty + BADGE_HEIGHT / 2
+        end = shape.x + shape.body_x
+        yield f'<path class="edge" d="M{tx + tag.width:.1f} {middle:.1f}H{end:.1f}"/>'
+        rest = f'rx="{BADGE_HEIGHT / 2}" class="{kind}"'
+        yield _rectangle(tx, ty, (tag.width, BADGE_HEIGHT), rest)
+        yield _text(tx + 7, ty + 14.5, tag.badge.text, "badge")
+    yield "</g>"
+
+
+def _hover_text(box: Box) -> str:
+    if box.op is not None:
+        return shorten(box.op.name, 200) + f" ({box.op.type}), {box.op.site_text}"
+    labels = [box.label, *(scope.label for scope in box.ancestors() if scope.label)]
+    return shorten("/".join(reversed(labels)), 200) + ", " + plural(box.op_count, "op")
+
+
+def _edge(route: Route) -> Iterator[str]:
+    points = route.points
+    last_x, last_y = points[-1]
+    if route.has_arrow:
+        upward = len(points) > 1 and points[-2][1] > last_y
+        tip = last_y
+        # The line ends inside the head of the arrow, whatever its width.
+        points = [*points[:-1], (last_x, last_y + (5 if upward else -5))]
+        base = 7 if upward else -7
+        yield (f'<path class="arrow" d="M{last_x:.1f} {tip:.1f}l-4 {base}h8z"/>')
+    path = [f"M{points[0][0]:.1f} {points[0][1]:.1f}"]
+    for (x, y), (next_x, next_y) in itertools.pairwise(points):
+        if abs(x - next_x) < 0.05:
+            path.append(f"V{next_y:.1f}")
+        else:
+            middle = (y + next_y) / 2
+            path.append(f"C{x:.1f} {middle:.1f} {next_x:.1f} {middle:.1f} ")
+            path.append(f"{next_x:.1f} {next_y:.1f}")
+    width = 1.2 + min(max(math.log10(route.nbytes + 1) - 2, 0), 6) * 0.4
+    kind = "edge control" if route.is_control else "edge"
+    yield (f'<path class="{kind}" stroke-width="{width:.1f}" d="{"".join(path)}"/>')
+
+
+def _counts(layout: Layout) -> Iterator[str]:
+    """Writes how many tensors a line stands for, where there is room to say so."""
+    taken = [
+        (s.x + s.body_x, s.y, s.x + s.width, s.y + s.height)
+        for box, s in layout.shapes.items()
+        if not box.is_open
+    ]
+    taken += [
+        (s.x + t.x, s.y + t.y, s.x + t.x + t.width, s.y + t.y + BADGE_HEIGHT)
+        for s in layout.shapes.values()
+        for t in s.tags
+    ]
+    for route in layout.routes:
+        text = f"\u00d7{route.count}"
+        if route.count < 2 or not route.has_arrow:
+            continue
+        (x, y), (next_x, next_y) = route.points[-3:-1]
+        width = text_width(text, DETAIL_SIZE)
+        for part in (0.6, 0.35, 0.85):
+            # The curve is steepest in its middle: near the ends it is vertical.
+            across = x + (next_x - x) * part * part * (3 - 2 * part)
+            down = y + (next_y - y) * part
+            area = (across + 5, down - 7, across + 5 + width, down + 7)
+            if not any(_overlap(area, other) for other in taken):
+                taken.append(area)
+                yield _text(across + 5, down + 4, text, "count halo")
+                break
+
+
+def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def _legend(boxes: list[Box], layout: Layout) -> tuple[list[str], float]:
+    used = {kind_of(box) for box in boxes if not box.is_open}
+    for shape in layout.shapes.values():
+        for tag in shape.tags:
+            used.add(_BADGE_KINDS.get(tag.badge.kind, tag.badge.kind))
+    parts = []
+    x = 0.0
+    for kind, (text, *_) in _KINDS.items():
+        if kind in used:
+            parts.append(_rectangle(x, 2, (14, 14), f'rx="3" class="{kind}"'))
+            parts.append(_text(x + 20, 14, text, "note"))
+            x += 20 + text_width(text, 12) + 18
+    return parts, x
+
+
+hooks.draw_svg = draw_svg

@@ -1,0 +1,62 @@
+"""Checks that every folder imports only what lies to its left."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent.parent / "graphopt"
+ORDER = [
+    ("errors", "dtypes", "config"),
+    ("graph",),
+    ("ops",),
+    ("autodiff", "rewrite"),
+    ("schedule",),
+    ("codegen",),
+    ("runtime",),
+    ("keras",),
+    ("nn", "math", "linalg", "random", "nest", "compat"),
+    ("viz",),
+    ("cli", "__main__"),
+]
+RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
+
+
+def imports_of(path: Path) -> list[tuple[int, str]]:
+    """Returns (line, first part below graphopt) of the imports of a file."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+            if node.module == "graphopt":
+                names = [f"graphopt.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "graphopt" and len(parts) > 1:
+                found.append((node.lineno, parts[1]))
+    return found
+
+
+def main() -> int:
+    """Prints every import that goes to the right or to a sibling."""
+    bad = 0
+    for path in sorted(PACKAGE.rglob("*.py")):
+        own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if own in ("__init__", "compat"):
+            continue
+        for line, other in imports_of(path):
+            if other == own or other not in RANK:
+                continue
+            if RANK[other] >= RANK[own] and RANK[own] > 0:
+                bad += 1
+                print(f"{path}:{line}: {own} may not import {other}")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
