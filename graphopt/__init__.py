@@ -101,12 +101,12 @@ from graphopt.ops.shaping import stop_gradient as stop_gradient
 from graphopt.ops.shaping import transpose as transpose
 from graphopt.ops.state import group as group
 from graphopt.ops.state import no_op as no_op
-from graphopt.runtime import eager as _eager  # noqa: F401
+from graphopt.runtime import eager as _eager
 from graphopt.runtime.collections import control_dependencies as control_dependencies
 from graphopt.runtime.collections import device as device
 from graphopt.runtime.names import name_scope as name_scope
 from graphopt.runtime.variable import Variable as Variable
-from graphopt.viz import svg as _svg  # noqa: F401
+from graphopt.viz import svg as _svg
 
 __version__ = "0.1.0"
 

@@ -1,7 +1,7 @@
 """Sets up everything in `.venv` and runs the demo or the tests.
 
-    python3 tools/dev.py demo     trains a network on handwritten digits
-    python3 tools/dev.py test     linters, type checks and all tests
+python3 tools/dev.py demo     trains a network on handwritten digits
+python3 tools/dev.py test     linters, type checks and all tests
 """
 
 from __future__ import annotations
@@ -28,13 +28,15 @@ def run(*command: str | Path) -> None:
 
 def set_up(extra: str) -> None:
     """Makes the virtual environment and installs the project with an extra."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036
         sys.exit("graphopt needs Python 3.11 or newer.")
     if not PYTHON.exists():
         try:
             run(sys.executable, "-m", "venv", VENV)
         except SystemExit:
-            sys.exit("Python's venv module is missing; on Debian: apt install python3-venv")
+            sys.exit(
+                "Python's venv module is missing; on Debian: apt install python3-venv"
+            )
     os.environ["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
     run(PYTHON, "-m", "pip", "install", "-q", "-e", f".[{extra}]")
 

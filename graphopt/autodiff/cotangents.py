@@ -138,7 +138,9 @@ def explain_unconnected(
         inputs = [t for t in record.inputs if id(t) in downstream]
         passing = [t for t in inputs if t.dtype.is_floating]
         blocked = record.spec.name == "StopGradient" or not callable(record.spec.vjp)
-        if inputs and (blocked or not passing or not record.outputs[0].dtype.is_floating):
+        if inputs and (
+            blocked or not passing or not record.outputs[0].dtype.is_floating
+        ):
             site = getattr(record, "site", None)
             name = getattr(record, "name", record.spec.name)
             return f"blocked by {name!r} ({record.spec.name}), created at {site}"

@@ -206,7 +206,9 @@ class _Writer:
 
     def _operand_dtype(self, instruction: Instruction) -> DType:
         template = _template(instruction)
-        used = [a for i, a in enumerate(instruction.arguments) if f"{{{i}}}" in template]
+        used = [
+            a for i, a in enumerate(instruction.arguments) if f"{{{i}}}" in template
+        ]
         return self.dtypes[used[-1] if used else instruction.arguments[-1]]
 
     def _dtype(self, value: int) -> DType:
@@ -227,4 +229,3 @@ def _cast(text: str, operand: DType, result: DType, template: str) -> str:
     if operand.is_bool or template != "{0}":
         return f"boolean({text})"
     return f"({text} != {operand.name}(0))"
-

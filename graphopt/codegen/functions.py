@@ -11,7 +11,19 @@ import numpy as np
 from graphopt.codegen import native, vector_math
 
 _jit: Any = numba.njit(error_model="numpy", nogil=True)
-_VECTORIZED = ["exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf", "sin", "cos", "pow"]
+_VECTORIZED = [
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "tanh",
+    "sigmoid",
+    "softplus",
+    "erf",
+    "sin",
+    "cos",
+    "pow",
+]
 
 
 @_jit

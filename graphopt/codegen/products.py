@@ -62,4 +62,3 @@ def _position(index: tuple[int, ...], shape: Any) -> int:
     for i, dim in zip(index[len(index) - len(shape) :], shape, strict=True):
         position = position * dim + (i if dim != 1 else 0)
     return position
-

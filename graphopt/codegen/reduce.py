@@ -202,9 +202,7 @@ def _rows_source(option: str, source: DType, wide: DType, result: DType) -> str:
     starts = "\n".join(f"            a{i} = {start}" for i in range(8))
     tree = [f"a{i}" for i in range(8)]
     while len(tree) > 1:
-        tree = [
-            f"{t}({combine(tree[i], tree[i + 1])})" for i in range(0, len(tree), 2)
-        ]
+        tree = [f"{t}({combine(tree[i], tree[i + 1])})" for i in range(0, len(tree), 2)]
     compensated = kind.compensated and wide is float64
     if compensated:
         add = """            new = total + block

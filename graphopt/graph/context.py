@@ -22,7 +22,8 @@ class _Modes(threading.local):
 modes = _Modes()
 _eager_by_default = True
 _global_graph: Graph | None = None
-graph_class: Callable[[], Graph]  # set by graph.py, which imports this module
+# Set by graph.py, which imports this module.
+graph_class: Callable[[], Graph] | None = None
 
 
 def building_graph() -> Graph | None:
@@ -53,6 +54,7 @@ def get_default_graph() -> Graph:
         if graph is not None:
             return graph
     if _global_graph is None:
+        assert graph_class is not None
         _global_graph = graph_class()
     return _global_graph
 

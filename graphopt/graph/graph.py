@@ -99,9 +99,7 @@ class Operation:
         """Returns the outputs."""
         return self.outputs
 
-    def run(
-        self, feed_dict: dict[Any, Any] | None = None, session: Any = None
-    ) -> None:
+    def run(self, feed_dict: dict[Any, Any] | None = None, session: Any = None) -> None:
         """Runs this operation and all that it needs.
 
         Args:
@@ -584,4 +582,3 @@ def shown_attrs(op: Operation) -> list[tuple[str, str]]:
         text = getattr(value, "name", None) or str(value)
         shown.append((key, text if len(text) < 60 else text[:57] + "..."))
     return shown
-

@@ -76,7 +76,37 @@ Kernel = Elementwise | Family | Alias | Source | Host
 
 # The functions that an expression may call; codegen has an implementation of each.
 EXPRESSION_FUNCTIONS: Final = frozenset(
-    ["abs", "ceil", "cos", "erf", "exp", "expm1", "floor", "floordiv", "floormod", "isfinite", "isinf", "isnan", "log", "log1p", "maximum", "minimum", "pow", "round", "rsqrt", "select", "sigmoid", "sign", "sin", "softplus", "sqrt", "tan", "tanh", "zero", "one"]
+    [
+        "abs",
+        "ceil",
+        "cos",
+        "erf",
+        "exp",
+        "expm1",
+        "floor",
+        "floordiv",
+        "floormod",
+        "isfinite",
+        "isinf",
+        "isnan",
+        "log",
+        "log1p",
+        "maximum",
+        "minimum",
+        "pow",
+        "round",
+        "rsqrt",
+        "select",
+        "sigmoid",
+        "sign",
+        "sin",
+        "softplus",
+        "sqrt",
+        "tan",
+        "tanh",
+        "zero",
+        "one",
+    ]
 )
 
 

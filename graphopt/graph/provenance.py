@@ -11,9 +11,10 @@ from __future__ import annotations
 import linecache
 import os
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_PACKAGE = str(Path(__file__).resolve().parent.parent) + os.sep
 
 
 class Site(NamedTuple):

@@ -38,7 +38,9 @@ def verify_types(graph: Graph) -> None:
             continue
         inferred = infer_types(op.spec, op.inputs, op.attrs, op.site)
         for tensor, (shape, dtype) in zip(op.outputs, inferred, strict=True):
-            assert tensor.dtype is dtype, f"{tensor.name}: {tensor.dtype} is not {dtype}"
+            assert tensor.dtype is dtype, (
+                f"{tensor.name}: {tensor.dtype} is not {dtype}"
+            )
             assert tensor.shape.is_compatible_with(TensorShape(shape)), (
                 f"{tensor.name}: {tensor.shape} contradicts {shape}"
             )

@@ -220,7 +220,11 @@ def get(identifier: Any) -> Any:
 def make_value(initializer: Any, shape: Any, dtype: DType) -> Any:
     """Returns the initial value that a name, a function or a value stands for."""
     if not isinstance(initializer, str) and not callable(initializer):
-        return constant(initializer, dtype) if not hasattr(initializer, "op") else initializer
+        return (
+            constant(initializer, dtype)
+            if not hasattr(initializer, "op")
+            else initializer
+        )
     made = get(initializer)
     try:
         return made(shape, dtype=dtype)

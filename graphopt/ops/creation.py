@@ -89,14 +89,13 @@ def as_array(
 
 def _has_tensor(value: Any) -> bool:
     return any(
-        isinstance(item, Tensor) or (isinstance(item, (list, tuple)) and _has_tensor(item))
+        isinstance(item, Tensor)
+        or (isinstance(item, (list, tuple)) and _has_tensor(item))
         for item in value
     )
 
 
-def _cannot_convert(
-    value: Any, array: NDArray[Any], dtype: DType | None
-) -> Exception:
+def _cannot_convert(value: Any, array: NDArray[Any], dtype: DType | None) -> Exception:
     if array.dtype.kind == "c":
         return NotImplementedError("Complex tensors are not supported.")
     wanted = dtype.name if dtype is not None else "a number or bool"
@@ -205,9 +204,7 @@ def placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> Any:
             "tf.placeholder() is not compatible with eager execution; use it inside "
             "`with tf.Graph().as_default():`."
         )
-    return call(
-        PLACEHOLDER, name=name, dtype=as_dtype(dtype), shape=TensorShape(shape)
-    )
+    return call(PLACEHOLDER, name=name, dtype=as_dtype(dtype), shape=TensorShape(shape))
 
 
 # ---- conversion
@@ -290,9 +287,7 @@ def static_dims(shape: Any, what: str) -> tuple[int, ...]:
     """
     value = constant_value(shape) if isinstance(shape, Tensor) else shape
     if value is None or isinstance(value, (list, tuple)):
-        parts = [
-            constant_value(v) if isinstance(v, Tensor) else v for v in value or ()
-        ]
+        parts = [constant_value(v) if isinstance(v, Tensor) else v for v in value or ()]
         if value is None or any(part is None for part in parts):
             raise NotImplementedError(
                 f"{what} with a shape that only the run decides; use a *_like function."

@@ -136,9 +136,7 @@ def elementwise(
 def binary(name: str, kernel: str, function: Any, vjp: Any, **options: Any) -> OpSpec:
     """Registers an op of two inputs over all numbers."""
     options.setdefault("over", NUMERIC)
-    return elementwise(
-        name, numpy=function, kernel=kernel, vjp=vjp, arity=2, **options
-    )
+    return elementwise(name, numpy=function, kernel=kernel, vjp=vjp, arity=2, **options)
 
 
 def compare(name: str, sign: str, function: Any, over: Any = NUMERIC) -> OpSpec:
@@ -266,9 +264,7 @@ RECIPROCAL = elementwise(
 
 # ---- functions
 
-EXP = elementwise(
-    "Exp", numpy=np.exp, kernel="exp({0})", vjp=lambda g, y, x: (g * y,)
-)
+EXP = elementwise("Exp", numpy=np.exp, kernel="exp({0})", vjp=lambda g, y, x: (g * y,))
 EXPM1 = elementwise(
     "Expm1", numpy=np.expm1, kernel="expm1({0})", vjp=lambda g, y, x: (g * exp(x),)
 )
@@ -612,6 +608,7 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
 
 def _operator(function: Any, name: str) -> Any:
     """Names the ops that operators make as TensorFlow does: `x + y` is `add`."""
+
     def operator(*inputs: Any) -> Any:
         return function(*inputs, name=name)
 

@@ -30,7 +30,7 @@ def _infer(
     batch = broadcast_shapes(a.shape[:-2], b.shape[:-2])
     if batch is None or (depth is not None and depth_b not in (None, depth)):
         raise _mismatch(a, b, "equal inner dimensions", transpose_a, transpose_b)
-    return batch + (rows, columns), a.dtype
+    return TensorShape((*batch, rows, columns)), a.dtype
 
 
 def _mismatch(
@@ -105,7 +105,9 @@ def _bad() -> list[BadInput]:
         BadInput(
             (np.zeros((2, 3)), np.zeros((4, 5))), plain, InvalidArgumentError, "equal"
         ),
-        BadInput((np.zeros(3), np.zeros((3, 5))), plain, InvalidArgumentError, "MatMul"),
+        BadInput(
+            (np.zeros(3), np.zeros((3, 5))), plain, InvalidArgumentError, "MatMul"
+        ),
     ]
 
 

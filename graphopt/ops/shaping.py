@@ -412,9 +412,7 @@ def _concat_error(xs: Sequence[Any], axis: int) -> Exception:
 
 
 def _concat_vjp(g: Any, y: Any, *xs: Any, axis: int) -> tuple[Any, ...]:
-    return tuple(
-        call(CONCAT_SLICE, g, *xs, axis=axis, index=i) for i in range(len(xs))
-    )
+    return tuple(call(CONCAT_SLICE, g, *xs, axis=axis, index=i) for i in range(len(xs)))
 
 
 def _slice_of(g: NDArray[Any], xs: Sequence[Any], axis: int, index: int) -> Any:
@@ -445,7 +443,10 @@ CONCAT = register(
         ],
         errors=lambda: [
             BadInput(
-                (_arange(2, 3), _arange(3, 3)), {"axis": 1}, InvalidArgumentError, "conc"
+                (_arange(2, 3), _arange(3, 3)),
+                {"axis": 1},
+                InvalidArgumentError,
+                "conc",
             )
         ],
     )
@@ -521,7 +522,9 @@ PACK = register(
             Sample((_arange(2, 3), _arange(2, 3)), {"axis": a}) for a in (0, 1, -1)
         ],
         errors=lambda: [
-            BadInput((_arange(2), _arange(3)), {"axis": 0}, InvalidArgumentError, "match")
+            BadInput(
+                (_arange(2), _arange(3)), {"axis": 0}, InvalidArgumentError, "match"
+            )
         ],
     )
 )

@@ -204,7 +204,10 @@ def _add_fused(
         tuple(stores),
     )
     controls = dict.fromkeys(
-        control for op in members for control in op.control_inputs if control not in inside
+        control
+        for op in members
+        for control in op.control_inputs
+        if control not in inside
     )
     new = rebuilder.add(
         members[-1],

@@ -14,6 +14,7 @@ read makes a copy. After this pass the order of the edges is all that matters.
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections import defaultdict
 from typing import Any
 
@@ -48,7 +49,7 @@ def order_effects(program: Program) -> Program:
     fetched = set(program.fetches)
     before: Edges = defaultdict(list)
     for chain in writers.values():
-        for first, second in zip(chain, chain[1:], strict=False):
+        for first, second in itertools.pairwise(chain):
             before[second].append(first)
     copied: set[Operation] = set()
     free: set[Operation] = set()

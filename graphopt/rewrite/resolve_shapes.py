@@ -65,7 +65,9 @@ def _constant(op: Operation, rebuilder: Rebuilder) -> GraphTensor:
     # Shapes without memory, of the dtype that a count of their elements has to have.
     zero = op.outputs[0].dtype.numpy.type(0)
     patterns = [np.broadcast_to(zero, t.shape) for t in op.inputs]  # type: ignore[arg-type]
-    value = np.asarray(op.spec.compute(*patterns, **op.attrs), op.outputs[0].dtype.numpy)
+    value = np.asarray(
+        op.spec.compute(*patterns, **op.attrs), op.outputs[0].dtype.numpy
+    )
     return _replace(op, rebuilder, CONST, [], {"value": value})
 
 

@@ -38,8 +38,7 @@ def run_eagerly(spec: OpSpec, inputs: tuple[Any, ...], attrs: dict[str, Any]) ->
         ) from error
     single = spec.outputs == 1
     outputs = tuple(
-        EagerTensor(np.asarray(array))
-        for array in ((results,) if single else results)
+        EagerTensor(np.asarray(array)) for array in ((results,) if single else results)
     )
     if modes.tapes:
         site = user_site()

@@ -105,7 +105,9 @@ class Executable:
     ) -> list[Callable[[], int]]:
         parts: list[Callable[[], int]] = []
         tape = self._tape
-        for part, (begin, stop) in enumerate(zip(starts, [*starts[1:], end], strict=True)):
+        for part, (begin, stop) in enumerate(
+            zip(starts, [*starts[1:], end], strict=True)
+        ):
             if part:
                 parts.append(functools.partial(self._run_on_host, hosts[part - 1]))
             if stop > begin:
@@ -249,8 +251,9 @@ class Executable:
         op: Operation | None = self.operations.get(
             int(block[at + tape.STATUS_OPERATION])
         )
-        index, value = int(block[at + tape.STATUS_INDEX]), int(
-            block[at + tape.STATUS_VALUE]
+        index, value = (
+            int(block[at + tape.STATUS_INDEX]),
+            int(block[at + tape.STATUS_VALUE]),
         )
         if code == STATUS_LABEL and op is not None:
             classes = int(op.inputs[0].shape[-1] or 0)

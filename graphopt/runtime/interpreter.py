@@ -155,4 +155,3 @@ def locate(error: OpError, op: Operation) -> OpError:
         return error
     made = fail(type(error), error.message.rstrip("."), op=op)
     return made
-

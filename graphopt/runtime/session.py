@@ -229,7 +229,9 @@ class Session:
         fetch = self._fetch(fetches)
         feeds = tuple(feed_target(self._graph, key) for key in feed_list or ())
         runner = self._runner(fetch, feeds)
-        if not feeds and all(self.store.is_initialized(k) for k in runner.plan(()).written):
+        if not feeds and all(
+            self.store.is_initialized(k) for k in runner.plan(()).written
+        ):
             runner.plan(()).compile()
 
         def call(*values: Any) -> Any:
@@ -507,4 +509,3 @@ hooks.evaluate_tensor = evaluate_tensor
 def not_initialized(session: Session, variables: list[Variable]) -> list[Variable]:
     """Returns the variables without a value in a session."""
     return [v for v in variables if not session.store.is_initialized(v.key)]
-

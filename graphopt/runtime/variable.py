@@ -118,9 +118,7 @@ class Variable(Operators):
             fixed = initial.shape if shape is None else TensorShape(shape)
             self.key = VariableKey(full, initial.dtype, fixed, graph, site)
             attrs = {"variable": self.key, "dtype": initial.dtype, "shape": fixed}
-            handle = graph.add_operation(
-                VAR_HANDLE, (), attrs, full + "/", site=site
-            )
+            handle = graph.add_operation(VAR_HANDLE, (), attrs, full + "/", site=site)
             self.handle = handle.outputs[0]
             self._initial_value = initial
             self._initializer = graph.add_operation(
@@ -290,7 +288,9 @@ class Variable(Operators):
                 "A variable has no run(); in eager mode minimize and apply_gradients "
                 "have applied the update already, and return the iteration count."
             )
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        raise AttributeError(
+            f"{type(self).__name__!r} object has no attribute {name!r}"
+        )
 
     def __bool__(self) -> bool:
         return bool(self.read_value())
@@ -345,7 +345,11 @@ class Variable(Operators):
     # ---- writing
 
     def assign(
-        self, value: Any, use_locking: Any = None, name: Any = None, read_value: Any = True
+        self,
+        value: Any,
+        use_locking: Any = None,
+        name: Any = None,
+        read_value: Any = True,
     ) -> Any:
         """Sets the value.
 
@@ -359,13 +363,21 @@ class Variable(Operators):
         return self._update(ASSIGN, value, name, read_value)
 
     def assign_add(
-        self, delta: Any, use_locking: Any = None, name: Any = None, read_value: Any = True
+        self,
+        delta: Any,
+        use_locking: Any = None,
+        name: Any = None,
+        read_value: Any = True,
     ) -> Any:
         """Adds to the value; as `assign`."""
         return self._update(ASSIGN_ADD, delta, name, read_value)
 
     def assign_sub(
-        self, delta: Any, use_locking: Any = None, name: Any = None, read_value: Any = True
+        self,
+        delta: Any,
+        use_locking: Any = None,
+        name: Any = None,
+        read_value: Any = True,
     ) -> Any:
         """Subtracts from the value; as `assign`."""
         return self._update(ASSIGN_SUB, delta, name, read_value)

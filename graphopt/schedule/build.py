@@ -122,4 +122,3 @@ def nbytes_of(tensor: GraphTensor) -> int:
     count = tensor.shape.num_elements()
     assert count is not None, f"{tensor.name} has no known shape {tensor.shape}"
     return count * tensor.dtype.size
-

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ALLOWED_SYMBOLS, read_undefined_symbols
 from numpy.typing import NDArray
 
 from graphopt.codegen import gemm
+from tests.codegen.conftest import ALLOWED_SYMBOLS, read_undefined_symbols
 
 C_KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 BITS = [

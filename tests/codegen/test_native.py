@@ -10,9 +10,9 @@ import sys
 import llvmlite.binding as llvm
 import numpy as np
 import pytest
-from conftest import ALLOWED_SYMBOLS, read_undefined_symbols
 
 from graphopt.codegen import native
+from tests.codegen.conftest import ALLOWED_SYMBOLS, read_undefined_symbols
 
 C_KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 INTEGERS = [f"{sign}{bits}" for sign in ("int", "uint") for bits in (8, 16, 32, 64)]

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import read_undefined_symbols
 from numpy.typing import NDArray
 
 from graphopt.codegen import native, vector_math
+from tests.codegen.conftest import read_undefined_symbols
 
 C_KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 NAMESPACE = {

@@ -33,7 +33,9 @@ def reset_names() -> None:
 def _default_name(cls: type) -> str:
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
     graph = building_graph()
-    counts = _Names.counts if graph is None else graph.attachments.setdefault("layers", {})
+    counts = (
+        _Names.counts if graph is None else graph.attachments.setdefault("layers", {})
+    )
     count = counts.get(words, 0)
     counts[words] = count + 1
     return f"{words}_{count}" if count else words
@@ -202,4 +204,3 @@ def _value_of(weight: Variable) -> NDArray[Any]:
         return weight.numpy()
     value: NDArray[Any] = _session_of(weight).run(weight)
     return value
-

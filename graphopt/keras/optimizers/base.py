@@ -315,7 +315,11 @@ class Optimizer:
         return made
 
     def add_slot(
-        self, var: Variable, slot_name: str, initializer: Any = "zeros", shape: Any = None
+        self,
+        var: Variable,
+        slot_name: str,
+        initializer: Any = "zeros",
+        shape: Any = None,
     ) -> Variable:
         """Returns the slot of a variable, made when first asked for.
 
@@ -345,7 +349,9 @@ class Optimizer:
         """
         slots = self._slots.get(var.key)
         if slots is None or slot_name not in slots:
-            known = list(slots) if slots is not None else "no slots: it was never updated"
+            known = (
+                list(slots) if slots is not None else "no slots: it was never updated"
+            )
             raise KeyError(
                 f"Optimizer {self._name!r} has no slot {slot_name!r} for variable "
                 f"{var.name!r}; known for it: {known}."
@@ -655,7 +661,9 @@ class Optimizer:
         key = (handle.device, handle.dtype)
         if apply_state is None or key not in apply_state:
             apply_state = self._prepare([handle])
-        state = {k: v for k, v in apply_state[key].items() if k in self._coefficient_names()}
+        state = {
+            k: v for k, v in apply_state[key].items() if k in self._coefficient_names()
+        }
         slots = {
             name: self.get_slot(handle, name).read_value(in_order=True)
             for name in self._slot_initializers()
@@ -713,7 +721,7 @@ class Optimizer:
 def _nearest(key: str) -> str:
     import difflib
 
-    near = difflib.get_close_matches(key, _ALLOWED + ("learning_rate",), 1)
+    near = difflib.get_close_matches(key, (*_ALLOWED, "learning_rate"), 1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
@@ -810,7 +818,9 @@ def _check_any(
     reasons = "; ".join(f"{var.name!r}: {why(var)}" for var in missing[:4])
     if len(missing) == len(variables):
         names = [var.name for var in variables]
-        raise ValueError(f"No gradients provided for any variable: {names} ({reasons}).")
+        raise ValueError(
+            f"No gradients provided for any variable: {names} ({reasons})."
+        )
     names = [var.name for var in missing]
     warnings.warn(
         f"Gradients do not exist for variables {names} when minimizing the loss "

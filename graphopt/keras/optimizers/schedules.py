@@ -36,12 +36,16 @@ class LearningRateSchedule:
         Args:
           step: Scalar tensor or number; a float64 step gives a float64 rate.
         """
-        raise NotImplementedError("Learning rate schedule must override __call__(step).")
+        raise NotImplementedError(
+            "Learning rate schedule must override __call__(step)."
+        )
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         if not self.arguments:
-            raise NotImplementedError("Learning rate schedule must override get_config.")
+            raise NotImplementedError(
+                "Learning rate schedule must override get_config."
+            )
         return {name: getattr(self, name) for name in self.arguments}
 
     @classmethod
