@@ -18,7 +18,8 @@ ORDER = [
     ("keras",),
     ("nn", "math", "linalg", "random", "nest", "compat"),
     ("viz",),
-    ("cli", "__main__"),
+    ("cli",),
+    ("__main__",),
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 

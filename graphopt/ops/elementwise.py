@@ -114,7 +114,8 @@ def elementwise(
         if arity < 2:
             return []
         bad = tuple(np.zeros(s, over[0].numpy) for s in ((2, 3), (4, 5)))
-        bad += tuple(np.zeros((), over[0].numpy) for _ in range(arity - 2))
+        if types[0] == "bool":
+            bad = (np.zeros((2, 3), np.bool_), *bad)
         return [BadInput(bad, {}, InvalidArgumentError, "Incompatible shapes")]
 
     return register(

@@ -137,9 +137,11 @@ def _dense_vjp(g: Any, y: Any, logits: Any, labels: Any) -> tuple[Any, Any]:
         # Second order: the backprop output is softmax(logits) - labels.
         second = _softmax_vjp(g_backprop, softmax(logits), logits)[0]
         grad = second if grad is None else grad + second
-    if g_loss is None:
-        return grad, None
-    return grad, expand_dims(g_loss, -1) * -log_softmax(logits)
+    to_labels = None if g_backprop is None else -g_backprop
+    if g_loss is not None:
+        from_loss = expand_dims(g_loss, -1) * -log_softmax(logits)
+        to_labels = from_loss if to_labels is None else to_labels + from_loss
+    return grad, to_labels
 
 
 def _dense_samples() -> list[Sample]:
@@ -215,6 +217,7 @@ def label_error(row: int, label: int, classes: int, op: Any = None) -> Exception
         got=f"labels[{row}] == {label}",
         expected=f"0 to {classes - 1}",
         op=op,
+        site=str(user_site()) if op is None else None,
     )
 
 

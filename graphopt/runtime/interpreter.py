@@ -153,5 +153,5 @@ def locate(error: OpError, op: Operation) -> OpError:
     """Adds the op and the user's line to an error that was raised without them."""
     if error.op is not None:
         return error
-    made = fail(type(error), error.message.rstrip("."), op=op)
-    return made
+    message = error.message.partition("; created at ")[0]
+    return fail(type(error), message.rstrip("."), op=op)

@@ -18,6 +18,7 @@ from graphopt.graph.opspec import (
     REGISTRY,
     Effect,
     Elementwise,
+    Family,
     Host,
     OpSpec,
     Source,
@@ -52,6 +53,9 @@ def by_name(spec):
 
 def sum_slack(spec, sample):
     """The error bound of a product that adds up in its own dtype: k eps |A| |B|."""
+    if isinstance(spec.kernel, Family) and spec.kernel.name == "rows":
+        # The difference to the largest logit is rounded before its exponential.
+        return 32 * np.finfo(np.asarray(sample.inputs[0]).dtype).eps
     if spec.name != "MatMul":
         return 0.0
     a, b = (np.abs(np.asarray(x, np.float64)) for x in sample.inputs)
@@ -91,7 +95,10 @@ def test_eager_interpreted_and_compiled_agree(spec):
 
 
 @pytest.mark.parametrize(
-    "spec", [s for s in NATIVE if s.vjp is not NOT_DIFFERENTIABLE], ids=by_name
+    "spec",
+    # StopGradient is there to have another derivative than its value has.
+    [s for s in NATIVE if s.vjp is not NOT_DIFFERENTIABLE and s.name != "StopGradient"],
+    ids=by_name,
 )
 @pytest.mark.parametrize("order", [1, 2])
 def test_derivatives_match_differences(spec, order):
