@@ -47,7 +47,7 @@ def test_mean_over_an_unknown_batch_trains():
         loss = tf.reduce_mean(tf.square(tf.matmul(x, w)))
         op = tf.keras.optimizers.SGD(0.01).minimize(loss, var_list=[w])
         with tf.compat.v1.Session() as session:
-            session.run(w.initializer)
+            session.run(tf.compat.v1.global_variables_initializer())
             before = session.run(loss, {x: [[1.0] * 16] * 32})
             op.run({x: [[1.0] * 16] * 200})
             assert session.run(loss, {x: [[1.0] * 16] * 32}) < before
