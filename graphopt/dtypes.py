@@ -58,14 +58,19 @@ class DType:
         return self
 
     @property
+    def _limits(self) -> Any:
+        limits: Any = np.finfo if self.is_floating else np.iinfo
+        return limits(self.as_numpy_dtype)
+
+    @property
     def min(self) -> Any:
         """The smallest finite value."""
-        return (np.finfo if self.is_floating else np.iinfo)(self.as_numpy_dtype).min
+        return self._limits.min
 
     @property
     def max(self) -> Any:
         """The largest finite value."""
-        return (np.finfo if self.is_floating else np.iinfo)(self.as_numpy_dtype).max
+        return self._limits.max
 
     def __eq__(self, other: object) -> bool:
         if self is other:

@@ -50,6 +50,8 @@ def main() -> None:
     elif task == "test":
         set_up("dev")
         run(PYTHON, "-m", "ruff", "check", ".")
+        run(PYTHON, "-m", "ruff", "format", "--check", ".")
+        run(PYTHON, "-m", "mypy")
         run(PYTHON, "tools/check_layers.py")
         run(PYTHON, "-m", "pytest")
     else:

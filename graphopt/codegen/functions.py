@@ -26,9 +26,11 @@ _VECTORIZED = [
 ]
 
 
-@_jit
-def _tan(x: Any) -> Any:
+def _tangent(x: Any) -> Any:
     return math.tan(x)
+
+
+_tan: Any = _jit(_tangent)
 
 
 def make_namespace() -> dict[str, Any]:

@@ -54,7 +54,7 @@ def _compile(request: KernelRequest) -> NativeKernel:
 
     if request.family == "gemm":
         kind, dtype = request.source.split()
-        return gemm.compile_gemm(dtype, kind)  # type: ignore[arg-type]
+        return gemm.compile_gemm(dtype, kind)
     if not _namespace:
         _namespace.update(functions.make_namespace())
     source = request.source.replace("def kernel(", f"def {request.name}(")

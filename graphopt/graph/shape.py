@@ -78,15 +78,15 @@ class TensorShape(tuple[int | None, ...]):
         Raises:
           ValueError: The shapes contradict each other.
         """
-        other = TensorShape(other)
-        if not self.is_compatible_with(other):
-            raise ValueError(f"Shapes {self} and {other} are not compatible.")
+        shape = TensorShape(other)
+        if not self.is_compatible_with(shape):
+            raise ValueError(f"Shapes {self} and {shape} are not compatible.")
         if self.unknown_rank:
-            return other
-        if other.unknown_rank:
+            return shape
+        if shape.unknown_rank:
             return self
         return TensorShape(
-            a if b is None else b for a, b in zip(self, other, strict=True)
+            a if b is None else b for a, b in zip(self, shape, strict=True)
         )
 
     @overload

@@ -8,11 +8,11 @@ from typing import Any
 from graphopt.errors import InvalidArgumentError, fail
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
+from graphopt.ops.creation import ones_like
 from graphopt.ops.elementwise import (
     is_finite,
     maximum,
     minimum,
-    ones_like,
     sqrt,
     where,
 )

@@ -292,7 +292,7 @@ def static_dims(shape: Any, what: str) -> tuple[int, ...]:
             raise NotImplementedError(
                 f"{what} with a shape that only the run decides; use a *_like function."
             )
-        value = [int(part) for part in parts]
+        value = [int(part) for part in parts if part is not None]
     dims = tuple(int(dim) for dim in np.ravel(np.asarray(value)))
     if any(dim < 0 for dim in dims):
         raise fail(

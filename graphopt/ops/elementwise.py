@@ -100,7 +100,7 @@ def elementwise(
         out = []
         for dtype in over:
             for group in shapes if dtype in (dtypes.float64, over[-1]) else shapes[:1]:
-                arrays = [rng.uniform(*domain, size=s) for s in group]
+                arrays: list[Any] = [rng.uniform(*domain, size=s) for s in group]
                 if dtype.is_integer:
                     arrays = [np.rint(a * 3) for a in arrays]
                     if dtype.is_unsigned:
@@ -387,13 +387,13 @@ LESS = compare("Less", "<", np.less)
 LESS_EQUAL = compare("LessEqual", "<=", np.less_equal)
 EQUAL = compare("Equal", "==", np.equal, dtypes.ALL)
 NOT_EQUAL = compare("NotEqual", "!=", np.not_equal, dtypes.ALL)
-for _name, _sign, _numpy in (
+for _name, _sign, _logic in (
     ("LogicalAnd", "&", np.logical_and),
     ("LogicalOr", "|", np.logical_or),
 ):
     elementwise(
         _name,
-        numpy=_numpy,
+        numpy=_logic,
         kernel=f"({{0}} {_sign} {{1}})",
         vjp=NOT_DIFFERENTIABLE,
         arity=2,
@@ -503,19 +503,19 @@ squared_difference = _function(
     SQUARED_DIFFERENCE, "squared_difference", "(x - y) squared"
 )
 negative = _function(NEG, "negative", "-x")
-sign = _function(SIGN, "sign", "-1, 0 or 1")
+sign: Any = _function(SIGN, "sign", "-1, 0 or 1")
 square = _function(SQUARE, "square", "x squared")
 reciprocal = _function(RECIPROCAL, "reciprocal", "1 / x")
-exp = _function(EXP, "exp", "e to the power of x")
+exp: Any = _function(EXP, "exp", "e to the power of x")
 expm1 = _function(EXPM1, "expm1", "exp(x) - 1, exact near 0")
 log = _function(LOG, "log", "the natural logarithm")
 log1p = _function(LOG1P, "log1p", "log(1 + x), exact near 0")
 sqrt = _function(SQRT, "sqrt", "the square root")
 rsqrt = _function(RSQRT, "rsqrt", "1 / sqrt(x)")
-sin = _function(SIN, "sin", "the sine of x in radians")
-cos = _function(COS, "cos", "the cosine of x in radians")
+sin: Any = _function(SIN, "sin", "the sine of x in radians")
+cos: Any = _function(COS, "cos", "the cosine of x in radians")
 tanh = _function(TANH, "tanh", "the hyperbolic tangent")
-sigmoid = _function(SIGMOID, "sigmoid", "1 / (1 + exp(-x))")
+sigmoid: Any = _function(SIGMOID, "sigmoid", "1 / (1 + exp(-x))")
 softplus = _function(SOFTPLUS, "softplus", "log(1 + exp(x))")
 erf = _function(ERF, "erf", "the error function")
 relu = _function(RELU, "relu", "max(x, 0)", "nn")

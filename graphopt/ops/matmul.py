@@ -57,7 +57,8 @@ def _compute(
     a = a.swapaxes(-1, -2) if transpose_a else a
     b = b.swapaxes(-1, -2) if transpose_b else b
     if a.dtype == np.float16:
-        return np.matmul(a.astype(np.float32), b.astype(np.float32)).astype(np.float16)
+        wide: NDArray[Any] = np.matmul(a.astype(np.float32), b.astype(np.float32))
+        return wide.astype(np.float16)
     with np.errstate(all="ignore"):
         product: NDArray[Any] = np.matmul(a, b)
     return product

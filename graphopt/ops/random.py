@@ -7,7 +7,6 @@ import threading
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from graphopt import dtypes
 from graphopt.dtypes import DType, as_dtype
@@ -36,15 +35,15 @@ def _generator(seed: Seed) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=np.array(words, np.uint64)))
 
 
-def _uniform(*, shape: Any, dtype: DType, seed: Seed) -> NDArray[Any]:
+def _uniform(*, shape: Any, dtype: DType, seed: Seed) -> Any:
     return _generator(seed).random(shape).astype(dtype.numpy)
 
 
-def _normal(*, shape: Any, dtype: DType, seed: Seed) -> NDArray[Any]:
+def _normal(*, shape: Any, dtype: DType, seed: Seed) -> Any:
     return _generator(seed).standard_normal(shape).astype(dtype.numpy)
 
 
-def _truncated(*, shape: Any, dtype: DType, seed: Seed) -> NDArray[Any]:
+def _truncated(*, shape: Any, dtype: DType, seed: Seed) -> Any:
     """Draws again whatever lies more than two standard deviations out."""
     generator = _generator(seed)
     values = generator.standard_normal(math.prod(shape))

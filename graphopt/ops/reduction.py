@@ -242,7 +242,8 @@ def _sum_like(x: NDArray[Any], pattern: NDArray[Any]) -> NDArray[Any]:
         if dim == 1 and x.shape[i + extra] != 1
     )
     total = np.sum(x, axis=axes, dtype=_wide(x)).astype(x.dtype)
-    return total.reshape(pattern.shape)
+    summed: NDArray[Any] = total.reshape(pattern.shape)
+    return summed
 
 
 BROADCAST_LIKE = register(

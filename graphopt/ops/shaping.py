@@ -110,7 +110,7 @@ RESHAPE_REDUCED = register(
         "ReshapeLikeReduced",
         lambda x, pattern, *, axis: (_reduced_shape(pattern, axis), x.dtype),
         lambda x, pattern, *, axis: x.reshape(
-            tuple(_reduced_shape(_Shaped(pattern), axis))  # type: ignore[arg-type]
+            tuple(_reduced_shape(_Shaped(pattern), axis))
         ),
         lambda g, y, x, pattern, *, axis: (reshape_like(g, x), None),
         Alias(),
@@ -336,7 +336,7 @@ def _inverse(perm: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(int(i) for i in np.argsort(perm))
 
 
-TRANSPOSE = register(
+TRANSPOSE: OpSpec = register(
     OpSpec(
         "Transpose",
         _transpose_infer,
@@ -369,7 +369,7 @@ def transpose(a: Any, perm: Any = None, name: str | None = None) -> Any:
         if a.shape.rank is None:
             raise NotImplementedError("tf.transpose of a tensor of unknown rank.")
         perm = range(a.shape.rank)[::-1]
-    axes = tuple(int(i) for i in np.ravel(constant_value(perm)))
+    axes = tuple(int(i) for i in np.ravel(np.asarray(constant_value(perm))))
     return call(TRANSPOSE, a, name=name, perm=axes)
 
 
@@ -481,7 +481,7 @@ def concat(values: Any, axis: Any, name: str | None = None) -> Any:
     values = list(values)
     if len(values) == 1:
         return identity(values[0], name=name)
-    return call(CONCAT, *values, name=name, axis=int(constant_value(axis)))  # type: ignore[arg-type]
+    return call(CONCAT, *values, name=name, axis=int(np.asarray(constant_value(axis))))
 
 
 # ---- stack

@@ -233,11 +233,14 @@ class Executable:
     ) -> Array:
         """Returns the memory of a buffer as an array."""
         shape = tuple(int(dim) for dim in tensor.shape if dim is not None)
+        view: Array
         if buffer.kind == "arena":
             raw = self.arena[buffer.offset : buffer.offset + buffer.nbytes]
-            return raw.view(tensor.dtype.numpy).reshape(shape)
+            view = raw.view(tensor.dtype.numpy).reshape(shape)
+            return view
         if buffer.kind == "feed":
-            return feeds[buffer.source].reshape(shape)
+            view = feeds[buffer.source].reshape(shape)
+            return view
         if buffer.kind == "constant":
             return np.asarray(buffer.source).reshape(shape)
         return self.store.read(buffer.source).reshape(shape)

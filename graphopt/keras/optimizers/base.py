@@ -641,13 +641,14 @@ class Optimizer:
         """
         return {}
 
-    def update(self, w: Any, g: Any, **slots_and_coefficients: Any) -> tuple[Any, Any]:
+    def update(self, w: Any, g: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
         """Returns the new value of a variable and of its slots: the equation.
 
         Args:
           w: The variable's value.
           g: Its gradient.
-          **slots_and_coefficients: Slots by name, and what `coefficients` returned.
+          *args: Subclasses name their slots here,
+          **kwargs: and what `coefficients` returned.
 
         Returns:
           The new value and a dict of the new slots.
@@ -678,8 +679,8 @@ class Optimizer:
         return group(*done) if building_graph() is not None else None
 
     def _coefficient_names(self) -> tuple[str, ...]:
-        code = self.update.__code__  # type: ignore[attr-defined]
-        return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]  # type: ignore[no-any-return]
+        code = self.update.__code__
+        return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
     def _resource_apply_sparse(
         self, grad: Any, handle: Variable, indices: Any, apply_state: Any = None
