@@ -2,102 +2,18 @@
 
 `graphopt.compat.v1` reached as an attribute leaves the mode alone, as in TensorFlow 2;
 `import graphopt.compat.v1 as tf` makes graphs the default, and sessions strict.
+The names of `graphopt` are here too.
 """
 
-from graphopt import config as config
-from graphopt import errors as errors
+from graphopt import *  # noqa: F403 (all of it, so that a new op is listed once)
 from graphopt import keras as keras
-from graphopt import linalg as linalg
-from graphopt import math as math
-from graphopt import nest as nest
-from graphopt import nn as nn
-from graphopt import random as random
-from graphopt.autodiff.gradients import gradients as gradients
-from graphopt.autodiff.tape import GradientTape as GradientTape
-from graphopt.dtypes import DType as DType
-from graphopt.dtypes import as_dtype as as_dtype
-from graphopt.dtypes import float16 as float16
-from graphopt.dtypes import float32 as float32
-from graphopt.dtypes import float64 as float64
-from graphopt.dtypes import int8 as int8
-from graphopt.dtypes import int16 as int16
-from graphopt.dtypes import int32 as int32
-from graphopt.dtypes import int64 as int64
-from graphopt.dtypes import uint8 as uint8
-from graphopt.graph.context import executing_eagerly as executing_eagerly
 from graphopt.graph.context import get_default_graph as get_default_graph
 from graphopt.graph.context import reset_default_graph as reset_default_graph
-from graphopt.graph.graph import Graph as Graph
-from graphopt.graph.graph import Operation as Operation
-from graphopt.graph.shape import TensorShape as TensorShape
-from graphopt.graph.tensor import Tensor as Tensor
 from graphopt.keras import initializers as initializers
-from graphopt.ops.clipping import clip_by_global_norm as clip_by_global_norm
-from graphopt.ops.clipping import clip_by_norm as clip_by_norm
-from graphopt.ops.clipping import clip_by_value as clip_by_value
-from graphopt.ops.creation import constant as constant
-from graphopt.ops.creation import convert_to_tensor as convert_to_tensor
-from graphopt.ops.creation import fill as fill
-from graphopt.ops.creation import ones as ones
-from graphopt.ops.creation import ones_like as ones_like
 from graphopt.ops.creation import placeholder as placeholder
-from graphopt.ops.creation import shape as shape
-from graphopt.ops.creation import zeros as zeros
-from graphopt.ops.creation import zeros_like as zeros_like
-from graphopt.ops.elementwise import abs as abs
-from graphopt.ops.elementwise import add as add
-from graphopt.ops.elementwise import cast as cast
-from graphopt.ops.elementwise import cos as cos
-from graphopt.ops.elementwise import divide as divide
-from graphopt.ops.elementwise import equal as equal
-from graphopt.ops.elementwise import exp as exp
-from graphopt.ops.elementwise import floor as floor
-from graphopt.ops.elementwise import greater as greater
-from graphopt.ops.elementwise import greater_equal as greater_equal
-from graphopt.ops.elementwise import less as less
-from graphopt.ops.elementwise import less_equal as less_equal
 from graphopt.ops.elementwise import log as log
-from graphopt.ops.elementwise import logical_and as logical_and
-from graphopt.ops.elementwise import logical_not as logical_not
-from graphopt.ops.elementwise import logical_or as logical_or
-from graphopt.ops.elementwise import maximum as maximum
-from graphopt.ops.elementwise import minimum as minimum
-from graphopt.ops.elementwise import multiply as multiply
-from graphopt.ops.elementwise import negative as negative
-from graphopt.ops.elementwise import not_equal as not_equal
-from graphopt.ops.elementwise import pow as pow
-from graphopt.ops.elementwise import round as round
-from graphopt.ops.elementwise import sigmoid as sigmoid
-from graphopt.ops.elementwise import sign as sign
-from graphopt.ops.elementwise import sin as sin
-from graphopt.ops.elementwise import sqrt as sqrt
-from graphopt.ops.elementwise import square as square
-from graphopt.ops.elementwise import subtract as subtract
-from graphopt.ops.elementwise import tanh as tanh
-from graphopt.ops.elementwise import where as where
-from graphopt.ops.matmul import matmul as matmul
-from graphopt.ops.reduction import broadcast_to as broadcast_to
-from graphopt.ops.reduction import reduce_all as reduce_all
-from graphopt.ops.reduction import reduce_any as reduce_any
-from graphopt.ops.reduction import reduce_max as reduce_max
-from graphopt.ops.reduction import reduce_mean as reduce_mean
-from graphopt.ops.reduction import reduce_min as reduce_min
-from graphopt.ops.reduction import reduce_prod as reduce_prod
-from graphopt.ops.reduction import reduce_sum as reduce_sum
-from graphopt.ops.shaping import concat as concat
-from graphopt.ops.shaping import expand_dims as expand_dims
-from graphopt.ops.shaping import identity as identity
-from graphopt.ops.shaping import reshape as reshape
-from graphopt.ops.shaping import squeeze as squeeze
-from graphopt.ops.shaping import stack as stack
-from graphopt.ops.shaping import stop_gradient as stop_gradient
-from graphopt.ops.shaping import transpose as transpose
-from graphopt.ops.state import group as group
-from graphopt.ops.state import no_op as no_op
 from graphopt.runtime.collections import GraphKeys as GraphKeys
 from graphopt.runtime.collections import add_to_collection as add_to_collection
-from graphopt.runtime.collections import control_dependencies as control_dependencies
-from graphopt.runtime.collections import device as device
 from graphopt.runtime.collections import (
     disable_eager_execution as disable_eager_execution,
 )
@@ -118,7 +34,6 @@ from graphopt.runtime.collections import (
 from graphopt.runtime.collections import trainable_variables as trainable_variables
 from graphopt.runtime.collections import variables_initializer as variables_initializer
 from graphopt.runtime.names import get_default_session as get_default_session
-from graphopt.runtime.names import name_scope as name_scope
 from graphopt.runtime.session import InteractiveSession as InteractiveSession
 from graphopt.runtime.session import Session as Session
 from graphopt.runtime.variable import Variable as Variable
