@@ -24,7 +24,7 @@ class TensorShape(tuple[int | None, ...]):
 
     unknown_rank: bool
 
-    def __new__(cls, dims: Any = None) -> TensorShape:
+    def __new__(cls, dims: Any = None) -> TensorShape:  # noqa: D102 (the class says it)
         if isinstance(dims, TensorShape):
             return dims
         if isinstance(dims, SupportsIndex):

@@ -313,9 +313,10 @@ class EagerTensor(Tensor):
 
     >>> import graphopt as tf
     >>> x = tf.constant([1.0, 2.0])
-    >>> x + 1, float(x[0]), np.exp(x).dtype
-    (<tf.Tensor: shape=(2,), dtype=float32, numpy=array([2., 3.], dtype=float32)>, 1.0, \
-dtype('float32'))
+    >>> x + 1
+    <tf.Tensor: shape=(2,), dtype=float32, numpy=array([2., 3.], dtype=float32)>
+    >>> np.maximum(x, 1.5).dtype
+    dtype('float32')
     """
 
     __slots__ = ("__weakref__", "array", "dtype")

@@ -21,6 +21,7 @@ ALLOWED_KEYWORDS = (*CLIPS, "lr", "decay")
 
 
 def nearest_keyword(key: str) -> str:
+    """Returns words that name the keyword that may have been meant."""
     near = difflib.get_close_matches(key, (*ALLOWED_KEYWORDS, "learning_rate"), 1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
@@ -91,6 +92,12 @@ def check_variables(var_list: Any) -> list[Variable]:
 
 
 def check_loss(value: Any, loss: Any) -> None:
+    """Refuses what a loss function must not return.
+
+    Raises:
+      TypeError: It is no tensor.
+      ValueError: It is not floating-point.
+    """
     for item in nest.flatten(value):
         if not isinstance(item, Tensor):
             name = getattr(loss, "__qualname__", repr(loss))
