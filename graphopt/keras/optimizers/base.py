@@ -345,6 +345,8 @@ class Optimizer(Hyperparameters):
           ValueError: No variable has a gradient; the message says why.
         """
         pairs = self._compute_gradients(loss, var_list, grad_loss, tape)
+        # Those without a gradient were warned of, with the reason, just now.
+        pairs = [(grad, var) for grad, var in pairs if grad is not None]
         return self.apply_gradients(pairs, name=name)
 
     def _compute_gradients(
