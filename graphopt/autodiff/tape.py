@@ -159,7 +159,10 @@ class GradientTape:
             self._stop()
         self._used = True
         targets = [hooks.convert(t) for t in nest.flatten(target)]
-        given = nest.flatten(output_gradients) if output_gradients is not None else None
+        given = None
+        if output_gradients is not None:
+            nested = nest.is_nested(target)
+            given = nest.flatten(output_gradients) if nested else [output_gradients]
         seeds = [
             seed_for(t, None if given is None else given[i])
             for i, t in enumerate(targets)

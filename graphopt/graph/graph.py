@@ -213,7 +213,9 @@ class Graph:
 
         Source: `tf.Graph.name_scope`.
         """
-        if name and (not _VALID_SCOPE.match(name) or ".." in name):
+        if name and (
+            not _VALID_SCOPE.match(name) or ".." in name or len(name) > _LONGEST_NAME
+        ):
             raise ValueError(
                 f"{_shorten(name)} is not a valid scope name; expected letters, "
                 "digits and any of `_.-/`."

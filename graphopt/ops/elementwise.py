@@ -352,19 +352,19 @@ FLOOR = elementwise(
     "Floor",
     numpy=np.floor,
     kernel="floor({0})",
-    vjp=lambda g, y, x: (None,),
+    vjp=NOT_DIFFERENTIABLE,
 )
 CEIL = elementwise(
     "Ceil",
     numpy=np.ceil,
     kernel="ceil({0})",
-    vjp=lambda g, y, x: (None,),
+    vjp=NOT_DIFFERENTIABLE,
 )
 ROUND = elementwise(
     "Round",
     numpy=np.rint,
     kernel="round({0})",
-    vjp=lambda g, y, x: (None,),
+    vjp=NOT_DIFFERENTIABLE,
 )
 for _name, _numpy in (
     ("IsNan", np.isnan),

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from graphopt.codegen.lower import lower_operation
 from graphopt.config import NEVER, settings
+from graphopt.errors import InvalidArgumentError, fail, format_shape
 from graphopt.graph.effects import handles_written, variable_of
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.program import Program
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import GraphTensor
+from graphopt.ops.creation import PLACEHOLDER
 from graphopt.ops.state import ASSIGN
 from graphopt.rewrite.driver import Trace, run_passes
 from graphopt.rewrite.pipeline import MEANING, PIPELINE
@@ -47,6 +49,9 @@ class Plan:
         self.source = source
         self.store = store
         self.program = run_passes(source, MEANING)
+        for op in self.program.operations:
+            if op.spec is PLACEHOLDER and op.outputs[0] not in self.program.feeds:
+                raise not_fed(op)
         self.runs = 0
         self.writes = self.program.writes_state
         self.is_initializer = self.writes and all(
@@ -99,6 +104,18 @@ class Plan:
         if executable is not None:
             return executable.run(feeds)
         return interpret(self.program, feeds, self.store)
+
+
+def not_fed(op: Operation) -> InvalidArgumentError:
+    """Makes the error for a placeholder without a value."""
+    tensor = op.outputs[0]
+    return fail(
+        InvalidArgumentError,
+        f"You must feed a value for placeholder tensor {op.name!r} with dtype "
+        f"{tensor.dtype.name} and shape {format_shape(tensor.shape)}",
+        op=op,
+        remedy=f"feed_dict={{{op.name}: ...}}",
+    )
 
 
 class Runner:
