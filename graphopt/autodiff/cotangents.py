@@ -8,6 +8,7 @@ its result can be differentiated again.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
@@ -73,17 +74,13 @@ def walk_cotangents(
             continue
         if stopped and all(id(output) in stopped for output in outputs):
             continue
-        if around is None:
+        with around(record) if around is not None else contextlib.nullcontext():
             parts = _apply_rule(record, cotangents)
-        else:
-            with around(record):
-                parts = _apply_rule(record, cotangents)
-        for tensor, part in zip(record.inputs, parts, strict=True):
-            if part is None or id(tensor) not in active or id(tensor) in stopped:
-                continue
-            if not tensor.dtype.is_floating:
-                continue
-            _accumulate(cotangents, tensor, _shaped_like(part, tensor))
+            for tensor, part in zip(record.inputs, parts, strict=True):
+                if part is None or id(tensor) not in active or id(tensor) in stopped:
+                    continue
+                if tensor.dtype.is_floating:
+                    _accumulate(cotangents, tensor, _shaped_like(part, tensor))
     return [cotangents.get(id(source)) for source in sources]
 
 
