@@ -1,7 +1,7 @@
 """Trajectories of TensorFlow's optimizers, recorded, followed in both modes.
 
-Each case has gradients for 24 steps; variables and weights are compared after the
-steps 1, 5 and 24. The tolerances are those of the recording.
+Each case has gradients for 13 steps; variables and weights are compared after the
+steps 1, 5 and 13. The tolerances are those of the recording.
 """
 
 from __future__ import annotations

@@ -18,6 +18,13 @@ OPTIMIZERS = [
     ("SGD", {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True}),
     ("Adam", {"learning_rate": 0.1}),
     ("Adam", {"learning_rate": 0.1, "amsgrad": True, "epsilon": 1e-3}),
+    ("Adagrad", {"learning_rate": 0.5}),
+    ("Adadelta", {"learning_rate": 20.0, "rho": 0.5}),
+    ("Adamax", {"learning_rate": 0.1}),
+    ("Nadam", {"learning_rate": 0.1}),
+    ("RMSprop", {"learning_rate": 0.02}),
+    ("RMSprop", {"learning_rate": 0.01, "momentum": 0.5, "centered": True}),
+    ("Ftrl", {"learning_rate": 1.0}),
 ]
 each_optimizer = pytest.mark.parametrize(
     ("name", "arguments"), OPTIMIZERS, ids=lambda x: x if isinstance(x, str) else ""

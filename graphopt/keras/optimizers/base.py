@@ -47,6 +47,9 @@ from graphopt.ops.state import group, no_op
 from graphopt.runtime.names import name_scope
 from graphopt.runtime.variable import Variable
 
+# Keras replaces an epsilon of None or 0 by this.
+EPSILON = 1e-7
+
 
 class Optimizer(Hyperparameters):
     """The base class of optimizers.
@@ -80,6 +83,9 @@ class Optimizer(Hyperparameters):
 
     # Slots, in the order in which they are made: name -> initializer.
     slots: dict[str, Any] = {}
+    # What a sparse gradient changes: "all" rows, as if it were dense; all rows of the
+    # slots but of the variable only those "touched" ("all slots"); or only "touched".
+    sparse_rows: str = "all"
 
     def __init__(
         self,
