@@ -323,8 +323,7 @@ class EagerTensor(Tensor):
 
     def __init__(self, array: NDArray[Any]) -> None:
         self.array = array
-        found = from_numpy(array.dtype)
-        self.dtype = as_dtype(array.dtype) if found is None else found
+        self.dtype = from_numpy(array.dtype) or as_dtype(array.dtype)
 
     @property
     def shape(self) -> TensorShape:  # type: ignore[override]
