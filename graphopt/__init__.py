@@ -43,6 +43,10 @@ from graphopt.keras import optimizers as optimizers
 from graphopt.ops.clipping import clip_by_global_norm as clip_by_global_norm
 from graphopt.ops.clipping import clip_by_norm as clip_by_norm
 from graphopt.ops.clipping import clip_by_value as clip_by_value
+from graphopt.ops.control import case as case
+from graphopt.ops.control import cond as cond
+from graphopt.ops.control import switch_case as switch_case
+from graphopt.ops.control import while_loop as while_loop
 from graphopt.ops.creation import constant as constant
 from graphopt.ops.creation import convert_to_tensor as convert_to_tensor
 from graphopt.ops.creation import fill as fill
@@ -51,6 +55,7 @@ from graphopt.ops.creation import ones_like as ones_like
 from graphopt.ops.creation import shape as shape
 from graphopt.ops.creation import zeros as zeros
 from graphopt.ops.creation import zeros_like as zeros_like
+from graphopt.ops.custom import custom_gradient as custom_gradient
 from graphopt.ops.elementwise import abs as abs
 from graphopt.ops.elementwise import add as add
 from graphopt.ops.elementwise import cast as cast
@@ -104,6 +109,9 @@ from graphopt.ops.state import no_op as no_op
 from graphopt.runtime import eager as _eager
 from graphopt.runtime.collections import control_dependencies as control_dependencies
 from graphopt.runtime.collections import device as device
+from graphopt.runtime.function import TensorSpec as TensorSpec
+from graphopt.runtime.function import function as function
+from graphopt.runtime.function import init_scope as init_scope
 from graphopt.runtime.names import name_scope as name_scope
 from graphopt.runtime.variable import Variable as Variable
 from graphopt.viz import svg as _svg

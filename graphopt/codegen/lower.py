@@ -6,6 +6,7 @@ from graphopt.codegen.copies import (
     lower_concat,
     lower_concat_slice,
     lower_copy,
+    lower_copy_all,
     lower_transpose,
 )
 from graphopt.codegen.elementwise import lower_elementwise
@@ -44,6 +45,8 @@ def lower_operation(op: Operation) -> Lowered:
         return lower_rows(op, kernel.option, op.index)
     if kernel.name == "transpose":
         return lower_transpose(op)
+    if kernel.name == "copy_all":
+        return lower_copy_all(op)
     if kernel.name == "concat":
         return lower_concat(op, kernel.option)
     if kernel.name == "concat_slice":

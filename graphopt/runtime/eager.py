@@ -36,7 +36,7 @@ def run_eagerly(spec: OpSpec, inputs: tuple[Any, ...], attrs: dict[str, Any]) ->
             got=", ".join(f"{t.dtype.name}{list(t.shape)}" for t in tensors),
             site=str(user_site()),
         ) from error
-    if spec.outputs == 1:
+    if not isinstance(results, tuple):
         output = EagerTensor(
             results if type(results) is np.ndarray else np.asarray(results)
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from graphopt.autodiff.tape import EagerRecord
 from graphopt.dtypes import DType, as_dtype
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail
-from graphopt.graph.context import building_graph, get_default_graph, modes
+from graphopt.graph.body import BodyGraph
+from graphopt.graph.context import building_graph, entered, get_default_graph, modes
 from graphopt.graph.dispatch import as_inputs, call
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.hooks import hooks
@@ -19,12 +21,19 @@ from graphopt.graph.opspec import OpSpec
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import EagerTensor, Operators, Reference
+from graphopt.ops.elementwise import add, subtract
+from graphopt.ops.shaping import identity
 from graphopt.ops.state import ASSIGN, ASSIGN_ADD, ASSIGN_SUB, READ, VAR_HANDLE
 from graphopt.runtime.names import require_session, scoped_name
 from graphopt.runtime.store import EAGER_STORE, VariableKey
 
 GLOBAL_VARIABLES = "variables"
 TRAINABLE_VARIABLES = "trainable_variables"
+
+
+def home_of(graph: Graph | None) -> Graph | None:
+    """Returns the graph whose variables can be used in a graph; None for eager ones."""
+    return graph.home if graph is not None else None
 
 
 class EagerHandle:
@@ -84,12 +93,16 @@ class Variable(Operators):
         self.aggregation = aggregation
         want = as_dtype(dtype) if dtype is not None else None
         graph = building_graph()
+        home = home_of(graph)
         self._initializer: Any = None
         self._initial_value: Any = None
-        if graph is None:
-            self._make_eager(initial_value, want, name, shape)
-        else:
-            self._make_in(graph, initial_value, want, name, shape, collections)
+        if graph is not None and home is not graph and graph.get_name_scope():
+            name = f"{graph.get_name_scope()}/{name or 'Variable'}"
+        with contextlib.nullcontext() if home is graph else entered(home):
+            if home is None:
+                self._make_eager(initial_value, want, name, shape)
+            else:
+                self._make_in(home, initial_value, want, name, shape, collections)
 
     def _make_eager(self, value: Any, dtype: Any, name: Any, shape: Any) -> None:
         value = value() if callable(value) else value
@@ -98,7 +111,7 @@ class Variable(Operators):
         full = scoped_name(name or "Variable")
         self.key = VariableKey(full, tensor.dtype, fixed, None, user_site())
         self.key.array = np.array(tensor.array, order="C")
-        self.handle: Any = EagerHandle(tensor.dtype, fixed)
+        self._handle: Any = EagerHandle(tensor.dtype, fixed)
 
     def _make_in(
         self,
@@ -119,11 +132,11 @@ class Variable(Operators):
             self.key = VariableKey(full, initial.dtype, fixed, graph, site)
             attrs = {"variable": self.key, "dtype": initial.dtype, "shape": fixed}
             handle = graph.add_operation(VAR_HANDLE, (), attrs, full + "/", site=site)
-            self.handle = handle.outputs[0]
+            self._handle = handle.outputs[0]
             self._initial_value = initial
             self._initializer = graph.add_operation(
                 ASSIGN,
-                (self.handle, initial),
+                (self._handle, initial),
                 {"initializer": True},
                 full + "/Assign/",
                 site=site,
@@ -160,6 +173,15 @@ class Variable(Operators):
     def device(self) -> str:
         """Always the CPU."""
         return "/job:localhost/replica:0/task:0/device:CPU:0"
+
+    @property
+    def handle(self) -> Any:
+        """What tapes and ops know the variable by: a tensor in a graph."""
+        if self.key.graph is None:
+            graph = building_graph()
+            if graph is not None and graph.building_function:
+                return graph.handle_of(self)
+        return self._handle
 
     @property
     def op(self) -> Operation:
@@ -209,24 +231,40 @@ class Variable(Operators):
             of the value from before the run.
         """
         graph = building_graph()
-        if self.key.graph is not graph:
+        if self.key.graph is not home_of(graph):
             raise self._foreign(graph)
+        for tape in modes.tapes:
+            tape.variable_accessed(self)
+        if isinstance(graph, BodyGraph):
+            return self._read_in_body(graph, in_order)
         if graph is not None:
-            for tape in modes.tapes:
-                tape.variable_accessed(self)
             return call(
                 READ,
                 self.handle,
                 name=f"{self.key.name.rpartition('/')[2]}/Read/ReadVariableOp",
-                in_order=in_order,
+                in_order=in_order or graph.building_function,
             )
         tensor = EagerTensor(EAGER_STORE.read(self.key))
         self.key.shared = True
+        self._record_read(tensor)
+        return tensor
+
+    def _record_read(self, tensor: Any) -> None:
         if modes.tapes:
             record = EagerRecord(READ, (self.handle,), (tensor,), {}, None)
             for tape in modes.tapes:
-                tape.variable_accessed(self)
                 tape.record(record)
+
+    def _read_in_body(self, graph: BodyGraph, in_order: bool) -> Any:
+        """Inside of a branch or loop: what was assigned there, or a captured read."""
+        if self.key in graph.state:
+            # A tensor of its own, for a tape records one read for each.
+            tensor = identity(graph.state[self.key][1])
+        else:
+            with entered(graph.outer):
+                outer = self.read_value(in_order=in_order)
+            tensor = graph.adopt(outer)
+        self._record_read(tensor)
         return tensor
 
     def value(self) -> Any:
@@ -386,7 +424,7 @@ class Variable(Operators):
         self, spec: OpSpec, value: Any, name: str | None, read_value: bool
     ) -> Any:
         graph = building_graph()
-        if self.key.graph is not graph:
+        if self.key.graph is not home_of(graph):
             raise self._foreign(graph)
         tensor = hooks.convert(value, dtype_hint=self.dtype)
         if tensor.dtype is not self.dtype:
@@ -400,6 +438,8 @@ class Variable(Operators):
                 expected=describe_shapes(self),
                 site=str(self.key.site),
             )
+        if isinstance(graph, BodyGraph):
+            return self._assign_in_body(graph, spec, tensor, read_value)
         if graph is not None:
             op: Operation = call(spec, self.handle, tensor, name=name)
             if not read_value:
@@ -413,6 +453,18 @@ class Variable(Operators):
             self.key.shared = False
             EAGER_STORE.generation += 1
         return self
+
+    def _assign_in_body(
+        self, graph: BodyGraph, spec: OpSpec, tensor: Any, read_value: bool
+    ) -> Any:
+        """Inside of a branch or loop the new value leaves as one of its results."""
+        if spec is ASSIGN_ADD:
+            tensor = add(self.read_value(in_order=True), tensor)
+        elif spec is ASSIGN_SUB:
+            tensor = subtract(self.read_value(in_order=True), tensor)
+        new = identity(tensor)
+        graph.state[self.key] = (self, new)
+        return new if read_value else new.op
 
     def load(self, value: Any, session: Any = None) -> None:
         """Sets the value in a session at once."""

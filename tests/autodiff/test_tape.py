@@ -170,3 +170,38 @@ def test_entering_a_tape_twice_is_refused():
     tape = tf.GradientTape()
     with tape, pytest.raises(ValueError, match="still recording"), tape:
         pass
+
+
+@pytest.mark.parametrize("mode", ["eager", "graph"])
+def test_jacobians(mode):
+    value = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)
+
+    def check():
+        x = tf.constant(value)
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(x)
+            y = x * x * x
+            z = tf.matmul(x, x)
+        return [tape.jacobian(z, x), tape.batch_jacobian(y, x)]
+
+    if mode == "eager":
+        full, batch = (t.numpy() for t in check())
+    else:
+        with tf.Graph().as_default(), v1.Session() as session:
+            full, batch = session.run(check())
+    eye = np.eye(2, dtype=np.float32)
+    want = np.einsum("ik,jl->ijkl", eye, value.T) + np.einsum("ik,jl->ijkl", value, eye)
+    np.testing.assert_allclose(full, want)
+    rows = [np.diag(3.0 * row**2) for row in value]
+    np.testing.assert_allclose(batch, rows)
+
+
+def test_jacobian_of_what_does_not_connect():
+    x, y = tf.Variable([1.0]), tf.Variable([2.0])
+    with tf.GradientTape() as tape:
+        z = x * x
+    assert tape.jacobian(z, y) is None
+    with tf.GradientTape() as tape:
+        z = x * x
+    with pytest.raises(ValueError, match="Need first dimension"):
+        tape.batch_jacobian(z, tf.constant([[1.0], [2.0]]))

@@ -599,6 +599,9 @@ class Optimizer(Hyperparameters):
                 return self.iterations.assign_add(1)
             with graph.control_dependencies([op for op in done if op is not None]):
                 train_op = self.iterations.assign_add(1, read_value=False)
+        if graph.building_function:
+            with graph.control_dependencies([train_op]):
+                return self.iterations.read_value()
         if hooks.on_train_op is not None:
             hooks.on_train_op(train_op)
         return train_op
