@@ -56,6 +56,10 @@ from graphopt.ops.creation import shape as shape
 from graphopt.ops.creation import zeros as zeros
 from graphopt.ops.creation import zeros_like as zeros_like
 from graphopt.ops.custom import custom_gradient as custom_gradient
+from graphopt.ops.diagonal import eye as eye
+from graphopt.ops.einsum import einsum as einsum
+from graphopt.ops.einsum import norm as norm
+from graphopt.ops.einsum import tensordot as tensordot
 from graphopt.ops.elementwise import abs as abs
 from graphopt.ops.elementwise import add as add
 from graphopt.ops.elementwise import cast as cast
@@ -87,7 +91,15 @@ from graphopt.ops.elementwise import square as square
 from graphopt.ops.elementwise import subtract as subtract
 from graphopt.ops.elementwise import tanh as tanh
 from graphopt.ops.elementwise import where as where
+from graphopt.ops.indexing import gather as gather
+from graphopt.ops.indexing import one_hot as one_hot
+from graphopt.ops.masks import boolean_mask as boolean_mask
+from graphopt.ops.masks import unique as unique
 from graphopt.ops.matmul import matmul as matmul
+from graphopt.ops.padding import pad as pad
+from graphopt.ops.padding import reverse as reverse
+from graphopt.ops.padding import roll as roll
+from graphopt.ops.padding import tile as tile
 from graphopt.ops.reduction import broadcast_to as broadcast_to
 from graphopt.ops.reduction import reduce_all as reduce_all
 from graphopt.ops.reduction import reduce_any as reduce_any
@@ -96,6 +108,22 @@ from graphopt.ops.reduction import reduce_mean as reduce_mean
 from graphopt.ops.reduction import reduce_min as reduce_min
 from graphopt.ops.reduction import reduce_prod as reduce_prod
 from graphopt.ops.reduction import reduce_sum as reduce_sum
+from graphopt.ops.scan import cumsum as cumsum
+from graphopt.ops.scatter import gather_nd as gather_nd
+from graphopt.ops.scatter import scatter_nd as scatter_nd
+from graphopt.ops.scatter import tensor_scatter_nd_add as tensor_scatter_nd_add
+from graphopt.ops.scatter import tensor_scatter_nd_sub as tensor_scatter_nd_sub
+from graphopt.ops.scatter import tensor_scatter_nd_update as tensor_scatter_nd_update
+from graphopt.ops.selecting import argmax as argmax
+from graphopt.ops.selecting import argmin as argmin
+from graphopt.ops.selecting import argsort as argsort
+from graphopt.ops.selecting import sort as sort
+from graphopt.ops.sequences import broadcast_static_shape as broadcast_static_shape
+from graphopt.ops.sequences import linspace as linspace
+from graphopt.ops.sequences import meshgrid as meshgrid
+from graphopt.ops.sequences import range as range
+from graphopt.ops.sequences import rank as rank
+from graphopt.ops.sequences import size as size
 from graphopt.ops.shaping import concat as concat
 from graphopt.ops.shaping import expand_dims as expand_dims
 from graphopt.ops.shaping import identity as identity
@@ -104,8 +132,12 @@ from graphopt.ops.shaping import squeeze as squeeze
 from graphopt.ops.shaping import stack as stack
 from graphopt.ops.shaping import stop_gradient as stop_gradient
 from graphopt.ops.shaping import transpose as transpose
+from graphopt.ops.slicing import slice as slice
+from graphopt.ops.slicing import strided_slice as strided_slice
 from graphopt.ops.state import group as group
 from graphopt.ops.state import no_op as no_op
+from graphopt.ops.subscripts import split as split
+from graphopt.ops.subscripts import unstack as unstack
 from graphopt.runtime import eager as _eager
 from graphopt.runtime.collections import control_dependencies as control_dependencies
 from graphopt.runtime.collections import device as device
@@ -117,6 +149,7 @@ from graphopt.runtime.variable import Variable as Variable
 from graphopt.viz import svg as _svg
 
 __version__ = "0.1.0"
+newaxis = None
 
 
 def is_tensor(x: object) -> builtins.bool:

@@ -51,3 +51,14 @@ from graphopt.ops.reduction import reduce_mean as reduce_mean
 from graphopt.ops.reduction import reduce_min as reduce_min
 from graphopt.ops.reduction import reduce_prod as reduce_prod
 from graphopt.ops.reduction import reduce_sum as reduce_sum
+from graphopt.ops.scan import cumprod as cumprod
+from graphopt.ops.scan import cumsum as cumsum
+from graphopt.ops.segments import segment_mean as segment_mean
+from graphopt.ops.segments import segment_sum as segment_sum
+from graphopt.ops.segments import unsorted_segment_max as unsorted_segment_max
+from graphopt.ops.segments import unsorted_segment_mean as unsorted_segment_mean
+from graphopt.ops.segments import unsorted_segment_min as unsorted_segment_min
+from graphopt.ops.segments import unsorted_segment_sum as unsorted_segment_sum
+from graphopt.ops.selecting import argmax as argmax
+from graphopt.ops.selecting import argmin as argmin
+from graphopt.ops.selecting import top_k as top_k

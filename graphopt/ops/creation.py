@@ -277,6 +277,35 @@ def constant_value(tensor: Any) -> NDArray[Any] | None:
     return np.asarray(tensor)
 
 
+def static_ints(value: Any, what: str) -> list[int]:
+    """Returns an integer argument, or several, as a list of numbers.
+
+    Raises:
+      NotImplementedError: It depends on a value known only at run time.
+      TypeError: It holds something else than integers.
+    """
+    converter = getattr(value, "_as_tensor", None)
+    if converter is not None:
+        value = converter()
+    parts = value if isinstance(value, (list, tuple)) else [value]
+    known = [constant_value(p) if isinstance(p, Tensor) else p for p in parts]
+    if any(part is None for part in known):
+        raise NotImplementedError(
+            f"{what} with numbers that only the run decides; give Python integers."
+        )
+    if not known:
+        return []
+    numbers = np.concatenate([np.ravel(np.asarray(part)) for part in known])
+    if numbers.size and numbers.dtype.kind not in "iu":
+        raise fail(
+            TypeError,
+            f"{what} takes integers",
+            got=repr(value)[:80],
+            site=str(user_site()),
+        )
+    return [int(number) for number in numbers]
+
+
 def static_dims(shape: Any, what: str) -> tuple[int, ...]:
     """Returns a shape argument as a tuple of numbers.
 

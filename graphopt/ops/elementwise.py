@@ -582,17 +582,28 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
     """Returns x where the condition holds, else y, elementwise with broadcasting.
 
     Args:
-      condition: bool tensor.
-      x, y: Tensors of one dtype.
+      condition: bool tensor; alone, a tensor of any dtype.
+      x, y: Tensors of one dtype; both or neither.
       name: Name of the op.
+
+    Returns:
+      Without x and y, the indices of the elements that are not 0, `[n, rank]` int64.
+
+    Raises:
+      ValueError: Only one of x and y is given.
+
+    >>> import graphopt as tf
+    >>> tf.where([True, False], [1, 2], [3, 4]).numpy().tolist()
+    [1, 4]
+    >>> tf.where([True, False, True]).numpy().tolist()
+    [[0], [2]]
 
     Source: `tf.where` (version 2).
     """
+    if x is None and y is None:
+        return hooks.operators["where_indices"](condition, name)
     if x is None or y is None:
-        raise NotImplementedError(
-            "tf.where(condition) alone, which returns indices, is not available; "
-            "give x and y."
-        )
+        raise ValueError("x and y must both be non-None or both be None.")
     return call(SELECT, condition, x, y, name=name)
 
 

@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from graphopt.codegen.gathers import STATUS_INDEX
 from graphopt.codegen.kernels import get_kernel
 from graphopt.codegen.rows import STATUS_LABEL
 from graphopt.errors import OpError, fail
 from graphopt.graph.effects import handles_written, variable_of
 from graphopt.graph.graph import Operation
 from graphopt.graph.tensor import GraphTensor
+from graphopt.ops.indexing import reported_index
 from graphopt.ops.nn import label_error
 from graphopt.runtime.interpreter import locate
 from graphopt.runtime.store import VariableStore
@@ -272,6 +274,8 @@ class Executable:
             error = label_error(index, value, classes, op)
             assert isinstance(error, OpError)
             return error
+        if code == STATUS_INDEX and op is not None:
+            return reported_index(op, index, value)
         return fail(OpError, f"A kernel failed with the unknown code {code}", op=op)
 
 

@@ -1,0 +1,248 @@
+"""Square brackets on tensors, and taking tensors apart: split and unstack."""
+
+from __future__ import annotations
+
+import builtins
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphopt import dtypes
+from graphopt.errors import InvalidArgumentError, describe_shapes, fail
+from graphopt.graph.dispatch import call
+from graphopt.graph.hooks import hooks
+from graphopt.graph.provenance import user_site
+from graphopt.graph.tensor import EagerTensor, GraphTensor, Tensor
+from graphopt.ops.creation import constant_value, static_ints
+from graphopt.ops.elementwise import where
+from graphopt.ops.indexing import gather
+from graphopt.ops.masks import boolean_mask
+from graphopt.ops.shaping import expand_dims
+from graphopt.ops.slicing import STRIDED_SLICE, WHOLE, Entry, slice
+
+
+def split(
+    value: Any,
+    num_or_size_splits: Any,
+    axis: Any = 0,
+    num: int | None = None,
+    name: str | None = "split",
+) -> list[Any]:
+    """Cuts a tensor into parts along an axis.
+
+    Args:
+      value: The tensor.
+      num_or_size_splits: How many equal parts, or a list of their sizes, of which one
+        may be -1.
+      axis: The axis.
+      num: The number of sizes, where it cannot be told from them.
+      name: Name of the ops.
+
+    Raises:
+      InvalidArgumentError: The parts do not add up to the dimension.
+
+    >>> import graphopt as tf
+    >>> [part.numpy().tolist() for part in tf.split([1, 2, 3, 4, 5], [2, -1])]
+    [[1, 2], [3, 4, 5]]
+
+    Source: `tf.split`.
+    """
+    value = hooks.convert(value)
+    (along,) = static_ints(axis, "tf.split")
+    rank = value.shape.rank
+    if rank is None:
+        raise NotImplementedError("tf.split of a tensor of unknown rank.")
+    _check_axis(along, value, "split")
+    dim = value.shape[along]
+    parts = static_ints(num_or_size_splits, "tf.split")
+    sizes = parts
+    whole = not isinstance(num_or_size_splits, (list, tuple)) and not np.ndim(
+        constant_value(hooks.convert(num_or_size_splits))  # type: ignore[arg-type]
+    )
+    if whole:
+        if dim is None:
+            raise NotImplementedError("tf.split of a dimension known only in the run.")
+        if parts[0] < 1 or dim % parts[0]:
+            raise _split_error(value, parts, along)
+        sizes = [dim // parts[0]] * parts[0]
+    if sizes.count(-1) == 1 and dim is not None:
+        rest = dim - sum(sizes) - 1
+        sizes = [rest if size == -1 else size for size in sizes]
+    if min(sizes, default=0) < 0 or (dim is not None and sum(sizes) != dim):
+        raise _split_error(value, parts, along)
+    found, start = [], 0
+    for size in sizes:
+        begin, count = [0] * rank, [-1] * rank
+        begin[along], count[along] = start, size
+        found.append(slice(value, begin, count, name=name))
+        start += size
+    return found
+
+
+def _split_error(value: Any, parts: Sequence[int], axis: int) -> Exception:
+    return fail(
+        InvalidArgumentError,
+        "Number of ways to split should evenly divide the split dimension, and sizes "
+        "should add up to it",
+        got=f"{list(parts)} for axis {axis} of {describe_shapes(value)}",
+        site=str(user_site()),
+    )
+
+
+def _check_axis(axis: int, x: Any, what: str) -> None:
+    rank = len(x.shape)
+    if not -rank <= axis < rank:
+        raise fail(
+            InvalidArgumentError,
+            f"The axis of {what} is out of range",
+            got=f"axis {axis} for {describe_shapes(x)}",
+            expected=f"{-rank} to {rank - 1}",
+            site=str(user_site()),
+        )
+
+
+def unstack(
+    value: Any, num: int | None = None, axis: int = 0, name: str | None = "unstack"
+) -> list[Any]:
+    """Takes a tensor apart along an axis; the opposite of `stack`.
+
+    Args:
+      value: The tensor.
+      num: The size of the axis, where it is not known.
+      axis: The axis.
+      name: Name of the ops.
+
+    >>> import graphopt as tf
+    >>> [row.numpy().tolist() for row in tf.unstack([[1, 2], [3, 4]])]
+    [[1, 2], [3, 4]]
+
+    Source: `tf.unstack`.
+    """
+    value = hooks.convert(value)
+    if value.shape.rank is None:
+        raise NotImplementedError("tf.unstack of a tensor of unknown rank.")
+    _check_axis(axis, value, "unstack")
+    count = value.shape[axis] if num is None else num
+    if count is None:
+        raise ValueError(f"Cannot infer argument `num` from shape {value.shape}.")
+    if value.shape[axis] not in (None, count):
+        raise fail(
+            InvalidArgumentError,
+            f"Input shape axis {axis} must equal {count}",
+            got=describe_shapes(value),
+            site=str(user_site()),
+        )
+    before = [WHOLE] * (axis % len(value.shape))
+    return [
+        call(STRIDED_SLICE, value, name=name, key=(*before, i)) for i in range(count)
+    ]
+
+
+# ---- x[...]
+
+
+def getitem(x: Any, key: Any) -> Any:
+    """Returns what square brackets select.
+
+    Args:
+      x: A tensor or variable.
+      key: Numbers, slices, Ellipsis, None, scalar integer tensors, or a tuple of them;
+        or one mask of truth values.
+
+    Raises:
+      TypeError: A key is none of these.
+      InvalidArgumentError: An index is out of bounds.
+
+    >>> import graphopt as tf
+    >>> x = tf.constant([[1, 2, 3], [4, 5, 6]])
+    >>> x[1, ::-1].numpy().tolist(), x[..., 0].numpy().tolist(), x[x > 4].numpy().tolist()
+    ([6, 5, 4], [1, 4], [5, 6])
+
+    Source: `tf.Tensor.__getitem__`.
+    """
+    if _is_mask(key):
+        return boolean_mask(x, key)
+    x = hooks.convert(x)
+    parts = key if isinstance(key, tuple) else (key,)
+    entries: list[Entry] = []
+    for position, part in enumerate(parts):
+        if isinstance(part, builtins.slice):
+            bounds = (_number(b) for b in (part.start, part.stop, part.step))
+            entries.append(tuple(bounds))  # type: ignore[arg-type]
+        elif part is None or part is Ellipsis:
+            entries.append(part)
+        else:
+            number = _integer(part)
+            if number is None:
+                x, number = _at_run_time(x, part, parts, position), 0
+            entries.append(number)
+    return call(STRIDED_SLICE, x, name="strided_slice", key=tuple(entries))
+
+
+def _is_mask(key: Any) -> bool:
+    if isinstance(key, (Tensor, np.ndarray)) or hasattr(key, "_as_tensor"):
+        shape = getattr(key, "shape", ())
+        return bool(key.dtype == np.bool_ or key.dtype == dtypes.bool_) and shape != ()
+    return False
+
+
+def _number(value: Any) -> int | None:
+    if value is None:
+        return None
+    number = _integer(value)
+    if number is None:
+        raise NotImplementedError(
+            "A slice whose bounds only the run decides; use tf.gather with tf.range, or "
+            "a mask."
+        )
+    return number
+
+
+def _integer(value: Any) -> int | None:
+    """Returns an index as a number, or None if only the run decides it."""
+    if hasattr(value, "_as_tensor"):
+        value = value._as_tensor()
+    if isinstance(value, Tensor) and value.dtype.is_integer and not value.shape:
+        known = constant_value(value)
+        return None if known is None else int(known)
+    if not isinstance(value, (bool, np.bool_, GraphTensor, EagerTensor)):
+        if isinstance(value, np.ndarray) and value.ndim:
+            raise _bad_index(value)
+        try:
+            return operator.index(value)
+        except TypeError:
+            pass
+    raise _bad_index(value)
+
+
+def _bad_index(value: Any) -> TypeError:
+    return fail(
+        TypeError,
+        "Only integers, slices (`:`), ellipsis (`...`), tf.newaxis (`None`) and scalar "
+        "tf.int32/tf.int64 tensors are valid indices",
+        got=repr(value)[:80],
+        site=str(user_site()),
+        remedy="tf.gather for a list of indices",
+    )
+
+
+def _at_run_time(x: Any, index: Any, parts: Sequence[Any], position: int) -> Any:
+    """Takes the element that a symbolic index names; its dimension stays, with size 1."""
+    before = parts[:position]
+    axis = sum(part is not None and part is not Ellipsis for part in before)
+    if any(part is Ellipsis for part in before):
+        after = sum(p is not None and p is not Ellipsis for p in parts[position:])
+        axis = len(x.shape) - after
+    if x.shape.unknown_rank or axis >= len(x.shape) or x.shape[axis] is None:
+        raise NotImplementedError(
+            "An index that only the run decides, into a dimension that is not known; "
+            "use tf.gather."
+        )
+    index = hooks.convert(index)
+    wrapped = where(index < 0, index + x.shape[axis], index)
+    return gather(x, expand_dims(wrapped, 0), axis=axis)
+
+
+hooks.operators["getitem"] = getitem
