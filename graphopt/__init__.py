@@ -35,6 +35,7 @@ from graphopt.dtypes import uint8 as uint8
 from graphopt.graph.context import executing_eagerly as executing_eagerly
 from graphopt.graph.graph import Graph as Graph
 from graphopt.graph.graph import Operation as Operation
+from graphopt.graph.indexed_slices import IndexedSlices as IndexedSlices
 from graphopt.graph.shape import TensorShape as TensorShape
 from graphopt.graph.tensor import Tensor as Tensor
 from graphopt.keras import initializers as initializers

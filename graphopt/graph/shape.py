@@ -27,6 +27,8 @@ class TensorShape(tuple[int | None, ...]):
     def __new__(cls, dims: Any = None) -> TensorShape:  # noqa: D102 (the class says it)
         if isinstance(dims, TensorShape):
             return dims
+        if hasattr(dims, "tolist"):
+            dims = dims.tolist()
         if isinstance(dims, SupportsIndex):
             dims = (dims,)
         self = super().__new__(cls, () if dims is None else map(_dimension, dims))

@@ -321,3 +321,6 @@ def _unsorted_call(
 def _at_least_one(count: Any, like: Any) -> Any:
     shape = [-1] + [1] * (len(like.shape) - 1)
     return reshape(maximum(count, ones_like(count)), shape)
+
+
+hooks.operators["add_rows"] = unsorted_segment_sum

@@ -17,7 +17,9 @@ from graphopt.graph.context import get_default_graph
 from graphopt.graph.dispatch import safe_cast
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.hooks import hooks
+from graphopt.graph.indexed_slices import IndexedSlices, IndexedSlicesValue
 from graphopt.graph.tensor import EagerTensor, GraphTensor
+from graphopt.ops.creation import constant
 from graphopt.runtime.names import get_default_session, local
 from graphopt.runtime.runner import Runner
 from graphopt.runtime.store import VariableStore
@@ -307,6 +309,7 @@ def parse_fetches(graph: Graph, fetches: Any) -> Fetch:
       TypeError: Something in it can never be fetched.
       ValueError: It is not an element of the graph.
     """
+    fetches = nest.map_structure(_expand_slices, fetches)
     leaves = nest.flatten(fetches)
     tensors: dict[GraphTensor, int] = {}
     targets: dict[Operation, None] = {}
@@ -328,6 +331,18 @@ def parse_fetches(graph: Graph, fetches: Any) -> Fetch:
     if not nest.is_nested(fetches):
         return Fetch(tuple(tensors), tuple(targets), lambda values: values[0][()])
     return Fetch(tuple(tensors), tuple(targets), rebuild)
+
+
+def _expand_slices(leaf: Any) -> Any:
+    """Fetching IndexedSlices gives their parts."""
+    if not isinstance(leaf, IndexedSlices):
+        return leaf
+    if leaf.dense_shape is None:
+        return IndexedSlicesValue(leaf.values, leaf.indices, [])
+    if not isinstance(leaf.dense_shape, GraphTensor):
+        # Kept, so that a second fetch adds nothing to the graph.
+        leaf.dense_shape = constant(np.array(leaf.dense_shape, np.int64))
+    return IndexedSlicesValue(leaf.values, leaf.indices, leaf.dense_shape)
 
 
 def _fetch_element(graph: Graph, leaf: Any) -> GraphTensor | Operation:

@@ -154,7 +154,7 @@ def check_derivative(spec, sample, arrays, order):
     def first(x):
         _, _, grads = slope(x)
         return sum(
-            float(np.sum(g.numpy() * directions[i]))
+            float(tf.reduce_sum(g * directions[i]))
             for i, g in zip(wrt, grads, strict=True)
             if g is not None
         )
@@ -178,7 +178,7 @@ def check_derivative(spec, sample, arrays, order):
             total = sum(total[1:], total[0])
         grads = outer.gradient(total, watched)
         return sum(
-            float(np.sum(g.numpy() * directions[i]))
+            float(tf.reduce_sum(g * directions[i]))
             for i, g in zip(wrt, grads, strict=True)
             if g is not None
         )

@@ -16,11 +16,7 @@ import pytest
 import graphopt as tf
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-CASES = [
-    case
-    for case in json.loads((GOLDEN / "optimizers.json").read_text())["cases"]
-    if "sparse" not in case["id"]
-]
+CASES = json.loads((GOLDEN / "optimizers.json").read_text())["cases"]
 ARRAYS = dict(np.load(GOLDEN / "optimizers.npz"))
 CONSTRAINTS = {
     None: None,

@@ -22,6 +22,7 @@ from graphopt.errors import GraphoptWarning
 from graphopt.graph import nest
 from graphopt.graph.context import building_graph, get_default_graph
 from graphopt.graph.hooks import hooks
+from graphopt.graph.indexed_slices import IndexedSlices
 from graphopt.keras.optimizers.checks import (
     ALLOWED_KEYWORDS,
     CLIPS,
@@ -42,7 +43,18 @@ from graphopt.keras.optimizers.schedules import (
     deserialize,
 )
 from graphopt.ops.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
-from graphopt.ops.elementwise import cast
+from graphopt.ops.creation import ones_like
+from graphopt.ops.duplicates import (
+    checked_indices,
+    first_occurrence,
+    sum_duplicates,
+)
+from graphopt.ops.elementwise import cast, equal, where
+from graphopt.ops.indexing import gather
+from graphopt.ops.masks import boolean_mask
+from graphopt.ops.scan import cumsum
+from graphopt.ops.segments import unsorted_segment_sum
+from graphopt.ops.shaping import reshape
 from graphopt.ops.state import group, no_op
 from graphopt.runtime.names import name_scope
 from graphopt.runtime.variable import Variable
@@ -557,34 +569,109 @@ class Optimizer(Hyperparameters):
         self, grad: Any, handle: Variable, apply_state: dict[Any, Any] | None = None
     ) -> Any:
         """Updates one variable with a dense gradient; a hook for subclasses."""
-        key = (handle.device, handle.dtype)
+        return self._update_variable(handle, grad, apply_state)
+
+    def _resource_apply_sparse_duplicate_indices(
+        self, grad: Any, handle: Variable, indices: Any, **kwargs: Any
+    ) -> Any:
+        """Updates rows of one variable, where indices may be equal; a hook.
+
+        Args:
+          grad: `[n, ...]`, the rows of the gradient.
+          handle: The variable.
+          indices: `[n]`, which rows they are.
+          **kwargs: `apply_state`.
+        """
+        values, unique = _unique_rows(grad, indices, int(handle.shape[0] or 0))
+        return self._resource_apply_sparse(values, handle, unique, **kwargs)
+
+    def _resource_apply_sparse(
+        self, grad: Any, handle: Variable, indices: Any, apply_state: Any = None
+    ) -> Any:
+        """Updates rows of one variable, each listed once; a hook for subclasses."""
+        raise NotImplementedError("Must be implemented in subclasses.")
+
+    def _resource_scatter_add(self, x: Variable, i: Any, v: Any) -> Any:
+        """Adds to rows of a variable; for the hooks of subclasses."""
+        return x.scatter_add(IndexedSlices(v, i, x.shape))
+
+    def _resource_scatter_update(self, x: Variable, i: Any, v: Any) -> Any:
+        """Sets rows of a variable; for the hooks of subclasses."""
+        return x.scatter_update(IndexedSlices(v, i, x.shape))
+
+    def _apply_sparse(
+        self, grad: IndexedSlices, var: Variable, apply_state: dict[Any, Any]
+    ) -> Any:
+        """Updates with a sparse gradient, by the same equation as with a dense one."""
+        cls, base = type(self), Optimizer
+        if (
+            cls._resource_apply_sparse is not base._resource_apply_sparse
+            or cls._resource_apply_sparse_duplicate_indices
+            is not base._resource_apply_sparse_duplicate_indices
+        ):
+            return self._resource_apply_sparse_duplicate_indices(
+                grad.values, var, grad.indices, apply_state=apply_state
+            )
+        count = int(var.shape[0] or 0)
+        indices = checked_indices(grad.indices, count)
+        values = grad.values
+        if self.sparse_rows == "touched":
+            rows = sum_duplicates(values, indices, count)
+            return self._update_variable(var, rows, apply_state, indices)
+        dense = unsorted_segment_sum(values, indices, count)
+        touched = None
+        if self.sparse_rows == "all slots":
+            named = unsorted_segment_sum(ones_like(indices), indices, count) > 0
+            touched = reshape(named, [count] + [1] * (len(var.shape) - 1))
+        return self._update_variable(var, dense, apply_state, touched=touched)
+
+    def _update_variable(
+        self,
+        var: Variable,
+        grad: Any,
+        apply_state: dict[Any, Any] | None,
+        indices: Any = None,
+        touched: Any = None,
+    ) -> Any:
+        """Puts the equation to work on a variable and its slots.
+
+        Args:
+          var: The variable.
+          grad: Its gradient, or the rows of it that `indices` name.
+          apply_state: What `_prepare` returned.
+          indices: The rows to work on; all if None.
+          touched: Which rows of the variable itself change; all if None.
+        """
+        key = (var.device, var.dtype)
         if apply_state is None or key not in apply_state:
-            apply_state = self._prepare([handle])
-        state = {
-            k: v for k, v in apply_state[key].items() if k in self._coefficient_names()
-        }
-        slots = {
-            name: self.get_slot(handle, name).read_value(in_order=True)
-            for name in self._slot_initializers()
-        }
-        value = handle.read_value(in_order=True)
-        new_value, new_slots = self.update(value, grad, **slots, **state)
-        done = [
-            self.get_slot(handle, slot).assign(new, read_value=False)
-            for slot, new in new_slots.items()
-        ]
-        done.append(handle.assign(new_value, read_value=False))
+            apply_state = self._prepare([var])
+        names = self._coefficient_names()
+        state = {k: v for k, v in apply_state[key].items() if k in names}
+
+        def read(variable: Variable) -> Any:
+            value = variable.read_value(in_order=True)
+            return value if indices is None else gather(value, indices)
+
+        def write(variable: Variable, value: Any) -> Any:
+            if indices is None:
+                return variable.assign(value, read_value=False)
+            return variable.scatter_update(
+                IndexedSlices(value, indices, variable.shape), read_value=False
+            )
+
+        slots = {name: self.get_slot(var, name) for name in self._slot_initializers()}
+        w = read(var)
+        before = {name: read(slot) for name, slot in slots.items()}
+        new_value, new_slots = self.update(w, grad, **before, **state)
+        if touched is not None:
+            new_value = where(touched, new_value, w)
+        done = [write(slots[name], value) for name, value in new_slots.items()]
+        done.append(write(var, new_value))
         return group(*done) if building_graph() is not None else None
 
     def _coefficient_names(self) -> tuple[str, ...]:
         code = self.update.__code__
         return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-
-    def _resource_apply_sparse(
-        self, grad: Any, handle: Variable, indices: Any, apply_state: Any = None
-    ) -> Any:
-        """Updates rows of one variable; a hook for subclasses."""
-        raise NotImplementedError("Must be implemented in subclasses.")
 
     def _apply_all(
         self, pairs: GradsAndVars, name: str, apply_state: dict[Any, Any]
@@ -607,7 +694,10 @@ class Optimizer(Hyperparameters):
         return train_op
 
     def _apply_one(self, grad: Any, var: Variable, apply_state: dict[Any, Any]) -> Any:
-        done = self._resource_apply_dense(grad, var, apply_state)
+        if isinstance(grad, IndexedSlices):
+            done = self._apply_sparse(grad, var, apply_state)
+        else:
+            done = self._resource_apply_dense(grad, var, apply_state)
         if var.constraint is None:
             return done
         graph = building_graph()
@@ -615,3 +705,12 @@ class Optimizer(Hyperparameters):
             return var.assign(var.constraint(var))
         with graph.control_dependencies([done] if done is not None else []):
             return var.assign(var.constraint(var.read_value()), read_value=False)
+
+
+def _unique_rows(values: Any, indices: Any, limit: int) -> tuple[Any, Any]:
+    """Sums the rows with equal indices; how many are left depends on the data."""
+    indices = checked_indices(indices, limit)
+    first = first_occurrence(indices, limit)
+    is_first = equal(first, cumsum(ones_like(first)) - 1)
+    sums = sum_duplicates(values, indices, limit)
+    return boolean_mask(sums, is_first), boolean_mask(indices, is_first)

@@ -12,6 +12,7 @@ import numpy as np
 from graphopt.errors import GraphoptWarning, InvalidArgumentError, describe_shapes, fail
 from graphopt.graph import nest
 from graphopt.graph.hooks import hooks
+from graphopt.graph.indexed_slices import IndexedSlices
 from graphopt.graph.tensor import EagerTensor, GraphTensor, Tensor
 from graphopt.runtime.variable import Variable
 
@@ -170,12 +171,7 @@ def check_pairs(grads_and_vars: Iterable[tuple[Any, Variable]]) -> GradsAndVars:
 
 
 def _checked_gradient(grad: Any, var: Variable) -> Any:
-    if hasattr(grad, "indices") and hasattr(grad, "values"):
-        raise NotImplementedError(
-            f"Sparse gradients (for {var.name!r}) are not available; use "
-            "tf.convert_to_tensor on the gradient."
-        )
-    if not isinstance(grad, (GraphTensor, EagerTensor)):
+    if not isinstance(grad, (GraphTensor, EagerTensor, IndexedSlices)):
         grad = hooks.convert(grad, dtype_hint=var.dtype)
     if grad.dtype is not var.dtype or not grad.shape.is_compatible_with(var.shape):
         raise fail(

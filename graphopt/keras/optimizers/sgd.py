@@ -40,6 +40,8 @@ class SGD(Optimizer):
     Source: `tf.keras.optimizers.SGD`; Sutskever et al. 2013 for Nesterov's momentum.
     """
 
+    sparse_rows = "touched"
+
     def __init__(
         self,
         learning_rate: Any = 0.01,
