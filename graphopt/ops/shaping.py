@@ -24,7 +24,7 @@ from graphopt.graph.opspec import (
 )
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
-from graphopt.graph.tensor import Tensor
+from graphopt.graph.tensor import GraphTensor, Tensor
 from graphopt.ops.creation import constant_value
 
 
@@ -146,6 +146,8 @@ def reshape(tensor: Any, shape: Any, name: str | None = None) -> Any:
     Source: `tf.reshape`.
     """
     dims = _dims_or_minus_one(shape)
+    if dims.count(-1) == 2 and isinstance(shape, (list, tuple)):
+        _divide_by_own_dimension(tensor, shape, dims)
     if dims.count(-1) > 1 or any(dim < -1 for dim in dims):
         raise fail(
             InvalidArgumentError,
@@ -154,6 +156,27 @@ def reshape(tensor: Any, shape: Any, name: str | None = None) -> Any:
             site=str(user_site()),
         )
     return call(RESHAPE, tensor, name=name, shape=tuple(dims))
+
+
+def _divide_by_own_dimension(
+    tensor: Any, shape: Sequence[Any], dims: list[int]
+) -> None:
+    """Works out the -1 of `reshape(x, [tf.shape(x)[0], -1])`, if the rest is known."""
+    opens = [i for i, p in enumerate(shape) if isinstance(p, int) and p == -1]
+    for part in shape:
+        if not isinstance(part, GraphTensor) or part.op.type != "StridedSlice":
+            continue
+        source, key = part.op.inputs[0].op, part.op.attrs["key"]
+        if source.type != "Shape" or source.inputs[0] is not tensor or len(key) != 1:
+            continue
+        if not isinstance(key[0], int) or not opens:
+            continue
+        at = key[0] % len(tensor.shape)
+        rest = [d for i, d in enumerate(tensor.shape) if i != at and d is not None]
+        size, known = math.prod(rest), math.prod(d for d in dims if d >= 0)
+        if len(rest) == len(tensor.shape) - 1 and known and size % known == 0:
+            dims[opens[0]] = size // known
+            return
 
 
 def _dims_or_minus_one(shape: Any) -> list[int]:
