@@ -33,7 +33,6 @@ FAMILIES: Final[dict[str, Callable[[Operation, str], Lowered]]] = {
     "gather_grad": lambda op, _: gathers.lower_gather_grad(op),
     "gather_nd": lambda op, _: gathers.lower_gather_nd(op),
     "matmul": lambda op, _: _lower_matmul(op),
-    "no_op": lambda op, _: Lowered(),
     "pad": lambda op, _: slices.lower_pad(op),
     "reduce": lower_reduce,
     "roll": lambda op, _: slices.lower_roll(op),
@@ -44,9 +43,11 @@ FAMILIES: Final[dict[str, Callable[[Operation, str], Lowered]]] = {
     "set_diag": lambda op, _: slices.lower_set_diag(op),
     "slice": lambda op, _: slices.lower_slice(op),
     "slice_grad": lambda op, _: slices.lower_slice_grad(op),
+    "split": lambda op, _: slices.lower_split(op),
     "tile": lambda op, _: slices.lower_tile(op),
     "tile_sum": lambda op, _: slices.lower_tile_sum(op),
     "transpose": lambda op, _: copies.lower_transpose(op),
+    "unpack": lambda op, _: slices.lower_unpack(op),
 }
 
 

@@ -25,6 +25,20 @@ def test_place_of_the_extreme(axis, kind):
     )
 
 
+@pytest.mark.parametrize("n", [1, 7, 8, 9, 30, 300])
+@pytest.mark.parametrize("kind", ["argmax", "argmin"])
+def test_place_of_the_extreme_in_rows_of_any_length(n, kind):
+    rng = np.random.default_rng(n)
+    x = rng.integers(-9, 9, (40, n)).astype(np.float64)
+    x[rng.random(x.shape) < 1 / n / 2] = np.nan
+    x[x == 3] = np.inf
+    x[x == -3] = -np.inf
+    x[x == 0] *= rng.choice([-1.0, 1.0], np.count_nonzero(x == 0))
+    for axis in (0, 1):
+        want = getattr(np, kind)(x, axis)
+        assert_everywhere(lambda x: getattr(tf, kind)(x, axis), [x], want)
+
+
 def test_argmax_of_nothing():
     with pytest.raises(tf.errors.InvalidArgumentError, match="is empty"):
         tf.argmax(tf.zeros([2, 0]), axis=1)
@@ -91,6 +105,18 @@ def test_masks_whose_size_only_the_run_knows():
     )
     assert_everywhere(tf.where, [mask], np.argwhere(mask))
     assert_everywhere(lambda x: tf.where(x), [X], np.argwhere(X))
+
+
+def test_the_plan_says_which_op_has_no_fixed_size():
+    with tf.Graph().as_default(), config(jit="always"):
+        x = tf.compat.v1.placeholder(tf.float32, [3])
+        y = tf.reduce_sum(tf.where(x > 0, name="places"))
+        with tf.compat.v1.Session() as session:
+            assert session.run(y, {x: [1, -2, 3]}) == 2
+            (runner,) = session._runners.values()
+            (plan,) = runner.plans.values()
+    assert plan.executable is None
+    assert plan.schedule.interpreted.startswith("places (Where) has a size")
 
 
 def test_a_constant_mask_has_a_known_size():
