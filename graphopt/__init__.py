@@ -41,6 +41,7 @@ from graphopt.graph.tensor import Tensor as Tensor
 from graphopt.keras import initializers as initializers
 from graphopt.keras import losses as losses
 from graphopt.keras import optimizers as optimizers
+from graphopt.ops import subscripts as _subscripts
 from graphopt.ops.clipping import clip_by_global_norm as clip_by_global_norm
 from graphopt.ops.clipping import clip_by_norm as clip_by_norm
 from graphopt.ops.clipping import clip_by_value as clip_by_value
@@ -135,10 +136,10 @@ from graphopt.ops.shaping import stop_gradient as stop_gradient
 from graphopt.ops.shaping import transpose as transpose
 from graphopt.ops.slicing import slice as slice
 from graphopt.ops.slicing import strided_slice as strided_slice
+from graphopt.ops.splitting import split as split
+from graphopt.ops.splitting import unstack as unstack
 from graphopt.ops.state import group as group
 from graphopt.ops.state import no_op as no_op
-from graphopt.ops.subscripts import split as split
-from graphopt.ops.subscripts import unstack as unstack
 from graphopt.runtime import eager as _eager
 from graphopt.runtime.collections import control_dependencies as control_dependencies
 from graphopt.runtime.collections import device as device

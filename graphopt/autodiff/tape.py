@@ -15,6 +15,7 @@ from graphopt.autodiff.gradients import (
     fill_unconnected,
     seed_for,
     source_of,
+    target_of,
 )
 from graphopt.graph import nest
 from graphopt.graph.context import modes
@@ -174,14 +175,15 @@ class GradientTape:
         output_gradients: Any = None,
         unconnected_gradients: Any = UnconnectedGradients.NONE,
     ) -> Any:
-        targets = [hooks.convert(t) for t in nest.flatten(target)]
+        flat_targets = nest.flatten(target)
+        targets = [target_of(t) for t in flat_targets]
         given = None
         if output_gradients is not None:
             nested = nest.is_nested(target)
             given = nest.flatten(output_gradients) if nested else [output_gradients]
         seeds = [
             seed_for(t, None if given is None else given[i])
-            for i, t in enumerate(targets)
+            for i, t in enumerate(flat_targets)
         ]
         flat = [source_of(s) for s in nest.flatten(sources)]
         live = [s for s in flat if id(s) in self._watched]

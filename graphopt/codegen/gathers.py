@@ -27,24 +27,26 @@ _GATHER = """def kernel(args, lo, hi):
     count = args[4]
     inner = args[5]
     n = args[6]
-    group = lo // count
-    position = lo - group * count
-    for row in range(lo, hi):
-        batch = group // outer
-        at = batch * count + position
-        taken = int64(index[at])
-        if (taken < 0) | (taken >= n):
-            report_status(args[7], 2, args[8], at, taken)
-            return
-        a = (group * n + taken) * inner
-        b = row * inner
-        for c in range(inner):
-            y[b + c] = x[a + c]
-        position += 1
-        if position == count:
-            position = 0
-            group += 1
+    row = lo
+    while row < hi:
+        group = row // count
+        first = (group // outer) * count
+        start = row - group * count
+        base = group * n * inner
+        stop = min(count, start + hi - row)
+        for position in range(start, stop):
+            taken = int64(index[first + position])
+            if (taken < 0) | (taken >= n):
+                report_status(args[7], 2, args[8], first + position, taken)
+                return
+{move}
+            row += 1
 """
+_MOVE_ONE = "            y[row] = x[base + taken]"
+_MOVE_ROW = """            a = base + taken * inner
+            b = row * inner
+            for c in range(inner):
+                y[b + c] = x[a + c]"""
 _SEGMENTS = """def kernel(args, lo, hi):
     x = pointer_{t}(args[0])
     index = pointer_{i}(args[1])
@@ -137,7 +139,11 @@ def lower_gather(op: Operation) -> Lowered:
     # Without columns nothing is moved, but the indices are checked all the same.
     if not rows:
         return Lowered()
-    source = _GATHER.format(t=moved_type(params.dtype.size), i=indices.dtype.name)
+    source = _GATHER.format(
+        t=moved_type(params.dtype.size),
+        i=indices.dtype.name,
+        move=_MOVE_ONE if inner == 1 else _MOVE_ROW,
+    )
     arguments: tuple[Argument, ...] = (
         Word("input", 0),
         Word("input", 1),

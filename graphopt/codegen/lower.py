@@ -28,7 +28,6 @@ FAMILIES: Final[dict[str, Callable[[Operation, str], Lowered]]] = {
     "checked_indices": lambda op, _: duplicates.lower_checked_indices(op),
     "concat": copies.lower_concat,
     "copy_all": lambda op, _: copies.lower_copy_all(op),
-    "concat_slice": lambda op, _: copies.lower_concat_slice(op),
     "diag": lambda op, _: slices.lower_diag(op),
     "diag_part": lambda op, _: slices.lower_diag_part(op),
     "first_occurrence": lambda op, _: duplicates.lower_first_occurrence(op),
@@ -36,7 +35,6 @@ FAMILIES: Final[dict[str, Callable[[Operation, str], Lowered]]] = {
     "gather_grad": lambda op, _: gathers.lower_gather_grad(op),
     "gather_nd": lambda op, _: gathers.lower_gather_nd(op),
     "matmul": lambda op, _: _lower_matmul(op),
-    "no_op": lambda op, _: Lowered(),
     "pad": lambda op, _: slices.lower_pad(op),
     "reduce": lower_reduce,
     "resource_scatter": duplicates.lower_resource_scatter,
@@ -48,10 +46,13 @@ FAMILIES: Final[dict[str, Callable[[Operation, str], Lowered]]] = {
     "set_diag": lambda op, _: slices.lower_set_diag(op),
     "slice": lambda op, _: slices.lower_slice(op),
     "slice_grad": lambda op, _: slices.lower_slice_grad(op),
+    "split_like": lambda op, _: copies.lower_split_like(op),
+    "split": lambda op, _: slices.lower_split(op),
     "sum_duplicates": lambda op, _: duplicates.lower_sum_duplicates(op),
     "tile": lambda op, _: slices.lower_tile(op),
     "tile_sum": lambda op, _: slices.lower_tile_sum(op),
     "transpose": lambda op, _: copies.lower_transpose(op),
+    "unpack": lambda op, _: slices.lower_unpack(op),
 }
 
 

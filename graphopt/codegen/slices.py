@@ -22,6 +22,7 @@ from graphopt.dtypes import DType
 from graphopt.graph.graph import Operation
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.slicing import View, slice_view, view_of
+from graphopt.ops.splitting import part_sizes
 from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
 
 FILL_PIECE = 1 << 12
@@ -72,6 +73,7 @@ def move_calls(
     x_offset: int = 0,
     y_offset: int = 0,
     index: int = 0,
+    target: int = 0,
 ) -> tuple[Call, ...]:
     """Returns the call that moves one block; none if it is empty.
 
@@ -81,6 +83,7 @@ def move_calls(
       x_strides, y_strides: Where it is read and written, in elements.
       x_offset, y_offset: Where its first element is, in elements.
       index: Which input it is read from.
+      target: Which output it is written to.
     """
     if 0 in sizes:
         return ()
@@ -90,7 +93,7 @@ def move_calls(
     request = KernelRequest("move", _move_source(name, rank, together))
     arguments: tuple[Argument, ...] = (
         Word("input", index, x_offset * dtype.size),
-        Word("output", 0, y_offset * dtype.size),
+        Word("output", target, y_offset * dtype.size),
         *sizes,
         *x_strides,
         *y_strides,
@@ -187,6 +190,42 @@ def lower_slice_grad(op: Operation) -> Lowered:
         else move_calls(out.dtype, sizes, strides_of(sizes), strides, 0, offset)
     )
     return Lowered((*fill_calls(out), *calls))
+
+
+def lower_split(op: Operation) -> Lowered:
+    """Returns one call for each part."""
+    x = op.inputs[0]
+    dims, strides = dims_of(x), strides_of(dims_of(x))
+    axis = op.attrs["axis"] % len(dims)
+    sizes = part_sizes(dims[axis], op.attrs["sizes"])
+    calls: list[Call] = []
+    start = 0
+    for target, size in enumerate(int(part or 0) for part in sizes):
+        part = [*dims[:axis], size, *dims[axis + 1 :]]
+        calls += move_calls(
+            x.dtype,
+            part,
+            strides,
+            strides_of(part),
+            start * strides[axis],
+            target=target,
+        )
+        start += size
+    return Lowered(tuple(calls))
+
+
+def lower_unpack(op: Operation) -> Lowered:
+    """Returns one call for each element along the axis."""
+    x = op.inputs[0]
+    dims, strides = dims_of(x), strides_of(dims_of(x))
+    axis = op.attrs["axis"] % len(dims)
+    part = dims[:axis] + dims[axis + 1 :]
+    apart = strides[:axis] + strides[axis + 1 :]
+    calls: list[Call] = []
+    for target in range(len(op.outputs)):
+        at = target * strides[axis]
+        calls += move_calls(x.dtype, part, apart, strides_of(part), at, target=target)
+    return Lowered(tuple(calls))
 
 
 # ---- padding, tiling, rolling

@@ -183,6 +183,9 @@ class Graph:
         if self._scope:
             name = f"{self._scope}/{name}"
         key = name.lower()
+        if key == name:
+            # One string for both, of which a large graph has very many.
+            key = name
         count = self._names_in_use.get(key, 0)
         if mark_as_used:
             self._names_in_use[key] = count + 1

@@ -147,7 +147,7 @@ class OpSpec:
       samples: Makes the samples of the contract tests.
       errors: Makes the inputs that must be refused.
       effect: What it does besides computing.
-      outputs: The number of outputs.
+      outputs: The number of outputs; -1 if the attributes decide, at least two.
       kernel_inputs: The inputs whose elements the kernel reads, where the others give
         only their shape; by default all.
     """

@@ -268,13 +268,33 @@ def constant_value(tensor: Any) -> NDArray[Any] | None:
     if isinstance(tensor, EagerTensor):
         return tensor.array
     if isinstance(tensor, GraphTensor):
-        if tensor.op.spec is CONST:
-            value: NDArray[Any] = tensor.op.attrs["value"]
-            return value
-        if tensor.op.spec is SHAPE and tensor.op.inputs[0].shape.is_fully_defined():
-            return np.array(tensor.op.inputs[0].shape, tensor.dtype.numpy)
-        return None
+        return _symbolic_value(tensor)
     return np.asarray(tensor)
+
+
+def _symbolic_value(tensor: GraphTensor) -> NDArray[Any] | None:
+    """Follows slices up to a constant, or a shape of which the slice may be known."""
+    keys = []
+    source = tensor
+    while source.op.type == "StridedSlice":
+        keys.append(numpy_key(source.op.attrs["key"]))
+        source = source.op.inputs[0]
+    if source.op.spec is CONST:
+        value: NDArray[Any] = source.op.attrs["value"]
+    elif source.op.spec is SHAPE and not source.op.inputs[0].shape.unknown_rank:
+        value = np.array(tuple(source.op.inputs[0].shape), object)
+    else:
+        return None
+    for key in reversed(keys):
+        value = np.asarray(value[key])
+    if value.dtype == object and any(dim is None for dim in value.flat):
+        return None
+    return value.astype(tensor.dtype.numpy, copy=False)
+
+
+def numpy_key(key: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Returns the key of a StridedSlice as NumPy takes it: triples become slices."""
+    return tuple(slice(*entry) if isinstance(entry, tuple) else entry for entry in key)
 
 
 def static_ints(value: Any, what: str) -> list[int]:

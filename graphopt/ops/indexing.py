@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphopt import dtypes
-from graphopt.dtypes import DType
+from graphopt.dtypes import DType, as_dtype
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
@@ -379,8 +379,9 @@ def one_hot(
     values = [v for v in (on_value, off_value) if v is not None]
     if dtype is None:
         dtype = hooks.convert(values[0]).dtype if values else dtypes.float32
-    on = hooks.convert(1 if on_value is None else on_value, dtype=dtype)
-    off = hooks.convert(0 if off_value is None else off_value, dtype=dtype)
+    kind = as_dtype(dtype).numpy.type
+    on = hooks.convert(kind(1) if on_value is None else on_value, dtype=dtype)
+    off = hooks.convert(kind(0) if off_value is None else off_value, dtype=dtype)
     if indices.dtype.size < 4:
         indices = cast(indices, dtypes.int32)
     rank = len(indices.shape)

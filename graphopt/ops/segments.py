@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphopt.dtypes import DType
+from graphopt.dtypes import DType, float64
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
@@ -248,9 +248,7 @@ def segment_mean(data: Any, segment_ids: Any, name: str | None = None) -> Any:
     """
     data, ids = hooks.convert(data), hooks.convert(segment_ids)
     total = segment_sum(data, ids, name=name)
-    return total / _at_least_one(
-        segment_sum(cast(ones_like(ids), data.dtype), ids), total
-    )
+    return _mean(total, segment_sum(ones_like(ids), ids))
 
 
 def unsorted_segment_sum(
@@ -307,8 +305,7 @@ def unsorted_segment_mean(
     """
     data, ids = hooks.convert(data), hooks.convert(segment_ids)
     total = unsorted_segment_sum(data, ids, num_segments, name)
-    ones = cast(ones_like(ids), data.dtype)
-    return total / _at_least_one(unsorted_segment_sum(ones, ids, num_segments), total)
+    return _mean(total, unsorted_segment_sum(ones_like(ids), ids, num_segments))
 
 
 def _unsorted_call(
@@ -318,9 +315,13 @@ def _unsorted_call(
     return call(spec, data, ids, name=name, num_segments=count)
 
 
-def _at_least_one(count: Any, like: Any) -> Any:
-    shape = [-1] + [1] * (len(like.shape) - 1)
-    return reshape(maximum(count, ones_like(count)), shape)
+def _mean(total: Any, count: Any) -> Any:
+    """Divides each row by how many went into it; integers round towards zero."""
+    shape = [-1] + [1] * (len(total.shape) - 1)
+    count = reshape(maximum(count, ones_like(count)), shape)
+    if total.dtype.is_floating:
+        return total / cast(count, total.dtype)
+    return cast(cast(total, float64) / cast(count, float64), total.dtype)
 
 
 hooks.operators["add_rows"] = unsorted_segment_sum

@@ -22,7 +22,7 @@ from graphopt.graph.dispatch import call
 from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
-from graphopt.ops.creation import static_ints
+from graphopt.ops.creation import numpy_key, static_ints
 
 Range = tuple[int | None, int | None, int | None]
 Entry = int | Range | EllipsisType | None
@@ -119,11 +119,6 @@ def _element_of(dim: int | None, index: int, axis: int) -> int:
             site=str(user_site()),
         )
     return index + dim if index < 0 else index
-
-
-def numpy_key(key: Key) -> tuple[Any, ...]:
-    """Returns a key as NumPy takes it."""
-    return tuple(builtins.slice(*e) if isinstance(e, tuple) else e for e in key)
 
 
 # ---- StridedSlice, Slice, and their gradient

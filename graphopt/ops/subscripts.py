@@ -1,4 +1,4 @@
-"""Square brackets on tensors, and taking tensors apart: split and unstack."""
+"""Square brackets on tensors and variables."""
 
 from __future__ import annotations
 
@@ -10,137 +10,17 @@ from typing import Any
 import numpy as np
 
 from graphopt import dtypes
-from graphopt.errors import InvalidArgumentError, describe_shapes, fail
+from graphopt.errors import fail
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import EagerTensor, GraphTensor, Tensor
-from graphopt.ops.creation import constant_value, static_ints
+from graphopt.ops.creation import constant_value
 from graphopt.ops.elementwise import where
 from graphopt.ops.indexing import gather
 from graphopt.ops.masks import boolean_mask
 from graphopt.ops.shaping import expand_dims
-from graphopt.ops.slicing import STRIDED_SLICE, WHOLE, Entry, slice
-
-
-def split(
-    value: Any,
-    num_or_size_splits: Any,
-    axis: Any = 0,
-    num: int | None = None,
-    name: str | None = "split",
-) -> list[Any]:
-    """Cuts a tensor into parts along an axis.
-
-    Args:
-      value: The tensor.
-      num_or_size_splits: How many equal parts, or a list of their sizes, of which one
-        may be -1.
-      axis: The axis.
-      num: The number of sizes, where it cannot be told from them.
-      name: Name of the ops.
-
-    Raises:
-      InvalidArgumentError: The parts do not add up to the dimension.
-
-    >>> import graphopt as tf
-    >>> [part.numpy().tolist() for part in tf.split([1, 2, 3, 4, 5], [2, -1])]
-    [[1, 2], [3, 4, 5]]
-
-    Source: `tf.split`.
-    """
-    value = hooks.convert(value)
-    (along,) = static_ints(axis, "tf.split")
-    rank = value.shape.rank
-    if rank is None:
-        raise NotImplementedError("tf.split of a tensor of unknown rank.")
-    _check_axis(along, value, "split")
-    dim = value.shape[along]
-    parts = static_ints(num_or_size_splits, "tf.split")
-    sizes = parts
-    whole = not isinstance(num_or_size_splits, (list, tuple)) and not np.ndim(
-        constant_value(hooks.convert(num_or_size_splits))  # type: ignore[arg-type]
-    )
-    if whole:
-        if dim is None:
-            raise NotImplementedError("tf.split of a dimension known only in the run.")
-        if parts[0] < 1 or dim % parts[0]:
-            raise _split_error(value, parts, along)
-        sizes = [dim // parts[0]] * parts[0]
-    if sizes.count(-1) == 1 and dim is not None:
-        rest = dim - sum(sizes) - 1
-        sizes = [rest if size == -1 else size for size in sizes]
-    if min(sizes, default=0) < 0 or (dim is not None and sum(sizes) != dim):
-        raise _split_error(value, parts, along)
-    found, start = [], 0
-    for size in sizes:
-        begin, count = [0] * rank, [-1] * rank
-        begin[along], count[along] = start, size
-        found.append(slice(value, begin, count, name=name))
-        start += size
-    return found
-
-
-def _split_error(value: Any, parts: Sequence[int], axis: int) -> Exception:
-    return fail(
-        InvalidArgumentError,
-        "Number of ways to split should evenly divide the split dimension, and sizes "
-        "should add up to it",
-        got=f"{list(parts)} for axis {axis} of {describe_shapes(value)}",
-        site=str(user_site()),
-    )
-
-
-def _check_axis(axis: int, x: Any, what: str) -> None:
-    rank = len(x.shape)
-    if not -rank <= axis < rank:
-        raise fail(
-            InvalidArgumentError,
-            f"The axis of {what} is out of range",
-            got=f"axis {axis} for {describe_shapes(x)}",
-            expected=f"{-rank} to {rank - 1}",
-            site=str(user_site()),
-        )
-
-
-def unstack(
-    value: Any, num: int | None = None, axis: int = 0, name: str | None = "unstack"
-) -> list[Any]:
-    """Takes a tensor apart along an axis; the opposite of `stack`.
-
-    Args:
-      value: The tensor.
-      num: The size of the axis, where it is not known.
-      axis: The axis.
-      name: Name of the ops.
-
-    >>> import graphopt as tf
-    >>> [row.numpy().tolist() for row in tf.unstack([[1, 2], [3, 4]])]
-    [[1, 2], [3, 4]]
-
-    Source: `tf.unstack`.
-    """
-    value = hooks.convert(value)
-    if value.shape.rank is None:
-        raise NotImplementedError("tf.unstack of a tensor of unknown rank.")
-    _check_axis(axis, value, "unstack")
-    count = value.shape[axis] if num is None else num
-    if count is None:
-        raise ValueError(f"Cannot infer argument `num` from shape {value.shape}.")
-    if value.shape[axis] not in (None, count):
-        raise fail(
-            InvalidArgumentError,
-            f"Input shape axis {axis} must equal {count}",
-            got=describe_shapes(value),
-            site=str(user_site()),
-        )
-    before = [WHOLE] * (axis % len(value.shape))
-    return [
-        call(STRIDED_SLICE, value, name=name, key=(*before, i)) for i in range(count)
-    ]
-
-
-# ---- x[...]
+from graphopt.ops.slicing import STRIDED_SLICE, Entry
 
 
 def getitem(x: Any, key: Any) -> Any:
