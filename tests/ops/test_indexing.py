@@ -258,6 +258,12 @@ def test_sorted_segments():
         np.array(want / counts, np.float32),
         rtol=1e-6,
     )
+    for function, reduce in (
+        (tf.math.segment_max, np.max),
+        (tf.math.segment_min, np.min),
+    ):
+        groups = [reduce(ROWS[:2], 0), ROWS[2], np.zeros(3), reduce(ROWS[3:], 0)]
+        assert_everywhere(function, [ROWS, ids], np.array(groups, np.float32))
     with tf.Graph().as_default():
         assert tf.math.segment_sum(ROWS, ids).shape == (4, 3)
     whole = tf.math.segment_mean([3, 4, -4, -5], [0, 0, 1, 1])
