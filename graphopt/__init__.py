@@ -35,6 +35,7 @@ from graphopt.dtypes import uint8 as uint8
 from graphopt.graph.context import executing_eagerly as executing_eagerly
 from graphopt.graph.graph import Graph as Graph
 from graphopt.graph.graph import Operation as Operation
+from graphopt.graph.indexed_slices import IndexedSlices as IndexedSlices
 from graphopt.graph.shape import TensorShape as TensorShape
 from graphopt.graph.tensor import Tensor as Tensor
 from graphopt.keras import initializers as initializers
@@ -44,6 +45,10 @@ from graphopt.ops import subscripts as _subscripts
 from graphopt.ops.clipping import clip_by_global_norm as clip_by_global_norm
 from graphopt.ops.clipping import clip_by_norm as clip_by_norm
 from graphopt.ops.clipping import clip_by_value as clip_by_value
+from graphopt.ops.control import case as case
+from graphopt.ops.control import cond as cond
+from graphopt.ops.control import switch_case as switch_case
+from graphopt.ops.control import while_loop as while_loop
 from graphopt.ops.creation import constant as constant
 from graphopt.ops.creation import convert_to_tensor as convert_to_tensor
 from graphopt.ops.creation import fill as fill
@@ -52,6 +57,7 @@ from graphopt.ops.creation import ones_like as ones_like
 from graphopt.ops.creation import shape as shape
 from graphopt.ops.creation import zeros as zeros
 from graphopt.ops.creation import zeros_like as zeros_like
+from graphopt.ops.custom import custom_gradient as custom_gradient
 from graphopt.ops.diagonal import eye as eye
 from graphopt.ops.einsum import einsum as einsum
 from graphopt.ops.einsum import norm as norm
@@ -137,6 +143,9 @@ from graphopt.ops.state import no_op as no_op
 from graphopt.runtime import eager as _eager
 from graphopt.runtime.collections import control_dependencies as control_dependencies
 from graphopt.runtime.collections import device as device
+from graphopt.runtime.function import TensorSpec as TensorSpec
+from graphopt.runtime.function import function as function
+from graphopt.runtime.function import init_scope as init_scope
 from graphopt.runtime.names import name_scope as name_scope
 from graphopt.runtime.variable import Variable as Variable
 from graphopt.viz import svg as _svg

@@ -12,7 +12,7 @@ from graphopt.graph.context import get_default_graph
 from graphopt.graph.graph import Graph
 from graphopt.graph.hooks import hooks
 from graphopt.graph.tensor import GraphTensor
-from graphopt.ops.creation import ones_like, zeros_like
+from graphopt.ops.creation import ones_like, zeros, zeros_like
 
 
 class UnconnectedGradients(enum.Enum):
@@ -116,6 +116,8 @@ def source_of(x: Any) -> Any:
 def fill_unconnected(part: Any, source: Any, how: Any) -> Any:
     """Returns the gradient, or zeros in place of None where these are asked for."""
     if part is None and UnconnectedGradients(how) is UnconnectedGradients.ZERO:
+        if source.shape.is_fully_defined():
+            return zeros(source.shape, source.dtype)
         return zeros_like(source)
     return part
 

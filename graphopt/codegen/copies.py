@@ -58,6 +58,16 @@ def lower_copy(op: Operation) -> Lowered:
     return Lowered(tuple(calls))
 
 
+def lower_copy_all(op: Operation) -> Lowered:
+    """Returns the calls that copy each output from the input of its number."""
+    calls = []
+    for i, tensor in enumerate(op.outputs):
+        count = math.prod(_dims(tensor))
+        if count:
+            calls.append(_rows_call(tensor, 1, count, 0, 0, index=i, output=i))
+    return Lowered(tuple(calls))
+
+
 def _rows_call(
     like: GraphTensor,
     rows: int,
@@ -67,11 +77,12 @@ def _rows_call(
     x_offset: int = 0,
     y_offset: int = 0,
     index: int = 0,
+    output: int = 0,
 ) -> Call:
     source = _ROWS.format(t=moved_type(like.dtype.size))
     arguments: tuple[Argument, ...] = (
         Word("input", index, x_offset),
-        Word("output", 0, y_offset),
+        Word("output", output, y_offset),
         length,
         x_stride,
         y_stride,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from graphopt.codegen import copies, gathers, scans, slices
+from graphopt.codegen import copies, duplicates, gathers, scans, slices
 from graphopt.codegen.elementwise import lower_elementwise
 from graphopt.codegen.reduce import lower_reduce
 from graphopt.codegen.rows import lower_rows
@@ -25,16 +25,20 @@ def _lower_matmul(op: Operation) -> Lowered:
 FAMILIES: Final[dict[str, Callable[[Operation, str], Lowered]]] = {
     "arg_extreme": scans.lower_arg_extreme,
     "band": lambda op, _: slices.lower_band(op),
+    "checked_indices": lambda op, _: duplicates.lower_checked_indices(op),
     "concat": copies.lower_concat,
+    "copy_all": lambda op, _: copies.lower_copy_all(op),
     "concat_slice": lambda op, _: copies.lower_concat_slice(op),
     "diag": lambda op, _: slices.lower_diag(op),
     "diag_part": lambda op, _: slices.lower_diag_part(op),
+    "first_occurrence": lambda op, _: duplicates.lower_first_occurrence(op),
     "gather": lambda op, _: gathers.lower_gather(op),
     "gather_grad": lambda op, _: gathers.lower_gather_grad(op),
     "gather_nd": lambda op, _: gathers.lower_gather_nd(op),
     "matmul": lambda op, _: _lower_matmul(op),
     "pad": lambda op, _: slices.lower_pad(op),
     "reduce": lower_reduce,
+    "resource_scatter": duplicates.lower_resource_scatter,
     "roll": lambda op, _: slices.lower_roll(op),
     "rows": lambda op, option: lower_rows(op, option, op.index),
     "scan": scans.lower_scan,
@@ -44,6 +48,7 @@ FAMILIES: Final[dict[str, Callable[[Operation, str], Lowered]]] = {
     "slice": lambda op, _: slices.lower_slice(op),
     "slice_grad": lambda op, _: slices.lower_slice_grad(op),
     "split": lambda op, _: slices.lower_split(op),
+    "sum_duplicates": lambda op, _: duplicates.lower_sum_duplicates(op),
     "tile": lambda op, _: slices.lower_tile(op),
     "tile_sum": lambda op, _: slices.lower_tile_sum(op),
     "transpose": lambda op, _: copies.lower_transpose(op),

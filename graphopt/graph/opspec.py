@@ -17,6 +17,7 @@ import re
 import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
 
 from graphopt.dtypes import ALL, DType, float16
@@ -169,6 +170,14 @@ class OpSpec:
     def is_pure(self) -> bool:
         """Whether running it twice or never makes no difference."""
         return self.effect in (Effect.NONE, Effect.READ)
+
+    @cached_property
+    def accepted_alike(self) -> frozenset[int]:
+        """The ids of the dtypes that all inputs may share; empty where the rule differs.
+
+        Ids, because hashing a DType runs Python, and every eager op asks.
+        """
+        return frozenset(map(id, self.dtypes)) if self.types == ("T*",) else frozenset()
 
     def type_of_input(self, index: int) -> str:
         """Returns the type letter of one input, repeating the last one."""

@@ -24,9 +24,11 @@ class TensorShape(tuple[int | None, ...]):
 
     unknown_rank: bool
 
-    def __new__(cls, dims: Any = None) -> TensorShape:
+    def __new__(cls, dims: Any = None) -> TensorShape:  # noqa: D102 (the class says it)
         if isinstance(dims, TensorShape):
             return dims
+        if hasattr(dims, "tolist"):
+            dims = dims.tolist()
         # Not isinstance(dims, SupportsIndex), which takes 20 microseconds.
         if hasattr(dims, "__index__"):
             dims = (dims,)

@@ -25,6 +25,7 @@ from graphopt.graph.opspec import (
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import SCALAR, TensorShape, broadcast_shapes
 from graphopt.ops.creation import ones_like, zeros_like
+from graphopt.ops.quietly import quietly
 
 NUMERIC = tuple(dtype for dtype in dtypes.ALL if not dtype.is_bool)
 INTEGERS = tuple(dtype for dtype in dtypes.ALL if dtype.is_integer)
@@ -86,10 +87,13 @@ def elementwise(
     def infer(*inputs: Any) -> tuple[TensorShape, DType]:
         return broadcast_of(name, inputs), result or inputs[-1].dtype
 
+    fixed = result.numpy if result is not None else None
+
     def compute(*arrays: Any) -> Any:
-        with np.errstate(all="ignore"):
-            value = numpy(*arrays)
-        want = (result or as_dtype(arrays[-1].dtype)).numpy
+        value = quietly(numpy, *arrays)
+        want = fixed or arrays[-1].dtype
+        if type(value) is np.ndarray and value.dtype == want:
+            return value
         return np.asarray(value, want)
 
     def default_samples() -> list[Sample]:
@@ -352,19 +356,19 @@ FLOOR = elementwise(
     "Floor",
     numpy=np.floor,
     kernel="floor({0})",
-    vjp=lambda g, y, x: (None,),
+    vjp=NOT_DIFFERENTIABLE,
 )
 CEIL = elementwise(
     "Ceil",
     numpy=np.ceil,
     kernel="ceil({0})",
-    vjp=lambda g, y, x: (None,),
+    vjp=NOT_DIFFERENTIABLE,
 )
 ROUND = elementwise(
     "Round",
     numpy=np.rint,
     kernel="round({0})",
-    vjp=lambda g, y, x: (None,),
+    vjp=NOT_DIFFERENTIABLE,
 )
 for _name, _numpy in (
     ("IsNan", np.isnan),
@@ -437,8 +441,7 @@ def _cast_infer(x: Any, *, dtype: DType) -> tuple[TensorShape, DType]:
 
 
 def _cast_compute(x: Any, *, dtype: DType) -> Any:
-    with np.errstate(all="ignore"):
-        return x.astype(dtype.numpy)
+    return quietly(x.astype, dtype.numpy)
 
 
 def _cast_vjp(g: Any, y: Any, x: Any, *, dtype: DType) -> tuple[Any]:

@@ -14,13 +14,14 @@ from graphopt.dtypes import DType, as_dtype
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
+from graphopt.graph.indexed_slices import IndexedSlices
 from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.ops.clipping import clip_by_norm
 from graphopt.ops.creation import static_dims, static_ints
 from graphopt.ops.elementwise import cast, equal, where
-from graphopt.ops.shaping import expand_dims
+from graphopt.ops.shaping import expand_dims, reshape, squeeze
 
 # ---- indices out of range
 
@@ -66,6 +67,8 @@ def reported_index(op: Any, position: int, value: int) -> InvalidArgumentError:
     if op.type in ("GatherNd", "TensorScatterUpdate", "TensorScatterAdd"):
         depth = int(indices.shape[-1] or 1)
         limit = op.inputs[0].shape[position % depth]
+    elif "limit" in attrs:
+        limit = attrs["limit"]
     elif "num_segments" in attrs:
         limit = attrs["num_segments"]
     else:
@@ -78,6 +81,7 @@ def reported_index(op: Any, position: int, value: int) -> InvalidArgumentError:
 _PLACE_OF_INDICES = {
     "GatherV2": 1,
     "GatherGrad": 1,
+    "CheckedIndices": 0,
     "GatherNd": 1,
     "TensorScatterUpdate": 1,
     "TensorScatterAdd": 1,
@@ -173,6 +177,12 @@ def _gather_numpy(
 def _gather_vjp(
     g: Any, y: Any, params: Any, indices: Any, *, axis: int, batch_dims: int
 ) -> tuple[Any, None]:
+    # Of whole rows the derivative is sparse: an optimizer touches those rows only.
+    if not axis and not batch_dims and params.shape.rank:
+        inner = params.shape[1:]
+        if params.shape.is_fully_defined() and inner.num_elements() != 0:
+            values = reshape(g, [-1, *inner])
+            return IndexedSlices(values, reshape(indices, [-1]), params.shape), None
     grad = call(GATHER_GRAD, g, indices, params, axis=axis, batch_dims=batch_dims)
     return grad, None
 
@@ -313,6 +323,16 @@ def gather(
     return call(
         GATHER, params, indices, name=name, axis=along, batch_dims=int(batch_dims)
     )
+
+
+def gather_densely(
+    params: Any, indices: Any, axis: int, batch_dims: int = 0, name: Any = None
+) -> Any:
+    """As `gather`, for ops whose derivative is a tensor even along the first axis."""
+    if axis:
+        return gather(params, indices, axis=axis, batch_dims=batch_dims, name=name)
+    lifted = gather(expand_dims(params, 0), indices, axis=1)
+    return squeeze(lifted, 0, name=name)
 
 
 def embedding_lookup(

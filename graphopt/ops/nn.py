@@ -365,7 +365,7 @@ def sparse_softmax_cross_entropy_with_logits(
 
     >>> import graphopt as tf
     >>> loss = tf.nn.sparse_softmax_cross_entropy_with_logits([1], [[0.0, 0.0]])
-    >>> round(float(loss[0]), 4)
+    >>> round(float(loss.numpy()[0]), 4)
     0.6931
 
     Source: `tf.nn.sparse_softmax_cross_entropy_with_logits`.

@@ -361,3 +361,6 @@ def _mean(total: Any, count: Any) -> Any:
     if total.dtype.is_floating:
         return total / cast(count, total.dtype)
     return cast(cast(total, float64) / cast(count, float64), total.dtype)
+
+
+hooks.operators["add_rows"] = unsorted_segment_sum

@@ -25,7 +25,7 @@ from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.ops.creation import static_ints
 from graphopt.ops.elementwise import NUMERIC, cast, is_finite, logical_and, where
-from graphopt.ops.indexing import GATHER_GRAD, gather
+from graphopt.ops.indexing import GATHER_GRAD, gather, gather_densely
 from graphopt.ops.reduction import reduce_all, reduce_sum
 from graphopt.ops.shaping import expand_dims, transpose
 
@@ -233,7 +233,7 @@ def sort(
     values, perm = _axis_last(hooks.convert(values), axis)
     order = call(SORT_ORDER, values, descending=_is_descending(direction))
     along = len(values.shape) - 1
-    ordered = gather(values, order, axis=along, batch_dims=along, name=name or "sort")
+    ordered = gather_densely(values, order, along, along, name or "sort")
     return ordered if perm is None else transpose(ordered, perm)
 
 
@@ -302,8 +302,12 @@ TOP_K = register(
         _top_vjp,
         Host("sorting is done by NumPy"),
         lambda: [
-            Sample((np.array([[3.0, 1.0, 3.0], [2.0, 9.0, 2.5]]),), {"k": k})
-            for k in (0, 2, 3)
+            *(
+                Sample((np.array([[3.0, 1.0, 2.7], [2.0, 9.0, 2.5]]),), {"k": k})
+                for k in (0, 2, 3)
+            ),
+            # Of equal values the first is taken.
+            Sample((np.array([3.0, 1.0, 3.0, 3.0], np.float32),), {"k": 2}),
         ],
         errors=lambda: [
             BadInput((np.zeros((2, 3)),), {"k": 4}, InvalidArgumentError, "at least k")

@@ -19,6 +19,7 @@ from graphopt.codegen.gathers import STATUS_INDEX
 from graphopt.codegen.kernels import get_kernel
 from graphopt.codegen.rows import STATUS_LABEL
 from graphopt.errors import OpError, fail
+from graphopt.graph.effects import handles_written, variable_of
 from graphopt.graph.graph import Operation
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.indexing import reported_index
@@ -52,6 +53,11 @@ class Executable:
         self.arena = aligned_zeros(schedule.arena_bytes)
         self.generation = -1
         self.operations = {op.index: op for op in schedule.program.operations}
+        self._written = [
+            variable_of(handle)
+            for op in schedule.program.operations
+            for handle in handles_written(op)
+        ]
         self._constants: dict[int, Array] = {}
         self._kernels: list[Any] = []
         self._host_feeds: Sequence[Array] = ()
@@ -169,6 +175,8 @@ class Executable:
         Raises:
           OpError: A check failed; no variable was written.
         """
+        if self.store.shares_arrays:
+            self.store.prepare_writes(self._written)
         if self.generation != self.store.generation:
             self._rebind()
         words = self._words
@@ -186,6 +194,7 @@ class Executable:
 
     def run_unfed(self) -> Callable[[], None]:
         """Returns the shortest way to run a step that takes and gives nothing."""
+        assert not self.store.shares_arrays, "eager variables have no such runs"
         store, lock, rebind = self.store, self.store.lock, self._rebind
         acquire, release = lock.acquire, lock.release
         entry = self._entry if self._parts else lambda: 0

@@ -17,8 +17,9 @@ from graphopt.graph.context import get_default_graph
 from graphopt.graph.dispatch import safe_cast
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.hooks import hooks
+from graphopt.graph.indexed_slices import IndexedSlices, IndexedSlicesValue
 from graphopt.graph.tensor import EagerTensor, GraphTensor
-from graphopt.ops.creation import as_array
+from graphopt.ops.creation import constant
 from graphopt.runtime.names import get_default_session, local
 from graphopt.runtime.runner import Runner
 from graphopt.runtime.store import VariableStore
@@ -308,6 +309,7 @@ def parse_fetches(graph: Graph, fetches: Any) -> Fetch:
       TypeError: Something in it can never be fetched.
       ValueError: It is not an element of the graph.
     """
+    fetches = nest.map_structure(_expand_slices, fetches)
     leaves = nest.flatten(fetches)
     tensors: dict[GraphTensor, int] = {}
     targets: dict[Operation, None] = {}
@@ -324,11 +326,23 @@ def parse_fetches(graph: Graph, fetches: Any) -> Fetch:
         parts = [None if slot is None else values[slot][()] for slot in slots]
         return nest.pack_as(fetches, parts)
 
-    if isinstance(fetches, Operation):
+    if not nest.is_nested(fetches) and targets:
         return Fetch((), tuple(targets), lambda values: None)
     if not nest.is_nested(fetches):
         return Fetch(tuple(tensors), tuple(targets), lambda values: values[0][()])
     return Fetch(tuple(tensors), tuple(targets), rebuild)
+
+
+def _expand_slices(leaf: Any) -> Any:
+    """Fetching IndexedSlices gives their parts."""
+    if not isinstance(leaf, IndexedSlices):
+        return leaf
+    if leaf.dense_shape is None:
+        return IndexedSlicesValue(leaf.values, leaf.indices, [])
+    if not isinstance(leaf.dense_shape, GraphTensor):
+        # Kept, so that a second fetch adds nothing to the graph.
+        leaf.dense_shape = constant(np.array(leaf.dense_shape, np.int64))
+    return IndexedSlicesValue(leaf.values, leaf.indices, leaf.dense_shape)
 
 
 def _fetch_element(graph: Graph, leaf: Any) -> GraphTensor | Operation:
@@ -417,7 +431,7 @@ def _convert_feed(tensor: GraphTensor, value: Any) -> Array:
             f"{tensor.name!r}"
         )
     else:
-        array = np.asarray(as_array(value, None, tensor.dtype))
+        array = _host_array(tensor, value)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     cast = safe_cast(array, tensor.dtype)
     if cast is None:
@@ -430,6 +444,28 @@ def _convert_feed(tensor: GraphTensor, value: Any) -> Array:
             remedy="converting the array before it is fed",
         )
     return cast
+
+
+def _host_array(tensor: GraphTensor, value: Any) -> Array:
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise fail(
+            ValueError,
+            f"Cannot feed a sequence that is no array for Tensor {tensor.name!r}",
+            got=str(error),
+            op=tensor.op,
+            remedy="rows of one length",
+        ) from None
+    if array.dtype.kind not in "biuf":
+        raise fail(
+            TypeError,
+            f"Cannot feed values of dtype {array.dtype} for Tensor {tensor.name!r}",
+            got=f"{value!r:.80}",
+            expected=f"values that {tensor.dtype.name} holds without loss",
+            op=tensor.op,
+        )
+    return array
 
 
 # ---- op.run() and tensor.eval()

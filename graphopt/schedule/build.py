@@ -62,7 +62,8 @@ class _Builder:
             for tensor in op.outputs:
                 self.locations[tensor] = self._source(op, tensor)
         elif isinstance(kernel, Alias) and not op.attrs.get("copy"):
-            self.locations[op.outputs[0]] = self.locations[op.inputs[0]]
+            for tensor, source in zip(op.outputs, op.inputs, strict=False):
+                self.locations[tensor] = self.locations[source]
         else:
             self._add_step(op)
 
