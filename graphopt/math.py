@@ -53,7 +53,9 @@ from graphopt.ops.reduction import reduce_prod as reduce_prod
 from graphopt.ops.reduction import reduce_sum as reduce_sum
 from graphopt.ops.scan import cumprod as cumprod
 from graphopt.ops.scan import cumsum as cumsum
+from graphopt.ops.segments import segment_max as segment_max
 from graphopt.ops.segments import segment_mean as segment_mean
+from graphopt.ops.segments import segment_min as segment_min
 from graphopt.ops.segments import segment_sum as segment_sum
 from graphopt.ops.segments import unsorted_segment_max as unsorted_segment_max
 from graphopt.ops.segments import unsorted_segment_mean as unsorted_segment_mean
@@ -61,4 +63,5 @@ from graphopt.ops.segments import unsorted_segment_min as unsorted_segment_min
 from graphopt.ops.segments import unsorted_segment_sum as unsorted_segment_sum
 from graphopt.ops.selecting import argmax as argmax
 from graphopt.ops.selecting import argmin as argmin
+from graphopt.ops.selecting import in_top_k as in_top_k
 from graphopt.ops.selecting import top_k as top_k

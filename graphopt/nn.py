@@ -18,4 +18,5 @@ from graphopt.ops.nn import (
 from graphopt.ops.nn import (
     sparse_softmax_cross_entropy_with_logits as sparse_softmax_cross_entropy_with_logits,
 )
+from graphopt.ops.selecting import in_top_k as in_top_k
 from graphopt.ops.selecting import top_k as top_k

@@ -29,7 +29,8 @@ class TensorShape(tuple[int | None, ...]):
             return dims
         if hasattr(dims, "tolist"):
             dims = dims.tolist()
-        if isinstance(dims, SupportsIndex):
+        # Not isinstance(dims, SupportsIndex), which takes 20 microseconds.
+        if hasattr(dims, "__index__"):
             dims = (dims,)
         self = super().__new__(cls, () if dims is None else map(_dimension, dims))
         self.unknown_rank = dims is None

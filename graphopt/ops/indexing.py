@@ -19,9 +19,9 @@ from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.ops.clipping import clip_by_norm
-from graphopt.ops.creation import constant_value, static_dims
+from graphopt.ops.creation import static_dims, static_ints
 from graphopt.ops.elementwise import cast, equal, where
-from graphopt.ops.shaping import expand_dims, reshape
+from graphopt.ops.shaping import expand_dims, reshape, squeeze
 
 # ---- indices out of range
 
@@ -128,26 +128,34 @@ def _gather_infer(
     params: Any, indices: Any, *, axis: int, batch_dims: int
 ) -> tuple[TensorShape, DType]:
     require_integers(indices, "The indices of gather")
-    if params.shape.unknown_rank or indices.shape.unknown_rank:
+    shape, taken = params.shape, indices.shape
+    if shape.unknown_rank or taken.unknown_rank:
         return UNKNOWN, params.dtype
-    rank = len(params.shape)
-    batch = params.shape[:batch_dims]
     if (
-        not 0 <= batch_dims <= axis < rank
-        or batch_dims > len(indices.shape)
-        or not batch.is_compatible_with(indices.shape[:batch_dims])
+        not 0 <= batch_dims <= axis < len(shape)
+        or batch_dims > len(taken)
+        or (
+            batch_dims and not shape[:batch_dims].is_compatible_with(taken[:batch_dims])
+        )
     ):
         raise fail(
             InvalidArgumentError,
             "The axis or the batch dimensions of gather do not fit",
             got=f"axis {axis} and batch_dims {batch_dims} for "
             f"{describe_shapes(params, indices)}",
-            expected=f"0 <= batch_dims <= axis < {rank} and equal batch dimensions",
+            expected=f"0 <= batch_dims <= axis < {len(shape)} and equal batch "
+            "dimensions",
             site=str(user_site()),
         )
-    batch = batch.merge_with(indices.shape[:batch_dims])
-    middle = params.shape[batch_dims:axis]
-    dims = (*batch, *middle, *indices.shape[batch_dims:], *params.shape[axis + 1 :])
+    if batch_dims:
+        taken = shape[:batch_dims].merge_with(taken[:batch_dims]) + taken[batch_dims:]
+    before, after = tuple(shape), tuple(taken)
+    dims = (
+        *after[:batch_dims],
+        *before[batch_dims:axis],
+        *after[batch_dims:],
+        *before[axis + 1 :],
+    )
     return TensorShape(dims), params.dtype
 
 
@@ -307,7 +315,7 @@ def gather(
     params, indices = hooks.convert(params), hooks.convert(indices)
     if batch_dims < 0:
         batch_dims += len(indices.shape)
-    along = batch_dims if axis is None else int(np.asarray(constant_value(axis)))
+    along = batch_dims if axis is None else static_ints(axis, "tf.gather")[0]
     if along < 0:
         if params.shape.unknown_rank:
             raise NotImplementedError("tf.gather along axis -1 of an unknown rank.")
@@ -315,6 +323,16 @@ def gather(
     return call(
         GATHER, params, indices, name=name, axis=along, batch_dims=int(batch_dims)
     )
+
+
+def gather_densely(
+    params: Any, indices: Any, axis: int, batch_dims: int = 0, name: Any = None
+) -> Any:
+    """As `gather`, for ops whose derivative is a tensor even along the first axis."""
+    if axis:
+        return gather(params, indices, axis=axis, batch_dims=batch_dims, name=name)
+    lifted = gather(expand_dims(params, 0), indices, axis=1)
+    return squeeze(lifted, 0, name=name)
 
 
 def embedding_lookup(

@@ -185,34 +185,57 @@ def _sorted_infer(data: Any, ids: Any) -> tuple[TensorShape, DType]:
     return TensorShape((rows, *data.shape[1:])), data.dtype
 
 
-def _sorted_sum(data: Array, ids: Array) -> Array:
-    return _combine("sum")(data, ids, num_segments=_segments_of(ids))
+def _sorted_extreme_vjp(g: Any, y: Any, data: Any, ids: Any) -> tuple[Any, None]:
+    chosen = cast(equal(data, gather(y, ids)), data.dtype)
+    count = segment_sum(chosen, ids)
+    return chosen * gather(g / maximum(count, ones_like(count)), ids), None
 
 
-SEGMENT_SUM = register(
-    OpSpec(
-        "SegmentSum",
-        _sorted_infer,
-        _sorted_sum,
-        lambda g, y, data, ids: (gather(g, ids), None),
-        Host("how many rows there are depends on the last id"),
-        lambda: [
-            Sample((np.arange(8.0).reshape(4, 2), np.array([0, 0, 2, 2], np.int32))),
-            Sample((np.arange(3), np.array([0, 0, 1]))),
-            Sample((np.zeros((0, 2)), np.zeros(0, np.int32))),
-        ],
-        errors=lambda: [
-            BadInput((np.zeros(2), ids), {}, InvalidArgumentError, words)
-            for ids, words in (
-                (np.array([1, 0]), "not increasing"),
-                (np.array([-1, 0]), "not increasing"),
-                (np.array([0, 0, 1]), "must start"),
-            )
-        ],
-        types=("T", "any"),
-        dtypes=NUMERIC,
+def _sorted(kind: str, vjp: Any) -> OpSpec:
+    def compute(data: Array, ids: Array) -> Array:
+        count = _segments_of(ids)
+        out = _combine(kind)(data, ids, num_segments=count)
+        # Unlike the unsorted ops, these give 0 where there are no rows.
+        out[~np.isin(np.arange(count), ids)] = 0
+        return out
+
+    return register(
+        OpSpec(
+            f"Segment{kind.capitalize()}",
+            _sorted_infer,
+            compute,
+            vjp,
+            Host("how many rows there are depends on the last id"),
+            _sorted_samples,
+            errors=_sorted_errors,
+            types=("T", "any"),
+            dtypes=NUMERIC,
+        )
     )
-)
+
+
+def _sorted_samples() -> list[Sample]:
+    return [
+        Sample((np.arange(8.0).reshape(4, 2), np.array([0, 0, 2, 2], np.int32))),
+        Sample((np.arange(3), np.array([0, 0, 1]))),
+        Sample((np.zeros((0, 2)), np.zeros(0, np.int32))),
+    ]
+
+
+def _sorted_errors() -> list[BadInput]:
+    return [
+        BadInput((np.zeros(2), ids), {}, InvalidArgumentError, words)
+        for ids, words in (
+            (np.array([1, 0]), "not increasing"),
+            (np.array([-1, 0]), "not increasing"),
+            (np.array([0, 0, 1]), "must start"),
+        )
+    ]
+
+
+SEGMENT_SUM: OpSpec = _sorted("sum", lambda g, y, data, ids: (gather(g, ids), None))
+SEGMENT_MAX = _sorted("max", _sorted_extreme_vjp)
+SEGMENT_MIN = _sorted("min", _sorted_extreme_vjp)
 
 
 # ---- public functions
@@ -249,6 +272,22 @@ def segment_mean(data: Any, segment_ids: Any, name: str | None = None) -> Any:
     data, ids = hooks.convert(data), hooks.convert(segment_ids)
     total = segment_sum(data, ids, name=name)
     return _mean(total, segment_sum(ones_like(ids), ids))
+
+
+def segment_max(data: Any, segment_ids: Any, name: str | None = None) -> Any:
+    """Returns the largest of the rows that have the same id; 0 where there are none.
+
+    Source: `tf.math.segment_max`.
+    """
+    return call(SEGMENT_MAX, data, segment_ids, name=name)
+
+
+def segment_min(data: Any, segment_ids: Any, name: str | None = None) -> Any:
+    """Returns the smallest of the rows that have the same id; 0 where there are none.
+
+    Source: `tf.math.segment_min`.
+    """
+    return call(SEGMENT_MIN, data, segment_ids, name=name)
 
 
 def unsorted_segment_sum(

@@ -24,9 +24,10 @@ from graphopt.graph.opspec import (
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.ops.creation import static_ints
-from graphopt.ops.elementwise import NUMERIC
-from graphopt.ops.indexing import GATHER_GRAD, gather
-from graphopt.ops.shaping import transpose
+from graphopt.ops.elementwise import NUMERIC, cast, is_finite, logical_and, where
+from graphopt.ops.indexing import GATHER_GRAD, gather, gather_densely
+from graphopt.ops.reduction import reduce_all, reduce_sum
+from graphopt.ops.shaping import expand_dims, transpose
 
 Array = NDArray[Any]
 
@@ -232,7 +233,7 @@ def sort(
     values, perm = _axis_last(hooks.convert(values), axis)
     order = call(SORT_ORDER, values, descending=_is_descending(direction))
     along = len(values.shape) - 1
-    ordered = gather(values, order, axis=along, batch_dims=along, name=name or "sort")
+    ordered = gather_densely(values, order, along, along, name or "sort")
     return ordered if perm is None else transpose(ordered, perm)
 
 
@@ -355,4 +356,34 @@ def top_k(
     """
     (count,) = static_ints(k, "tf.math.top_k")
     values, indices = call(TOP_K, input, name=name, k=count)
-    return TopKV2(values, hooks.operators["cast"](indices, as_dtype(index_type)))
+    return TopKV2(values, cast(indices, as_dtype(index_type)))
+
+
+def in_top_k(targets: Any, predictions: Any, k: Any, name: str | None = None) -> Any:
+    """Returns whether the prediction for the target is among the k largest.
+
+    Classes that tie with the k-th all count as being among them. A target that is no
+    class, or a row with a number that is not finite, gives False.
+
+    Args:
+      targets: `[batch]` integers.
+      predictions: `[batch, classes]`.
+      k: How many.
+      name: Name of the op.
+
+    >>> import graphopt as tf
+    >>> tf.math.in_top_k([1, 0], [[0.1, 0.9], [0.1, 0.9]], k=1).numpy().tolist()
+    [True, False]
+
+    Source: `tf.math.in_top_k`.
+    """
+    targets, predictions = hooks.convert(targets), hooks.convert(predictions)
+    classes = predictions.shape[-1]
+    if classes is None:
+        raise NotImplementedError("tf.math.in_top_k of an unknown number of classes.")
+    known = logical_and(targets >= 0, targets < classes)
+    value = gather(predictions, where(known, targets, 0), axis=1, batch_dims=1)
+    larger = cast(predictions > expand_dims(value, 1), dtypes.int32)
+    found = logical_and(known, reduce_sum(larger, axis=1) < k)
+    finite = reduce_all(is_finite(predictions), axis=1)
+    return logical_and(found, finite, name=name)

@@ -17,7 +17,7 @@ from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import EagerTensor, GraphTensor, Tensor
 from graphopt.ops.creation import constant_value
 from graphopt.ops.elementwise import where
-from graphopt.ops.indexing import gather
+from graphopt.ops.indexing import gather_densely
 from graphopt.ops.masks import boolean_mask
 from graphopt.ops.shaping import expand_dims
 from graphopt.ops.slicing import STRIDED_SLICE, Entry
@@ -122,7 +122,7 @@ def _at_run_time(x: Any, index: Any, parts: Sequence[Any], position: int) -> Any
         )
     index = hooks.convert(index)
     wrapped = where(index < 0, index + x.shape[axis], index)
-    return gather(x, expand_dims(wrapped, 0), axis=axis)
+    return gather_densely(x, expand_dims(wrapped, 0), axis)
 
 
 hooks.operators["getitem"] = getitem

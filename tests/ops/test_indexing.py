@@ -106,15 +106,13 @@ def test_bad_indices_are_named_alike_in_every_mode(function, indices, start):
 
 def test_the_gradient_checks_indices_too():
     with tf.Graph().as_default(), config(jit="always"):
-        x = tf.compat.v1.placeholder(tf.float64, [3, 2])
+        x = tf.compat.v1.placeholder(tf.float64, [2, 3])
         i = tf.compat.v1.placeholder(tf.int32, [2])
-        (grad,) = tf.gradients(tf.reduce_sum(tf.gather(x, i)), x)
-        grad = tf.convert_to_tensor(grad)
+        (grad,) = tf.gradients(tf.reduce_sum(tf.gather(x, i, axis=1)), x)
         with tf.compat.v1.Session() as session:
-            feeds = {x: np.zeros((3, 2)), i: [1, 1]}
-            np.testing.assert_array_equal(
-                session.run(grad, feeds), [[0, 0], [2, 2], [0, 0]]
-            )
+            feeds = {x: np.zeros((2, 3)), i: [1, 1]}
+            want = [[0, 2, 0], [0, 2, 0]]
+            np.testing.assert_array_equal(session.run(grad, feeds), want)
             with pytest.raises(tf.errors.InvalidArgumentError, match="= 3 is not in"):
                 session.run(grad, feeds | {i: [0, 3]})
 
@@ -259,6 +257,12 @@ def test_sorted_segments():
         np.array(want / counts, np.float32),
         rtol=1e-6,
     )
+    for function, reduce in (
+        (tf.math.segment_max, np.max),
+        (tf.math.segment_min, np.min),
+    ):
+        groups = [reduce(ROWS[:2], 0), ROWS[2], np.zeros(3), reduce(ROWS[3:], 0)]
+        assert_everywhere(function, [ROWS, ids], np.array(groups, np.float32))
     with tf.Graph().as_default():
         assert tf.math.segment_sum(ROWS, ids).shape == (4, 3)
     whole = tf.math.segment_mean([3, 4, -4, -5], [0, 0, 1, 1])
@@ -274,9 +278,8 @@ def test_second_derivative_of_a_lookup():
         with tf.GradientTape() as inner:
             inner.watch(table)
             y = tf.reduce_sum(tf.gather(table, ids) ** 3.0)
-        first = inner.gradient(y, table)
+        first = tf.convert_to_tensor(inner.gradient(y, table))
     counts = np.array([0, 2, 0, 1])[:, None]
-    dense = tf.convert_to_tensor(first)
-    np.testing.assert_allclose(dense, 3 * counts * X[0] ** 2)
+    np.testing.assert_allclose(first, 3 * counts * X[0] ** 2)
     second = tf.convert_to_tensor(outer.gradient(first, table))
     np.testing.assert_allclose(second, 6 * counts * X[0])

@@ -91,6 +91,18 @@ def test_top_k(k):
     )
 
 
+def test_in_top_k():
+    x = np.array(
+        [[1, 3, 3, 2], [1, 3, 3, 2], [9, 1, 0, 0], [np.nan, 1, 2, 3]], np.float32
+    )
+    for k, want in ((1, [1, 0, 0, 0]), (2, [1, 0, 1, 0]), (3, [1, 1, 1, 0])):
+        targets = np.array([1, 3, 1, 3], np.int32)
+        assert_everywhere(
+            lambda t, p: tf.math.in_top_k(t, p, k), [targets, x], np.array(want, bool)
+        )
+    assert not tf.nn.in_top_k([4, -1], x[:2], 4).numpy().any()
+
+
 def test_masks_whose_size_only_the_run_knows():
     mask = X > 1
     assert_everywhere(tf.boolean_mask, [X, mask], X[mask])

@@ -62,6 +62,15 @@ def test_brackets_take_scalar_tensors():
     assert_everywhere(lambda t, i: t[..., i, :, None], [X, 3], X[:, 3, :, None])
 
 
+def test_the_derivative_by_a_symbolic_index_is_a_tensor():
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        x = tf.compat.v1.placeholder(tf.float64, [3, 2])
+        i = tf.compat.v1.placeholder(tf.int32, [])
+        (grad,) = tf.gradients(tf.reduce_sum(x[i] ** 2.0), x)
+        got = session.run(grad, {x: np.ones((3, 2)), i: -1})
+        np.testing.assert_array_equal(got, [[0, 0], [0, 0], [2, 2]])
+
+
 def test_brackets_on_variables():
     v = tf.Variable(X)
     np.testing.assert_array_equal(v[1, ::-1], X[1, ::-1])
