@@ -9,6 +9,8 @@ from graphopt.ops.activations import selu as selu
 from graphopt.ops.activations import silu as silu
 from graphopt.ops.activations import softsign as softsign
 from graphopt.ops.activations import swish as swish
+from graphopt.ops.convolution import conv2d as conv2d
+from graphopt.ops.convolution import conv2d_transpose as conv2d_transpose
 from graphopt.ops.elementwise import relu as relu
 from graphopt.ops.elementwise import sigmoid as sigmoid
 from graphopt.ops.elementwise import softplus as softplus
@@ -26,6 +28,10 @@ from graphopt.ops.nn import (
 from graphopt.ops.nn import (
     sparse_softmax_cross_entropy_with_logits as sparse_softmax_cross_entropy_with_logits,
 )
+from graphopt.ops.pooling import avg_pool as avg_pool
+from graphopt.ops.pooling import avg_pool2d as avg_pool2d
+from graphopt.ops.pooling import max_pool as max_pool
+from graphopt.ops.pooling import max_pool2d as max_pool2d
 from graphopt.ops.statistics import batch_normalization as batch_normalization
 from graphopt.ops.statistics import l2_normalize as l2_normalize
 from graphopt.ops.statistics import moments as moments

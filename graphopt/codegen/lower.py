@@ -11,6 +11,7 @@ from graphopt.codegen.copies import (
 from graphopt.codegen.elementwise import lower_elementwise
 from graphopt.codegen.reduce import lower_reduce
 from graphopt.codegen.rows import lower_rows
+from graphopt.codegen.windows import lower_windows
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Alias, Elementwise, Family, Host
 from graphopt.schedule.steps import Lowered
@@ -48,6 +49,8 @@ def lower_operation(op: Operation) -> Lowered:
         return lower_concat(op, kernel.option)
     if kernel.name == "concat_slice":
         return lower_concat_slice(op)
+    if kernel.name == "windows":
+        return lower_windows(op, kernel.option)
     if kernel.name == "no_op":
         return Lowered()
     raise NotImplementedError(f"There is no kernel family {kernel.name!r}.")

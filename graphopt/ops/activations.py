@@ -23,7 +23,6 @@ from graphopt.ops.elementwise import (
     binary,
     cast,
     elementwise,
-    erf,
     logical_and,
     relu,
     sigmoid,
@@ -33,6 +32,7 @@ from graphopt.ops.elementwise import (
 )
 from graphopt.ops.elementwise import _function as public_function
 from graphopt.ops.shaping import concat
+from graphopt.ops.special import erfc
 
 # Klambauer et al., "Self-normalizing neural networks", 2017: scale, and scale * alpha.
 SELU_SCALE: Final = 1.0507009873554804934193349852946
@@ -112,7 +112,7 @@ def leaky_relu(features: Any, alpha: Any = 0.2, name: str | None = None) -> Any:
 def gelu(features: Any, approximate: bool = False, name: str | None = None) -> Any:
     """Returns x times the probability that a normal number is below x, elementwise.
 
-    x (1 + erf(x / sqrt(2))) / 2, or, if `approximate`,
+    x erfc(-x / sqrt(2)) / 2, or, if `approximate`,
     x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2.
 
     Raises:
@@ -126,7 +126,8 @@ def gelu(features: Any, approximate: bool = False, name: str | None = None) -> A
     if approximate:
         cubic = float(np.float32(0.044715)) * (x * x * x)
         return half * (1.0 + tanh(math.sqrt(2 / math.pi) * (x + cubic)))
-    return half * (1.0 + erf(x / float(np.float32(math.sqrt(2.0)))))
+    # erfc keeps what 1 + erf(x) would lose where x is far below 0.
+    return half * erfc(-x * float(np.float32(math.sqrt(0.5))))
 
 
 def swish(features: Any, beta: Any = 1.0, name: str | None = None) -> Any:
