@@ -32,6 +32,7 @@ from graphopt.ops.pooling import avg_pool as avg_pool
 from graphopt.ops.pooling import avg_pool2d as avg_pool2d
 from graphopt.ops.pooling import max_pool as max_pool
 from graphopt.ops.pooling import max_pool2d as max_pool2d
+from graphopt.ops.random_stateful import dropout as dropout
 from graphopt.ops.statistics import batch_normalization as batch_normalization
 from graphopt.ops.statistics import l2_normalize as l2_normalize
 from graphopt.ops.statistics import moments as moments

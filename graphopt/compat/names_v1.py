@@ -25,6 +25,12 @@ from graphopt.ops.elementwise import log1p as log1p
 from graphopt.ops.elementwise import reciprocal as reciprocal
 from graphopt.ops.elementwise import rsqrt as rsqrt
 from graphopt.ops.elementwise import squared_difference as squared_difference
+from graphopt.ops.random import set_seed as set_random_seed
+from graphopt.ops.random_stateful import categorical as multinomial
+from graphopt.ops.random_stateful import normal as random_normal
+from graphopt.ops.random_stateful import shuffle as random_shuffle
+from graphopt.ops.random_stateful import truncated_normal as truncated_normal
+from graphopt.ops.random_stateful import uniform as random_uniform
 from graphopt.ops.special import digamma as digamma
 from graphopt.ops.special import erfc as erfc
 from graphopt.ops.special import lgamma as lgamma

@@ -217,7 +217,7 @@ class Executable:
             for buffer, tensor in zip(step.inputs, op.inputs, strict=True)
         ]
         try:
-            results = op.spec.compute(*views, **op.attrs)
+            results = op.spec.compute(*views, **self.store.attrs_of(op))
         except OpError as error:
             raise locate(error, op) from error.__cause__
         if len(op.outputs) == 1:
