@@ -9,6 +9,7 @@ import builtins
 
 from graphopt import compat as compat
 from graphopt import config as config
+from graphopt import debugging as debugging
 from graphopt import errors as errors
 from graphopt import keras as keras
 from graphopt import linalg as linalg
@@ -18,6 +19,7 @@ from graphopt import nn as nn
 from graphopt import random as random
 from graphopt.autodiff.gradients import UnconnectedGradients as UnconnectedGradients
 from graphopt.autodiff.gradients import gradients as gradients
+from graphopt.autodiff.python_functions import py_function as py_function
 from graphopt.autodiff.tape import GradientTape as GradientTape
 from graphopt.dtypes import DType as DType
 from graphopt.dtypes import as_dtype as as_dtype
@@ -40,6 +42,10 @@ from graphopt.graph.tensor import Tensor as Tensor
 from graphopt.keras import initializers as initializers
 from graphopt.keras import losses as losses
 from graphopt.keras import optimizers as optimizers
+from graphopt.ops.assertions import Assert as Assert
+from graphopt.ops.assertions import assert_equal as assert_equal
+from graphopt.ops.assertions import assert_greater as assert_greater
+from graphopt.ops.assertions import assert_less as assert_less
 from graphopt.ops.clipping import clip_by_global_norm as clip_by_global_norm
 from graphopt.ops.clipping import clip_by_norm as clip_by_norm
 from graphopt.ops.clipping import clip_by_value as clip_by_value
@@ -82,7 +88,9 @@ from graphopt.ops.elementwise import square as square
 from graphopt.ops.elementwise import subtract as subtract
 from graphopt.ops.elementwise import tanh as tanh
 from graphopt.ops.elementwise import where as where
+from graphopt.ops.host import numpy_function as numpy_function
 from graphopt.ops.matmul import matmul as matmul
+from graphopt.ops.printing import print as print
 from graphopt.ops.reduction import broadcast_to as broadcast_to
 from graphopt.ops.reduction import reduce_all as reduce_all
 from graphopt.ops.reduction import reduce_any as reduce_any
@@ -91,6 +99,7 @@ from graphopt.ops.reduction import reduce_mean as reduce_mean
 from graphopt.ops.reduction import reduce_min as reduce_min
 from graphopt.ops.reduction import reduce_prod as reduce_prod
 from graphopt.ops.reduction import reduce_sum as reduce_sum
+from graphopt.ops.shape_assertions import assert_rank as assert_rank
 from graphopt.ops.shaping import concat as concat
 from graphopt.ops.shaping import expand_dims as expand_dims
 from graphopt.ops.shaping import identity as identity

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from graphopt.codegen.kernels import get_kernel
 from graphopt.codegen.rows import STATUS_LABEL
-from graphopt.errors import OpError, fail
+from graphopt.errors import InvalidArgumentError, OpError, fail
 from graphopt.graph.graph import Operation
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.nn import label_error
@@ -225,7 +225,16 @@ class Executable:
         for tensor, buffer, result in zip(
             op.outputs, step.outputs, results, strict=True
         ):
-            self._view(buffer, tensor, ())[...] = result
+            view = self._view(buffer, tensor, ())
+            if np.shape(result) != view.shape:
+                raise fail(
+                    InvalidArgumentError,
+                    f"{op.type} returned another shape than was declared",
+                    got=str(np.shape(result)),
+                    expected=str(view.shape),
+                    op=op,
+                )
+            view[...] = result
         return 0
 
     def _view(

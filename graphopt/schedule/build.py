@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from graphopt.graph.effects import (
-    has_side_effect,
+    handles_written,
     is_handle,
     variable_of,
 )
@@ -31,6 +31,10 @@ def build_schedule(program: Program, lower: Lower) -> Schedule:
     Returns:
       The schedule, with every buffer placed.
     """
+    for op in program.operations:
+        if not all(tensor.shape.is_fully_defined() for tensor in op.outputs):
+            why = f"{op.name} ({op.type}) has a shape that only the run decides"
+            return Schedule(program, [], {}, 0, why)
     order = order_operations(program.operations)
     builder = _Builder(program, lower)
     for op in order:
@@ -91,7 +95,7 @@ class _Builder:
             buffer.first = buffer.last = now
         for buffer in inputs:
             buffer.last = now
-        writes = has_side_effect(op)
+        writes = bool(handles_written(op))
         if self.wrote and (lowered.checks or lowered.host):
             self._interpret(op, "can fail after a variable was written")
         if writes and lowered.host:
