@@ -9,6 +9,7 @@ import builtins
 
 from graphopt import compat as compat
 from graphopt import config as config
+from graphopt import debugging as debugging
 from graphopt import errors as errors
 from graphopt import keras as keras
 from graphopt import linalg as linalg
@@ -18,6 +19,7 @@ from graphopt import nn as nn
 from graphopt import random as random
 from graphopt.autodiff.gradients import UnconnectedGradients as UnconnectedGradients
 from graphopt.autodiff.gradients import gradients as gradients
+from graphopt.autodiff.python_functions import py_function as py_function
 from graphopt.autodiff.tape import GradientTape as GradientTape
 from graphopt.dtypes import DType as DType
 from graphopt.dtypes import as_dtype as as_dtype
@@ -42,6 +44,10 @@ from graphopt.keras import initializers as initializers
 from graphopt.keras import losses as losses
 from graphopt.keras import optimizers as optimizers
 from graphopt.ops import subscripts as _subscripts
+from graphopt.ops.assertions import Assert as Assert
+from graphopt.ops.assertions import assert_equal as assert_equal
+from graphopt.ops.assertions import assert_greater as assert_greater
+from graphopt.ops.assertions import assert_less as assert_less
 from graphopt.ops.clipping import clip_by_global_norm as clip_by_global_norm
 from graphopt.ops.clipping import clip_by_norm as clip_by_norm
 from graphopt.ops.clipping import clip_by_value as clip_by_value
@@ -93,6 +99,7 @@ from graphopt.ops.elementwise import square as square
 from graphopt.ops.elementwise import subtract as subtract
 from graphopt.ops.elementwise import tanh as tanh
 from graphopt.ops.elementwise import where as where
+from graphopt.ops.host import numpy_function as numpy_function
 from graphopt.ops.indexing import gather as gather
 from graphopt.ops.indexing import one_hot as one_hot
 from graphopt.ops.masks import boolean_mask as boolean_mask
@@ -102,6 +109,7 @@ from graphopt.ops.padding import pad as pad
 from graphopt.ops.padding import reverse as reverse
 from graphopt.ops.padding import roll as roll
 from graphopt.ops.padding import tile as tile
+from graphopt.ops.printing import print as print
 from graphopt.ops.reduction import broadcast_to as broadcast_to
 from graphopt.ops.reduction import reduce_all as reduce_all
 from graphopt.ops.reduction import reduce_any as reduce_any
@@ -126,6 +134,7 @@ from graphopt.ops.sequences import meshgrid as meshgrid
 from graphopt.ops.sequences import range as range
 from graphopt.ops.sequences import rank as rank
 from graphopt.ops.sequences import size as size
+from graphopt.ops.shape_assertions import assert_rank as assert_rank
 from graphopt.ops.shaping import concat as concat
 from graphopt.ops.shaping import expand_dims as expand_dims
 from graphopt.ops.shaping import identity as identity
@@ -140,6 +149,18 @@ from graphopt.ops.splitting import split as split
 from graphopt.ops.splitting import unstack as unstack
 from graphopt.ops.state import group as group
 from graphopt.ops.state import no_op as no_op
+from graphopt.ops.statistics import reduce_logsumexp as reduce_logsumexp
+from graphopt.ops.sums import add_n as add_n
+from graphopt.ops.trig import acos as acos
+from graphopt.ops.trig import acosh as acosh
+from graphopt.ops.trig import asin as asin
+from graphopt.ops.trig import asinh as asinh
+from graphopt.ops.trig import atan as atan
+from graphopt.ops.trig import atan2 as atan2
+from graphopt.ops.trig import atanh as atanh
+from graphopt.ops.trig import cosh as cosh
+from graphopt.ops.trig import sinh as sinh
+from graphopt.ops.trig import tan as tan
 from graphopt.runtime import eager as _eager
 from graphopt.runtime.collections import control_dependencies as control_dependencies
 from graphopt.runtime.collections import device as device

@@ -1,5 +1,6 @@
 """`tf.math`: arithmetic, functions and reductions."""
 
+from graphopt.ops.activations import softsign as softsign
 from graphopt.ops.elementwise import abs as abs
 from graphopt.ops.elementwise import add as add
 from graphopt.ops.elementwise import ceil as ceil
@@ -65,3 +66,38 @@ from graphopt.ops.selecting import argmax as argmax
 from graphopt.ops.selecting import argmin as argmin
 from graphopt.ops.selecting import in_top_k as in_top_k
 from graphopt.ops.selecting import top_k as top_k
+from graphopt.ops.special import digamma as digamma
+from graphopt.ops.special import divide_no_nan as divide_no_nan
+from graphopt.ops.special import erfc as erfc
+from graphopt.ops.special import erfinv as erfinv
+from graphopt.ops.special import lgamma as lgamma
+from graphopt.ops.special import log_sigmoid as log_sigmoid
+from graphopt.ops.special import logical_xor as logical_xor
+from graphopt.ops.special import multiply_no_nan as multiply_no_nan
+from graphopt.ops.special import polygamma as polygamma
+from graphopt.ops.special import reciprocal_no_nan as reciprocal_no_nan
+from graphopt.ops.special import rint as rint
+from graphopt.ops.special import xdivy as xdivy
+from graphopt.ops.special import xlog1py as xlog1py
+from graphopt.ops.special import xlogy as xlogy
+from graphopt.ops.special import zeta as zeta
+from graphopt.ops.statistics import count_nonzero as count_nonzero
+from graphopt.ops.statistics import l2_normalize as l2_normalize
+from graphopt.ops.statistics import reduce_euclidean_norm as reduce_euclidean_norm
+from graphopt.ops.statistics import reduce_logsumexp as reduce_logsumexp
+from graphopt.ops.statistics import reduce_std as reduce_std
+from graphopt.ops.statistics import reduce_variance as reduce_variance
+from graphopt.ops.sums import accumulate_n as accumulate_n
+from graphopt.ops.sums import add_n as add_n
+from graphopt.ops.sums import polyval as polyval
+from graphopt.ops.sums import zero_fraction as zero_fraction
+from graphopt.ops.trig import acos as acos
+from graphopt.ops.trig import acosh as acosh
+from graphopt.ops.trig import asin as asin
+from graphopt.ops.trig import asinh as asinh
+from graphopt.ops.trig import atan as atan
+from graphopt.ops.trig import atan2 as atan2
+from graphopt.ops.trig import atanh as atanh
+from graphopt.ops.trig import cosh as cosh
+from graphopt.ops.trig import sinh as sinh
+from graphopt.ops.trig import tan as tan

@@ -1,5 +1,16 @@
 """`tf.nn`: neural network functions."""
 
+from graphopt.ops.activations import crelu as crelu
+from graphopt.ops.activations import elu as elu
+from graphopt.ops.activations import gelu as gelu
+from graphopt.ops.activations import leaky_relu as leaky_relu
+from graphopt.ops.activations import relu6 as relu6
+from graphopt.ops.activations import selu as selu
+from graphopt.ops.activations import silu as silu
+from graphopt.ops.activations import softsign as softsign
+from graphopt.ops.activations import swish as swish
+from graphopt.ops.convolution import conv2d as conv2d
+from graphopt.ops.convolution import conv2d_transpose as conv2d_transpose
 from graphopt.ops.elementwise import relu as relu
 from graphopt.ops.elementwise import sigmoid as sigmoid
 from graphopt.ops.elementwise import softplus as softplus
@@ -18,5 +29,16 @@ from graphopt.ops.nn import (
 from graphopt.ops.nn import (
     sparse_softmax_cross_entropy_with_logits as sparse_softmax_cross_entropy_with_logits,
 )
+from graphopt.ops.pooling import avg_pool as avg_pool
+from graphopt.ops.pooling import avg_pool2d as avg_pool2d
+from graphopt.ops.pooling import max_pool as max_pool
+from graphopt.ops.pooling import max_pool2d as max_pool2d
+from graphopt.ops.random_stateful import dropout as dropout
 from graphopt.ops.selecting import in_top_k as in_top_k
 from graphopt.ops.selecting import top_k as top_k
+from graphopt.ops.statistics import batch_normalization as batch_normalization
+from graphopt.ops.statistics import l2_normalize as l2_normalize
+from graphopt.ops.statistics import moments as moments
+from graphopt.ops.statistics import normalize_moments as normalize_moments
+from graphopt.ops.statistics import weighted_moments as weighted_moments
+from graphopt.ops.sums import zero_fraction as zero_fraction

@@ -1,6 +1,12 @@
 """`tf.random`: seeds, and numbers that depend on a seed alone."""
 
 from graphopt.ops.random import set_seed as set_seed
+from graphopt.ops.random import stateless_categorical as stateless_categorical
 from graphopt.ops.random import stateless_normal as stateless_normal
 from graphopt.ops.random import stateless_truncated_normal as stateless_truncated_normal
 from graphopt.ops.random import stateless_uniform as stateless_uniform
+from graphopt.ops.random_stateful import categorical as categorical
+from graphopt.ops.random_stateful import normal as normal
+from graphopt.ops.random_stateful import shuffle as shuffle
+from graphopt.ops.random_stateful import truncated_normal as truncated_normal
+from graphopt.ops.random_stateful import uniform as uniform

@@ -16,7 +16,7 @@ ORDER = [
     ("codegen",),
     ("runtime",),
     ("keras",),
-    ("nn", "math", "linalg", "random", "nest", "compat"),
+    ("nn", "math", "linalg", "random", "debugging", "nest", "compat"),
     ("viz",),
     ("cli",),
     ("__main__",),

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numba
 import numpy as np
 
-from graphopt.codegen import native, vector_math
+from graphopt.codegen import native, special_functions, vector_math
 
-_jit: Any = numba.njit(error_model="numpy", nogil=True)
 _VECTORIZED = [
     "exp",
     "expm1",
@@ -24,13 +22,6 @@ _VECTORIZED = [
     "cos",
     "pow",
 ]
-
-
-def _tangent(x: Any) -> Any:
-    return math.tan(x)
-
-
-_tan: Any = _jit(_tangent)
 
 
 def make_namespace() -> dict[str, Any]:
@@ -49,5 +40,6 @@ def make_namespace() -> dict[str, Any]:
     for kind in ("float32", "float64"):
         for name in _VECTORIZED:
             names[f"{name}_{kind}"] = getattr(vector_math, name)
-        names[f"tan_{kind}"] = _tan
+        for name, function in special_functions.FUNCTIONS.items():
+            names[f"{name}_{kind}"] = function
     return names

@@ -9,6 +9,7 @@ from graphopt.codegen import copies, duplicates, gathers, scans, slices
 from graphopt.codegen.elementwise import lower_elementwise
 from graphopt.codegen.reduce import lower_reduce
 from graphopt.codegen.rows import lower_rows
+from graphopt.codegen.windows import lower_windows
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Alias, Elementwise, Family, Host
 from graphopt.schedule.steps import Lowered
@@ -52,6 +53,7 @@ FAMILIES: Final[dict[str, Callable[[Operation, str], Lowered]]] = {
     "tile": lambda op, _: slices.lower_tile(op),
     "tile_sum": lambda op, _: slices.lower_tile_sum(op),
     "transpose": lambda op, _: copies.lower_transpose(op),
+    "windows": lower_windows,
     "unpack": lambda op, _: slices.lower_unpack(op),
 }
 

@@ -40,6 +40,18 @@ def call(spec: OpSpec, *inputs: Any, name: str | None = None, **attrs: Any) -> A
     return op.outputs or op
 
 
+def call_all(
+    spec: OpSpec, *inputs: Any, name: str | None = None, **attrs: Any
+) -> tuple[Any, ...]:
+    """As `call`, for ops whose number of outputs their attributes decide.
+
+    Returns:
+      The outputs, a tuple even of one.
+    """
+    found = call(spec, *inputs, name=name, **attrs)
+    return found if isinstance(found, tuple) else (found,)
+
+
 def as_inputs(
     spec: OpSpec, values: Sequence[Any], name: str | None = None
 ) -> list[Any]:

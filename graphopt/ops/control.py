@@ -19,7 +19,7 @@ from graphopt.errors import DtypeMismatchError, InvalidArgumentError, fail
 from graphopt.graph import nest
 from graphopt.graph.body import Body, BodyGraph, TypedValue
 from graphopt.graph.context import building_graph, entered
-from graphopt.graph.dispatch import call
+from graphopt.graph.dispatch import call, call_all
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import Effect, Host, OpSpec, Sample, register
@@ -276,15 +276,14 @@ def cond(
     with outer.control_dependencies(
         then_graph.outer_controls + else_graph.outer_controls
     ):
-        made = call(spec, pred, *captures, name=name or "cond", **bodies)
+        made = call_all(spec, pred, *captures, name=name or "cond", **bodies)
     results, values = _split(made, len(then_flat) - len(variables))
     results = _assign_results(outer, variables, values, results)
     return nest.pack_as(then_result, results)
 
 
-def _split(made: Any, count: int) -> tuple[list[Any], list[Any]]:
-    outputs = list(made) if isinstance(made, tuple) else [made]
-    return outputs[:count], outputs[count:]
+def _split(made: Sequence[Any], count: int) -> tuple[list[Any], list[Any]]:
+    return list(made[:count]), list(made[count:])
 
 
 def _as_condition(pred: Any) -> Any:
@@ -447,7 +446,7 @@ def _while_vjp(
 
     graph, arguments, result = trace(round_back, types)
     backward = _finish(graph, arguments, (), result)
-    found = call(
+    found = call_all(
         WHILE_GRAD,
         *seeds,
         *inputs,
@@ -461,7 +460,7 @@ def _while_vjp(
     parts = dict(
         zip(
             in_loop + outside,
-            found if isinstance(found, tuple) else (found,),
+            found,
             strict=True,
         )
     )
@@ -694,7 +693,7 @@ def _build_loop(
     attrs = {"count": len(start), "cond": condition, "body": rounds, "limit": limit}
     spec = WHILE if condition.calls_host or rounds.calls_host else STATELESS_WHILE
     with outer.control_dependencies(body_graph.outer_controls):
-        made = call(spec, *start, *captures, name=name or "while", **attrs)
+        made = call_all(spec, *start, *captures, name=name or "while", **attrs)
     results, finals = _split(made, len(flat))
     results = _assign_results(outer, variables, finals, results)
     return nest.pack_as(values, results)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphopt.graph import nest
-from graphopt.graph.dispatch import call
+from graphopt.graph.dispatch import call_all
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import Family, OpSpec, Sample, register
 
@@ -93,10 +93,9 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
         arguments = [hooks.convert(a) for a in args]
         results, gradient = f(*arguments, **kwargs)
         flat = [hooks.convert(r) for r in nest.flatten(results)]
-        made = call(
+        outputs = call_all(
             CUSTOM_GRADIENT, *flat, *arguments, count=len(flat), gradient=gradient
         )
-        outputs = list(made) if isinstance(made, tuple) else [made]
-        return nest.pack_as(results, outputs)
+        return nest.pack_as(results, list(outputs))
 
     return decorated

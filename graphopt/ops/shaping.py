@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from graphopt import dtypes
 from graphopt.dtypes import DType
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail, format_shape
-from graphopt.graph.dispatch import call
+from graphopt.graph.dispatch import call, call_all
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import (
     REGISTRY,
@@ -436,8 +436,7 @@ def _concat_error(xs: Sequence[Any], axis: int) -> Exception:
 
 
 def _concat_vjp(g: Any, y: Any, *xs: Any, axis: int) -> tuple[Any, ...]:
-    parts = call(SPLIT_LIKE, g, *xs, axis=axis)
-    return parts if isinstance(parts, tuple) else (parts,)
+    return call_all(SPLIT_LIKE, g, *xs, axis=axis)
 
 
 def _split_numpy(g: NDArray[Any], *xs: Any, axis: int) -> Any:
@@ -530,8 +529,7 @@ def _pack_infer(*xs: Any, axis: int) -> tuple[TensorShape, DType]:
 
 def _pack_vjp(g: Any, y: Any, *xs: Any, axis: int) -> tuple[Any, ...]:
     # `unstack` is in a file that builds on this one.
-    parts = call(REGISTRY["Unpack"], g, num=len(xs), axis=axis)
-    return parts if isinstance(parts, tuple) else (parts,)
+    return call_all(REGISTRY["Unpack"], g, num=len(xs), axis=axis)
 
 
 PACK = register(

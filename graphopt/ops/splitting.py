@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from graphopt.dtypes import DType
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail
-from graphopt.graph.dispatch import call
+from graphopt.graph.dispatch import call_all
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
@@ -162,7 +162,7 @@ def split(
     if len(sizes) == 1:
         part_sizes(value.shape[at], sizes)
         return [identity(value, name=name)]
-    return list(call(SPLIT, value, name=name, sizes=tuple(sizes), axis=at))
+    return list(call_all(SPLIT, value, name=name, sizes=tuple(sizes), axis=at))
 
 
 def _equal_parts(dim: int | None, count: int) -> list[int]:
@@ -257,4 +257,4 @@ def unstack(
     _unpack_infer(value, num=count, axis=at)
     if count < 2:
         return [squeeze(value, at, name=name)] * count
-    return list(call(UNPACK, value, name=name, num=count, axis=at))
+    return list(call_all(UNPACK, value, name=name, num=count, axis=at))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from graphopt.codegen.gathers import STATUS_INDEX
 from graphopt.codegen.kernels import get_kernel
 from graphopt.codegen.rows import STATUS_LABEL
-from graphopt.errors import OpError, fail
+from graphopt.errors import InvalidArgumentError, OpError, fail
 from graphopt.graph.effects import handles_written, variable_of
 from graphopt.graph.graph import Operation
 from graphopt.graph.tensor import GraphTensor
@@ -228,7 +228,7 @@ class Executable:
             for buffer, tensor in zip(step.inputs, op.inputs, strict=True)
         ]
         try:
-            results = op.spec.compute(*views, **op.attrs)
+            results = op.spec.compute(*views, **self.store.attrs_of(op))
         except OpError as error:
             raise locate(error, op) from error.__cause__
         if len(op.outputs) == 1:
@@ -236,7 +236,16 @@ class Executable:
         for tensor, buffer, result in zip(
             op.outputs, step.outputs, results, strict=True
         ):
-            self._view(buffer, tensor, ())[...] = result
+            view = self._view(buffer, tensor, ())
+            if np.shape(result) != view.shape:
+                raise fail(
+                    InvalidArgumentError,
+                    f"{op.type} returned another shape than was declared",
+                    got=str(np.shape(result)),
+                    expected=str(view.shape),
+                    op=op,
+                )
+            view[...] = result
         return 0
 
     def _view(

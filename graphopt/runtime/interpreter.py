@@ -128,7 +128,7 @@ class _Run:
             keys = [variable_of(handle) for handle in handles_written(op)]
             self.pending.update(zip(keys, stored, strict=True))
             return outputs
-        result = op.spec.compute(*arrays, **op.attrs)
+        result = op.spec.compute(*arrays, **self.store.attrs_of(op))
         if op.spec.effect is Effect.WRITE:
             self.pending[variable_of(op.inputs[0])] = result
             return ()

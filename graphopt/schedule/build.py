@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from graphopt.graph.effects import (
-    has_side_effect,
+    handles_written,
     is_handle,
     variable_of,
 )
@@ -97,7 +97,7 @@ class _Builder:
             buffer.first = buffer.last = now
         for buffer in inputs:
             buffer.last = now
-        writes = has_side_effect(op)
+        writes = bool(handles_written(op))
         if self.wrote and (lowered.checks or lowered.host):
             self._interpret(op, "can fail after a variable was written")
         if writes and lowered.host:

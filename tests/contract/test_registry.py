@@ -56,6 +56,13 @@ def sum_slack(spec, sample):
     if isinstance(spec.kernel, Family) and spec.kernel.name == "rows":
         # The difference to the largest logit is rounded before its exponential.
         return 32 * np.finfo(np.asarray(sample.inputs[0]).dtype).eps
+    if isinstance(spec.kernel, Family) and spec.kernel.name == "windows":
+        # Sums over a window, or, for the derivative by a filter, over a batch.
+        depth = max(np.size(x) // max(np.shape(x)[-1], 1) for x in sample.inputs)
+        scale = np.prod([np.abs(x).max(initial=0) for x in sample.inputs[-2:]])
+        is_float = sample.inputs[0].dtype.kind == "f"
+        eps = np.finfo(sample.inputs[0].dtype).eps if is_float else 0.0
+        return depth * eps * scale
     if spec.name != "MatMul":
         return 0.0
     a, b = (np.abs(np.asarray(x, np.float64)) for x in sample.inputs)

@@ -1,0 +1,189 @@
+"""Special functions for kernels: calls of the C library, and series it does not have.
+
+They work on one number in double precision, and float32 results are rounded once. What
+has no entry in the C library (erfinv, digamma, zeta, polygamma) takes the same steps as
+its NumPy counterpart in `ops.special_values`, which explains them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numba
+
+from graphopt.codegen.lane import DOUBLE, SINGLE, Number
+from graphopt.codegen.native import make_intrinsic, types
+from graphopt.codegen.vector_math import _call_library
+from graphopt.ops.special_values import (
+    DIGAMMA,
+    ERFINV_NEAR,
+    FAR,
+    MACLAURIN,
+)
+
+__all__ = ["FUNCTIONS"]
+
+_jit: Any = numba.njit(error_model="numpy", nogil=True)
+_LIBRARY = {
+    "tan": 1,
+    "asin": 1,
+    "acos": 1,
+    "atan": 1,
+    "atan2": 2,
+    "sinh": 1,
+    "cosh": 1,
+    "asinh": 1,
+    "acosh": 1,
+    "atanh": 1,
+    "erf": 1,
+    "erfc": 1,
+    "lgamma": 1,
+    "tgamma": 1,
+}
+
+
+def _from_library(name: str, count: int) -> Any:
+    """Makes the intrinsic that calls a function of the C library."""
+
+    def call(form: Any, builder: Any, values: Any) -> Any:
+        numbers = [Number(builder, form, value, False) for value in values]
+        if form is DOUBLE:
+            return _call_library(builder, name, *values)
+        wide = [number.to_double().value for number in numbers]
+        result = Number(builder, DOUBLE, _call_library(builder, name, *wide), False)
+        return result.to_single().value
+
+    def define(operands: tuple[Any, ...]) -> Any:
+        single = all(operand == types.float32 for operand in operands)
+        result = types.float32 if single else types.float64
+        form = SINGLE if single else DOUBLE
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            return call(form, builder, values)
+
+        return result(*[result] * count), generate
+
+    if count == 1:
+
+        def one(typing_context: Any, x: Any) -> Any:
+            return define((x,))
+
+        function: Any = one
+    else:
+
+        def two(typing_context: Any, x: Any, y: Any) -> Any:
+            return define((x, y))
+
+        function = two
+    function.__name__ = name
+    function.__doc__ = f"Call `{name}` of the C library."
+    return make_intrinsic(function)
+
+
+_calls = {name: _from_library(name, count) for name, count in _LIBRARY.items()}
+_erf, _erfc, _tgamma = _calls["erf"], _calls["erfc"], _calls["tgamma"]
+
+
+def _polynomial(x: Any, coefficients: Any) -> Any:
+    total = 0.0
+    for coefficient in coefficients:
+        total = total * x + coefficient
+    return total
+
+
+_evaluate: Any = _jit(_polynomial)
+
+
+def _erfinv(x: Any) -> Any:
+    y = float(x)
+    a = abs(y)
+    if not a < 1.0:
+        return y * math.inf if a == 1.0 else math.nan
+    w = -math.log1p(-a * a)
+    if w < 5.0:
+        y = _evaluate(w - 2.5, ERFINV_NEAR) * a
+    else:
+        tail = w + math.log(2.0)
+        y = math.sqrt(tail - 0.5 * math.log(math.pi * tail))
+    for _ in range(3):
+        rest = _erf(y) - a if a < 0.5 else (1.0 - a) - _erfc(y)
+        step = rest * (0.5 * math.sqrt(math.pi)) * math.exp(y * y)
+        y = y - step / (1.0 + y * step)
+    return math.copysign(y, float(x))
+
+
+_BERNOULLI = DIGAMMA[::-1]
+
+
+def _digamma(x: Any) -> Any:
+    w = float(x)
+    if w == math.inf:
+        return math.inf
+    reflected = 0.0
+    if w <= 0.0:
+        whole = float(round(w))
+        if w == whole or w == -math.inf:
+            return math.nan
+        reflected = math.pi / math.tan(math.pi * (w - whole))
+        w = 1.0 - w
+    total = 0.0
+    while w < FAR:
+        total = total - 1.0 / w
+        w = w + 1.0
+    z = 1.0 / (w * w)
+    y = total + (math.log(w) - 0.5 / w - z * _evaluate(z, _BERNOULLI))
+    return y - reflected
+
+
+def _zeta(x: Any, q: Any) -> Any:
+    s, w = float(x), float(q)
+    if s == 1.0:
+        return math.inf
+    if not s > 1.0 or s == math.inf or w != w or w == -math.inf:
+        return math.nan
+    if w == math.inf:
+        return 0.0
+    if w <= 0.0:
+        if w == math.floor(w):
+            return math.inf
+        if s != math.floor(s):
+            return math.nan
+    total = w**-s
+    count = 0
+    while w <= FAR or count < 9:
+        w = w + 1.0
+        total = total + w**-s
+        count += 1
+    last = w**-s
+    total = total + last * w / (s - 1.0) - 0.5 * last
+    factor = s * last / w
+    k = 0.0
+    for coefficient in MACLAURIN:
+        total = total + coefficient * factor
+        factor = factor * (s + 2.0 * k + 1.0) * (s + 2.0 * k + 2.0) / (w * w)
+        k += 1.0
+    return total
+
+
+_jit_digamma: Any = _jit(_digamma)
+_jit_zeta: Any = _jit(_zeta)
+
+
+def _polygamma(a: Any, x: Any) -> Any:
+    order = float(a)
+    if order != math.floor(order) or order < 0.0 or order > 170.0:
+        return math.nan
+    if order == 0.0:
+        return _jit_digamma(x)
+    sign = 1.0 if order % 2.0 == 1.0 else -1.0
+    return sign * _tgamma(order + 1.0) * _jit_zeta(order + 1.0, x)
+
+
+FUNCTIONS: dict[str, Any] = {
+    **{name: call for name, call in _calls.items() if name not in ("erf", "tgamma")},
+    "erfinv": _jit(_erfinv),
+    "digamma": _jit_digamma,
+    "zeta": _jit_zeta,
+    "polygamma": _jit(_polygamma),
+}

@@ -1,0 +1,228 @@
+"""Convolutions and poolings -> kernels over rows of images.
+
+Each element of a result is one sum in a fixed order, whatever the range was cut into:
+forward kernels and derivatives by the input gather what belongs to a row of their
+result, the derivative by the filter what belongs to one element of a window. All sizes
+are arguments; products are added in the tensor's own type where a window is summed, in
+double precision where a whole batch is.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from graphopt.graph.graph import Operation
+from graphopt.ops.windows import place_both
+from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
+
+# Names of the sizes that follow the addresses in `args`, the same for all kernels.
+_SIZES = [
+    "batch",
+    "h",
+    "w",
+    "kh",
+    "kw",
+    "oh",
+    "ow",
+    "sh",
+    "sw",
+    "top",
+    "left",
+    "dh",
+    "dw",
+    "c",
+    "out",
+]
+_HEAD = "def kernel(args, lo, hi):\n"
+_CONV = """    for row in range(lo, hi):
+        n = row // oh
+        first = (row - n * oh) * sh - top
+        for column in range(ow):
+            at = (row * ow + column) * out
+            for k in range(out):
+                y[at + k] = {t}(0)
+            start = column * sw - left
+            for i in range(kh):
+                a = first + i * dh
+                if (a < 0) | (a >= h):
+                    continue
+                for j in range(kw):
+                    b = start + j * dw
+                    if (b < 0) | (b >= w):
+                        continue
+                    pixel = ((n * h + a) * w + b) * c
+                    cell = (i * kw + j) * c * out
+                    for m in range(c):
+                        value = x0[pixel + m]
+                        base = cell + m * out
+                        for k in range(out):
+                            y[at + k] += value * x1[base + k]
+"""
+_TO_INPUT = """    for row in range(lo, hi):
+        n = row // h
+        r = row - n * h + top
+        for column in range(w):
+            at = (row * w + column) * c
+            for m in range(c):
+                y[at + m] = {t}(0)
+            for i in range(kh):
+                a = r - i * dh
+                if (a < 0) | (a % sh != 0) | (a >= oh * sh):
+                    continue
+                for j in range(kw):
+                    b = column + left - j * dw
+                    if (b < 0) | (b % sw != 0) | (b >= ow * sw):
+                        continue
+                    pixel = ((n * oh + a // sh) * ow + b // sw) * out
+                    cell = (i * kw + j) * c * out
+                    for m in range(c):
+                        base = cell + m * out
+                        total = {t}(0)
+                        for k in range(out):
+                            total += x1[pixel + k] * x0[base + k]
+                        y[at + m] += total
+"""
+_TO_FILTER = """    total = pointer_float64(args[{scratch}])
+    for cell in range(lo, hi):
+        i = cell // kw
+        j = cell - i * kw
+        begin = cell * c * out
+        end = begin + c * out
+        for k in range(begin, end):
+            total[k] = 0.0
+        for n in range(batch):
+            for r in range(oh):
+                a = r * sh - top + i * dh
+                if (a < 0) | (a >= h):
+                    continue
+                for column in range(ow):
+                    b = column * sw - left + j * dw
+                    if (b < 0) | (b >= w):
+                        continue
+                    pixel = ((n * h + a) * w + b) * c
+                    at = ((n * oh + r) * ow + column) * out
+                    for m in range(c):
+                        value = float64(x0[pixel + m])
+                        base = begin + m * out
+                        for k in range(out):
+                            total[base + k] += value * float64(x1[at + k])
+        for k in range(begin, end):
+            y[k] = {t}(total[k])
+"""
+_WINDOW = """    for row in range(lo, hi):
+        n = row // oh
+        first = (row - n * oh) * sh - top
+        a0 = max(first, 0)
+        a1 = min(first + kh, h)
+        for column in range(ow):
+            start = column * sw - left
+            b0 = max(start, 0)
+            b1 = min(start + kw, w)
+            at = (row * ow + column) * c
+            for m in range(c):
+"""
+# The first of equal maxima; a NaN is larger than any number.
+_LARGEST = """                best = ((n * h + a0) * w + b0) * c + m
+                for a in range(a0, a1):
+                    for b in range(b0, b1):
+                        p = ((n * h + a) * w + b) * c + m
+                        v = x0[p]
+                        if (v > x0[best]) | ((v != v) & (x0[best] == x0[best])):
+                            best = p
+"""
+_MAX = _WINDOW + _LARGEST + "                y[at + m] = x0[best]\n"
+_PICK = _WINDOW + _LARGEST + "                y[at + m] = x1[best]\n"
+_AVERAGE = (
+    _WINDOW
+    + """                total = 0.0
+                for a in range(a0, a1):
+                    for b in range(b0, b1):
+                        total += float64(x0[((n * h + a) * w + b) * c + m])
+                y[at + m] = {t}(total / float64((a1 - a0) * (b1 - b0)))
+"""
+)
+# Windows overlap, so a whole image is one piece of work.
+_MAX_BACK = (
+    """    for image in range(lo, hi):
+        for p in range(image * h * w * c, (image + 1) * h * w * c):
+            y[p] = {t}(0)
+"""
+    + "".join(
+        "    " + line + "\n" for line in (_WINDOW + _LARGEST).splitlines()
+    ).replace("range(lo, hi)", "range(image * oh, (image + 1) * oh)")
+    + "                    y[best] += x1[at + m]\n"
+)
+_AVERAGE_BACK = """    for row in range(lo, hi):
+        n = row // h
+        a = row - n * h + top
+        r0 = max((a - kh) // sh + 1, 0)
+        r1 = min(a // sh + 1, oh)
+        for column in range(w):
+            b = column + left
+            c0 = max((b - kw) // sw + 1, 0)
+            c1 = min(b // sw + 1, ow)
+            at = (row * w + column) * c
+            for m in range(c):
+                total = 0.0
+                for r in range(r0, r1):
+                    first = r * sh - top
+                    rows = min(first + kh, h) - max(first, 0)
+                    for q in range(c0, c1):
+                        start = q * sw - left
+                        columns = min(start + kw, w) - max(start, 0)
+                        g = x0[((n * oh + r) * ow + q) * c + m]
+                        total += float64(g) / float64(rows * columns)
+                y[at + m] = {t}(total)
+"""
+_SOURCES = {
+    "conv": _CONV,
+    "conv_to_input": _TO_INPUT,
+    "conv_to_filter": _TO_FILTER,
+    "max_pool": _MAX,
+    "max_pool_pick": _PICK,
+    "max_pool_back": _MAX_BACK,
+    "avg_pool": _AVERAGE,
+    "avg_pool_back": _AVERAGE_BACK,
+}
+
+
+def lower_windows(op: Operation, option: str) -> Lowered:
+    """Returns the call that computes a convolution, a pooling or a derivative."""
+    image = _dims(op.inputs[0])
+    is_conv = option.startswith("conv")
+    filters = _dims(op.inputs[1]) if is_conv else [*op.attrs["ksize"], 0, image[3]]
+    result = _dims(op.outputs[0])
+    if not math.prod(result):
+        return Lowered()
+    rows, columns = place_both(image[1:3], filters[:2], op.attrs)
+    sizes: list[Argument] = [image[0], image[1], image[2], *filters[:2]]
+    sizes += [rows.out, columns.out, rows.stride, columns.stride]
+    sizes += [rows.before, columns.before, rows.dilation, columns.dilation]
+    sizes += [image[3], filters[3]]
+    used = op.spec.kernel_inputs or tuple(range(len(op.inputs)))
+    arguments: list[Argument] = [Word("input", i) for i in used]
+    arguments += [Word("output", 0), *sizes]
+    scratch: tuple[int, ...] = ()
+    if option == "conv_to_filter":
+        arguments.append(Word("scratch", 0))
+        scratch = (8 * math.prod(filters),)
+    source = _write(option, len(used), op.outputs[0].dtype.name, len(arguments) - 1)
+    extent = {
+        "conv_to_filter": filters[0] * filters[1],
+        "max_pool_back": image[0],
+    }.get(option, result[0] * result[1])
+    call = Call(KernelRequest("windows", source), tuple(arguments), extent)
+    return Lowered((call,), scratch)
+
+
+def _dims(tensor: Any) -> list[int]:
+    return [int(dim) for dim in tensor.shape if dim is not None]
+
+
+def _write(option: str, inputs: int, kind: str, last: int) -> str:
+    names = [f"x{i}" for i in range(inputs)] + ["y"]
+    lines = [f"    {name} = pointer_{kind}(args[{i}])" for i, name in enumerate(names)]
+    lines += [f"    {name} = args[{inputs + 1 + i}]" for i, name in enumerate(_SIZES)]
+    body = _SOURCES[option].format(t=kind, scratch=last)
+    return _HEAD + "\n".join(lines) + "\n" + body

@@ -1,0 +1,403 @@
+"""Assertions: ops that raise when a condition does not hold.
+
+What can be decided while a graph is built is decided then: with constants a failed
+assertion raises at once, and one that holds is a `no_op`. In eager mode assertions
+return None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphopt import dtypes
+from graphopt.errors import InvalidArgumentError, describe_shapes, fail
+from graphopt.graph.context import building_graph
+from graphopt.graph.dispatch import as_inputs, call
+from graphopt.graph.hooks import hooks
+from graphopt.graph.opspec import (
+    NOT_DIFFERENTIABLE,
+    BadInput,
+    Effect,
+    Host,
+    OpSpec,
+    Sample,
+    register,
+)
+from graphopt.graph.provenance import user_site
+from graphopt.ops import elementwise as math
+from graphopt.ops.creation import constant_value
+from graphopt.ops.elementwise import ADD
+from graphopt.ops.printing import format_array
+from graphopt.ops.reduction import reduce_all
+from graphopt.ops.state import no_op
+
+Array = NDArray[Any]
+
+
+def _assert_infer(condition: Any, *data: Any, **_: Any) -> list[Any]:
+    if condition.shape.rank not in (0, None):
+        raise fail(
+            InvalidArgumentError,
+            "The condition of Assert should be a scalar",
+            got=describe_shapes(condition),
+            site=str(user_site()),
+            remedy="tf.reduce_all",
+        )
+    return []
+
+
+def _assert(
+    condition: Array, *data: Array, words: str, names: tuple[str, ...], summarize: int
+) -> tuple[()]:
+    if condition:
+        return ()
+    shown = (
+        f"{name} = {format_array(array, summarize)}" if name else format_array(array)
+        for name, array in zip(names, data, strict=True)
+    )
+    raise fail(
+        InvalidArgumentError,
+        words,
+        got=" and ".join(shown) or "False",
+        site=str(user_site()),
+    )
+
+
+ASSERT = register(
+    OpSpec(
+        "Assert",
+        _assert_infer,
+        _assert,
+        NOT_DIFFERENTIABLE,
+        Host("it raises an error with values in it"),
+        lambda: [
+            Sample(
+                (np.bool_(True), np.ones(2)),
+                {"words": "assertion failed", "names": ("x",), "summarize": 3},
+            )
+        ],
+        errors=lambda: [
+            BadInput(
+                (np.array([True]),),
+                {"words": "", "names": (), "summarize": 3},
+                InvalidArgumentError,
+                "should be a scalar",
+            )
+        ],
+        types=("bool", "any"),
+        effect=Effect.HOST,
+        outputs=0,
+    )
+)
+
+
+def Assert(
+    condition: Any, data: Sequence[Any], summarize: Any = None, name: str | None = None
+) -> Any:
+    """Raises when a scalar is false.
+
+    Args:
+      condition: A scalar truth value.
+      data: Tensors and strings to show in the message.
+      summarize: How many elements to show from each end of a dimension; 3 by default.
+      name: Name of the op.
+
+    Returns:
+      The op; None in eager mode.
+
+    Raises:
+      InvalidArgumentError: The condition is false.
+
+    Source: `tf.debugging.Assert`.
+    """
+    shown = [item for item in data if not isinstance(item, str)]
+    text = " ".join(item for item in data if isinstance(item, str))
+    return _check(
+        hooks.convert(condition),
+        f"assertion failed: {text}" if text else "assertion failed",
+        [("", hooks.convert(item)) for item in shown],
+        summarize,
+        name,
+    )
+
+
+def _check(
+    condition: Any,
+    words: str,
+    data: Sequence[tuple[str, Any]],
+    summarize: int | None,
+    name: str | None,
+) -> Any:
+    """Adds the op that checks a scalar, or checks it at once in eager mode."""
+    attrs = {
+        "words": words,
+        "names": tuple(label for label, _ in data),
+        "summarize": 3 if summarize is None else int(summarize),
+    }
+    done = call(ASSERT, condition, *(tensor for _, tensor in data), name=name, **attrs)
+    return None if building_graph() is None else done
+
+
+# ---- comparisons
+
+
+def _words(message: str | None, text: str) -> str:
+    return f"{message}: {text}" if message else text
+
+
+def _compare(
+    x: Any,
+    y: Any,
+    sign: str,
+    test: Callable[[Any, Any], Any],
+    numpy: Callable[[Array, Array], Any],
+    message: str | None,
+    summarize: int | None,
+    name: str | None,
+) -> Any:
+    x, y = as_inputs(ADD if sign not in ("==", "!=") else math.EQUAL, (x, y), name)
+    words = _words(message, f"Condition x {sign} y did not hold element-wise")
+    return _decide(
+        [("x", x), ("y", y)],
+        lambda a, b: bool(np.all(numpy(a, b))),
+        lambda: reduce_all(test(x, y)),
+        words,
+        summarize,
+        name,
+    )
+
+
+def _decide(
+    data: Sequence[tuple[str, Any]],
+    holds: Callable[..., bool],
+    build: Callable[[], Any],
+    words: str,
+    summarize: int | None,
+    name: str | None,
+) -> Any:
+    """Decides by the values if they are known, else adds an op that will."""
+    values = [constant_value(tensor) for _, tensor in data]
+    known = [value for value in values if value is not None]
+    if len(known) < len(values) or building_graph() is None:
+        return _check(build(), words, data, summarize, name)
+    with np.errstate(all="ignore"):
+        condition = np.asarray(holds(*known))
+    names = tuple(label for label, _ in data)
+    _assert(
+        condition,
+        *known,
+        words=words,
+        names=names,
+        summarize=3 if summarize is None else int(summarize),
+    )
+    return no_op(name)
+
+
+def _comparison(
+    public: str, sign: str, test: Callable[[Any, Any], Any], numpy: Any
+) -> Any:
+    def function(
+        x: Any,
+        y: Any,
+        message: str | None = None,
+        summarize: int | None = None,
+        name: str | None = None,
+    ) -> Any:
+        return _compare(x, y, sign, test, numpy, message, summarize, name or public)
+
+    function.__name__ = function.__qualname__ = public
+    function.__doc__ = f"""Raises unless x {sign} y holds for all elements.
+
+    Args:
+      x, y: Tensors that broadcast.
+      message: The first words of the error.
+      summarize: How many elements to show from each end of a dimension; 3 by default.
+      name: Name of the op.
+
+    Returns:
+      The op; None in eager mode.
+
+    Raises:
+      InvalidArgumentError: It does not hold.
+
+    Source: `tf.debugging.{public}`.
+    """
+    return function
+
+
+assert_equal = _comparison("assert_equal", "==", math.equal, np.equal)
+assert_none_equal = _comparison("assert_none_equal", "!=", math.not_equal, np.not_equal)
+assert_less = _comparison("assert_less", "<", math.less, np.less)
+assert_less_equal = _comparison(
+    "assert_less_equal", "<=", math.less_equal, np.less_equal
+)
+assert_greater = _comparison("assert_greater", ">", math.greater, np.greater)
+assert_greater_equal = _comparison(
+    "assert_greater_equal", ">=", math.greater_equal, np.greater_equal
+)
+
+
+def _signed(public: str, sign: str, test: Any, numpy: Any) -> Any:
+    def function(
+        x: Any,
+        message: str | None = None,
+        summarize: int | None = None,
+        name: str | None = None,
+    ) -> Any:
+        x = hooks.convert(x)
+        return _decide(
+            [("x", x)],
+            lambda a: bool(np.all(numpy(a, 0))),
+            lambda: reduce_all(test(x, 0)),
+            _words(message, f"Condition x {sign} 0 did not hold element-wise"),
+            summarize,
+            name or public,
+        )
+
+    function.__name__ = function.__qualname__ = public
+    function.__doc__ = f"""Raises unless x {sign} 0 holds for all elements.
+
+    Args:
+      x: A tensor.
+      message: The first words of the error.
+      summarize: How many elements to show from each end of a dimension; 3 by default.
+      name: Name of the op.
+
+    Raises:
+      InvalidArgumentError: It does not hold.
+
+    Source: `tf.debugging.{public}`.
+    """
+    return function
+
+
+assert_positive = _signed("assert_positive", ">", math.greater, np.greater)
+assert_negative = _signed("assert_negative", "<", math.less, np.less)
+assert_non_negative = _signed(
+    "assert_non_negative", ">=", math.greater_equal, np.greater_equal
+)
+assert_non_positive = _signed(
+    "assert_non_positive", "<=", math.less_equal, np.less_equal
+)
+
+
+def assert_near(
+    x: Any,
+    y: Any,
+    rtol: Any = None,
+    atol: Any = None,
+    message: str | None = None,
+    summarize: int | None = None,
+    name: str | None = None,
+) -> Any:
+    """Raises unless |x - y| <= atol + rtol * |y| holds for all elements.
+
+    Args:
+      x, y: Floats that broadcast.
+      rtol, atol: By default ten times the spacing of the dtype at 1.
+      message: The first words of the error.
+      summarize: How many elements to show from each end of a dimension; 3 by default.
+      name: Name of the op.
+
+    Raises:
+      InvalidArgumentError: It does not hold.
+
+    Source: `tf.debugging.assert_near`.
+    """
+    x, y = as_inputs(ADD, (x, y), name)
+    is_float = x.dtype.is_floating
+    eps = float(10 * np.finfo(x.dtype.numpy).eps) if is_float else 0
+    relative = eps if rtol is None else rtol
+    absolute = eps if atol is None else atol
+    return _decide(
+        [("x", x), ("y", y)],
+        lambda a, b: bool(
+            np.all(np.absolute(a - b) <= absolute + relative * np.absolute(b))
+        ),
+        lambda: reduce_all(
+            math.less_equal(math.abs(x - y), absolute + relative * math.abs(y))
+        ),
+        _words(message, "x and y not equal to tolerance"),
+        summarize,
+        name or "assert_near",
+    )
+
+
+# ---- finite numbers
+
+
+def _check_numerics(x: Array, *, message: str) -> Array:
+    kinds = [
+        word
+        for word, bad in (("Inf", np.isinf(x).any()), ("NaN", np.isnan(x).any()))
+        if bad
+    ]
+    if kinds:
+        bad = ~np.isfinite(x)
+        raise fail(
+            InvalidArgumentError,
+            f"{message} : Tensor had {' and '.join(kinds)} values",
+            got=f"{int(bad.sum())} of {x.size}, the first at "
+            f"{[int(i) for i in np.argwhere(bad)[0]]}",
+            expected="finite numbers",
+            site=str(user_site()),
+        )
+    return x
+
+
+_IN_GRADIENT = "Not a number (NaN) or infinity (Inf) values detected in gradient."
+CHECK_NUMERICS: OpSpec = register(
+    OpSpec(
+        "CheckNumerics",
+        lambda x, *, message: (x.shape, x.dtype),
+        _check_numerics,
+        lambda g, y, x, *, message: (
+            call(CHECK_NUMERICS, g, message=f"{_IN_GRADIENT} {message}"),
+        ),
+        Host("it raises an error with the first bad element in it"),
+        lambda: [
+            Sample((np.arange(6.0).reshape(2, 3).astype(t),), {"message": "x"})
+            for t in (np.float64, np.float32)
+        ],
+        errors=lambda: [
+            BadInput(
+                (np.array([1.0, value]),),
+                {"message": "here"},
+                InvalidArgumentError,
+                f"here : Tensor had {word} values",
+            )
+            for value, word in ((np.nan, "NaN"), (np.inf, "Inf"))
+        ],
+        dtypes=dtypes.FLOATING,
+    )
+)
+
+
+def check_numerics(tensor: Any, message: str, name: str | None = None) -> Any:
+    """Returns a tensor unchanged, or raises if it holds NaN or infinities.
+
+    The gradient is checked too.
+
+    Args:
+      tensor: Floats.
+      message: The first words of the error.
+      name: Name of the op.
+
+    Raises:
+      InvalidArgumentError: A number is not finite; the error names the op.
+
+    Source: `tf.debugging.check_numerics`.
+    """
+    return call(CHECK_NUMERICS, tensor, name=name, message=str(message))
+
+
+def assert_all_finite(x: Any, message: str, name: str | None = None) -> Any:
+    """Returns a tensor unchanged, or raises if it holds NaN or infinities.
+
+    Source: `tf.debugging.assert_all_finite`.
+    """
+    return check_numerics(x, message, name=name)

@@ -1,0 +1,457 @@
+"""Random ops that draw new numbers each time they run, and what they repeat.
+
+The numbers of a draw come from Philox, a generator without state: they are a function
+of the stream's key and of how often it was drawn from before. Which stream an op has is
+settled when it is made, as in TensorFlow by two seeds, that of the op and a global one
+(the graph's own if it has one, else that of `tf.random.set_seed`):
+
+- With an op seed s the key is (global seed, s); without a global seed, a fixed number
+  stands for it.
+- Without one, but with a global seed g, the key is (g, i) for the i-th such op since g
+  was set: in a graph, ops are counted as they are made, in eager mode as they run.
+- With neither, the key is new in each process.
+
+In a session the n-th run of an op is draw n of its stream, and a new session begins
+anew. In eager mode there is no op to run again: a call with an op seed is the next draw
+of that seed since `set_seed`, a call without one is draw 0 of a stream of its own.
+
+So with the same seeds, the first run of a graph's random ops gives what the same calls
+give in eager mode, in the same order; and the n-th run of an op with a seed gives what
+the n-th eager call with that seed gives. The count is kept with the variables of the
+session, not in the graph and not in a plan: interpreting, compiling, rewriting and
+fetching something else beside it change nothing. A run that fails has drawn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphopt import dtypes
+from graphopt.dtypes import DType, as_dtype
+from graphopt.errors import InvalidArgumentError, describe_shapes, fail
+from graphopt.graph.context import building_graph
+from graphopt.graph.dispatch import call
+from graphopt.graph.hooks import hooks
+from graphopt.graph.opspec import (
+    NOT_DIFFERENTIABLE,
+    Effect,
+    Host,
+    OpSpec,
+    Sample,
+    register,
+)
+from graphopt.graph.provenance import user_site
+from graphopt.graph.shape import TensorShape
+from graphopt.graph.tensor import GraphTensor
+from graphopt.ops.creation import SHAPE, constant_value, static_dims
+from graphopt.ops.elementwise import greater_equal, where
+from graphopt.ops.random import (
+    REASON,
+    below_one,
+    choose_classes,
+    classes_shape,
+    integers_below,
+    scalar_bounds,
+    seeds,
+    truncate,
+)
+from graphopt.ops.reduction import reduce_max
+
+# Stands for the global seed where only the op has one.
+DEFAULT_SEED = 87654321
+
+
+@dataclass(frozen=True, eq=False)
+class RandomStream:
+    """The key of a random op's numbers; each op has its own, compared by identity.
+
+    Attributes:
+      kind: How the key came about: 1 by counting ops, 2 by the op's seed, 3 by chance.
+      first, second: The key.
+    """
+
+    kind: int
+    first: int
+    second: int
+
+    def generator(self, draw: int) -> np.random.Generator:
+        """Returns the generator of one draw, 2 ** 128 blocks of numbers long."""
+        key = np.array([word & (1 << 64) - 1 for word in (self.first, self.second)])
+        counter = np.array([0, 0, self.kind, draw], np.uint64)
+        return np.random.Generator(
+            np.random.Philox(key=key.astype(np.uint64), counter=counter)
+        )
+
+    def __str__(self) -> str:
+        return f"({self.first}, {self.second})"
+
+
+def new_stream(seed: int | None) -> dict[str, Any]:
+    """Returns the attributes of a new random op: its stream and, if eager, the draw."""
+    graph = building_graph()
+    given = seeds.given
+    if graph is not None and graph.seed is not None:
+        given = graph.seed
+    if seed is not None:
+        first = DEFAULT_SEED if given is None else given
+        stream = RandomStream(2, first, int(seed))
+        return (
+            {"stream": stream}
+            if graph
+            else {
+                "stream": stream,
+                "draw": seeds.next_draw((first, int(seed))),
+            }
+        )
+    if graph is None:
+        number = seeds.next_number()
+    else:
+        number = graph.attachments.get("random_ops", 0)
+        graph.attachments["random_ops"] = number + 1
+    if given is not None:
+        stream = RandomStream(1, given, number)
+    else:
+        stream = RandomStream(3, *seeds.next())
+    return {"stream": stream} if graph else {"stream": stream, "draw": 0}
+
+
+# ---- ops
+
+
+def _shape_of(pattern: tuple[Any, ...], dims: Any) -> Any:
+    return TensorShape(dims) if dims is not None else pattern[0].shape
+
+
+def _infer(*pattern: Any, shape: Any, dtype: DType, **_: Any) -> Any:
+    return _shape_of(pattern, shape), dtype
+
+
+def _filled_by(fill: Any) -> Any:
+    def compute(
+        *pattern: Any, shape: Any, dtype: DType, stream: RandomStream, draw: int = 0
+    ) -> NDArray[Any]:
+        dims = pattern[0].shape if shape is None else shape
+        values: NDArray[Any] = fill(stream.generator(draw), dims, dtype)
+        return values
+
+    return compute
+
+
+_STREAM = RandomStream(2, 1, 2)
+
+
+def _register(name: str, fill: Any) -> OpSpec:
+    attrs = {"shape": (2, 3), "dtype": dtypes.float32, "stream": _STREAM}
+    return register(
+        OpSpec(
+            name,
+            _infer,
+            _filled_by(fill),
+            NOT_DIFFERENTIABLE,
+            Host(REASON),
+            lambda: [Sample((), attrs)],
+            types=("any",),
+            effect=Effect.RANDOM,
+        )
+    )
+
+
+UNIFORM = _register("RandomUniform", below_one)
+NORMAL = _register(
+    "RandomStandardNormal",
+    lambda g, dims, dtype: np.asarray(g.standard_normal(dims), dtype.numpy),
+)
+TRUNCATED = _register("TruncatedNormal", truncate)
+
+
+def _int_infer(
+    low: Any, high: Any, *pattern: Any, shape: Any, dtype: DType, **_: Any
+) -> Any:
+    scalar_bounds(low, high)
+    return _shape_of(pattern, shape), dtype
+
+
+def _int_compute(
+    low: Any,
+    high: Any,
+    *pattern: Any,
+    shape: Any,
+    dtype: DType,
+    stream: RandomStream,
+    draw: int = 0,
+) -> NDArray[Any]:
+    dims = pattern[0].shape if shape is None else shape
+    values: NDArray[Any] = integers_below(
+        stream.generator(draw), low, high, dims, dtype
+    )
+    return values
+
+
+UNIFORM_INT = register(
+    OpSpec(
+        "RandomUniformInt",
+        _int_infer,
+        _int_compute,
+        NOT_DIFFERENTIABLE,
+        Host(REASON),
+        lambda: [
+            Sample(
+                (np.int32(0), np.int32(9)),
+                {"shape": (2, 3), "dtype": dtypes.int32, "stream": _STREAM},
+            )
+        ],
+        types=("any",),
+        effect=Effect.RANDOM,
+    )
+)
+
+
+def _classes(
+    logits: Any, *, count: int, dtype: DType, stream: RandomStream, draw: int = 0
+) -> NDArray[Any]:
+    values: NDArray[Any] = choose_classes(stream.generator(draw), logits, count, dtype)
+    return values
+
+
+CATEGORICAL = register(
+    OpSpec(
+        "Multinomial",
+        lambda logits, *, count, dtype, **_: (classes_shape(logits, count), dtype),
+        _classes,
+        NOT_DIFFERENTIABLE,
+        Host(REASON),
+        lambda: [
+            Sample(
+                (np.zeros((2, 3), np.float32),),
+                {"count": 4, "dtype": dtypes.int64, "stream": _STREAM},
+            )
+        ],
+        dtypes=dtypes.FLOATING,
+        effect=Effect.RANDOM,
+    )
+)
+SHUFFLE = register(
+    OpSpec(
+        "RandomShuffle",
+        lambda x, **_: (x.shape, x.dtype),
+        lambda x, *, stream, draw=0: np.ascontiguousarray(
+            stream.generator(draw).permutation(x) if x.ndim else x
+        ),
+        NOT_DIFFERENTIABLE,
+        Host(REASON),
+        lambda: [Sample((np.arange(6).reshape(3, 2),), {"stream": _STREAM})],
+        types=("any",),
+        effect=Effect.RANDOM,
+    )
+)
+
+
+# ---- public functions
+
+
+def _draw(spec: OpSpec, shape: Any, dtype: Any, seed: Any, name: str | None) -> Any:
+    dtype = as_dtype(dtype)
+    if not dtype.is_floating:
+        raise ValueError(f"Random numbers of dtype {dtype.name}; use a float type.")
+    pattern, dims = _pattern_or_dims(shape)
+    attrs = {"shape": dims, "dtype": dtype, **new_stream(seed)}
+    return call(spec, *pattern, name=name, **attrs)
+
+
+def _pattern_or_dims(shape: Any) -> tuple[tuple[Any, ...], Any]:
+    """A shape that only the run decides is that of the tensor it was taken from."""
+    if (
+        isinstance(shape, GraphTensor)
+        and shape.op.spec is SHAPE
+        and constant_value(shape) is None
+    ):
+        return (shape.op.inputs[0],), None
+    return (), static_dims(shape, "a random tensor")
+
+
+def uniform(
+    shape: Any,
+    minval: Any = 0,
+    maxval: Any = None,
+    dtype: Any = dtypes.float32,
+    seed: int | None = None,
+    name: str | None = None,
+) -> Any:
+    """Returns uniform random numbers in [minval, maxval), new ones in each run.
+
+    Args:
+      shape: The shape, or `tf.shape(x)`.
+      minval: The lower bound.
+      maxval: The upper bound, which is never reached; 1 for floats by default.
+      dtype: A float type, int32 or int64.
+      seed: The op's seed.
+      name: Name of the op.
+
+    Raises:
+      ValueError: Integers without `maxval`, or another dtype.
+      InvalidArgumentError: Integers with minval >= maxval.
+
+    >>> import graphopt as tf
+    >>> tf.random.set_seed(1)
+    >>> bool(tf.reduce_all(tf.random.uniform([100], 2.0, 3.0) < 3.0))
+    True
+
+    Source: `tf.random.uniform`.
+    """
+    dtype = as_dtype(dtype)
+    if dtype.is_floating:
+        drawn = _draw(UNIFORM, shape, dtype, seed, name)
+        high = 1 if maxval is None else maxval
+        return (
+            drawn
+            if _is(minval, 0) and _is(high, 1)
+            else (drawn * (high - minval) + minval)
+        )
+    if dtype not in (dtypes.int32, dtypes.int64):
+        raise ValueError(f"Argument `dtype` got invalid value {dtype.name}.")
+    if maxval is None:
+        raise ValueError(f"Must specify maxval for integer dtype {dtype.name}.")
+    low, high = (hooks.convert(value, dtype=dtype) for value in (minval, maxval))
+    pattern, dims = _pattern_or_dims(shape)
+    attrs = {"shape": dims, "dtype": dtype, **new_stream(seed)}
+    return call(UNIFORM_INT, low, high, *pattern, name=name, **attrs)
+
+
+def _is(value: Any, number: int) -> bool:
+    return isinstance(value, (int, float)) and value == number
+
+
+def normal(
+    shape: Any,
+    mean: Any = 0.0,
+    stddev: Any = 1.0,
+    dtype: Any = dtypes.float32,
+    seed: int | None = None,
+    name: str | None = None,
+) -> Any:
+    """Returns normal random numbers, new ones in each run.
+
+    Source: `tf.random.normal`.
+    """
+    return _draw(NORMAL, shape, dtype, seed, name) * stddev + mean
+
+
+def truncated_normal(
+    shape: Any,
+    mean: Any = 0.0,
+    stddev: Any = 1.0,
+    dtype: Any = dtypes.float32,
+    seed: int | None = None,
+    name: str | None = None,
+) -> Any:
+    """Returns normal random numbers within two standard deviations of the mean.
+
+    Source: `tf.random.truncated_normal`.
+    """
+    return _draw(TRUNCATED, shape, dtype, seed, name) * stddev + mean
+
+
+def categorical(
+    logits: Any,
+    num_samples: Any,
+    dtype: Any = dtypes.int64,
+    seed: int | None = None,
+    name: str | None = None,
+) -> Any:
+    """Draws classes with the probabilities softmax(logits), new ones in each run.
+
+    Args:
+      logits: `[batch, classes]`.
+      num_samples: How many to draw for each row.
+      dtype: int32 or int64.
+      seed: The op's seed.
+      name: Name of the op.
+
+    Returns:
+      `[batch, num_samples]`, numbers of classes.
+
+    Source: `tf.random.categorical`.
+    """
+    dtype = as_dtype(dtype or dtypes.int64)
+    count = int(np.asarray(constant_value(num_samples)))
+    attrs = {"count": count, "dtype": dtype, **new_stream(seed)}
+    return call(CATEGORICAL, logits, name=name, **attrs)
+
+
+def shuffle(value: Any, seed: int | None = None, name: str | None = None) -> Any:
+    """Permutes a tensor along its first dimension, anew in each run.
+
+    Source: `tf.random.shuffle`.
+    """
+    return call(SHUFFLE, value, name=name, **new_stream(seed))
+
+
+def dropout(
+    x: Any,
+    rate: Any,
+    noise_shape: Any = None,
+    seed: int | None = None,
+    name: str | None = None,
+) -> Any:
+    """Sets elements to 0 at random and scales the others by 1 / (1 - rate).
+
+    Args:
+      x: Floats.
+      rate: The part that is dropped, in [0, 1): a number or a scalar tensor.
+      noise_shape: A shape that broadcasts to that of `x`: elements that share one
+        of its places are kept or dropped together; None stands for a dimension of `x`.
+      seed: The op's seed.
+      name: Name of the op.
+
+    Raises:
+      ValueError: `rate` is out of range, or `x` holds no floats.
+
+    >>> import graphopt as tf
+    >>> sorted(set(tf.nn.dropout(tf.ones([1000]), rate=0.75).numpy().tolist()))
+    [0.0, 4.0]
+
+    Source: `tf.nn.dropout` (version 2).
+    """
+    if isinstance(rate, (int, float)) and not 0 <= rate < 1:
+        raise fail(
+            ValueError,
+            "`rate` must be a scalar tensor or a float in the range [0, 1)",
+            got=f"rate={rate!r}",
+            site=str(user_site()),
+        )
+    x = hooks.convert(x)
+    if not x.dtype.is_floating:
+        raise fail(
+            InvalidArgumentError,
+            "`x.dtype` must be a floating point tensor as `x` will be scaled",
+            got=describe_shapes(x),
+            site=str(user_site()),
+            remedy="tf.cast",
+        )
+    if isinstance(rate, (int, float)) and rate == 0:
+        return x
+    drawn = _draw(UNIFORM, _noise_shape(x, noise_shape), x.dtype, seed, None)
+    kept = greater_equal(drawn, rate)
+    scaled = x * (1 / (1 - rate))
+    return where(kept, scaled, 0.0, name=name)
+
+
+def _noise_shape(x: Any, noise_shape: Any) -> Any:
+    if noise_shape is None:
+        noise_shape = [None] * len(x.shape)
+    if not isinstance(noise_shape, (list, tuple)) or x.shape.rank != len(noise_shape):
+        if x.shape.unknown_rank and not noise_shape:
+            return call(SHAPE, x, dtype=dtypes.int32)
+        return noise_shape
+    pairs = zip(noise_shape, x.shape, strict=True)
+    dims = [own if dim is None else dim for dim, own in pairs]
+    if None not in dims:
+        return dims
+    shared = [i for i, dim in enumerate(noise_shape) if dim == 1]
+    # A tensor that has the wanted shape, of which only the shape is used.
+    pattern = reduce_max(x, shared, keepdims=True) if shared else x
+    return call(SHAPE, pattern, dtype=dtypes.int32)

@@ -1,0 +1,112 @@
+"""Trigonometric and hyperbolic functions and their inverses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphopt.dtypes import FLOATING
+from graphopt.ops.elementwise import _function as public_function
+from graphopt.ops.elementwise import (
+    binary,
+    cos,
+    elementwise,
+    reciprocal,
+    sqrt,
+    square,
+)
+
+
+def _tan_vjp(g: Any, y: Any, x: Any) -> tuple[Any]:
+    return (g * square(reciprocal(cos(x))),)
+
+
+def _atan2_vjp(g: Any, z: Any, y: Any, x: Any) -> tuple[Any, Any]:
+    scaled = g / (square(x) + square(y))
+    return x * scaled, -y * scaled
+
+
+TAN = elementwise(
+    "Tan", numpy=np.tan, kernel="tan({0})", vjp=_tan_vjp, domain=(-1.2, 1.2)
+)
+ASIN = elementwise(
+    "Asin",
+    numpy=np.arcsin,
+    kernel="asin({0})",
+    vjp=lambda g, y, x: (g * reciprocal(sqrt(1 - square(x))),),
+    domain=(-0.9, 0.9),
+)
+ACOS = elementwise(
+    "Acos",
+    numpy=np.arccos,
+    kernel="acos({0})",
+    vjp=lambda g, y, x: (-g * reciprocal(sqrt(1 - square(x))),),
+    domain=(-0.9, 0.9),
+)
+ATAN = elementwise(
+    "Atan",
+    numpy=np.arctan,
+    kernel="atan({0})",
+    vjp=lambda g, y, x: (g * reciprocal(1 + square(x)),),
+)
+ATAN2 = binary(
+    "Atan2",
+    "atan2({0}, {1})",
+    np.arctan2,
+    _atan2_vjp,
+    over=FLOATING,
+    domain=(0.3, 2.0),
+)
+SINH = elementwise(
+    "Sinh", numpy=np.sinh, kernel="sinh({0})", vjp=lambda g, y, x: (g * cosh(x),)
+)
+COSH = elementwise(
+    "Cosh", numpy=np.cosh, kernel="cosh({0})", vjp=lambda g, y, x: (g * sinh(x),)
+)
+# The derivatives of the inverses are written with y, which stays exact where x * x
+# has lost the 1 next to it.
+ASINH = elementwise(
+    "Asinh", numpy=np.arcsinh, kernel="asinh({0})", vjp=lambda g, y, x: (g / cosh(y),)
+)
+ACOSH = elementwise(
+    "Acosh",
+    numpy=np.arccosh,
+    kernel="acosh({0})",
+    vjp=lambda g, y, x: (g / sinh(y),),
+    domain=(1.3, 4.0),
+)
+ATANH = elementwise(
+    "Atanh",
+    numpy=np.arctanh,
+    kernel="atanh({0})",
+    vjp=lambda g, y, x: (g * reciprocal(1 - square(x)),),
+    domain=(-0.8, 0.8),
+)
+
+tan = public_function(TAN, "tan", "the tangent of x in radians")
+asin = public_function(ASIN, "asin", "the angle in [-pi/2, pi/2] whose sine is x")
+acos = public_function(ACOS, "acos", "the angle in [0, pi] whose cosine is x")
+atan = public_function(ATAN, "atan", "the angle in (-pi/2, pi/2) whose tangent is x")
+sinh: Any = public_function(SINH, "sinh", "the hyperbolic sine")
+cosh: Any = public_function(COSH, "cosh", "the hyperbolic cosine")
+asinh = public_function(ASINH, "asinh", "the inverse of the hyperbolic sine")
+acosh = public_function(
+    ACOSH, "acosh", "the inverse of the hyperbolic cosine, NaN below 1"
+)
+atanh = public_function(
+    ATANH, "atanh", "the inverse of the hyperbolic tangent, NaN beyond -1 and 1"
+)
+_atan2 = public_function(ATAN2, "atan2", "")
+
+
+def atan2(y: Any, x: Any, name: str | None = None) -> Any:
+    """Returns the angle from the x axis to the point (x, y), in [-pi, pi], elementwise.
+
+    >>> import graphopt as tf
+    >>> [round(a, 4) for a in tf.atan2([1.0, -1.0], [1.0, 0.0]).numpy().tolist()]
+    [0.7854, -1.5708]
+
+    Source: `tf.math.atan2`.
+    """
+    return _atan2(y, x, name=name)
