@@ -318,6 +318,8 @@ class Graph:
                 RuntimeError,
                 "Graph is finalized and cannot be modified",
                 got=f"a new {spec.name}",
+                expected="no op after finalize()",
+                site=str(site or user_site()),
                 remedy="building every op before the training loop",
             )
         site = site or user_site()

@@ -278,10 +278,16 @@ class GraphTensor(Tensor):
         return id(self)
 
     def _no_value(self, what: str) -> str:
-        return (
-            f"Using a symbolic `tf.Tensor` as a Python {what} is not allowed: "
-            f"{self.name!r} gets its value when the graph runs; op created at "
-            f"{self.op.site_text}; use tf.where, or run it in a session first."
+        return str(
+            fail(
+                TypeError,
+                f"Using a symbolic `tf.Tensor` as a Python {what} is not allowed: "
+                f"{self.name!r} gets its value when the graph runs",
+                got="a symbolic tensor",
+                expected="a value",
+                op=self.op,
+                remedy="tf.where or tf.cond, or running it in a session first",
+            )
         )
 
     def __bool__(self) -> NoReturn:

@@ -30,6 +30,8 @@ from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import EagerTensor, GraphTensor, Tensor
 
+# As many as a NumPy array can have.
+MOST_DIMENSIONS = 64
 LARGEST_BYTES = 1 << 40
 
 
@@ -61,8 +63,13 @@ def as_array(
     try:
         array = np.asarray(value)
     except ValueError as error:
-        raise ValueError(
-            f"Can't convert a non-rectangular Python sequence to a Tensor; {error}."
+        raise fail(
+            ValueError,
+            "Can't convert a non-rectangular Python sequence to a Tensor",
+            got=str(error),
+            expected="rows of one length",
+            site=str(user_site()),
+            remedy="padding the shorter rows",
         ) from None
     if array.dtype.kind not in "biuf":
         raise _cannot_convert(value, array, dtype)
@@ -200,9 +207,13 @@ def placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> Any:
     Source: `tf.compat.v1.placeholder`.
     """
     if building_graph() is None:
-        raise RuntimeError(
-            "tf.placeholder() is not compatible with eager execution; use it inside "
-            "`with tf.Graph().as_default():`."
+        raise fail(
+            RuntimeError,
+            "tf.placeholder() is not compatible with eager execution",
+            got="a placeholder in eager mode",
+            expected="a graph that is being built",
+            site=str(user_site()),
+            remedy="`with tf.Graph().as_default():` around it",
         )
     return call(PLACEHOLDER, name=name, dtype=as_dtype(dtype), shape=TensorShape(shape))
 
@@ -348,7 +359,18 @@ def static_dims(shape: Any, what: str) -> tuple[int, ...]:
             InvalidArgumentError,
             f"Dimensions of {what} must be >= 0",
             got=str(list(dims)),
+            expected="sizes >= 0",
+            remedy="tf.shape(x) for a size that only the run knows",
             site=str(user_site()),
+        )
+    if len(dims) > MOST_DIMENSIONS:
+        raise fail(
+            InvalidArgumentError,
+            f"{what} has too many dimensions",
+            got=f"{len(dims)} dimensions",
+            expected=f"at most {MOST_DIMENSIONS}",
+            site=str(user_site()),
+            remedy="tf.reshape to fewer dimensions",
         )
     total = 8
     for dim in dims:
@@ -359,6 +381,7 @@ def static_dims(shape: Any, what: str) -> tuple[int, ...]:
             f"{what} would need more memory than any machine has",
             got=f"the shape {list(dims)}",
             expected=f"at most {LARGEST_BYTES >> 30} GiB",
+            remedy="smaller dimensions",
             site=str(user_site()),
         )
     return dims

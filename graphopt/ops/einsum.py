@@ -130,7 +130,9 @@ def _learn_sizes(equation: str, tensor: Any, names: str, sizes: dict[str, int]) 
                 InvalidArgumentError,
                 f"Expected dimension {sizes[label]} at axis {names.index(label)} of the "
                 f"input shaped {tensor.shape} but got dimension {dim}",
-                got=f"two sizes for {label!r} in {equation!r:.80}",
+                got=f"two sizes for {label!r} in the einsum {equation!r:.80}",
+                expected="one size for each name",
+                remedy="another name for one of them",
                 site=str(user_site()),
             )
 

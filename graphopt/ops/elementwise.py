@@ -167,6 +167,7 @@ def _integer_division(function: Any) -> Any:
                 InvalidArgumentError,
                 "Integer division by zero",
                 got="a divisor that is 0",
+                expected="divisors other than 0",
                 site=str(user_site()),
                 remedy="tf.where to replace the zeros",
             )

@@ -45,6 +45,7 @@ def index_error(
         f"{name} = {value} is not in [0, {limit})",
         got=f"the index {value}",
         expected=f"0 to {limit - 1}" if limit else "none: the dimension is empty",
+        remedy="tf.clip_by_value on the indices",
         op=op,
         site=str(user_site()) if op is None else None,
     )

@@ -52,6 +52,7 @@ def _arg_infer(x: Any, *, axis: int, dtype: DType) -> tuple[TensorShape, DType]:
             f"Reduction axis {axis} is empty in shape {x.shape}",
             got=describe_shapes(x),
             expected="at least one element to choose from",
+            remedy="an axis that is not empty",
             site=str(user_site()),
         )
     at = axis % rank

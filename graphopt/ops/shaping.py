@@ -52,6 +52,7 @@ def _resolve(x: Any, dims: Sequence[int]) -> list[int | None]:
             f"({known} elements)",
             got=f"{x.dtype.name}{format_shape(x.shape)}",
             expected="the same number of elements",
+            remedy="-1 for the dimension that may vary",
             op=getattr(x, "op", None),
             site=str(user_site()),
         )
@@ -154,6 +155,8 @@ def reshape(tensor: Any, shape: Any, name: str | None = None) -> Any:
             InvalidArgumentError,
             "Only one dimension of a reshape may be -1",
             got=str(dims),
+            expected="sizes >= 0, and at most one -1",
+            remedy="tf.shape(x)[i] for the other one",
             site=str(user_site()),
         )
     return call(RESHAPE, tensor, name=name, shape=tuple(dims))
@@ -222,6 +225,7 @@ def _expand_infer(x: Any, *, axis: int) -> tuple[TensorShape, DType]:
             "Dimension out of range for ExpandDims",
             got=f"axis {axis} for {describe_shapes(x)}",
             expected=f"{-rank} to {rank - 1}",
+            remedy="axis=-1 for a new last dimension",
             site=str(user_site()),
         )
     dims = list(x.shape)
@@ -267,6 +271,8 @@ def _squeeze_infer(
             InvalidArgumentError,
             "Can not squeeze dimensions that are not 1",
             got=f"axis {sorted(chosen)} for {describe_shapes(x)}",
+            expected="dimensions of size 1",
+            remedy="tf.reshape",
             site=str(user_site()),
         )
     return TensorShape(d for i, d in enumerate(x.shape) if i not in chosen), x.dtype
@@ -351,6 +357,8 @@ def _transpose_infer(x: Any, *, perm: tuple[int, ...]) -> tuple[TensorShape, DTy
             InvalidArgumentError,
             "perm is not a permutation of the dimensions",
             got=f"perm {list(perm)} for {describe_shapes(x)}",
+            expected="each dimension once",
+            remedy="perm=None to reverse all dimensions",
             site=str(user_site()),
         )
     return TensorShape(x.shape[i] for i in perm), x.dtype
@@ -431,6 +439,8 @@ def _concat_error(xs: Sequence[Any], axis: int) -> Exception:
         InvalidArgumentError,
         "Dimensions of the inputs of concat should match except along the axis",
         got=f"{describe_shapes(*xs)} with axis {axis}",
+        expected="equal sizes in every dimension but one",
+        remedy="another axis, or tf.reshape",
         site=str(user_site()),
     )
 
@@ -519,6 +529,8 @@ def _pack_infer(*xs: Any, axis: int) -> tuple[TensorShape, DType]:
                 InvalidArgumentError,
                 "Shapes of all inputs of stack must match",
                 got=describe_shapes(*xs),
+                expected="one shape",
+                remedy="tf.concat, which joins along a dimension",
                 site=str(user_site()),
             )
         shape = shape.merge_with(x.shape)

@@ -116,6 +116,7 @@ def _element_of(dim: int | None, index: int, axis: int) -> int:
             f"slice index {index} of dimension {axis} out of bounds",
             got=f"index {index}",
             expected=f"{-dim} to {dim - 1}" if dim else "none: the dimension is empty",
+            remedy="a slice, which may end past the dimension",
             site=str(user_site()),
         )
     return index + dim if index < 0 else index
@@ -237,6 +238,8 @@ def slice_view(
                 f"Expected begin[{axis}] in [0, {dim}] and size[{axis}] in "
                 f"[0, {dim - first}]",
                 got=f"begin {first} and size {count} for a dimension of {dim}",
+                expected=f"a slice within 0 to {dim}",
+                remedy="a size of -1 for all that is left",
                 site=str(user_site()),
             )
         counts.append(taken)

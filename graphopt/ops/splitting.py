@@ -176,6 +176,8 @@ def _equal_parts(dim: int | None, count: int) -> list[int]:
             InvalidArgumentError,
             "Number of ways to split should evenly divide the split dimension",
             got=f"{count} parts of a dimension of {dim}",
+            expected=f"a divisor of {dim}",
+            remedy="a list of sizes",
             site=str(user_site()),
         )
     return [dim // count] * count

@@ -21,6 +21,7 @@ from graphopt.codegen.rows import STATUS_LABEL
 from graphopt.errors import InvalidArgumentError, OpError, fail
 from graphopt.graph.effects import handles_written, variable_of
 from graphopt.graph.graph import Operation
+from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.indexing import reported_index
 from graphopt.ops.nn import label_error
@@ -290,7 +291,11 @@ class Executable:
 
 def nested_run() -> RuntimeError:
     """Makes the error for a run that starts another one."""
-    return RuntimeError(
-        "A run was started inside another run of the same session on the same thread; "
-        "fetch both in one run instead."
+    return fail(
+        RuntimeError,
+        "A run was started inside another run of the same session on the same thread",
+        got="a run within a run",
+        expected="one run at a time",
+        site=str(user_site()),
+        remedy="fetching both in one run",
     )

@@ -139,5 +139,6 @@ def locate(error: OpError, op: Operation) -> OpError:
     """Adds the op and the user's line to an error that was raised without them."""
     if error.op is not None:
         return error
-    message = error.message.partition("; created at ")[0]
-    return fail(type(error), message.rstrip("."), op=op)
+    if not error.parts:
+        return fail(type(error), error.message.rstrip("."), op=op)
+    return fail(type(error), **error.parts, op=op)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from graphopt.codegen.lower import lower_operation
 from graphopt.config import NEVER, settings
-from graphopt.errors import InvalidArgumentError, fail, format_shape
+from graphopt.errors import InvalidArgumentError, describe_shapes, fail, format_shape
 from graphopt.graph.effects import handles_written, variable_of
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.program import Program
@@ -117,6 +117,8 @@ def not_fed(op: Operation) -> InvalidArgumentError:
         InvalidArgumentError,
         f"You must feed a value for placeholder tensor {op.name!r} with dtype "
         f"{tensor.dtype.name} and shape {format_shape(tensor.shape)}",
+        got="no value for it",
+        expected=describe_shapes(tensor),
         op=op,
         remedy=f"feed_dict={{{op.name}: ...}}",
     )

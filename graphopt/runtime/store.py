@@ -152,6 +152,7 @@ def uninitialized(key: VariableKey) -> FailedPreconditionError:
         FailedPreconditionError,
         f"Attempting to use uninitialized value {key.name}",
         got="a variable that was never initialized in this session",
+        expected="a variable with a value",
         site=str(key.site),
         remedy="session.run(tf.compat.v1.global_variables_initializer()) first",
     )

@@ -34,7 +34,7 @@ def checked_number(name: str, value: Any) -> Any:
       ValueError: It is not a number, not a scalar, or out of range.
     """
     try:
-        number = np.asarray(value, np.float64)
+        number = np.asarray("None" if value is None else value, np.float64)
     except (TypeError, ValueError):
         raise ValueError(f"{name} must be a number; got {value!r}.") from None
     if number.ndim:
