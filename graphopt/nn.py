@@ -17,6 +17,7 @@ from graphopt.ops.elementwise import softplus as softplus
 from graphopt.ops.elementwise import tanh as tanh
 from graphopt.ops.nn import bias_add as bias_add
 from graphopt.ops.nn import l2_loss as l2_loss
+from graphopt.ops.nn import log_poisson_loss as log_poisson_loss
 from graphopt.ops.nn import log_softmax as log_softmax
 from graphopt.ops.nn import (
     sigmoid_cross_entropy_with_logits as sigmoid_cross_entropy_with_logits,
@@ -27,6 +28,9 @@ from graphopt.ops.nn import (
 )
 from graphopt.ops.nn import (
     sparse_softmax_cross_entropy_with_logits as sparse_softmax_cross_entropy_with_logits,
+)
+from graphopt.ops.nn import (
+    weighted_cross_entropy_with_logits as weighted_cross_entropy_with_logits,
 )
 from graphopt.ops.pooling import avg_pool as avg_pool
 from graphopt.ops.pooling import avg_pool2d as avg_pool2d
