@@ -50,7 +50,7 @@ def run_eagerly(spec: OpSpec, inputs: tuple[Any, ...], attrs: dict[str, Any]) ->
 
 def _tensors(spec: OpSpec, inputs: tuple[Any, ...]) -> list[Any]:
     """Converts inputs; the common case, eager tensors of one dtype, costs no more."""
-    if spec.types == ("T*",):
+    if inputs and spec.types == ("T*",):
         first = inputs[0]
         if type(first) is EagerTensor and first.dtype in spec.dtypes:
             dtype = first.dtype

@@ -74,7 +74,9 @@ def test_moments():
             np.testing.assert_allclose(got, expected, atol=1e-12)
     half = tf.nn.moments(tf.constant(X.astype(np.float16)), [0])
     assert [t.dtype for t in half] == [tf.float16, tf.float16]
-    shifts, _ = gradient_of(lambda x, y: tf.nn.moments(x, [0, 1, 2])[1] * y, X, np.array(2.0))
+    shifts, _ = gradient_of(
+        lambda x, y: tf.nn.moments(x, [0, 1, 2])[1] * y, X, np.array(2.0)
+    )
     np.testing.assert_allclose(shifts, 4 * (X - X.mean()) / X.size, rtol=1e-9)
 
 
