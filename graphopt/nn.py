@@ -11,6 +11,7 @@ from graphopt.ops.activations import softsign as softsign
 from graphopt.ops.activations import swish as swish
 from graphopt.ops.convolution import conv2d as conv2d
 from graphopt.ops.convolution import conv2d_transpose as conv2d_transpose
+from graphopt.ops.dropout import dropout as dropout
 from graphopt.ops.elementwise import relu as relu
 from graphopt.ops.elementwise import sigmoid as sigmoid
 from graphopt.ops.elementwise import softplus as softplus
@@ -36,7 +37,6 @@ from graphopt.ops.pooling import avg_pool as avg_pool
 from graphopt.ops.pooling import avg_pool2d as avg_pool2d
 from graphopt.ops.pooling import max_pool as max_pool
 from graphopt.ops.pooling import max_pool2d as max_pool2d
-from graphopt.ops.random_stateful import dropout as dropout
 from graphopt.ops.statistics import batch_normalization as batch_normalization
 from graphopt.ops.statistics import l2_normalize as l2_normalize
 from graphopt.ops.statistics import moments as moments

@@ -348,3 +348,13 @@ def test_shapes_that_only_the_run_knows(session):
         session.run(ops[0], {x: 1.0, y: [2.0]})
     with pytest.raises(NotImplementedError, match="unknown rank"):
         tf.debugging.assert_rank_in(x, [1])
+
+
+def test_a_function_cannot_start_a_run_of_its_own_session():
+    with tf.Graph().as_default(), config(jit="always"), v1.Session() as session:
+        w = tf.Variable(1.0)
+        session.run(w.initializer)
+        op = tf.numpy_function(lambda: session.run(w), [], [])
+        for _ in range(3):
+            with pytest.raises(tf.errors.OpError, match="inside another run"):
+                op.run()
