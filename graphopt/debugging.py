@@ -1,7 +1,6 @@
 """`tf.debugging`: assertions and checks of numbers."""
 
 from graphopt.ops.assertions import Assert as Assert
-from graphopt.ops.assertions import assert_all_finite as assert_all_finite
 from graphopt.ops.assertions import assert_equal as assert_equal
 from graphopt.ops.assertions import assert_greater as assert_greater
 from graphopt.ops.assertions import assert_greater_equal as assert_greater_equal
@@ -13,7 +12,8 @@ from graphopt.ops.assertions import assert_non_negative as assert_non_negative
 from graphopt.ops.assertions import assert_non_positive as assert_non_positive
 from graphopt.ops.assertions import assert_none_equal as assert_none_equal
 from graphopt.ops.assertions import assert_positive as assert_positive
-from graphopt.ops.assertions import check_numerics as check_numerics
+from graphopt.ops.finite import assert_all_finite as assert_all_finite
+from graphopt.ops.finite import check_numerics as check_numerics
 from graphopt.ops.shape_assertions import assert_integer as assert_integer
 from graphopt.ops.shape_assertions import assert_rank as assert_rank
 from graphopt.ops.shape_assertions import assert_rank_at_least as assert_rank_at_least

@@ -101,3 +101,6 @@ from graphopt.ops.trig import atanh as atanh
 from graphopt.ops.trig import cosh as cosh
 from graphopt.ops.trig import sinh as sinh
 from graphopt.ops.trig import tan as tan
+
+mod = floormod
+truediv = divide

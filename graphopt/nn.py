@@ -11,6 +11,7 @@ from graphopt.ops.activations import softsign as softsign
 from graphopt.ops.activations import swish as swish
 from graphopt.ops.convolution import conv2d as conv2d
 from graphopt.ops.convolution import conv2d_transpose as conv2d_transpose
+from graphopt.ops.dropout import dropout as dropout
 from graphopt.ops.elementwise import relu as relu
 from graphopt.ops.elementwise import sigmoid as sigmoid
 from graphopt.ops.elementwise import softplus as softplus
@@ -18,6 +19,7 @@ from graphopt.ops.elementwise import tanh as tanh
 from graphopt.ops.indexing import embedding_lookup as embedding_lookup
 from graphopt.ops.nn import bias_add as bias_add
 from graphopt.ops.nn import l2_loss as l2_loss
+from graphopt.ops.nn import log_poisson_loss as log_poisson_loss
 from graphopt.ops.nn import log_softmax as log_softmax
 from graphopt.ops.nn import (
     sigmoid_cross_entropy_with_logits as sigmoid_cross_entropy_with_logits,
@@ -29,11 +31,13 @@ from graphopt.ops.nn import (
 from graphopt.ops.nn import (
     sparse_softmax_cross_entropy_with_logits as sparse_softmax_cross_entropy_with_logits,
 )
+from graphopt.ops.nn import (
+    weighted_cross_entropy_with_logits as weighted_cross_entropy_with_logits,
+)
 from graphopt.ops.pooling import avg_pool as avg_pool
 from graphopt.ops.pooling import avg_pool2d as avg_pool2d
 from graphopt.ops.pooling import max_pool as max_pool
 from graphopt.ops.pooling import max_pool2d as max_pool2d
-from graphopt.ops.random_stateful import dropout as dropout
 from graphopt.ops.selecting import in_top_k as in_top_k
 from graphopt.ops.selecting import top_k as top_k
 from graphopt.ops.statistics import batch_normalization as batch_normalization

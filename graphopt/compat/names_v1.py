@@ -7,10 +7,10 @@ The names of `graphopt` are here too.
 
 from graphopt import *  # noqa: F403 (all of it, so that a new op is listed once)
 from graphopt import keras as keras
+from graphopt.compat import nn_v1 as nn  # type: ignore[no-redef]
 from graphopt.graph.context import get_default_graph as get_default_graph
 from graphopt.graph.context import reset_default_graph as reset_default_graph
 from graphopt.keras import initializers as initializers
-from graphopt.ops.assertions import assert_all_finite as verify_tensor_all_finite
 from graphopt.ops.assertions import assert_greater_equal as assert_greater_equal
 from graphopt.ops.assertions import assert_less_equal as assert_less_equal
 from graphopt.ops.assertions import assert_near as assert_near
@@ -19,7 +19,6 @@ from graphopt.ops.assertions import assert_non_negative as assert_non_negative
 from graphopt.ops.assertions import assert_non_positive as assert_non_positive
 from graphopt.ops.assertions import assert_none_equal as assert_none_equal
 from graphopt.ops.assertions import assert_positive as assert_positive
-from graphopt.ops.assertions import check_numerics as check_numerics
 from graphopt.ops.creation import placeholder as placeholder
 from graphopt.ops.elementwise import ceil as ceil
 from graphopt.ops.elementwise import erf as erf
@@ -35,6 +34,8 @@ from graphopt.ops.elementwise import log1p as log1p
 from graphopt.ops.elementwise import reciprocal as reciprocal
 from graphopt.ops.elementwise import rsqrt as rsqrt
 from graphopt.ops.elementwise import squared_difference as squared_difference
+from graphopt.ops.finite import assert_all_finite as verify_tensor_all_finite
+from graphopt.ops.finite import check_numerics as check_numerics
 from graphopt.ops.host import py_func as py_func
 from graphopt.ops.random import set_seed as set_random_seed
 from graphopt.ops.random_stateful import categorical as multinomial

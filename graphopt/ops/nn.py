@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,19 @@ from graphopt.graph.opspec import (
 )
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
-from graphopt.ops.elementwise import MUL, add, elementwise, exp, sigmoid
+from graphopt.ops.creation import zeros_like
+from graphopt.ops.elementwise import (
+    MUL,
+    abs,
+    add,
+    elementwise,
+    exp,
+    log,
+    log1p,
+    relu,
+    sigmoid,
+    where,
+)
 from graphopt.ops.reduction import reduce_sum
 from graphopt.ops.shaping import expand_dims, reshape
 
@@ -386,6 +399,67 @@ def sigmoid_cross_entropy_with_logits(
     Source: `tf.nn.sigmoid_cross_entropy_with_logits`.
     """
     logits, labels = as_inputs(MUL, (logits, labels), name)
+    _same_shape(logits, labels)
+    # The gradient at 0 is that of the sigmoid, which max and abs alone would miss.
+    return call(SIGMOID_CROSS_ENTROPY, logits, labels, name=name)
+
+
+def weighted_cross_entropy_with_logits(
+    labels: Any, logits: Any, pos_weight: Any, name: str | None = None
+) -> Any:
+    """Returns the sigmoid cross entropy in which positive labels count `pos_weight`.
+
+    (1 - z) x + (1 + (q - 1) z) (log(1 + exp(-|x|)) + max(-x, 0)) for logits x, labels
+    z and weight q, elementwise.
+
+    Raises:
+      InvalidArgumentError: The shapes of logits and labels differ.
+
+    >>> import graphopt as tf
+    >>> loss = tf.nn.weighted_cross_entropy_with_logits(1.0, 0.0, pos_weight=2.0)
+    >>> round(float(loss), 4)
+    1.3863
+
+    Source: `tf.nn.weighted_cross_entropy_with_logits`.
+    """
+    logits, labels = as_inputs(MUL, (logits, labels), name)
+    _same_shape(logits, labels)
+    weight = 1 + (pos_weight - 1) * labels
+    positive = log1p(exp(-abs(logits))) + relu(-logits)
+    return add((1 - labels) * logits, weight * positive, name=name)
+
+
+def log_poisson_loss(
+    targets: Any,
+    log_input: Any,
+    compute_full_loss: bool = False,
+    name: str | None = None,
+) -> Any:
+    """Returns exp(c) - z c for targets z and logarithms c of the rate, elementwise.
+
+    Args:
+      targets: Counts.
+      log_input: Logarithms of the predicted rates.
+      compute_full_loss: Whether to add Stirling's z log(z) - z + log(2 pi z) / 2 where
+        z is not within 0 and 1.
+      name: Name of the op.
+
+    Raises:
+      InvalidArgumentError: The shapes differ.
+
+    Source: `tf.nn.log_poisson_loss`.
+    """
+    log_input, targets = as_inputs(MUL, (log_input, targets), name)
+    _same_shape(log_input, targets)
+    loss = exp(log_input) - log_input * targets
+    if compute_full_loss:
+        rest = targets * log(targets) - targets + 0.5 * log(2 * math.pi * targets)
+        small = (targets >= 0) & (targets <= 1)
+        loss = loss + where(small, zeros_like(rest), rest)
+    return loss
+
+
+def _same_shape(logits: Any, labels: Any) -> None:
     if not logits.shape.is_compatible_with(labels.shape):
         raise fail(
             InvalidArgumentError,
@@ -393,8 +467,6 @@ def sigmoid_cross_entropy_with_logits(
             got=describe_shapes(logits, labels),
             site=str(user_site()),
         )
-    # The gradient at 0 is that of the sigmoid, which max and abs alone would miss.
-    return call(SIGMOID_CROSS_ENTROPY, logits, labels, name=name)
 
 
 def bias_add(value: Any, bias: Any, name: str | None = None) -> Any:

@@ -30,11 +30,10 @@ def format_array(array: NDArray[Any], summarize: int = 3) -> str:
       array: Numbers or truth values.
       summarize: How many elements from each end; -1 for all.
 
-    >>> print(format_array(np.arange(10)))
-    [0 1 2 ... 7 8 9]
-    >>> print(format_array(np.eye(2)))
-    [[1 0]
-     [0 1]]
+    >>> format_array(np.arange(10))
+    '[0 1 2 ... 7 8 9]'
+    >>> format_array(np.eye(2))
+    '[[1 0]\\n [0 1]]'
     """
     if not array.ndim:
         return _format_number(array[()])

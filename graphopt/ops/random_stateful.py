@@ -32,7 +32,6 @@ from numpy.typing import NDArray
 
 from graphopt import dtypes
 from graphopt.dtypes import DType, as_dtype
-from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.context import building_graph
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
@@ -44,11 +43,9 @@ from graphopt.graph.opspec import (
     Sample,
     register,
 )
-from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.creation import SHAPE, constant_value, static_dims
-from graphopt.ops.elementwise import greater_equal, where
 from graphopt.ops.random import (
     REASON,
     below_one,
@@ -59,7 +56,6 @@ from graphopt.ops.random import (
     seeds,
     truncate,
 )
-from graphopt.ops.reduction import reduce_max
 
 # Stands for the global seed where only the op has one.
 DEFAULT_SEED = 87654321
@@ -253,7 +249,10 @@ SHUFFLE = register(
 # ---- public functions
 
 
-def _draw(spec: OpSpec, shape: Any, dtype: Any, seed: Any, name: str | None) -> Any:
+def draw_numbers(
+    spec: OpSpec, shape: Any, dtype: Any, seed: Any, name: str | None
+) -> Any:
+    """Adds a stateful random op, or runs it in eager mode."""
     dtype = as_dtype(dtype)
     if not dtype.is_floating:
         raise ValueError(f"Random numbers of dtype {dtype.name}; use a float type.")
@@ -304,7 +303,7 @@ def uniform(
     """
     dtype = as_dtype(dtype)
     if dtype.is_floating:
-        drawn = _draw(UNIFORM, shape, dtype, seed, name)
+        drawn = draw_numbers(UNIFORM, shape, dtype, seed, name)
         high = 1 if maxval is None else maxval
         return (
             drawn
@@ -337,7 +336,7 @@ def normal(
 
     Source: `tf.random.normal`.
     """
-    return _draw(NORMAL, shape, dtype, seed, name) * stddev + mean
+    return draw_numbers(NORMAL, shape, dtype, seed, name) * stddev + mean
 
 
 def truncated_normal(
@@ -352,7 +351,7 @@ def truncated_normal(
 
     Source: `tf.random.truncated_normal`.
     """
-    return _draw(TRUNCATED, shape, dtype, seed, name) * stddev + mean
+    return draw_numbers(TRUNCATED, shape, dtype, seed, name) * stddev + mean
 
 
 def categorical(
@@ -388,70 +387,3 @@ def shuffle(value: Any, seed: int | None = None, name: str | None = None) -> Any
     Source: `tf.random.shuffle`.
     """
     return call(SHUFFLE, value, name=name, **new_stream(seed))
-
-
-def dropout(
-    x: Any,
-    rate: Any,
-    noise_shape: Any = None,
-    seed: int | None = None,
-    name: str | None = None,
-) -> Any:
-    """Sets elements to 0 at random and scales the others by 1 / (1 - rate).
-
-    Args:
-      x: Floats.
-      rate: The part that is dropped, in [0, 1): a number or a scalar tensor.
-      noise_shape: A shape that broadcasts to that of `x`: elements that share one
-        of its places are kept or dropped together; None stands for a dimension of `x`.
-      seed: The op's seed.
-      name: Name of the op.
-
-    Raises:
-      ValueError: `rate` is out of range, or `x` holds no floats.
-
-    >>> import graphopt as tf
-    >>> sorted(set(tf.nn.dropout(tf.ones([1000]), rate=0.75).numpy().tolist()))
-    [0.0, 4.0]
-
-    Source: `tf.nn.dropout` (version 2).
-    """
-    if isinstance(rate, (int, float)) and not 0 <= rate < 1:
-        raise fail(
-            ValueError,
-            "`rate` must be a scalar tensor or a float in the range [0, 1)",
-            got=f"rate={rate!r}",
-            site=str(user_site()),
-        )
-    x = hooks.convert(x)
-    if not x.dtype.is_floating:
-        raise fail(
-            InvalidArgumentError,
-            "`x.dtype` must be a floating point tensor as `x` will be scaled",
-            got=describe_shapes(x),
-            site=str(user_site()),
-            remedy="tf.cast",
-        )
-    if isinstance(rate, (int, float)) and rate == 0:
-        return x
-    drawn = _draw(UNIFORM, _noise_shape(x, noise_shape), x.dtype, seed, None)
-    kept = greater_equal(drawn, rate)
-    scaled = x * (1 / (1 - rate))
-    return where(kept, scaled, 0.0, name=name)
-
-
-def _noise_shape(x: Any, noise_shape: Any) -> Any:
-    if noise_shape is None:
-        noise_shape = [None] * len(x.shape)
-    if not isinstance(noise_shape, (list, tuple)) or x.shape.rank != len(noise_shape):
-        if x.shape.unknown_rank and not noise_shape:
-            return call(SHAPE, x, dtype=dtypes.int32)
-        return noise_shape
-    pairs = zip(noise_shape, x.shape, strict=True)
-    dims = [own if dim is None else dim for dim, own in pairs]
-    if None not in dims:
-        return dims
-    shared = [i for i, dim in enumerate(noise_shape) if dim == 1]
-    # A tensor that has the wanted shape, of which only the shape is used.
-    pattern = reduce_max(x, shared, keepdims=True) if shared else x
-    return call(SHAPE, pattern, dtype=dtypes.int32)

@@ -46,9 +46,11 @@ def find_mismatch(
         if shape.unknown_rank:
             complete = False
             continue
-        spec, offset = _aligned(shape, spec)
-        if len(spec) + offset > len(shape) or (not offset and len(spec) != len(shape)):
-            wanted = f"at least {len(spec)}" if offset else str(len(spec))
+        is_open = bool(spec) and spec[0] in ("*", "...", Ellipsis)
+        spec = spec[1:] if is_open else spec
+        offset = len(shape) - len(spec)
+        if offset < 0 or (offset and not is_open):
+            wanted = f"{'at least ' if is_open else ''}{len(spec)}"
             return f"tensor {index} has rank {len(shape)}, not {wanted}", True
         for k, want in enumerate(spec):
             dim = shape[k + offset]
@@ -67,13 +69,6 @@ def find_mismatch(
             elif want != dim:
                 return f"{where}, not {want}", True
     return "", complete
-
-
-def _aligned(shape: TensorShape, spec: Spec) -> tuple[Spec, int]:
-    """Drops a leading `...` and returns how many dimensions it stands for."""
-    if spec and spec[0] in ("*", "...", Ellipsis):
-        return spec[1:], max(len(shape) - len(spec) + 1, 0)
-    return spec, 0
 
 
 def _infer(*tensors: Any, specs: tuple[Spec, ...], words: str) -> list[Any]:

@@ -200,6 +200,20 @@ class Executable:
         acquire, release = lock.acquire, lock.release
         entry = self._entry if self._parts else lambda: 0
 
+        if any(step.lowered.host for step in self.schedule.steps):
+            # Python that runs inside must find the store busy.
+            def run_with_host_steps() -> None:
+                with lock:
+                    if store.busy:
+                        raise nested_run()
+                    store.busy = True
+                    try:
+                        self.run(())
+                    finally:
+                        store.busy = False
+
+            return run_with_host_steps
+
         def run() -> None:
             acquire()
             try:
