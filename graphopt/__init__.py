@@ -37,11 +37,13 @@ from graphopt.dtypes import uint8 as uint8
 from graphopt.graph.context import executing_eagerly as executing_eagerly
 from graphopt.graph.graph import Graph as Graph
 from graphopt.graph.graph import Operation as Operation
+from graphopt.graph.indexed_slices import IndexedSlices as IndexedSlices
 from graphopt.graph.shape import TensorShape as TensorShape
 from graphopt.graph.tensor import Tensor as Tensor
 from graphopt.keras import initializers as initializers
 from graphopt.keras import losses as losses
 from graphopt.keras import optimizers as optimizers
+from graphopt.ops import subscripts as _subscripts
 from graphopt.ops.assertions import Assert as Assert
 from graphopt.ops.assertions import assert_equal as assert_equal
 from graphopt.ops.assertions import assert_greater as assert_greater
@@ -49,6 +51,10 @@ from graphopt.ops.assertions import assert_less as assert_less
 from graphopt.ops.clipping import clip_by_global_norm as clip_by_global_norm
 from graphopt.ops.clipping import clip_by_norm as clip_by_norm
 from graphopt.ops.clipping import clip_by_value as clip_by_value
+from graphopt.ops.control import case as case
+from graphopt.ops.control import cond as cond
+from graphopt.ops.control import switch_case as switch_case
+from graphopt.ops.control import while_loop as while_loop
 from graphopt.ops.creation import constant as constant
 from graphopt.ops.creation import convert_to_tensor as convert_to_tensor
 from graphopt.ops.creation import fill as fill
@@ -57,6 +63,11 @@ from graphopt.ops.creation import ones_like as ones_like
 from graphopt.ops.creation import shape as shape
 from graphopt.ops.creation import zeros as zeros
 from graphopt.ops.creation import zeros_like as zeros_like
+from graphopt.ops.custom import custom_gradient as custom_gradient
+from graphopt.ops.diagonal import eye as eye
+from graphopt.ops.einsum import einsum as einsum
+from graphopt.ops.einsum import norm as norm
+from graphopt.ops.einsum import tensordot as tensordot
 from graphopt.ops.elementwise import abs as abs
 from graphopt.ops.elementwise import add as add
 from graphopt.ops.elementwise import cast as cast
@@ -89,7 +100,15 @@ from graphopt.ops.elementwise import subtract as subtract
 from graphopt.ops.elementwise import tanh as tanh
 from graphopt.ops.elementwise import where as where
 from graphopt.ops.host import numpy_function as numpy_function
+from graphopt.ops.indexing import gather as gather
+from graphopt.ops.indexing import one_hot as one_hot
+from graphopt.ops.masks import boolean_mask as boolean_mask
+from graphopt.ops.masks import unique as unique
 from graphopt.ops.matmul import matmul as matmul
+from graphopt.ops.padding import pad as pad
+from graphopt.ops.padding import reverse as reverse
+from graphopt.ops.padding import roll as roll
+from graphopt.ops.padding import tile as tile
 from graphopt.ops.printing import print as print
 from graphopt.ops.reduction import broadcast_to as broadcast_to
 from graphopt.ops.reduction import reduce_all as reduce_all
@@ -99,6 +118,22 @@ from graphopt.ops.reduction import reduce_mean as reduce_mean
 from graphopt.ops.reduction import reduce_min as reduce_min
 from graphopt.ops.reduction import reduce_prod as reduce_prod
 from graphopt.ops.reduction import reduce_sum as reduce_sum
+from graphopt.ops.scan import cumsum as cumsum
+from graphopt.ops.scatter import gather_nd as gather_nd
+from graphopt.ops.scatter import scatter_nd as scatter_nd
+from graphopt.ops.scatter import tensor_scatter_nd_add as tensor_scatter_nd_add
+from graphopt.ops.scatter import tensor_scatter_nd_sub as tensor_scatter_nd_sub
+from graphopt.ops.scatter import tensor_scatter_nd_update as tensor_scatter_nd_update
+from graphopt.ops.selecting import argmax as argmax
+from graphopt.ops.selecting import argmin as argmin
+from graphopt.ops.selecting import argsort as argsort
+from graphopt.ops.selecting import sort as sort
+from graphopt.ops.sequences import broadcast_static_shape as broadcast_static_shape
+from graphopt.ops.sequences import linspace as linspace
+from graphopt.ops.sequences import meshgrid as meshgrid
+from graphopt.ops.sequences import range as range
+from graphopt.ops.sequences import rank as rank
+from graphopt.ops.sequences import size as size
 from graphopt.ops.shape_assertions import assert_rank as assert_rank
 from graphopt.ops.shaping import concat as concat
 from graphopt.ops.shaping import expand_dims as expand_dims
@@ -108,6 +143,10 @@ from graphopt.ops.shaping import squeeze as squeeze
 from graphopt.ops.shaping import stack as stack
 from graphopt.ops.shaping import stop_gradient as stop_gradient
 from graphopt.ops.shaping import transpose as transpose
+from graphopt.ops.slicing import slice as slice
+from graphopt.ops.slicing import strided_slice as strided_slice
+from graphopt.ops.splitting import split as split
+from graphopt.ops.splitting import unstack as unstack
 from graphopt.ops.state import group as group
 from graphopt.ops.state import no_op as no_op
 from graphopt.ops.statistics import reduce_logsumexp as reduce_logsumexp
@@ -125,11 +164,15 @@ from graphopt.ops.trig import tan as tan
 from graphopt.runtime import eager as _eager
 from graphopt.runtime.collections import control_dependencies as control_dependencies
 from graphopt.runtime.collections import device as device
+from graphopt.runtime.function import TensorSpec as TensorSpec
+from graphopt.runtime.function import function as function
+from graphopt.runtime.function import init_scope as init_scope
 from graphopt.runtime.names import name_scope as name_scope
 from graphopt.runtime.variable import Variable as Variable
 from graphopt.viz import svg as _svg
 
 __version__ = "0.1.0"
+newaxis = None
 
 
 def is_tensor(x: object) -> builtins.bool:

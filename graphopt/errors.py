@@ -36,6 +36,8 @@ class OpError(Exception):
         self.node_def = node_def
         self.op = op
         self.message = message or ""
+        # What `fail` was given, to build the message again where the op is known.
+        self.parts: dict[str, Any] = {}
         super().__init__(self.message)
 
     def __str__(self) -> str:
@@ -138,7 +140,9 @@ def fail(
         parts.append(f"try {remedy}")
     message = "; ".join(part.rstrip(".") for part in parts) + "."
     if issubclass(error, OpError):
-        return error(getattr(op, "node_def", None), op, message)
+        made = error(getattr(op, "node_def", None), op, message)
+        made.parts = {"what": what, "got": got, "expected": expected, "remedy": remedy}
+        return made
     return error(message)
 
 

@@ -18,6 +18,7 @@ from graphopt.ops.elementwise import relu as relu
 from graphopt.ops.elementwise import sigmoid as sigmoid
 from graphopt.ops.elementwise import softplus as softplus
 from graphopt.ops.elementwise import tanh as tanh
+from graphopt.ops.indexing import embedding_lookup as embedding_lookup
 from graphopt.ops.nn import bias_add as bias_add
 from graphopt.ops.nn import l2_loss as l2_loss
 from graphopt.ops.nn import log_poisson_loss as log_poisson_loss
@@ -39,6 +40,8 @@ from graphopt.ops.pooling import avg_pool as avg_pool
 from graphopt.ops.pooling import avg_pool2d as avg_pool2d
 from graphopt.ops.pooling import max_pool as max_pool
 from graphopt.ops.pooling import max_pool2d as max_pool2d
+from graphopt.ops.selecting import in_top_k as in_top_k
+from graphopt.ops.selecting import top_k as top_k
 from graphopt.ops.statistics import batch_normalization as batch_normalization
 from graphopt.ops.statistics import l2_normalize as l2_normalize
 from graphopt.ops.statistics import moments as moments

@@ -8,12 +8,17 @@ its result can be differentiated again.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
+from graphopt.dtypes import int64
+from graphopt.graph.hooks import hooks
+from graphopt.graph.indexed_slices import IndexedSlices
 from graphopt.graph.opspec import OpSpec
-from graphopt.ops.elementwise import add
+from graphopt.ops.elementwise import add, cast
 from graphopt.ops.reduction import sum_like
+from graphopt.ops.shaping import concat
 
 
 class Record(Protocol):
@@ -36,6 +41,8 @@ class Record(Protocol):
         """The static attributes."""
 
 
+# The ops through which a sparse cotangent passes as it is.
+PASSED_ON = ("ReadVariableOp", "Identity")
 # Called for each record with its inputs: (record) -> context manager, to name scopes.
 Around = Callable[[Any], Any]
 
@@ -73,22 +80,22 @@ def walk_cotangents(
             continue
         if stopped and all(id(output) in stopped for output in outputs):
             continue
-        if around is None:
+        with around(record) if around is not None else contextlib.nullcontext():
             parts = _apply_rule(record, cotangents)
-        else:
-            with around(record):
-                parts = _apply_rule(record, cotangents)
-        for tensor, part in zip(record.inputs, parts, strict=True):
-            if part is None or id(tensor) not in active or id(tensor) in stopped:
-                continue
-            if not tensor.dtype.is_floating:
-                continue
-            _accumulate(cotangents, tensor, _shaped_like(part, tensor))
+            for tensor, part in zip(record.inputs, parts, strict=True):
+                if part is None or id(tensor) not in active or id(tensor) in stopped:
+                    continue
+                if tensor.dtype.is_floating:
+                    _accumulate(cotangents, tensor, _shaped_like(part, tensor))
     return [cotangents.get(id(source)) for source in sources]
 
 
 def _apply_rule(record: Record, cotangents: dict[int, Any]) -> tuple[Any, ...]:
     given = tuple(cotangents.get(id(output)) for output in record.outputs)
+    if record.spec.name not in PASSED_ON:
+        given = tuple(
+            hooks.convert(g) if isinstance(g, IndexedSlices) else g for g in given
+        )
     one = len(record.outputs) == 1
     parts: tuple[Any, ...] = record.spec.vjp(  # type: ignore[operator]
         given[0] if one else given,
@@ -100,6 +107,8 @@ def _apply_rule(record: Record, cotangents: dict[int, Any]) -> tuple[Any, ...]:
 
 
 def _shaped_like(part: Any, tensor: Any) -> Any:
+    if isinstance(part, IndexedSlices):
+        return part
     if part.shape == tensor.shape and part.shape.is_fully_defined():
         return part
     return sum_like(part, tensor)
@@ -107,7 +116,21 @@ def _shaped_like(part: Any, tensor: Any) -> Any:
 
 def _accumulate(cotangents: dict[int, Any], tensor: Any, part: Any) -> None:
     before = cotangents.get(id(tensor))
-    cotangents[id(tensor)] = part if before is None else add(before, part)
+    if before is None:
+        cotangents[id(tensor)] = part
+    elif isinstance(before, IndexedSlices) and isinstance(part, IndexedSlices):
+        cotangents[id(tensor)] = _add_slices(before, part)
+    else:
+        cotangents[id(tensor)] = add(before, part)
+
+
+def _add_slices(a: IndexedSlices, b: IndexedSlices) -> IndexedSlices:
+    """The sum of sparse cotangents: the rows of both, one after the other."""
+    indices = [a.indices, b.indices]
+    if a.indices.dtype is not b.indices.dtype:
+        indices = [cast(i, int64) for i in indices]
+    values = concat([a.values, b.values], 0)
+    return IndexedSlices(values, concat(indices, 0), a.dense_shape)
 
 
 def _reachable(records: Sequence[Record], sources: Sequence[Any]) -> set[int]:

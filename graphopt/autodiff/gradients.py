@@ -11,8 +11,10 @@ from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.context import get_default_graph
 from graphopt.graph.graph import Graph
 from graphopt.graph.hooks import hooks
+from graphopt.graph.indexed_slices import IndexedSlices
 from graphopt.graph.tensor import GraphTensor
-from graphopt.ops.creation import ones_like, zeros_like
+from graphopt.ops.creation import ones_like, zeros, zeros_like
+from graphopt.ops.indexing import gather
 
 
 class UnconnectedGradients(enum.Enum):
@@ -63,7 +65,7 @@ def gradients(
     Source: `tf.gradients`.
     """
     graph = get_default_graph()
-    targets = [hooks.convert(y) for y in _as_list(ys)]
+    targets = [target_of(y) for y in _as_list(ys)]
     sources = [source_of(x) for x in _as_list(xs)]
     for tensor in (*targets, *sources):
         if not isinstance(tensor, GraphTensor):
@@ -74,7 +76,7 @@ def gradients(
         raise ValueError("Passed a different number of grad_ys than of ys.")
     with graph.name_scope(name):
         given = _as_list(grad_ys) if grad_ys is not None else [None] * len(targets)
-        seeds = [seed_for(y, g) for y, g in zip(targets, given, strict=True)]
+        seeds = [seed_for(y, g) for y, g in zip(_as_list(ys), given, strict=True)]
         found = walk_cotangents(
             list(graph.operations),
             targets,
@@ -95,6 +97,10 @@ def seed_for(target: Any, given: Any) -> Any:
     Raises:
       InvalidArgumentError: `given` has another shape than the target.
     """
+    if isinstance(target, IndexedSlices):
+        dense = None if given is None else gather(given, target.indices)
+        return seed_for(target.values, dense)
+    target = hooks.convert(target)
     if given is None:
         return ones_like(target)
     seed = hooks.convert(given, dtype_hint=target.dtype)
@@ -108,6 +114,11 @@ def seed_for(target: Any, given: Any) -> Any:
     return seed
 
 
+def target_of(y: Any) -> Any:
+    """Returns the tensor that a walk starts at: of slices their values."""
+    return y.values if isinstance(y, IndexedSlices) else hooks.convert(y)
+
+
 def source_of(x: Any) -> Any:
     """Returns the tensor by which the walk knows a tensor or variable."""
     return getattr(x, "handle", x)
@@ -116,6 +127,8 @@ def source_of(x: Any) -> Any:
 def fill_unconnected(part: Any, source: Any, how: Any) -> Any:
     """Returns the gradient, or zeros in place of None where these are asked for."""
     if part is None and UnconnectedGradients(how) is UnconnectedGradients.ZERO:
+        if source.shape.is_fully_defined():
+            return zeros(source.shape, source.dtype)
         return zeros_like(source)
     return part
 

@@ -17,7 +17,7 @@ from graphopt.autodiff.tape import GradientTape
 from graphopt.dtypes import DType, as_dtype
 from graphopt.errors import InvalidArgumentError, fail
 from graphopt.graph.context import building_graph
-from graphopt.graph.dispatch import call
+from graphopt.graph.dispatch import call_all
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import Effect, Host, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
@@ -52,7 +52,7 @@ def _vjp(g: Any, y: Any, *inputs: Any, function: Any, **attrs: Any) -> Any:
         )
         return found
 
-    parts = call(
+    parts = call_all(
         EAGER_PY_FUNC,
         *inputs,
         *(given[i] for i in known),

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from graphopt.autodiff.cotangents import explain_unconnected, walk_cotangents
 from graphopt.autodiff.gradients import (
@@ -12,12 +15,14 @@ from graphopt.autodiff.gradients import (
     fill_unconnected,
     seed_for,
     source_of,
+    target_of,
 )
 from graphopt.graph import nest
 from graphopt.graph.context import modes
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import OpSpec
 from graphopt.graph.provenance import Site
+from graphopt.ops.shaping import reshape, stack
 
 
 class EagerRecord(NamedTuple):
@@ -150,6 +155,10 @@ class GradientTape:
         Raises:
           RuntimeError: A tape that is not persistent was used before.
         """
+        self._use()
+        return self._gradient(target, sources, output_gradients, unconnected_gradients)
+
+    def _use(self) -> None:
         if self._used and not self._persistent:
             raise RuntimeError(
                 "A non-persistent GradientTape can only be used to compute one set of "
@@ -158,11 +167,23 @@ class GradientTape:
         if self._recording and not self._persistent:
             self._stop()
         self._used = True
-        targets = [hooks.convert(t) for t in nest.flatten(target)]
-        given = nest.flatten(output_gradients) if output_gradients is not None else None
+
+    def _gradient(
+        self,
+        target: Any,
+        sources: Any,
+        output_gradients: Any = None,
+        unconnected_gradients: Any = UnconnectedGradients.NONE,
+    ) -> Any:
+        flat_targets = nest.flatten(target)
+        targets = [target_of(t) for t in flat_targets]
+        given = None
+        if output_gradients is not None:
+            nested = nest.is_nested(target)
+            given = nest.flatten(output_gradients) if nested else [output_gradients]
         seeds = [
             seed_for(t, None if given is None else given[i])
-            for i, t in enumerate(targets)
+            for i, t in enumerate(flat_targets)
         ]
         flat = [source_of(s) for s in nest.flatten(sources)]
         live = [s for s in flat if id(s) in self._watched]
@@ -178,11 +199,150 @@ class GradientTape:
         ]
         return nest.pack_as(sources, parts)
 
+    def jacobian(
+        self,
+        target: Any,
+        sources: Any,
+        unconnected_gradients: Any = UnconnectedGradients.NONE,
+        parallel_iterations: Any = None,
+        experimental_use_pfor: bool = True,
+    ) -> Any:
+        """Returns the derivatives of each element of `target` by each source.
+
+        Args:
+          target: Tensor of a known shape.
+          sources: Tensor, variable, or nest of them.
+          unconnected_gradients: `"none"` or `"zero"`.
+          parallel_iterations: Accepted for compatibility.
+          experimental_use_pfor: Accepted for compatibility.
+
+        Returns:
+          For each source a tensor of shape `target.shape + source.shape`.
+
+        >>> import graphopt as tf
+        >>> x = tf.Variable([1.0, 2.0])
+        >>> with tf.GradientTape() as tape:
+        ...     y = x * x
+        >>> tape.jacobian(y, x).numpy().tolist()
+        [[2.0, 0.0], [0.0, 4.0]]
+
+        Source: `tf.GradientTape.jacobian`.
+        """
+        self._use()
+        target = hooks.convert(target)
+        dims = _known_dims(target)
+        size = math.prod(dims)
+        flat = nest.flatten(sources)
+        rows = []
+        for i in range(size):
+            seed = np.zeros(size, target.dtype.numpy)
+            seed[i] = 1
+            rows.append(
+                self._gradient(target, flat, seed.reshape(dims), unconnected_gradients)
+            )
+        return nest.pack_as(
+            sources,
+            [
+                _stacked([row[j] for row in rows], dims, source)
+                for j, source in enumerate(flat)
+            ],
+        )
+
+    def batch_jacobian(
+        self,
+        target: Any,
+        source: Any,
+        unconnected_gradients: Any = UnconnectedGradients.NONE,
+        parallel_iterations: Any = None,
+        experimental_use_pfor: bool = True,
+    ) -> Any:
+        """Returns the derivatives within each example of a batch.
+
+        Args:
+          target: `[batch, ...]`, where row i depends on row i of the source only.
+          source: `[batch, ...]`.
+          unconnected_gradients: `"none"` or `"zero"`.
+          parallel_iterations: Accepted for compatibility.
+          experimental_use_pfor: Accepted for compatibility.
+
+        Returns:
+          A tensor of shape `[batch] + target.shape[1:] + source.shape[1:]`.
+
+        Raises:
+          ValueError: The first dimensions differ.
+
+        Source: `tf.GradientTape.batch_jacobian`.
+        """
+        self._use()
+        target = hooks.convert(target)
+        dims, from_dims = _known_dims(target), _known_dims(source)
+        if not dims or not from_dims or dims[0] != from_dims[0]:
+            raise ValueError(
+                "Need first dimension of target shape and source shape to match; got "
+                f"{target.shape} and {source.shape}."
+            )
+        size = math.prod(dims[1:])
+        columns = []
+        for i in range(size):
+            seed = np.zeros((dims[0], size), target.dtype.numpy)
+            seed[:, i] = 1
+            columns.append(
+                self._gradient(
+                    target, source, seed.reshape(dims), unconnected_gradients
+                )
+            )
+        if not columns or columns[0] is None:
+            return None
+        return reshape(stack(columns, 1), [*dims, *from_dims[1:]])
+
     def explain(self, target: Any, source: Any) -> str:
         """Says why there is no gradient: which op blocked it, and where it was made."""
         blocked = explain_unconnected(self._records, target, source_of(source))
         return blocked or "not connected: the loss was computed without it"
 
 
+def _known_dims(tensor: Any) -> list[int]:
+    dims = list(tensor.shape) if tensor.shape.is_fully_defined() else None
+    if dims is None:
+        raise NotImplementedError(f"A Jacobian of tensors of shape {tensor.shape}.")
+    return [int(dim) for dim in dims]
+
+
+def _stacked(rows: list[Any], dims: list[int], source: Any) -> Any:
+    if not rows or rows[0] is None:
+        return None
+    return reshape(stack(rows), [*dims, *_known_dims(source)])
+
+
 def _is_traced(item: Any) -> bool:
     return hasattr(item, "handle") or hasattr(item, "op") or hasattr(item, "array")
+
+
+def pullback(
+    function: Any, inputs: Sequence[Any], cotangents: Sequence[Any]
+) -> list[Any]:
+    """Returns the cotangents of a function's inputs, zeros where nothing connects.
+
+    Args:
+      function: From tensors to a list of tensors.
+      inputs: Floating-point tensors of the current mode.
+      cotangents: One for each result; None counts as zero.
+    """
+    with GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(list(inputs))
+        results = function(*inputs)
+    pairs = [
+        (result, cotangent)
+        for result, cotangent in zip(results, cotangents, strict=True)
+        if cotangent is not None and result.dtype.is_floating
+    ]
+    found = tape.gradient(
+        [result for result, _ in pairs],
+        list(inputs),
+        [cotangent for _, cotangent in pairs],
+        unconnected_gradients=UnconnectedGradients.ZERO,
+    )
+    return list(found)
+
+
+hooks.pullback = pullback

@@ -58,6 +58,16 @@ def lower_copy(op: Operation) -> Lowered:
     return Lowered(tuple(calls))
 
 
+def lower_copy_all(op: Operation) -> Lowered:
+    """Returns the calls that copy each output from the input of its number."""
+    calls = []
+    for i, tensor in enumerate(op.outputs):
+        count = math.prod(_dims(tensor))
+        if count:
+            calls.append(_rows_call(tensor, 1, count, 0, 0, index=i, output=i))
+    return Lowered(tuple(calls))
+
+
 def _rows_call(
     like: GraphTensor,
     rows: int,
@@ -67,11 +77,12 @@ def _rows_call(
     x_offset: int = 0,
     y_offset: int = 0,
     index: int = 0,
+    output: int = 0,
 ) -> Call:
     source = _ROWS.format(t=moved_type(like.dtype.size))
     arguments: tuple[Argument, ...] = (
         Word("input", index, x_offset),
-        Word("output", 0, y_offset),
+        Word("output", output, y_offset),
         length,
         x_stride,
         y_stride,
@@ -105,19 +116,21 @@ def lower_concat(op: Operation, option: str) -> Lowered:
     return Lowered(tuple(calls))
 
 
-def lower_concat_slice(op: Operation) -> Lowered:
-    """Returns the copy of one input's part of a concatenation."""
+def lower_split_like(op: Operation) -> Lowered:
+    """Returns one copy of rows for each part of a concatenation."""
     g, *xs = op.inputs
     axis = op.attrs["axis"] % len(g.shape)
     outer = math.prod(_dims(g)[:axis])
     row = math.prod(_dims(g)[axis:])
-    lengths = [math.prod(_dims(x)[axis:]) for x in xs]
-    index = op.attrs["index"]
-    length = lengths[index]
-    if not outer or not length:
-        return Lowered()
-    offset = sum(lengths[:index]) * g.dtype.size
-    return Lowered((_rows_call(g, outer, length, row, length, offset),))
+    calls, offset = [], 0
+    for index, x in enumerate(xs):
+        length = math.prod(_dims(x)[axis:])
+        if outer and length:
+            at = offset * g.dtype.size
+            call = _rows_call(g, outer, length, row, length, at, output=index)
+            calls.append(call)
+        offset += length
+    return Lowered(tuple(calls))
 
 
 def lower_transpose(op: Operation) -> Lowered:

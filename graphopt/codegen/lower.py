@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from graphopt.codegen.copies import (
-    lower_concat,
-    lower_concat_slice,
-    lower_copy,
-    lower_transpose,
-)
+from collections.abc import Callable
+from typing import Final
+
+from graphopt.codegen import copies, duplicates, gathers, scans, slices
 from graphopt.codegen.elementwise import lower_elementwise
 from graphopt.codegen.reduce import lower_reduce
 from graphopt.codegen.rows import lower_rows
@@ -15,6 +13,49 @@ from graphopt.codegen.windows import lower_windows
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Alias, Elementwise, Family, Host
 from graphopt.schedule.steps import Lowered
+
+
+def _lower_matmul(op: Operation) -> Lowered:
+    # Loads numba, which the layout of a product depends on.
+    from graphopt.codegen.products import lower_matmul
+
+    return lower_matmul(op)
+
+
+# The families of kernels: (operation, option of the registry entry) -> calls.
+FAMILIES: Final[dict[str, Callable[[Operation, str], Lowered]]] = {
+    "arg_extreme": scans.lower_arg_extreme,
+    "band": lambda op, _: slices.lower_band(op),
+    "checked_indices": lambda op, _: duplicates.lower_checked_indices(op),
+    "concat": copies.lower_concat,
+    "copy_all": lambda op, _: copies.lower_copy_all(op),
+    "diag": lambda op, _: slices.lower_diag(op),
+    "diag_part": lambda op, _: slices.lower_diag_part(op),
+    "first_occurrence": lambda op, _: duplicates.lower_first_occurrence(op),
+    "gather": lambda op, _: gathers.lower_gather(op),
+    "gather_grad": lambda op, _: gathers.lower_gather_grad(op),
+    "gather_nd": lambda op, _: gathers.lower_gather_nd(op),
+    "matmul": lambda op, _: _lower_matmul(op),
+    "pad": lambda op, _: slices.lower_pad(op),
+    "reduce": lower_reduce,
+    "resource_scatter": duplicates.lower_resource_scatter,
+    "roll": lambda op, _: slices.lower_roll(op),
+    "rows": lambda op, option: lower_rows(op, option, op.index),
+    "scan": scans.lower_scan,
+    "scatter_nd": gathers.lower_scatter_nd,
+    "segments": gathers.lower_segments,
+    "set_diag": lambda op, _: slices.lower_set_diag(op),
+    "slice": lambda op, _: slices.lower_slice(op),
+    "slice_grad": lambda op, _: slices.lower_slice_grad(op),
+    "split_like": lambda op, _: copies.lower_split_like(op),
+    "split": lambda op, _: slices.lower_split(op),
+    "sum_duplicates": lambda op, _: duplicates.lower_sum_duplicates(op),
+    "tile": lambda op, _: slices.lower_tile(op),
+    "tile_sum": lambda op, _: slices.lower_tile_sum(op),
+    "transpose": lambda op, _: copies.lower_transpose(op),
+    "windows": lower_windows,
+    "unpack": lambda op, _: slices.lower_unpack(op),
+}
 
 
 def lower_operation(op: Operation) -> Lowered:
@@ -30,27 +71,11 @@ def lower_operation(op: Operation) -> Lowered:
         if tensor.dtype in op.spec.host_dtypes:
             return Lowered(host=f"{op.type} has no kernel for {tensor.dtype.name}")
     if isinstance(kernel, Alias):
-        return lower_copy(op)
+        return copies.lower_copy(op)
     if isinstance(kernel, Elementwise):
         return lower_elementwise(op)
     assert isinstance(kernel, Family), op
-    if kernel.name == "matmul":
-        # Loads numba, which the layout of a product depends on.
-        from graphopt.codegen.products import lower_matmul
-
-        return lower_matmul(op)
-    if kernel.name == "reduce":
-        return lower_reduce(op, kernel.option)
-    if kernel.name == "rows":
-        return lower_rows(op, kernel.option, op.index)
-    if kernel.name == "transpose":
-        return lower_transpose(op)
-    if kernel.name == "concat":
-        return lower_concat(op, kernel.option)
-    if kernel.name == "concat_slice":
-        return lower_concat_slice(op)
-    if kernel.name == "windows":
-        return lower_windows(op, kernel.option)
-    if kernel.name == "no_op":
-        return Lowered()
-    raise NotImplementedError(f"There is no kernel family {kernel.name!r}.")
+    lower = FAMILIES.get(kernel.name)
+    if lower is None:
+        raise NotImplementedError(f"There is no kernel family {kernel.name!r}.")
+    return lower(op, kernel.option)

@@ -49,11 +49,17 @@ def lower_reduce(op: Operation, option: str) -> Lowered:
     axis = op.attrs["axis"]
     shape = [int(dim) for dim in x.shape if dim is not None]
     kept = [axis is not None and i not in axis for i in range(len(shape))]
-    blocks = merge_blocks(shape, kept)
+    return lower_blocks(option, x.dtype, out.dtype, merge_blocks(shape, kept))
+
+
+def lower_blocks(
+    option: str, source: DType, result: DType, blocks: list[tuple[int, bool]]
+) -> Lowered:
+    """Returns the calls that reduce the blocks of a shape that are not kept."""
     count = math.prod(n for n, keep in blocks if not keep)
     if math.prod(n for n, keep in blocks if keep) == 0:
         return Lowered()
-    return _Plan(option, x.dtype, out.dtype, count).lower(blocks)
+    return _Plan(option, source, result, count).lower(blocks)
 
 
 def merge_blocks(shape: list[int], kept: list[bool]) -> list[tuple[int, bool]]:

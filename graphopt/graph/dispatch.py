@@ -35,9 +35,21 @@ def call(spec: OpSpec, *inputs: Any, name: str | None = None, **attrs: Any) -> A
     op = graph.add_operation(spec, tensors, attrs, name)
     for tape in modes.tapes:
         tape.record(op)
-    if spec.outputs == 1:
+    if len(op.outputs) == 1:
         return op.outputs[0]
-    return op.outputs if spec.outputs else op
+    return op.outputs or op
+
+
+def call_all(
+    spec: OpSpec, *inputs: Any, name: str | None = None, **attrs: Any
+) -> tuple[Any, ...]:
+    """As `call`, for ops whose number of outputs their attributes decide.
+
+    Returns:
+      The outputs, a tuple even of one.
+    """
+    found = call(spec, *inputs, name=name, **attrs)
+    return found if isinstance(found, tuple) else (found,)
 
 
 def as_inputs(

@@ -183,6 +183,9 @@ class Graph:
         if self._scope:
             name = f"{self._scope}/{name}"
         key = name.lower()
+        if key == name:
+            # One string for both, of which a large graph has very many.
+            key = name
         count = self._names_in_use.get(key, 0)
         if mark_as_used:
             self._names_in_use[key] = count + 1
@@ -213,7 +216,9 @@ class Graph:
 
         Source: `tf.Graph.name_scope`.
         """
-        if name and (not _VALID_SCOPE.match(name) or ".." in name):
+        if name and (
+            not _VALID_SCOPE.match(name) or ".." in name or len(name) > _LONGEST_NAME
+        ):
             raise ValueError(
                 f"{_shorten(name)} is not a valid scope name; expected letters, "
                 "digits and any of `_.-/`."
@@ -313,12 +318,15 @@ class Graph:
                 RuntimeError,
                 "Graph is finalized and cannot be modified",
                 got=f"a new {spec.name}",
+                expected="no op after finalize()",
+                site=str(site or user_site()),
                 remedy="building every op before the training loop",
             )
         site = site or user_site()
         for tensor in inputs:
             if tensor.op.graph is not self:
-                require_graph(tensor, self)
+                inputs = [self.adopt(t) for t in inputs]
+                break
         if output_types is None:
             output_types = infer_types(spec, inputs, attrs, site)
         op = Operation.__new__(Operation)
@@ -346,6 +354,15 @@ class Graph:
         self._operations.append(op)
         self._by_name[op.name] = op
         return op
+
+    def adopt(self, tensor: GraphTensor) -> GraphTensor:
+        """Returns what stands for a tensor in this graph.
+
+        Raises:
+          ValueError: The tensor is of another graph.
+        """
+        require_graph(tensor, self)
+        return tensor
 
     def get_operations(self) -> list[Operation]:
         """Returns the operations in the order in which they were made."""
@@ -502,9 +519,18 @@ class Graph:
         return len(self._operations)
 
     @property
+    def home(self) -> Graph | None:
+        """The graph whose variables may be used here; None stands for eager ones."""
+        return self
+
+    @property
     def building_function(self) -> bool:
         """Whether this graph is the body of a `tf.function`."""
         return False
+
+    def handle_of(self, variable: Any) -> GraphTensor:
+        """Returns the handle of an eager variable, in the graph of a `tf.function`."""
+        raise NotImplementedError
 
     def __str__(self) -> str:
         return format_listing(self)

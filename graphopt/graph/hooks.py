@@ -28,6 +28,8 @@ class Hooks:
     evaluate_tensor: Callable[..., Any]
     # runtime: an op is run at once: (spec, inputs, attrs, name) -> EagerTensor(s)
     run_eagerly: Callable[..., Any]
+    # autodiff: (function, inputs, cotangents of its results) -> cotangents of the inputs
+    pullback: Callable[..., Any]
     # cli: told of every Graph made and of every train op, so that `show` finds them
     on_graph: Callable[..., Any] | None
     on_train_op: Callable[..., Any] | None
@@ -40,6 +42,7 @@ class Hooks:
         self.run_operation = _missing
         self.evaluate_tensor = _missing
         self.run_eagerly = _missing
+        self.pullback = _missing
         self.on_graph = None
         self.on_train_op = None
         self.draw_svg = _missing

@@ -17,6 +17,7 @@ import re
 import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
 
 from graphopt.dtypes import ALL, DType, float16
@@ -161,7 +162,7 @@ class OpSpec:
       samples: Makes the samples of the contract tests.
       errors: Makes the inputs that must be refused.
       effect: What it does besides computing.
-      outputs: The number of outputs.
+      outputs: The number of outputs; -1 if the attributes decide, at least two.
       kernel_inputs: The inputs whose elements the kernel reads, where the others give
         only their shape; by default all.
     """
@@ -184,6 +185,14 @@ class OpSpec:
     def is_pure(self) -> bool:
         """Whether running it twice or never makes no difference."""
         return self.effect in (Effect.NONE, Effect.READ)
+
+    @cached_property
+    def accepted_alike(self) -> frozenset[int]:
+        """The ids of the dtypes that all inputs may share; empty where the rule differs.
+
+        Ids, because hashing a DType runs Python, and every eager op asks.
+        """
+        return frozenset(map(id, self.dtypes)) if self.types == ("T*",) else frozenset()
 
     def type_of_input(self, index: int) -> str:
         """Returns the type letter of one input, repeating the last one."""

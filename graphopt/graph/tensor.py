@@ -278,10 +278,16 @@ class GraphTensor(Tensor):
         return id(self)
 
     def _no_value(self, what: str) -> str:
-        return (
-            f"Using a symbolic `tf.Tensor` as a Python {what} is not allowed: "
-            f"{self.name!r} gets its value when the graph runs; op created at "
-            f"{self.op.site_text}; use tf.where, or run it in a session first."
+        return str(
+            fail(
+                TypeError,
+                f"Using a symbolic `tf.Tensor` as a Python {what} is not allowed: "
+                f"{self.name!r} gets its value when the graph runs",
+                got="a symbolic tensor",
+                expected="a value",
+                op=self.op,
+                remedy="tf.where or tf.cond, or running it in a session first",
+            )
         )
 
     def __bool__(self) -> NoReturn:
@@ -313,17 +319,17 @@ class EagerTensor(Tensor):
 
     >>> import graphopt as tf
     >>> x = tf.constant([1.0, 2.0])
-    >>> x + 1, float(x[0]), np.exp(x).dtype
-    (<tf.Tensor: shape=(2,), dtype=float32, numpy=array([2., 3.], dtype=float32)>, 1.0, \
-dtype('float32'))
+    >>> x + 1
+    <tf.Tensor: shape=(2,), dtype=float32, numpy=array([2., 3.], dtype=float32)>
+    >>> np.maximum(x, 1.5).dtype
+    dtype('float32')
     """
 
     __slots__ = ("__weakref__", "array", "dtype")
 
     def __init__(self, array: NDArray[Any]) -> None:
         self.array = array
-        found = from_numpy(array.dtype)
-        self.dtype = as_dtype(array.dtype) if found is None else found
+        self.dtype = from_numpy(array.dtype) or as_dtype(array.dtype)
 
     @property
     def shape(self) -> TensorShape:  # type: ignore[override]

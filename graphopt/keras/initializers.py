@@ -112,6 +112,29 @@ class RandomNormal(Initializer):
         )
 
 
+class TruncatedNormal(Initializer):
+    """Normal random numbers within two standard deviations of the mean.
+
+    Args:
+      mean: The mean.
+      stddev: The standard deviation before the cut.
+      seed: For the same numbers each time.
+
+    Source: `tf.keras.initializers.TruncatedNormal`.
+    """
+
+    def __init__(
+        self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None
+    ) -> None:
+        self.mean, self.stddev, self.seed = mean, stddev, seed
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None, **_kwargs: Any) -> Any:
+        """Returns random numbers of a shape and dtype."""
+        return stateless_truncated_normal(
+            shape, next_seed(self.seed), self.mean, self.stddev, dtype or float32
+        )
+
+
 class VarianceScaling(Initializer):
     """Random numbers whose variance depends on the number of inputs and outputs.
 
@@ -181,6 +204,8 @@ GlorotUniform = _scaled("GlorotUniform", 1.0, "fan_avg", "uniform")
 GlorotNormal = _scaled("GlorotNormal", 1.0, "fan_avg", "truncated_normal")
 HeUniform = _scaled("HeUniform", 2.0, "fan_in", "uniform")
 HeNormal = _scaled("HeNormal", 2.0, "fan_in", "truncated_normal")
+LecunUniform = _scaled("LecunUniform", 1.0, "fan_in", "uniform")
+LecunNormal = _scaled("LecunNormal", 1.0, "fan_in", "truncated_normal")
 
 _BY_NAME: dict[str, Callable[[], Initializer]] = {
     "zeros": Zeros,
@@ -192,6 +217,10 @@ _BY_NAME: dict[str, Callable[[], Initializer]] = {
     "glorot_normal": GlorotNormal,
     "he_uniform": HeUniform,
     "he_normal": HeNormal,
+    "lecun_uniform": LecunUniform,
+    "lecun_normal": LecunNormal,
+    "truncated_normal": TruncatedNormal,
+    "variance_scaling": VarianceScaling,
 }
 
 

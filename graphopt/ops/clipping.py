@@ -7,6 +7,7 @@ from typing import Any
 
 from graphopt.errors import InvalidArgumentError, fail
 from graphopt.graph.hooks import hooks
+from graphopt.graph.indexed_slices import IndexedSlices
 from graphopt.graph.provenance import user_site
 from graphopt.ops.creation import ones_like
 from graphopt.ops.elementwise import (
@@ -31,6 +32,8 @@ def clip_by_value(
 
     Source: `tf.clip_by_value`.
     """
+    if isinstance(t, IndexedSlices):
+        return t.with_values(clip_by_value(t.values, clip_value_min, clip_value_max))
     t = hooks.convert(t)
     clipped = maximum(minimum(t, clip_value_max), clip_value_min, name=name)
     if not clipped.shape.is_compatible_with(t.shape):
@@ -49,6 +52,8 @@ def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: Any = None) -> 
 
     Source: `tf.clip_by_norm`.
     """
+    if isinstance(t, IndexedSlices):
+        return t.with_values(clip_by_norm(t.values, clip_norm, axes, name))
     t = hooks.convert(t)
     squares = reduce_sum(t * t, axis=axes, keepdims=True)
     positive = squares > 0
@@ -63,7 +68,8 @@ def global_norm(t_list: Sequence[Any], name: str | None = None) -> Any:
 
     Source: `tf.linalg.global_norm`.
     """
-    parts = [reduce_sum(t * t) for t in map(hooks.convert, t_list) if t is not None]
+    given = [t.values if isinstance(t, IndexedSlices) else t for t in t_list]
+    parts = [reduce_sum(t * t) for t in map(hooks.convert, given)]
     if not parts:
         raise ValueError("global_norm of no tensors.")
     total = parts[0]
@@ -81,7 +87,7 @@ def clip_by_global_norm(
     of such a gradient is not known.
 
     Args:
-      t_list: Tensors; None stays None.
+      t_list: Tensors or IndexedSlices; None stays None.
       clip_norm: The largest norm.
       use_norm: The global norm, if it is known already.
       name: Name of the op.
@@ -97,4 +103,10 @@ def clip_by_global_norm(
     norm = hooks.convert(use_norm)
     finite_scale = clip_norm * minimum(1.0 / norm, ones_like(norm) / clip_norm)
     scale = where(is_finite(norm), finite_scale, float("nan"))
-    return [None if t is None else t * scale for t in t_list], norm
+    return [_scaled(t, scale) for t in t_list], norm
+
+
+def _scaled(t: Any, scale: Any) -> Any:
+    if isinstance(t, IndexedSlices):
+        return t.with_values(t.values * scale)
+    return None if t is None else t * scale

@@ -47,6 +47,7 @@ def _infer(x: Any, filters: Any, **attrs: Any) -> tuple[TensorShape, DType]:
             "input depth must be equal to the filter's input depth in Conv2D",
             got=describe_shapes(x, filters),
             expected=f"filters of [height, width, {x.shape[3]}, out]",
+            remedy="tf.transpose, for the layout is [batch, height, width, depth]",
             site=str(user_site()),
         )
     rows, columns = infer_outputs(x, (height, width), attrs, "Conv2D")

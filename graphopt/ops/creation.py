@@ -30,6 +30,8 @@ from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import EagerTensor, GraphTensor, Tensor
 
+# As many as a NumPy array can have.
+MOST_DIMENSIONS = 64
 LARGEST_BYTES = 1 << 40
 
 
@@ -61,8 +63,13 @@ def as_array(
     try:
         array = np.asarray(value)
     except ValueError as error:
-        raise ValueError(
-            f"Can't convert a non-rectangular Python sequence to a Tensor; {error}."
+        raise fail(
+            ValueError,
+            "Can't convert a non-rectangular Python sequence to a Tensor",
+            got=str(error),
+            expected="rows of one length",
+            site=str(user_site()),
+            remedy="padding the shorter rows",
         ) from None
     if array.dtype.kind not in "biuf":
         raise _cannot_convert(value, array, dtype)
@@ -200,9 +207,13 @@ def placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> Any:
     Source: `tf.compat.v1.placeholder`.
     """
     if building_graph() is None:
-        raise RuntimeError(
-            "tf.placeholder() is not compatible with eager execution; use it inside "
-            "`with tf.Graph().as_default():`."
+        raise fail(
+            RuntimeError,
+            "tf.placeholder() is not compatible with eager execution",
+            got="a placeholder in eager mode",
+            expected="a graph that is being built",
+            site=str(user_site()),
+            remedy="`with tf.Graph().as_default():` around it",
         )
     return call(PLACEHOLDER, name=name, dtype=as_dtype(dtype), shape=TensorShape(shape))
 
@@ -268,13 +279,62 @@ def constant_value(tensor: Any) -> NDArray[Any] | None:
     if isinstance(tensor, EagerTensor):
         return tensor.array
     if isinstance(tensor, GraphTensor):
-        if tensor.op.spec is CONST:
-            value: NDArray[Any] = tensor.op.attrs["value"]
-            return value
-        if tensor.op.spec is SHAPE and tensor.op.inputs[0].shape.is_fully_defined():
-            return np.array(tensor.op.inputs[0].shape, tensor.dtype.numpy)
-        return None
+        return _symbolic_value(tensor)
     return np.asarray(tensor)
+
+
+def _symbolic_value(tensor: GraphTensor) -> NDArray[Any] | None:
+    """Follows slices up to a constant, or a shape of which the slice may be known."""
+    keys = []
+    source = tensor
+    while source.op.type == "StridedSlice":
+        keys.append(numpy_key(source.op.attrs["key"]))
+        source = source.op.inputs[0]
+    if source.op.spec is CONST:
+        value: NDArray[Any] = source.op.attrs["value"]
+    elif source.op.spec is SHAPE and not source.op.inputs[0].shape.unknown_rank:
+        value = np.array(tuple(source.op.inputs[0].shape), object)
+    else:
+        return None
+    for key in reversed(keys):
+        value = np.asarray(value[key])
+    if value.dtype == object and any(dim is None for dim in value.flat):
+        return None
+    return value.astype(tensor.dtype.numpy, copy=False)
+
+
+def numpy_key(key: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Returns the key of a StridedSlice as NumPy takes it: triples become slices."""
+    return tuple(slice(*entry) if isinstance(entry, tuple) else entry for entry in key)
+
+
+def static_ints(value: Any, what: str) -> list[int]:
+    """Returns an integer argument, or several, as a list of numbers.
+
+    Raises:
+      NotImplementedError: It depends on a value known only at run time.
+      TypeError: It holds something else than integers.
+    """
+    converter = getattr(value, "_as_tensor", None)
+    if converter is not None:
+        value = converter()
+    parts = value if isinstance(value, (list, tuple)) else [value]
+    known = [constant_value(p) if isinstance(p, Tensor) else p for p in parts]
+    if any(part is None for part in known):
+        raise NotImplementedError(
+            f"{what} with numbers that only the run decides; give Python integers."
+        )
+    if not known:
+        return []
+    numbers = np.concatenate([np.ravel(np.asarray(part)) for part in known])
+    if numbers.size and numbers.dtype.kind not in "iu":
+        raise fail(
+            TypeError,
+            f"{what} takes integers",
+            got=repr(value)[:80],
+            site=str(user_site()),
+        )
+    return [int(number) for number in numbers]
 
 
 def static_dims(shape: Any, what: str) -> tuple[int, ...]:
@@ -299,7 +359,18 @@ def static_dims(shape: Any, what: str) -> tuple[int, ...]:
             InvalidArgumentError,
             f"Dimensions of {what} must be >= 0",
             got=str(list(dims)),
+            expected="sizes >= 0",
+            remedy="tf.shape(x) for a size that only the run knows",
             site=str(user_site()),
+        )
+    if len(dims) > MOST_DIMENSIONS:
+        raise fail(
+            InvalidArgumentError,
+            f"{what} has too many dimensions",
+            got=f"{len(dims)} dimensions",
+            expected=f"at most {MOST_DIMENSIONS}",
+            site=str(user_site()),
+            remedy="tf.reshape to fewer dimensions",
         )
     total = 8
     for dim in dims:
@@ -310,6 +381,7 @@ def static_dims(shape: Any, what: str) -> tuple[int, ...]:
             f"{what} would need more memory than any machine has",
             got=f"the shape {list(dims)}",
             expected=f"at most {LARGEST_BYTES >> 30} GiB",
+            remedy="smaller dimensions",
             site=str(user_site()),
         )
     return dims

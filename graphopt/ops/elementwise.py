@@ -25,6 +25,7 @@ from graphopt.graph.opspec import (
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import SCALAR, TensorShape, broadcast_shapes
 from graphopt.ops.creation import ones_like, zeros_like
+from graphopt.ops.quietly import quietly
 
 NUMERIC = tuple(dtype for dtype in dtypes.ALL if not dtype.is_bool)
 INTEGERS = tuple(dtype for dtype in dtypes.ALL if dtype.is_integer)
@@ -86,10 +87,13 @@ def elementwise(
     def infer(*inputs: Any) -> tuple[TensorShape, DType]:
         return broadcast_of(name, inputs), result or inputs[-1].dtype
 
+    fixed = result.numpy if result is not None else None
+
     def compute(*arrays: Any) -> Any:
-        with np.errstate(all="ignore"):
-            value = numpy(*arrays)
-        want = (result or as_dtype(arrays[-1].dtype)).numpy
+        value = quietly(numpy, *arrays)
+        want = fixed or arrays[-1].dtype
+        if type(value) is np.ndarray and value.dtype == want:
+            return value
         return np.asarray(value, want)
 
     def default_samples() -> list[Sample]:
@@ -163,6 +167,7 @@ def _integer_division(function: Any) -> Any:
                 InvalidArgumentError,
                 "Integer division by zero",
                 got="a divisor that is 0",
+                expected="divisors other than 0",
                 site=str(user_site()),
                 remedy="tf.where to replace the zeros",
             )
@@ -352,19 +357,19 @@ FLOOR = elementwise(
     "Floor",
     numpy=np.floor,
     kernel="floor({0})",
-    vjp=lambda g, y, x: (None,),
+    vjp=NOT_DIFFERENTIABLE,
 )
 CEIL = elementwise(
     "Ceil",
     numpy=np.ceil,
     kernel="ceil({0})",
-    vjp=lambda g, y, x: (None,),
+    vjp=NOT_DIFFERENTIABLE,
 )
 ROUND = elementwise(
     "Round",
     numpy=np.rint,
     kernel="round({0})",
-    vjp=lambda g, y, x: (None,),
+    vjp=NOT_DIFFERENTIABLE,
 )
 for _name, _numpy in (
     ("IsNan", np.isnan),
@@ -437,8 +442,7 @@ def _cast_infer(x: Any, *, dtype: DType) -> tuple[TensorShape, DType]:
 
 
 def _cast_compute(x: Any, *, dtype: DType) -> Any:
-    with np.errstate(all="ignore"):
-        return x.astype(dtype.numpy)
+    return quietly(x.astype, dtype.numpy)
 
 
 def _cast_vjp(g: Any, y: Any, x: Any, *, dtype: DType) -> tuple[Any]:
@@ -579,17 +583,28 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
     """Returns x where the condition holds, else y, elementwise with broadcasting.
 
     Args:
-      condition: bool tensor.
-      x, y: Tensors of one dtype.
+      condition: bool tensor; alone, a tensor of any dtype.
+      x, y: Tensors of one dtype; both or neither.
       name: Name of the op.
+
+    Returns:
+      Without x and y, the indices of the elements that are not 0, `[n, rank]` int64.
+
+    Raises:
+      ValueError: Only one of x and y is given.
+
+    >>> import graphopt as tf
+    >>> tf.where([True, False], [1, 2], [3, 4]).numpy().tolist()
+    [1, 4]
+    >>> tf.where([True, False, True]).numpy().tolist()
+    [[0], [2]]
 
     Source: `tf.where` (version 2).
     """
+    if x is None and y is None:
+        return hooks.operators["where_indices"](condition, name)
     if x is None or y is None:
-        raise NotImplementedError(
-            "tf.where(condition) alone, which returns indices, is not available; "
-            "give x and y."
-        )
+        raise ValueError("x and y must both be non-None or both be None.")
     return call(SELECT, condition, x, y, name=name)
 
 

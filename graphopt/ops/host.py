@@ -19,7 +19,7 @@ from graphopt.errors import (
     fail,
 )
 from graphopt.graph.context import building_graph, entered
-from graphopt.graph.dispatch import call
+from graphopt.graph.dispatch import call, call_all
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import (
     NOT_DIFFERENTIABLE,
@@ -172,7 +172,7 @@ def call_python(
     assert graph is not None
     is_list = isinstance(types, (list, tuple))
     wanted = tuple(as_dtype(t) for t in (types if is_list else [types]))
-    outputs = call(spec, *inputs, name=name, function=function, types=wanted)
+    outputs = call_all(spec, *inputs, name=name, function=function, types=wanted)
     if not wanted:
         return graph.operations[-1]
     return list(outputs) if is_list else outputs[0]

@@ -15,6 +15,7 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape, broadcast_shapes
+from graphopt.ops.quietly import quietly
 from graphopt.ops.shaping import expand_dims, squeeze
 
 
@@ -59,8 +60,7 @@ def _compute(
     if a.dtype == np.float16:
         wide: NDArray[Any] = np.matmul(a.astype(np.float32), b.astype(np.float32))
         return wide.astype(np.float16)
-    with np.errstate(all="ignore"):
-        product: NDArray[Any] = np.matmul(a, b)
+    product: NDArray[Any] = quietly(np.matmul, a, b)
     return product
 
 

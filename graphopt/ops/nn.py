@@ -200,6 +200,8 @@ def _sparse_infer(logits: Any, labels: Any) -> list[tuple[TensorShape, DType]]:
             InvalidArgumentError,
             "logits must be [batch, classes] and labels [batch]",
             got=describe_shapes(logits, labels),
+            expected="the shapes [batch, classes] and [batch]",
+            remedy="tf.reshape, or one label for each row",
             site=str(user_site()),
         )
     shape = logits.shape[:1].merge_with(labels.shape)
@@ -229,6 +231,7 @@ def label_error(row: int, label: int, classes: int, op: Any = None) -> Exception
         f"[0, {classes})",
         got=f"labels[{row}] == {label}",
         expected=f"0 to {classes - 1}",
+        remedy="as many logits as there are classes",
         op=op,
         site=str(user_site()) if op is None else None,
     )
@@ -378,7 +381,7 @@ def sparse_softmax_cross_entropy_with_logits(
 
     >>> import graphopt as tf
     >>> loss = tf.nn.sparse_softmax_cross_entropy_with_logits([1], [[0.0, 0.0]])
-    >>> round(float(loss[0]), 4)
+    >>> round(float(loss.numpy()[0]), 4)
     0.6931
 
     Source: `tf.nn.sparse_softmax_cross_entropy_with_logits`.

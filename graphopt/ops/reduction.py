@@ -54,6 +54,7 @@ def normalize_axes(axis: Any, rank: int | None, name: str) -> Axes:
             f"Invalid reduction dimension for {name}",
             got=f"axis {axes} for a tensor of {rank} dimensions",
             expected=f"different axes from {-rank} to {rank - 1}",
+            remedy="axis=None for all dimensions",
             site=str(user_site()),
         )
     return tuple(found)

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from graphopt import dtypes
 from graphopt.dtypes import DType
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail, format_shape
-from graphopt.graph.dispatch import call
+from graphopt.graph.dispatch import call, call_all
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import (
+    REGISTRY,
     Alias,
     BadInput,
     Family,
@@ -24,7 +25,7 @@ from graphopt.graph.opspec import (
 )
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
-from graphopt.graph.tensor import Tensor
+from graphopt.graph.tensor import GraphTensor, Tensor
 from graphopt.ops.creation import constant_value
 
 
@@ -51,6 +52,7 @@ def _resolve(x: Any, dims: Sequence[int]) -> list[int | None]:
             f"({known} elements)",
             got=f"{x.dtype.name}{format_shape(x.shape)}",
             expected="the same number of elements",
+            remedy="-1 for the dimension that may vary",
             op=getattr(x, "op", None),
             site=str(user_site()),
         )
@@ -146,14 +148,39 @@ def reshape(tensor: Any, shape: Any, name: str | None = None) -> Any:
     Source: `tf.reshape`.
     """
     dims = _dims_or_minus_one(shape)
+    if dims.count(-1) == 2 and isinstance(shape, (list, tuple)):
+        _divide_by_own_dimension(tensor, shape, dims)
     if dims.count(-1) > 1 or any(dim < -1 for dim in dims):
         raise fail(
             InvalidArgumentError,
             "Only one dimension of a reshape may be -1",
             got=str(dims),
+            expected="sizes >= 0, and at most one -1",
+            remedy="tf.shape(x)[i] for the other one",
             site=str(user_site()),
         )
     return call(RESHAPE, tensor, name=name, shape=tuple(dims))
+
+
+def _divide_by_own_dimension(
+    tensor: Any, shape: Sequence[Any], dims: list[int]
+) -> None:
+    """Works out the -1 of `reshape(x, [tf.shape(x)[0], -1])`, if the rest is known."""
+    opens = [i for i, p in enumerate(shape) if isinstance(p, int) and p == -1]
+    for part in shape:
+        if not isinstance(part, GraphTensor) or part.op.type != "StridedSlice":
+            continue
+        source, key = part.op.inputs[0].op, part.op.attrs["key"]
+        if source.type != "Shape" or source.inputs[0] is not tensor or len(key) != 1:
+            continue
+        if not isinstance(key[0], int) or not opens:
+            continue
+        at = key[0] % len(tensor.shape)
+        rest = [d for i, d in enumerate(tensor.shape) if i != at and d is not None]
+        size, known = math.prod(rest), math.prod(d for d in dims if d >= 0)
+        if len(rest) == len(tensor.shape) - 1 and known and size % known == 0:
+            dims[opens[0]] = size // known
+            return
 
 
 def _dims_or_minus_one(shape: Any) -> list[int]:
@@ -198,6 +225,7 @@ def _expand_infer(x: Any, *, axis: int) -> tuple[TensorShape, DType]:
             "Dimension out of range for ExpandDims",
             got=f"axis {axis} for {describe_shapes(x)}",
             expected=f"{-rank} to {rank - 1}",
+            remedy="axis=-1 for a new last dimension",
             site=str(user_site()),
         )
     dims = list(x.shape)
@@ -243,6 +271,8 @@ def _squeeze_infer(
             InvalidArgumentError,
             "Can not squeeze dimensions that are not 1",
             got=f"axis {sorted(chosen)} for {describe_shapes(x)}",
+            expected="dimensions of size 1",
+            remedy="tf.reshape",
             site=str(user_site()),
         )
     return TensorShape(d for i, d in enumerate(x.shape) if i not in chosen), x.dtype
@@ -327,6 +357,8 @@ def _transpose_infer(x: Any, *, perm: tuple[int, ...]) -> tuple[TensorShape, DTy
             InvalidArgumentError,
             "perm is not a permutation of the dimensions",
             got=f"perm {list(perm)} for {describe_shapes(x)}",
+            expected="each dimension once",
+            remedy="perm=None to reverse all dimensions",
             site=str(user_site()),
         )
     return TensorShape(x.shape[i] for i in perm), x.dtype
@@ -407,26 +439,27 @@ def _concat_error(xs: Sequence[Any], axis: int) -> Exception:
         InvalidArgumentError,
         "Dimensions of the inputs of concat should match except along the axis",
         got=f"{describe_shapes(*xs)} with axis {axis}",
+        expected="equal sizes in every dimension but one",
+        remedy="another axis, or tf.reshape",
         site=str(user_site()),
     )
 
 
 def _concat_vjp(g: Any, y: Any, *xs: Any, axis: int) -> tuple[Any, ...]:
-    return tuple(call(CONCAT_SLICE, g, *xs, axis=axis, index=i) for i in range(len(xs)))
+    return call_all(SPLIT_LIKE, g, *xs, axis=axis)
 
 
-def _slice_of(g: NDArray[Any], xs: Sequence[Any], axis: int, index: int) -> Any:
-    at = axis % g.ndim
-    start = sum(x.shape[at] for x in xs[:index])
-    key = [slice(None)] * g.ndim
-    key[at] = slice(start, start + xs[index].shape[at])
-    return np.ascontiguousarray(g[tuple(key)])
+def _split_numpy(g: NDArray[Any], *xs: Any, axis: int) -> Any:
+    ends = np.cumsum([x.shape[axis] for x in xs])[:-1]
+    parts = [np.ascontiguousarray(part) for part in np.split(g, ends, axis)]
+    return tuple(parts) if len(parts) > 1 else parts[0]
 
 
-def _slice_vjp(gg: Any, y: Any, g: Any, *xs: Any, axis: int, index: int) -> Any:
-    from_zero = [z * 0 for z in xs]
-    from_zero[index] = gg
-    return (concat(from_zero, axis), *(None for _ in xs))
+def _split_vjp(gs: Any, y: Any, g: Any, *xs: Any, axis: int) -> Any:
+    gs = gs if isinstance(y, tuple) else (gs,)
+    pairs = zip(gs, xs, strict=True)
+    parts = [x * 0 if part is None else part for part, x in pairs]
+    return (concat(parts, axis), *(None for _ in xs))
 
 
 CONCAT = register(
@@ -451,19 +484,20 @@ CONCAT = register(
         ],
     )
 )
-CONCAT_SLICE = register(
+# The derivative of a concatenation: one op for all parts, as many as there are.
+SPLIT_LIKE = register(
     OpSpec(
-        "ConcatSlice",
-        lambda g, *xs, axis, index: (xs[index].shape, g.dtype),
-        lambda g, *xs, axis, index: _slice_of(g, xs, axis, index),
-        _slice_vjp,
-        Family("concat_slice"),
+        "SplitLike",
+        lambda g, *xs, axis: [(x.shape, g.dtype) for x in xs],
+        _split_numpy,
+        _split_vjp,
+        Family("split_like"),
         lambda: [
-            Sample(
-                (_arange(2, 4), _arange(2, 3), _arange(2, 1)), {"axis": 1, "index": i}
-            )
-            for i in (0, 1)
+            Sample((_arange(2, 4), _arange(2, 3), _arange(2, 1)), {"axis": 1}),
+            Sample((_arange(3, 2), _arange(0, 2), _arange(3, 2)), {"axis": -2}),
+            Sample((_arange(2, 2), _arange(2, 2)), {"axis": 0}),
         ],
+        outputs=-1,
         kernel_inputs=(0,),
     )
 )
@@ -495,6 +529,8 @@ def _pack_infer(*xs: Any, axis: int) -> tuple[TensorShape, DType]:
                 InvalidArgumentError,
                 "Shapes of all inputs of stack must match",
                 got=describe_shapes(*xs),
+                expected="one shape",
+                remedy="tf.concat, which joins along a dimension",
                 site=str(user_site()),
             )
         shape = shape.merge_with(x.shape)
@@ -504,11 +540,8 @@ def _pack_infer(*xs: Any, axis: int) -> tuple[TensorShape, DType]:
 
 
 def _pack_vjp(g: Any, y: Any, *xs: Any, axis: int) -> tuple[Any, ...]:
-    expanded = [expand_dims(x, axis) for x in xs]
-    pieces = (
-        call(CONCAT_SLICE, g, *expanded, axis=axis, index=i) for i in range(len(xs))
-    )
-    return tuple(reshape_like(p, x) for p, x in zip(pieces, xs, strict=True))
+    # `unstack` is in a file that builds on this one.
+    return call_all(REGISTRY["Unpack"], g, num=len(xs), axis=axis)
 
 
 PACK = register(

@@ -109,6 +109,8 @@ def _sum(op: Operation, rebuilder: Rebuilder) -> GraphTensor:
 
 _RULES = {
     "Shape": _constant,
+    "Rank": _constant,
+    "Size": _constant,
     "ReducedCount": _constant,
     "ZerosLike": _filled,
     "OnesLike": _filled,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,10 @@ from graphopt.graph.tensor import EagerTensor
 def run_eagerly(spec: OpSpec, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
     """Computes an op and tells the tapes."""
     tensors = _tensors(spec, inputs)
-    arrays = [tensor.array for tensor in tensors]
     try:
         if not isinstance(spec.kernel, Elementwise):
             infer_types(spec, tensors, attrs, None)
-        results = spec.compute(*arrays, **attrs)
+        results = spec.compute(*[tensor.array for tensor in tensors], **attrs)
     except (OpError, NotImplementedError):
         raise
     except Exception as error:
@@ -36,30 +36,38 @@ def run_eagerly(spec: OpSpec, inputs: tuple[Any, ...], attrs: dict[str, Any]) ->
             got=", ".join(f"{t.dtype.name}{list(t.shape)}" for t in tensors),
             site=str(user_site()),
         ) from error
-    single = spec.outputs == 1
-    outputs = tuple(
-        EagerTensor(np.asarray(array)) for array in ((results,) if single else results)
-    )
+    if not isinstance(results, tuple):
+        output = EagerTensor(
+            results if type(results) is np.ndarray else np.asarray(results)
+        )
+        if modes.tapes:
+            _record(spec, tensors, (output,), attrs)
+        return output
+    outputs = tuple(EagerTensor(np.asarray(array)) for array in results)
     if modes.tapes:
-        site = user_site()
-        record = EagerRecord(spec, tuple(tensors), outputs, attrs, site)
-        for tape in modes.tapes:
-            tape.record(record)
-    return outputs[0] if single else outputs
+        _record(spec, tensors, outputs, attrs)
+    return outputs
 
 
-def _tensors(spec: OpSpec, inputs: tuple[Any, ...]) -> list[Any]:
+def _record(
+    spec: OpSpec, inputs: Sequence[Any], outputs: tuple[Any, ...], attrs: dict[str, Any]
+) -> None:
+    record = EagerRecord(spec, tuple(inputs), outputs, attrs, user_site())
+    for tape in modes.tapes:
+        tape.record(record)
+
+
+def _tensors(spec: OpSpec, inputs: tuple[Any, ...]) -> Sequence[Any]:
     """Converts inputs; the common case, eager tensors of one dtype, costs no more."""
-    if inputs and spec.types == ("T*",):
-        first = inputs[0]
-        if type(first) is EagerTensor and first.dtype in spec.dtypes:
-            dtype = first.dtype
-            for other in inputs:
-                if type(other) is not EagerTensor or other.dtype is not dtype:
-                    break
-            else:
-                return list(inputs)
-    return as_inputs(spec, inputs)
+    dtype = None
+    for value in inputs:
+        if type(value) is not EagerTensor:
+            return as_inputs(spec, inputs)
+        if dtype is None:
+            dtype = value.dtype
+        elif value.dtype is not dtype:
+            return as_inputs(spec, inputs)
+    return inputs if id(dtype) in spec.accepted_alike else as_inputs(spec, inputs)
 
 
 hooks.run_eagerly = run_eagerly

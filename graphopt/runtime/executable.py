@@ -15,11 +15,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from graphopt.codegen.gathers import STATUS_INDEX
 from graphopt.codegen.kernels import get_kernel
 from graphopt.codegen.rows import STATUS_LABEL
 from graphopt.errors import InvalidArgumentError, OpError, fail
+from graphopt.graph.effects import handles_written, variable_of
 from graphopt.graph.graph import Operation
+from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import GraphTensor
+from graphopt.ops.indexing import reported_index
 from graphopt.ops.nn import label_error
 from graphopt.runtime.interpreter import locate
 from graphopt.runtime.store import VariableStore
@@ -50,6 +54,11 @@ class Executable:
         self.arena = aligned_zeros(schedule.arena_bytes)
         self.generation = -1
         self.operations = {op.index: op for op in schedule.program.operations}
+        self._written = [
+            variable_of(handle)
+            for op in schedule.program.operations
+            for handle in handles_written(op)
+        ]
         self._constants: dict[int, Array] = {}
         self._kernels: list[Any] = []
         self._host_feeds: Sequence[Array] = ()
@@ -167,6 +176,8 @@ class Executable:
         Raises:
           OpError: A check failed; no variable was written.
         """
+        if self.store.shares_arrays:
+            self.store.prepare_writes(self._written)
         if self.generation != self.store.generation:
             self._rebind()
         words = self._words
@@ -184,6 +195,7 @@ class Executable:
 
     def run_unfed(self) -> Callable[[], None]:
         """Returns the shortest way to run a step that takes and gives nothing."""
+        assert not self.store.shares_arrays, "eager variables have no such runs"
         store, lock, rebind = self.store, self.store.lock, self._rebind
         acquire, release = lock.acquire, lock.release
         entry = self._entry if self._parts else lambda: 0
@@ -286,12 +298,18 @@ class Executable:
             error = label_error(index, value, classes, op)
             assert isinstance(error, OpError)
             return error
+        if code == STATUS_INDEX and op is not None:
+            return reported_index(op, index, value)
         return fail(OpError, f"A kernel failed with the unknown code {code}", op=op)
 
 
 def nested_run() -> RuntimeError:
     """Makes the error for a run that starts another one."""
-    return RuntimeError(
-        "A run was started inside another run of the same session on the same thread; "
-        "fetch both in one run instead."
+    return fail(
+        RuntimeError,
+        "A run was started inside another run of the same session on the same thread",
+        got="a run within a run",
+        expected="one run at a time",
+        site=str(user_site()),
+        remedy="fetching both in one run",
     )

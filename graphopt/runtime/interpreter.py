@@ -89,8 +89,6 @@ class _Run:
             self.values[op.outputs[0]] = op.attrs["value"]
             return
         if op.spec in (PLACEHOLDER, NO_OP) or (op.outputs and is_handle(op.outputs[0])):
-            if op.spec is PLACEHOLDER and op.outputs[0] not in self.values:
-                raise not_fed(op)
             return
         written = handles_written(op)
         arrays = [self._input(op, tensor, written) for tensor in op.inputs]
@@ -137,21 +135,10 @@ class _Run:
         return (result,) if len(op.outputs) == 1 else result
 
 
-def not_fed(op: Operation) -> InvalidArgumentError:
-    """Makes the error for a placeholder without a value."""
-    tensor = op.outputs[0]
-    return fail(
-        InvalidArgumentError,
-        f"You must feed a value for placeholder tensor {op.name!r} with dtype "
-        f"{tensor.dtype.name} and shape {tensor.shape}",
-        op=op,
-        remedy=f"feed_dict={{{op.name}: ...}}",
-    )
-
-
 def locate(error: OpError, op: Operation) -> OpError:
     """Adds the op and the user's line to an error that was raised without them."""
     if error.op is not None:
         return error
-    message = error.message.partition("; created at ")[0]
-    return fail(type(error), message.rstrip("."), op=op)
+    if not error.parts:
+        return fail(type(error), error.message.rstrip("."), op=op)
+    return fail(type(error), **error.parts, op=op)

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from graphopt.codegen.lower import lower_operation
 from graphopt.config import NEVER, settings
+from graphopt.errors import InvalidArgumentError, describe_shapes, fail, format_shape
 from graphopt.graph.effects import handles_written, variable_of
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.program import Program
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import GraphTensor
+from graphopt.ops.creation import PLACEHOLDER
 from graphopt.ops.state import ASSIGN
 from graphopt.rewrite.driver import Trace, run_passes
 from graphopt.rewrite.pipeline import MEANING, PIPELINE
@@ -47,6 +49,9 @@ class Plan:
         self.source = source
         self.store = store
         self.program = run_passes(source, MEANING)
+        for op in self.program.operations:
+            if op.spec is PLACEHOLDER and op.outputs[0] not in self.program.feeds:
+                raise not_fed(op)
         self.runs = 0
         self.writes = self.program.writes_state
         self.is_initializer = self.writes and all(
@@ -71,15 +76,19 @@ class Plan:
             self.executable = Executable(self.schedule, self.store)
         return self.executable
 
-    def ready(self) -> Executable | None:
+    def ready(self, at_once: bool = False) -> Executable | None:
         """Returns the executable if this run is to be a compiled one.
 
         The rule counts runs and nothing else: a training step is compiled at its first
         run, initializers and fetches without writes at their third.
+
+        Args:
+          at_once: Whether a fetch without writes is compiled at its first run as well.
         """
         self.runs += 1
         if self.executable is None:
-            first = settings.interpreted_runs(self.writes and not self.is_initializer)
+            trains = self.writes and not self.is_initializer
+            first = settings.interpreted_runs(trains or at_once)
             if first >= NEVER or self.runs <= first:
                 return None
             if self.schedule is not None and self.schedule.interpreted:
@@ -93,12 +102,26 @@ class Plan:
         """Returns whether the variables that it writes have memory."""
         return all(self.store.is_initialized(key) for key in self.written)
 
-    def run(self, feeds: Sequence[Array]) -> list[Array]:
+    def run(self, feeds: Sequence[Array], at_once: bool = False) -> list[Array]:
         """Runs once; the caller holds the lock of the store."""
-        executable = self.ready()
+        executable = self.ready(at_once)
         if executable is not None:
             return executable.run(feeds)
         return interpret(self.program, feeds, self.store)
+
+
+def not_fed(op: Operation) -> InvalidArgumentError:
+    """Makes the error for a placeholder without a value."""
+    tensor = op.outputs[0]
+    return fail(
+        InvalidArgumentError,
+        f"You must feed a value for placeholder tensor {op.name!r} with dtype "
+        f"{tensor.dtype.name} and shape {format_shape(tensor.shape)}",
+        got="no value for it",
+        expected=describe_shapes(tensor),
+        op=op,
+        remedy=f"feed_dict={{{op.name}: ...}}",
+    )
 
 
 class Runner:
@@ -111,7 +134,9 @@ class Runner:
         targets: tuple[Operation, ...],
         feeds: tuple[GraphTensor, ...],
         store: VariableStore,
+        at_once: bool = False,
     ) -> None:
+        self.at_once = at_once
         self.graph = graph
         self.fetches = fetches
         self.targets = targets
@@ -154,9 +179,10 @@ class Runner:
             store.busy = True
             try:
                 plan = self.plan(tuple(array.shape for array in feeds))
-                results = plan.run(feeds)
+                results = plan.run(feeds, self.at_once)
             finally:
                 store.busy = False
-        if not self.fetches and not self.feeds and plan.executable is not None:
+        can_be_short = not self.fetches and not self.feeds and not store.shares_arrays
+        if can_be_short and plan.executable is not None:
             self.shortcut = plan.executable.run_unfed()
         return results

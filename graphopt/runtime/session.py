@@ -11,14 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphopt.config import settings
-from graphopt.errors import GraphoptWarning, fail
+from graphopt.errors import GraphoptWarning, describe_shapes, fail
 from graphopt.graph import nest
 from graphopt.graph.context import get_default_graph
 from graphopt.graph.dispatch import safe_cast
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.hooks import hooks
+from graphopt.graph.indexed_slices import IndexedSlices, IndexedSlicesValue
+from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import EagerTensor, GraphTensor
-from graphopt.ops.creation import as_array
+from graphopt.ops.creation import constant
 from graphopt.runtime.names import get_default_session, local
 from graphopt.runtime.runner import Runner
 from graphopt.runtime.store import VariableStore
@@ -150,7 +152,14 @@ class Session:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise RuntimeError("Attempted to use a closed Session.")
+            raise fail(
+                RuntimeError,
+                "Attempted to use a closed Session",
+                got=f"{self!r}, which is closed",
+                expected="an open session",
+                site=str(user_site()),
+                remedy="a new tf.compat.v1.Session, whose variables are new too",
+            )
 
     def _fetch(self, fetches: Any) -> Fetch:
         self._check_open()
@@ -309,6 +318,7 @@ def parse_fetches(graph: Graph, fetches: Any) -> Fetch:
       TypeError: Something in it can never be fetched.
       ValueError: It is not an element of the graph.
     """
+    fetches = nest.map_structure(_expand_slices, fetches)
     leaves = nest.flatten(fetches)
     tensors: dict[GraphTensor, int] = {}
     targets: dict[Operation, None] = {}
@@ -325,31 +335,52 @@ def parse_fetches(graph: Graph, fetches: Any) -> Fetch:
         parts = [None if slot is None else values[slot][()] for slot in slots]
         return nest.pack_as(fetches, parts)
 
-    if isinstance(fetches, Operation):
+    if not nest.is_nested(fetches) and targets:
         return Fetch((), tuple(targets), lambda values: None)
     if not nest.is_nested(fetches):
         return Fetch(tuple(tensors), tuple(targets), lambda values: values[0][()])
     return Fetch(tuple(tensors), tuple(targets), rebuild)
 
 
+def _expand_slices(leaf: Any) -> Any:
+    """Fetching IndexedSlices gives their parts."""
+    if not isinstance(leaf, IndexedSlices):
+        return leaf
+    if leaf.dense_shape is None:
+        return IndexedSlicesValue(leaf.values, leaf.indices, [])
+    if not isinstance(leaf.dense_shape, GraphTensor):
+        # Kept, so that a second fetch adds nothing to the graph.
+        leaf.dense_shape = constant(np.array(leaf.dense_shape, np.int64))
+    return IndexedSlicesValue(leaf.values, leaf.indices, leaf.dense_shape)
+
+
 def _fetch_element(graph: Graph, leaf: Any) -> GraphTensor | Operation:
     is_element = isinstance(leaf, (Operation, GraphTensor, Variable, str))
     if not is_element and not hasattr(leaf, "_as_graph_element"):
-        raise TypeError(
-            f"Fetch argument {leaf!r:.100} has invalid type {type(leaf).__name__!r}, "
-            "must be a tensor, operation, variable or the name of one."
+        raise _no_fetch(
+            TypeError,
+            f"Fetch argument {leaf!r:.100} has invalid type {type(leaf).__name__!r}",
+            leaf,
         )
     try:
         return graph.as_graph_element(leaf)
     except KeyError as error:
-        raise ValueError(
-            f"Fetch argument {leaf!r:.100} cannot be interpreted as a Tensor. "
-            f"({error.args[0]})"
-        ) from None
+        what = f"Fetch argument {leaf!r:.100} cannot be interpreted as a Tensor"
+        raise _no_fetch(ValueError, f"{what} ({error.args[0]})", leaf) from None
     except ValueError as error:
-        raise ValueError(
-            f"Fetch argument {leaf!r:.100} cannot be interpreted as a Tensor. ({error})"
-        ) from None
+        what = f"Fetch argument {leaf!r:.100} cannot be interpreted as a Tensor"
+        raise _no_fetch(ValueError, f"{what} ({error})", leaf) from None
+
+
+def _no_fetch(error: type[Any], what: str, leaf: Any) -> Any:
+    return fail(
+        error,
+        what,
+        got=f"{leaf!r:.100}",
+        expected="a tensor, operation or variable of the session's graph, or its name",
+        site=str(user_site()),
+        remedy="graph.get_operations() for what there is",
+    )
 
 
 # ---- feeds
@@ -366,8 +397,13 @@ def feed_target(graph: Graph, key: Any) -> GraphTensor:
     try:
         tensor = graph.as_graph_element(key, allow_operation=False)
     except (KeyError, ValueError, TypeError) as error:
-        raise TypeError(
-            f"Cannot interpret feed_dict key as Tensor: {error.args[0]}"
+        raise fail(
+            TypeError,
+            f"Cannot interpret feed_dict key as Tensor: {error.args[0]}",
+            got=f"the key {key!r:.80}",
+            expected="a tensor of the graph, or its name as 'x:0'",
+            site=str(user_site()),
+            remedy="the placeholder itself as the key",
         ) from None
     assert isinstance(tensor, GraphTensor)
     return tensor
@@ -384,19 +420,27 @@ def feed_value(tensor: GraphTensor, value: Any) -> Array:
     if isinstance(value, np.ndarray) and value.dtype == dtype.numpy:
         array: Array | None = value
     elif isinstance(value, (GraphTensor, Variable)):
-        raise TypeError(
-            "The value of a feed cannot be a symbolic tensor or variable; acceptable "
-            "are Python numbers, strings, lists and numpy arrays. "
-            f"Tried to feed {value!r} for {tensor.name!r}."
+        raise fail(
+            TypeError,
+            "The value of a feed cannot be a symbolic tensor or variable",
+            got=f"{value!r} for {tensor.name!r}",
+            expected="a Python number, a list or a NumPy array",
+            op=tensor.op,
+            remedy="session.run(...) first, to get its value",
         )
     else:
         array = _convert_feed(tensor, value)
     assert array is not None
     shape = tensor.shape
     if array.shape != shape and not shape.is_compatible_with(array.shape):
-        raise ValueError(
+        raise fail(
+            ValueError,
             f"Cannot feed value of shape {array.shape} for Tensor {tensor.name!r}, "
-            f"which has shape {shape}; op created at {tensor.op.site_text}."
+            f"which has shape {shape}",
+            got=f"{array.dtype}{list(array.shape)}",
+            expected=describe_shapes(tensor),
+            op=tensor.op,
+            remedy="a placeholder with None where the size varies",
         )
     if not array.flags.c_contiguous or not array.flags.aligned:
         array = np.array(array, order="C")
@@ -407,18 +451,19 @@ def _convert_feed(tensor: GraphTensor, value: Any) -> Array:
     if isinstance(value, EagerTensor):
         value = value.array
     if value is None:
-        raise ValueError(f"Cannot feed None for Tensor {tensor.name!r}.")
+        raise _no_feed(
+            ValueError, f"Cannot feed None for Tensor {tensor.name!r}", tensor
+        )
     if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"Cannot feed a masked array for Tensor {tensor.name!r}.")
+        what = f"Cannot feed a masked array for Tensor {tensor.name!r}"
+        raise _no_feed(TypeError, what, tensor, "a masked array", "array.filled(0)")
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
         array = np.asarray(value)
     elif isinstance(value, (bytes, str)):
-        raise ValueError(
-            f"could not convert string to {tensor.dtype.name}: {value!r} for Tensor "
-            f"{tensor.name!r}"
-        )
+        what = f"could not convert string to {tensor.dtype.name}: {value!r:.40}"
+        raise _no_feed(ValueError, what, tensor, "a string", "float(...)")
     else:
-        array = np.asarray(as_array(value, None, tensor.dtype))
+        array = _host_array(tensor, value)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     cast = safe_cast(array, tensor.dtype)
     if cast is None:
@@ -431,6 +476,41 @@ def _convert_feed(tensor: GraphTensor, value: Any) -> Array:
             remedy="converting the array before it is fed",
         )
     return cast
+
+
+def _no_feed(
+    error: type[Any],
+    what: str,
+    tensor: GraphTensor,
+    got: str = "None",
+    remedy: str = "a value, or leaving the key out",
+) -> Any:
+    wanted = describe_shapes(tensor)
+    return fail(error, what, got=got, expected=wanted, op=tensor.op, remedy=remedy)
+
+
+def _host_array(tensor: GraphTensor, value: Any) -> Array:
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise fail(
+            ValueError,
+            f"Cannot feed a sequence that is no array for Tensor {tensor.name!r}",
+            got=str(error),
+            expected="rows of one length",
+            op=tensor.op,
+            remedy="padding the shorter rows",
+        ) from None
+    if array.dtype.kind not in "biuf":
+        raise fail(
+            TypeError,
+            f"Cannot feed values of dtype {array.dtype} for Tensor {tensor.name!r}",
+            got=f"{value!r:.80}",
+            expected=f"values that {tensor.dtype.name} holds without loss",
+            op=tensor.op,
+            remedy="converting the array before it is fed",
+        )
+    return array
 
 
 # ---- op.run() and tensor.eval()
@@ -455,10 +535,13 @@ def session_for(graph: Graph, session: Any) -> Session:
             )
         return session  # type: ignore[no-any-return]
     if settings.strict:
-        raise ValueError(
-            "Cannot execute operation using `run()`: No default session is registered. "
-            "Use `with sess.as_default()` or pass an explicit session to "
-            "`run(session=sess)`."
+        raise fail(
+            ValueError,
+            "Cannot execute operation using `run()`: No default session is registered",
+            got=f"an element of {graph!r}",
+            expected="a session entered on this thread",
+            site=str(user_site()),
+            remedy="`with sess.as_default():`, or `run(session=sess)`",
         )
     found = graph.attachments.get("session")
     if found is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,9 +52,12 @@ class VariableStore:
 
     Attributes:
       lock: Held by every run that touches the store; readers never see half a step.
+      shares_arrays: Whether eager tensors may look at the arrays themselves.
       generation: Changes whenever an array is replaced by another one, so that plans
         bound to addresses know when to look again.
     """
+
+    shares_arrays = False
 
     def __init__(self) -> None:
         self.values: dict[VariableKey, NDArray[Any]] = {}
@@ -87,6 +91,9 @@ class VariableStore:
         """Returns whether the variable has a value."""
         return key in self.values
 
+    def prepare_writes(self, keys: Sequence[VariableKey]) -> None:
+        """Makes sure that arrays may be written to in place; here they always may."""
+
     def commit(self, pending: dict[VariableKey, NDArray[Any]]) -> None:
         """Writes several variables, all or none.
 
@@ -106,6 +113,8 @@ class VariableStore:
 class EagerStore(VariableStore):
     """The store of variables made in eager mode: each keeps its own array."""
 
+    shares_arrays = True
+
     def read(self, key: VariableKey) -> NDArray[Any]:
         """Returns the array of a variable."""
         if key.array is None:
@@ -115,6 +124,13 @@ class EagerStore(VariableStore):
     def is_initialized(self, key: VariableKey) -> bool:
         """Returns whether the variable has a value."""
         return key.array is not None
+
+    def prepare_writes(self, keys: Sequence[VariableKey]) -> None:
+        """Copies the arrays that eager tensors look at too."""
+        for key in keys:
+            if key.shared and key.array is not None:
+                key.array, key.shared = key.array.copy(), False
+                self.generation += 1
 
     def commit(self, pending: dict[VariableKey, NDArray[Any]]) -> None:
         """Writes several variables."""
@@ -136,6 +152,7 @@ def uninitialized(key: VariableKey) -> FailedPreconditionError:
         FailedPreconditionError,
         f"Attempting to use uninitialized value {key.name}",
         got="a variable that was never initialized in this session",
+        expected="a variable with a value",
         site=str(key.site),
         remedy="session.run(tf.compat.v1.global_variables_initializer()) first",
     )

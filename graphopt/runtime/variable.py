@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
@@ -11,20 +12,37 @@ from numpy.typing import NDArray
 from graphopt.autodiff.tape import EagerRecord
 from graphopt.dtypes import DType, as_dtype
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail
-from graphopt.graph.context import building_graph, get_default_graph, modes
+from graphopt.graph.body import BodyGraph
+from graphopt.graph.context import building_graph, entered, get_default_graph, modes
 from graphopt.graph.dispatch import as_inputs, call
-from graphopt.graph.graph import Graph, Operation
+from graphopt.graph.graph import Graph, Operation, infer_types
 from graphopt.graph.hooks import hooks
+from graphopt.graph.indexed_slices import IndexedSlices
 from graphopt.graph.opspec import OpSpec
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import EagerTensor, Operators, Reference
+from graphopt.ops.duplicates import checked_indices
+from graphopt.ops.elementwise import add, subtract
+from graphopt.ops.indexing import gather
+from graphopt.ops.resource_scatter import SCATTER
+from graphopt.ops.scatter import (
+    tensor_scatter_nd_add,
+    tensor_scatter_nd_sub,
+    tensor_scatter_nd_update,
+)
+from graphopt.ops.shaping import expand_dims, identity
 from graphopt.ops.state import ASSIGN, ASSIGN_ADD, ASSIGN_SUB, READ, VAR_HANDLE
 from graphopt.runtime.names import require_session, scoped_name
 from graphopt.runtime.store import EAGER_STORE, VariableKey
 
 GLOBAL_VARIABLES = "variables"
 TRAINABLE_VARIABLES = "trainable_variables"
+
+
+def home_of(graph: Graph | None) -> Graph | None:
+    """Returns the graph whose variables can be used in a graph; None for eager ones."""
+    return graph.home if graph is not None else None
 
 
 class EagerHandle:
@@ -84,12 +102,16 @@ class Variable(Operators):
         self.aggregation = aggregation
         want = as_dtype(dtype) if dtype is not None else None
         graph = building_graph()
+        home = home_of(graph)
         self._initializer: Any = None
         self._initial_value: Any = None
-        if graph is None:
-            self._make_eager(initial_value, want, name, shape)
-        else:
-            self._make_in(graph, initial_value, want, name, shape, collections)
+        if graph is not None and home is not graph and graph.get_name_scope():
+            name = f"{graph.get_name_scope()}/{name or 'Variable'}"
+        with contextlib.nullcontext() if home is graph else entered(home):
+            if home is None:
+                self._make_eager(initial_value, want, name, shape)
+            else:
+                self._make_in(home, initial_value, want, name, shape, collections)
 
     def _make_eager(self, value: Any, dtype: Any, name: Any, shape: Any) -> None:
         value = value() if callable(value) else value
@@ -98,7 +120,7 @@ class Variable(Operators):
         full = scoped_name(name or "Variable")
         self.key = VariableKey(full, tensor.dtype, fixed, None, user_site())
         self.key.array = np.array(tensor.array, order="C")
-        self.handle: Any = EagerHandle(tensor.dtype, fixed)
+        self._handle: Any = EagerHandle(tensor.dtype, fixed)
 
     def _make_in(
         self,
@@ -119,11 +141,11 @@ class Variable(Operators):
             self.key = VariableKey(full, initial.dtype, fixed, graph, site)
             attrs = {"variable": self.key, "dtype": initial.dtype, "shape": fixed}
             handle = graph.add_operation(VAR_HANDLE, (), attrs, full + "/", site=site)
-            self.handle = handle.outputs[0]
+            self._handle = handle.outputs[0]
             self._initial_value = initial
             self._initializer = graph.add_operation(
                 ASSIGN,
-                (self.handle, initial),
+                (self._handle, initial),
                 {"initializer": True},
                 full + "/Assign/",
                 site=site,
@@ -160,6 +182,15 @@ class Variable(Operators):
     def device(self) -> str:
         """Always the CPU."""
         return "/job:localhost/replica:0/task:0/device:CPU:0"
+
+    @property
+    def handle(self) -> Any:
+        """What tapes and ops know the variable by: a tensor in a graph."""
+        if self.key.graph is None:
+            graph = building_graph()
+            if graph is not None and graph.building_function:
+                return graph.handle_of(self)
+        return self._handle
 
     @property
     def op(self) -> Operation:
@@ -209,24 +240,40 @@ class Variable(Operators):
             of the value from before the run.
         """
         graph = building_graph()
-        if self.key.graph is not graph:
+        if self.key.graph is not home_of(graph):
             raise self._foreign(graph)
+        for tape in modes.tapes:
+            tape.variable_accessed(self)
+        if isinstance(graph, BodyGraph):
+            return self._read_in_body(graph, in_order)
         if graph is not None:
-            for tape in modes.tapes:
-                tape.variable_accessed(self)
             return call(
                 READ,
                 self.handle,
                 name=f"{self.key.name.rpartition('/')[2]}/Read/ReadVariableOp",
-                in_order=in_order,
+                in_order=in_order or graph.building_function,
             )
         tensor = EagerTensor(EAGER_STORE.read(self.key))
         self.key.shared = True
+        self._record_read(tensor)
+        return tensor
+
+    def _record_read(self, tensor: Any) -> None:
         if modes.tapes:
             record = EagerRecord(READ, (self.handle,), (tensor,), {}, None)
             for tape in modes.tapes:
-                tape.variable_accessed(self)
                 tape.record(record)
+
+    def _read_in_body(self, graph: BodyGraph, in_order: bool) -> Any:
+        """Inside of a branch or loop: what was assigned there, or a captured read."""
+        if self.key in graph.state:
+            # A tensor of its own, for a tape records one read for each.
+            tensor = identity(graph.state[self.key][1])
+        else:
+            with entered(graph.outer):
+                outer = self.read_value(in_order=in_order)
+            tensor = graph.adopt(outer)
+        self._record_read(tensor)
         return tensor
 
     def value(self) -> Any:
@@ -386,7 +433,7 @@ class Variable(Operators):
         self, spec: OpSpec, value: Any, name: str | None, read_value: bool
     ) -> Any:
         graph = building_graph()
-        if self.key.graph is not graph:
+        if self.key.graph is not home_of(graph):
             raise self._foreign(graph)
         tensor = hooks.convert(value, dtype_hint=self.dtype)
         if tensor.dtype is not self.dtype:
@@ -400,19 +447,110 @@ class Variable(Operators):
                 expected=describe_shapes(self),
                 site=str(self.key.site),
             )
+        return self._change(spec, (tensor,), name, read_value)
+
+    def _change(
+        self, spec: OpSpec, inputs: tuple[Any, ...], name: str | None, read_value: bool
+    ) -> Any:
+        """Changes the value by an op that takes the old one and these inputs."""
+        graph = building_graph()
+        if self.key.graph is not home_of(graph):
+            raise self._foreign(graph)
+        if isinstance(graph, BodyGraph):
+            return self._change_in_body(graph, spec, inputs, read_value)
         if graph is not None:
-            op: Operation = call(spec, self.handle, tensor, name=name)
+            op: Operation = call(spec, self.handle, *inputs, name=name)
             if not read_value:
                 return op
             with graph.control_dependencies([op]):
                 return self.read_value()
+        infer_types(spec, (self._handle, *inputs), {}, None)
         with EAGER_STORE.lock:
             old = self.key.array
             assert old is not None
-            self.key.array = np.array(spec.compute(old, tensor.array), order="C")
+            new = spec.compute(old, *(tensor.array for tensor in inputs))
+            self.key.array = np.array(new, order="C")
             self.key.shared = False
             EAGER_STORE.generation += 1
         return self
+
+    def scatter_update(self, sparse_delta: Any, **options: Any) -> Any:
+        """Sets rows.
+
+        Args:
+          sparse_delta: `IndexedSlices` with the rows and which they are.
+          **options: `read_value`, as in `assign`.
+
+        Raises:
+          InvalidArgumentError: An index is out of range, or a shape does not fit.
+        """
+        return self._scatter("update", sparse_delta, **options)
+
+    def scatter_add(self, sparse_delta: Any, **options: Any) -> Any:
+        """Adds to rows; as `scatter_update`."""
+        return self._scatter("add", sparse_delta, **options)
+
+    def scatter_sub(self, sparse_delta: Any, **options: Any) -> Any:
+        """Subtracts from rows; as `scatter_update`."""
+        return self._scatter("sub", sparse_delta, **options)
+
+    def scatter_mul(self, sparse_delta: Any, **options: Any) -> Any:
+        """Multiplies rows; as `scatter_update`."""
+        return self._scatter("mul", sparse_delta, **options)
+
+    def scatter_div(self, sparse_delta: Any, **options: Any) -> Any:
+        """Divides rows; as `scatter_update`."""
+        return self._scatter("div", sparse_delta, **options)
+
+    def scatter_min(self, sparse_delta: Any, **options: Any) -> Any:
+        """Sets rows to the smaller of two values; as `scatter_update`."""
+        return self._scatter("min", sparse_delta, **options)
+
+    def scatter_max(self, sparse_delta: Any, **options: Any) -> Any:
+        """Sets rows to the larger of two values; as `scatter_update`."""
+        return self._scatter("max", sparse_delta, **options)
+
+    def _scatter(
+        self,
+        option: str,
+        sparse_delta: Any,
+        use_locking: Any = None,
+        name: str | None = None,
+        read_value: bool = True,
+    ) -> Any:
+        if not isinstance(sparse_delta, IndexedSlices):
+            raise TypeError(f"sparse_delta is not IndexedSlices: {sparse_delta!r}.")
+        if not self.shape.rank:
+            raise ValueError(f"Variable {self.name!r} has no rows to scatter to.")
+        limit = int(self.shape[0] or 0)
+        indices = checked_indices(sparse_delta.indices, limit)
+        updates = hooks.convert(sparse_delta.values, dtype_hint=self.dtype)
+        return self._change(SCATTER[option], (indices, updates), name, read_value)
+
+    def sparse_read(self, indices: Any, name: str | None = None) -> Any:
+        """Returns rows.
+
+        Source: `tf.Variable.sparse_read`.
+        """
+        return gather(self, indices, name=name)
+
+    def _change_in_body(
+        self, graph: BodyGraph, spec: OpSpec, inputs: tuple[Any, ...], read_value: bool
+    ) -> Any:
+        """Inside of a branch or loop the new value leaves as one of its results."""
+        if spec is ASSIGN:
+            (new,) = inputs
+        else:
+            changed = _AS_TENSORS.get(spec)
+            if changed is None:
+                raise NotImplementedError(
+                    f"{spec.name} on {self.name!r} inside of tf.cond or tf.while_loop; "
+                    "assign the whole variable."
+                )
+            new = changed(self.read_value(in_order=True), *inputs)
+        new = identity(new)
+        graph.state[self.key] = (self, new)
+        return new if read_value else new.op
 
     def load(self, value: Any, session: Any = None) -> None:
         """Sets the value in a session at once."""
@@ -425,3 +563,19 @@ class Variable(Operators):
     def count_up_to(self, limit: int) -> NoReturn:
         """Not available; use assign_add and tf.cond."""
         raise NotImplementedError("count_up_to; use assign_add.")
+
+
+def _scattered(function: Any) -> Callable[..., Any]:
+    return lambda value, indices, updates: function(
+        value, expand_dims(indices, -1), updates
+    )
+
+
+# What an op on a variable does, on tensors.
+_AS_TENSORS: dict[OpSpec, Callable[..., Any]] = {
+    ASSIGN_ADD: add,
+    ASSIGN_SUB: subtract,
+    SCATTER["update"]: _scattered(tensor_scatter_nd_update),
+    SCATTER["add"]: _scattered(tensor_scatter_nd_add),
+    SCATTER["sub"]: _scattered(tensor_scatter_nd_sub),
+}

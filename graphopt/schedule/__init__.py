@@ -12,5 +12,7 @@ after its last reader, so the peak is known before anything has run. Outputs of 
 
 Steps that can fail come before the first write of a variable; where the user's control
 dependencies forbid that, the program is interpreted, which collects its writes and
-commits them at once. Nothing else decides between the executors.
+commits them at once. So is a program in which only the data decide how large a tensor
+is (a mask, the different values of a vector), for it has no fixed places in memory.
+Nothing else decides between the executors, and the schedule names the op that did.
 """

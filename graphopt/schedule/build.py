@@ -29,13 +29,14 @@ def build_schedule(program: Program, lower: Lower) -> Schedule:
       lower: How an operation becomes calls of kernels.
 
     Returns:
-      The schedule, with every buffer placed.
+      The schedule, with every buffer placed; without steps if the size of a tensor is
+      known only once its data are there, for then the program has to be interpreted.
     """
-    for op in program.operations:
-        if not all(tensor.shape.is_fully_defined() for tensor in op.outputs):
-            why = f"{op.name} ({op.type}) has a shape that only the run decides"
-            return Schedule(program, [], {}, 0, why)
     order = order_operations(program.operations)
+    sized_by_data = next((op for op in order if not _is_known(op)), None)
+    if sized_by_data is not None:
+        why = "has a size that only its data decide"
+        return Schedule(program, [], {}, 0, _explain(sized_by_data, why))
     builder = _Builder(program, lower)
     for op in order:
         builder.add(op)
@@ -61,7 +62,8 @@ class _Builder:
             for tensor in op.outputs:
                 self.locations[tensor] = self._source(op, tensor)
         elif isinstance(kernel, Alias) and not op.attrs.get("copy"):
-            self.locations[op.outputs[0]] = self.locations[op.inputs[0]]
+            for tensor, source in zip(op.outputs, op.inputs, strict=False):
+                self.locations[tensor] = self.locations[source]
         else:
             self._add_step(op)
 
@@ -104,7 +106,7 @@ class _Builder:
         self.steps.append(Step(op, lowered, inputs, outputs, scratch))
 
     def _interpret(self, op: Operation, why: str) -> None:
-        self.interpreted = self.interpreted or f"{op.name} ({op.type}) {why}"
+        self.interpreted = self.interpreted or _explain(op, why)
 
     def finish(self) -> Schedule:
         """Keeps what is fetched until the end and places the buffers."""
@@ -119,6 +121,14 @@ class _Builder:
             self.interpreted,
             self.buffers,
         )
+
+
+def _is_known(op: Operation) -> bool:
+    return all(tensor.shape.is_fully_defined() for tensor in op.outputs)
+
+
+def _explain(op: Operation, why: str) -> str:
+    return f"{op.name} ({op.type}) {why}"
 
 
 def nbytes_of(tensor: GraphTensor) -> int:

@@ -19,7 +19,6 @@ from graphopt.graph.opspec import (
     Effect,
     Elementwise,
     Family,
-    Host,
     OpSpec,
     Source,
     register,
@@ -38,10 +37,11 @@ PURE = [
     if spec.effect is Effect.NONE and spec not in (PLACEHOLDER, VAR_HANDLE)
 ]
 NATIVE = [
-    s
-    for s in PURE
-    if not isinstance(s.kernel, (Source, Host)) and s is not FUSED_ELEMENTWISE
+    s for s in PURE if not isinstance(s.kernel, Source) and s is not FUSED_ELEMENTWISE
 ]
+# StopGradient and IdentityN are there to have another derivative than their value has;
+# the derivative of the derivative of a loop is refused.
+NO_DERIVATIVE = ("StopGradient", "IdentityN", "WhileGrad", FUSED_ELEMENTWISE.name)
 # How far a kernel may be from NumPy; reductions and products in the bound of their sum.
 ULPS = 8
 
@@ -103,12 +103,22 @@ def test_eager_interpreted_and_compiled_agree(spec):
 
 @pytest.mark.parametrize(
     "spec",
-    # StopGradient is there to have another derivative than its value has.
-    [s for s in NATIVE if s.vjp is not NOT_DIFFERENTIABLE and s.name != "StopGradient"],
+    [
+        s
+        for s in PURE
+        if s.vjp is not NOT_DIFFERENTIABLE and s.name not in NO_DERIVATIVE
+    ],
     ids=by_name,
 )
 @pytest.mark.parametrize("order", [1, 2])
 def test_derivatives_match_differences(spec, order):
+    if spec.name == "StatelessWhile" and order == 2:
+        sample = spec.samples()[0]
+        with pytest.raises(
+            NotImplementedError, match=r"second derivative of tf\.while"
+        ):
+            check_derivative(spec, sample, list(sample.inputs), order)
+        return
     for sample in spec.samples():
         arrays = [np.asarray(array) for array in sample.inputs]
         if not any(a.dtype == np.float64 for a in arrays):
@@ -151,7 +161,7 @@ def check_derivative(spec, sample, arrays, order):
     def first(x):
         _, _, grads = slope(x)
         return sum(
-            float(np.sum(g.numpy() * directions[i]))
+            float(tf.reduce_sum(g * directions[i]))
             for i, g in zip(wrt, grads, strict=True)
             if g is not None
         )
@@ -175,7 +185,7 @@ def check_derivative(spec, sample, arrays, order):
             total = sum(total[1:], total[0])
         grads = outer.gradient(total, watched)
         return sum(
-            float(np.sum(g.numpy() * directions[i]))
+            float(tf.reduce_sum(g * directions[i]))
             for i, g in zip(wrt, grads, strict=True)
             if g is not None
         )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,18 +29,39 @@ def test_the_five_names_of_the_page_are_one_class():
     assert tf.optimizers.Optimizer is optimizer
 
 
-def test_first_block_of_the_page():
-    opt = tf.keras.optimizers.SGD(learning_rate=0.1)
-    with tf.Graph().as_default():
-        var1, var2 = tf.Variable(2.0), tf.Variable(5.0)
+def run_example(name):
+    """Runs an example in a process of its own and returns what it prints."""
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / name)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=200,
+        cwd=EXAMPLES.parent,
+    )
+    return done.stdout
 
-        def loss():
-            return 3 * var1 * var1 + 2 * var2 * var2
 
-        opt_op = opt.minimize(loss, var_list=[var1, var2])
-        opt_op.run()
-        assert var1.eval() == pytest.approx(0.8)
-        assert var2.eval() == pytest.approx(3.0)
+def test_digits_in_eager_mode_reach_97_percent():
+    pytest.importorskip("sklearn")
+    module = runpy.run_path(str(EXAMPLES / "digits_eager.py"))
+    assert module["main"]() >= 0.97
+
+
+def test_examples_of_the_page():
+    lines = run_example("reference_page.py").splitlines()
+    assert lines[0].endswith("(0.7999999523162842, 3.0)")
+    assert lines[1].endswith("(0.7999999523162842, 3.0)")
+    before, after = map(float, re.findall(r"\d\.\d+", lines[2]))
+    assert after < before / 4
+    assert lines[3].endswith("[ 2.9  -0.45]")
+
+
+def test_tensorflow_1_script_runs_as_it_stands():
+    last = run_example("tensorflow1_script.py").splitlines()[-1]
+    slope, offset = map(float, re.findall(r"\d\.\d+", last))
+    assert slope == pytest.approx(3.0, abs=0.1)
+    assert offset == pytest.approx(2.0, abs=0.1)
 
 
 def test_mean_over_an_unknown_batch_trains():

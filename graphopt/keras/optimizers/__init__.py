@@ -11,13 +11,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphopt.keras.optimizers import legacy as legacy
 from graphopt.keras.optimizers import schedules as schedules
+from graphopt.keras.optimizers.adadelta import Adadelta as Adadelta
+from graphopt.keras.optimizers.adagrad import Adagrad as Adagrad
 from graphopt.keras.optimizers.adam import Adam as Adam
+from graphopt.keras.optimizers.adamax import Adamax as Adamax
 from graphopt.keras.optimizers.base import Optimizer as Optimizer
+from graphopt.keras.optimizers.ftrl import Ftrl as Ftrl
+from graphopt.keras.optimizers.nadam import Nadam as Nadam
+from graphopt.keras.optimizers.rmsprop import RMSprop as RMSprop
 from graphopt.keras.optimizers.sgd import SGD as SGD
 
-_CLASSES: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam}
+from graphopt.keras.optimizers import legacy as legacy  # isort: skip (it looks here)
+
+CLASSES: dict[str, type[Optimizer]] = {
+    made.__name__.lower(): made
+    for made in (Adadelta, Adagrad, Adam, Adamax, Ftrl, Nadam, RMSprop, SGD)
+}
 
 
 def get(identifier: Any) -> Optimizer:
@@ -60,10 +70,10 @@ def deserialize(
     """
     name = str(config.get("class_name"))
     custom = custom_objects or {}
-    found = custom.get(name) or _CLASSES.get(name.lower())
+    found = custom.get(name) or CLASSES.get(name.lower())
     if found is None:
         raise ValueError(
-            f"Unknown optimizer {name!r}; expected one of {sorted(_CLASSES)}."
+            f"Unknown optimizer {name!r}; expected one of {sorted(CLASSES)}."
         )
     made: Optimizer = found.from_config(dict(config.get("config", {})), custom_objects)
     return made

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from graphopt.dtypes import DType
-from graphopt.keras.optimizers.base import Optimizer, check_fraction
+from graphopt.keras.optimizers.base import EPSILON, Optimizer
+from graphopt.keras.optimizers.checks import check_fraction
 from graphopt.ops.elementwise import cast, maximum, pow, sqrt
-
-# Keras replaces an epsilon of None or 0 by this.
-EPSILON = 1e-7
 
 
 class Adam(Optimizer):

@@ -13,37 +13,57 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from graphopt import dtypes
 from graphopt.autodiff.gradients import gradients
 from graphopt.autodiff.tape import GradientTape
-from graphopt.dtypes import DType, as_dtype
-from graphopt.errors import GraphoptWarning, InvalidArgumentError, describe_shapes, fail
+from graphopt.dtypes import DType
+from graphopt.errors import GraphoptWarning
 from graphopt.graph import nest
 from graphopt.graph.context import building_graph, get_default_graph
 from graphopt.graph.hooks import hooks
-from graphopt.graph.tensor import EagerTensor, GraphTensor, Tensor
-from graphopt.keras import initializers
+from graphopt.graph.indexed_slices import IndexedSlices
+from graphopt.keras.optimizers.checks import (
+    ALLOWED_KEYWORDS,
+    CLIPS,
+    GradsAndVars,
+    check_any_gradient,
+    check_loss,
+    check_pairs,
+    check_variables,
+    nearest_keyword,
+)
+from graphopt.keras.optimizers.hyperparameters import (
+    Hyperparameters,
+    set_value,
+    value_of,
+)
 from graphopt.keras.optimizers.schedules import (
     LearningRateSchedule,
     deserialize,
-    serialize,
 )
 from graphopt.ops.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
-from graphopt.ops.elementwise import cast
-from graphopt.ops.host import python_scalar
+from graphopt.ops.creation import ones_like
+from graphopt.ops.duplicates import (
+    checked_indices,
+    first_occurrence,
+    sum_duplicates,
+)
+from graphopt.ops.elementwise import cast, equal, where
+from graphopt.ops.indexing import gather
+from graphopt.ops.masks import boolean_mask
+from graphopt.ops.scan import cumsum
+from graphopt.ops.segments import unsorted_segment_sum
+from graphopt.ops.shaping import reshape
 from graphopt.ops.state import group, no_op
-from graphopt.runtime.names import get_default_session, name_scope
-from graphopt.runtime.session import session_for
+from graphopt.runtime.names import name_scope
 from graphopt.runtime.variable import Variable
 
-GradsAndVars = list[tuple[Any, Variable]]
-_ALLOWED = ("clipnorm", "clipvalue", "global_clipnorm", "lr", "decay")
-_CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")
+# Keras replaces an epsilon of None or 0 by this.
+EPSILON = 1e-7
 
 
-class Optimizer:
+class Optimizer(Hyperparameters):
     """The base class of optimizers.
 
     This class is not used directly: make one of a subclass, as `SGD` or `Adam`.
@@ -75,6 +95,9 @@ class Optimizer:
 
     # Slots, in the order in which they are made: name -> initializer.
     slots: dict[str, Any] = {}
+    # What a sparse gradient changes: "all" rows, as if it were dense; all rows of the
+    # slots but of the variable only those "touched" ("all slots"); or only "touched".
+    sparse_rows: str = "all"
 
     def __init__(
         self,
@@ -84,12 +107,10 @@ class Optimizer:
         | None = None,
         **kwargs: Any,
     ) -> None:
-        self._hyper: dict[str, Any] = {}
+        super().__init__()
         self._name = name
-        self._weights: list[Variable] = []
         self._slots: dict[Any, dict[str, Variable]] = {}
         self._iterations: Variable | None = None
-        self._hypers_created = False
         self.gradient_aggregator = gradient_aggregator
         self.gradient_transformers = list(gradient_transformers or ())
         self._check_keywords(kwargs)
@@ -102,7 +123,7 @@ class Optimizer:
                 f"clipnorm={self._clipnorm}, global_clipnorm={self._global_clipnorm}."
             )
         if self.gradient_transformers and any(
-            getattr(self, f"_{clip}") is not None for clip in _CLIPS
+            getattr(self, f"_{clip}") is not None for clip in CLIPS
         ):
             raise ValueError(
                 "`clipnorm`, `clipvalue` and `global_clipnorm` may not be set together "
@@ -114,10 +135,10 @@ class Optimizer:
     @staticmethod
     def _check_keywords(kwargs: dict[str, Any]) -> None:
         for key, value in kwargs.items():
-            if key not in _ALLOWED:
+            if key not in ALLOWED_KEYWORDS:
                 raise TypeError(
                     f"Unexpected keyword argument passed to optimizer: {key}. Allowed "
-                    f"are {', '.join(_ALLOWED)}{_nearest(key)}."
+                    f"are {', '.join(ALLOWED_KEYWORDS)}{nearest_keyword(key)}."
                 )
             if isinstance(value, (int, float, np.number)) and value < 0:
                 raise ValueError(f"Expected {key} >= 0, received: {value}")
@@ -128,105 +149,7 @@ class Optimizer:
                 stacklevel=4,
             )
 
-    # ---- hyperparameters
-
-    def _set_hyper(self, name: str, value: Any) -> None:
-        """Sets a hyperparameter: a number, tensor, variable, callable or schedule."""
-        if name == "learning_rate":
-            value = value if self._old_rate is None else self._old_rate
-            self._old_rate = None
-        if isinstance(value, (Tensor, Variable)) or callable(value):
-            self._hyper[name] = value
-            return
-        value = _checked_number(name, value)
-        previous = self._hyper.get(name)
-        if isinstance(previous, Variable) and self._hypers_created:
-            _set_value(previous, value)
-        else:
-            self._hyper[name] = value
-
-    def _get_hyper(self, name: str, dtype: Any = None) -> Any:
-        """Returns a hyperparameter, as a tensor of `dtype` if one is given."""
-        if not self._hypers_created:
-            self._create_hypers()
-        value = self._hyper[name]
-        if isinstance(value, LearningRateSchedule):
-            return value
-        if callable(value) and not isinstance(value, Variable):
-            value = self._call_hyper(value, dtype)
-        return value if dtype is None else cast(value, dtype)
-
-    @staticmethod
-    def _call_hyper(function: Callable[[], Any], dtype: Any) -> Any:
-        """In a graph a Python number has to be asked for again before each run."""
-        value = function()
-        if building_graph() is None or isinstance(value, (Tensor, Variable)):
-            return value
-        return python_scalar(function, dtype or dtypes.float32)
-
-    def _create_hypers(self, variables: Sequence[Variable] = ()) -> None:
-        """Makes variables of the numbers, of float64 if that is trained."""
-        if self._hypers_created:
-            return
-        wide = any(v.dtype is dtypes.float64 for v in variables)
-        dtype = dtypes.float64 if wide else dtypes.float32
-        for name, value in sorted(self._hyper.items()):
-            if isinstance(value, (Tensor, Variable)) or callable(value):
-                continue
-            self._hyper[name] = self.add_weight(
-                name, shape=[], dtype=dtype, trainable=False, initializer=value
-            )
-            self._weights.pop()
-        self._hypers_created = True
-
-    def __getattribute__(self, name: str) -> Any:
-        try:
-            return super().__getattribute__(name)
-        except AttributeError:
-            hyper = self.__dict__.get("_hyper", {})
-            if name == "lr":
-                name = "learning_rate"
-            if name in hyper:
-                return self._get_hyper(name)
-            raise
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name == "lr":
-            name = "learning_rate"
-        if name in self.__dict__.get("_hyper", {}):
-            self._set_hyper(name, value)
-        else:
-            super().__setattr__(name, value)
-
-    def __dir__(self) -> Iterable[str]:
-        names = {*super().__dir__(), *self._hyper}
-        return names | ({"lr"} if "learning_rate" in names else set())
-
-    def _decayed_lr(self, var_dtype: Any) -> Any:
-        """Returns the learning rate of this step as a tensor."""
-        rate = self._get_hyper("learning_rate", var_dtype)
-        step = None
-        if isinstance(rate, LearningRateSchedule):
-            step = cast(self._step(), var_dtype)
-            rate = cast(rate(step), var_dtype)
-        if self._initial_decay:
-            step = cast(self._step(), var_dtype) if step is None else step
-            rate = rate / (1.0 + self._initial_decay * step)
-        return rate
-
-    def _step(self) -> Any:
-        """The number of steps before this one; two train ops in one run count on."""
-        return self.iterations.read_value(in_order=True)
-
-    def _serialize_hyperparameter(self, name: str) -> Any:
-        value = self._hyper[name]
-        if isinstance(value, LearningRateSchedule):
-            return serialize(value)
-        if callable(value) and not isinstance(value, Variable):
-            value = value()
-        if isinstance(value, (Tensor, Variable)):
-            return _value_of(value)
-        return value
+    # ---- clipping
 
     @property
     def clipnorm(self) -> Any:
@@ -282,37 +205,6 @@ class Optimizer:
             )
         self._iterations = variable
         self._weights.append(variable)
-
-    def add_weight(
-        self,
-        name: str,
-        shape: Any,
-        dtype: Any = None,
-        initializer: Any = "zeros",
-        trainable: bool | None = None,
-        synchronization: Any = None,
-        aggregation: Any = None,
-    ) -> Variable:
-        """Makes a variable of the optimizer.
-
-        Args:
-          name: Its name within the current scope.
-          shape: Its shape.
-          dtype: Its dtype, float32 by default.
-          initializer: A name, a function of shape and dtype, or a value.
-          trainable: Whether it is trainable; True by default.
-          synchronization: Accepted for compatibility.
-          aggregation: Accepted for compatibility.
-        """
-        dtype = as_dtype(dtype) if dtype is not None else dtypes.float32
-        made = Variable(
-            lambda: initializers.make_value(initializer, shape, dtype),
-            name=name,
-            dtype=dtype,
-            trainable=trainable is None or trainable,
-        )
-        self._weights.append(made)
-        return made
 
     def add_slot(
         self,
@@ -381,7 +273,7 @@ class Optimizer:
 
     def get_weights(self) -> list[Any]:
         """Returns the values of `weights`."""
-        return [_value_of(weight) for weight in self.weights]
+        return [value_of(weight) for weight in self.weights]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Sets the values of `weights`.
@@ -403,14 +295,14 @@ class Optimizer:
                     f"provided weight has shape {np.shape(value)}."
                 )
         for weight, value in zip(params, weights, strict=True):
-            _set_value(weight, value)
+            set_value(weight, value)
 
     # ---- configuration
 
     def get_config(self) -> dict[str, Any]:
         """Returns what `from_config` makes the same optimizer of."""
         config: dict[str, Any] = {"name": self._name}
-        for clip in _CLIPS:
+        for clip in CLIPS:
             if getattr(self, f"_{clip}") is not None:
                 config[clip] = getattr(self, f"_{clip}")
         for name in self._hyper:
@@ -471,6 +363,8 @@ class Optimizer:
           ValueError: No variable has a gradient; the message says why.
         """
         pairs = self._compute_gradients(loss, var_list, grad_loss, tape)
+        # Those without a gradient were warned of, with the reason, just now.
+        pairs = [(grad, var) for grad, var in pairs if grad is not None]
         return self.apply_gradients(pairs, name=name)
 
     def _compute_gradients(
@@ -491,24 +385,24 @@ class Optimizer:
         if callable(loss):
             with tape:
                 if not callable(var_list):
-                    tape.watch(_check_variables(var_list))
+                    tape.watch(check_variables(var_list))
                 value = loss()
-            _check_loss(value, loss)
+            check_loss(value, loss)
             loss = value
-        variables = _check_variables(var_list() if callable(var_list) else var_list)
+        variables = check_variables(var_list() if callable(var_list) else var_list)
         loss = nest.map_structure(self._transform_loss, loss)
         with name_scope(self._name + "/gradients"):
             grads = self._get_gradients(tape, loss, variables, grad_loss)
-        _check_any(grads, variables, lambda var: tape.explain(loss, var))
+        check_any_gradient(grads, variables, lambda var: tape.explain(loss, var))
         return list(zip(grads, variables, strict=True))
 
     def _symbolic_gradients(
         self, loss: Any, var_list: Any, grad_loss: Any
     ) -> GradsAndVars:
-        variables = _check_variables(var_list() if callable(var_list) else var_list)
+        variables = check_variables(var_list() if callable(var_list) else var_list)
         loss = self._transform_loss(hooks.convert(loss))
         grads = gradients(loss, variables, grad_loss, name=self._name + "/gradients")
-        _check_any(grads, variables, lambda var: "not connected to the loss")
+        check_any_gradient(grads, variables, lambda var: "not connected to the loss")
         return list(zip(grads, variables, strict=True))
 
     def _transform_loss(self, loss: Any) -> Any:
@@ -564,7 +458,7 @@ class Optimizer:
           TypeError: Something is no pair, or no variable.
           ValueError: All gradients are None.
         """
-        pairs = _check_pairs(grads_and_vars)
+        pairs = check_pairs(grads_and_vars)
         with name_scope(self._name):
             variables = list({id(var): var for _, var in pairs}.values())
             self._create_all(variables)
@@ -613,6 +507,22 @@ class Optimizer:
             pairs = list(transformer(pairs))
         return pairs
 
+    def _decayed_lr(self, var_dtype: Any) -> Any:
+        """Returns the learning rate of this step as a tensor."""
+        rate = self._get_hyper("learning_rate", var_dtype)
+        step = None
+        if isinstance(rate, LearningRateSchedule):
+            step = cast(self._step(), var_dtype)
+            rate = cast(rate(step), var_dtype)
+        if self._initial_decay:
+            step = cast(self._step(), var_dtype) if step is None else step
+            rate = rate / (1.0 + self._initial_decay * step)
+        return rate
+
+    def _step(self) -> Any:
+        """The number of steps before this one; two train ops in one run count on."""
+        return self.iterations.read_value(in_order=True)
+
     def _prepare(self, var_list: Sequence[Variable]) -> dict[Any, Any]:
         """Returns what is computed once a step, by (device, dtype)."""
         apply_state: dict[Any, Any] = {}
@@ -659,34 +569,109 @@ class Optimizer:
         self, grad: Any, handle: Variable, apply_state: dict[Any, Any] | None = None
     ) -> Any:
         """Updates one variable with a dense gradient; a hook for subclasses."""
-        key = (handle.device, handle.dtype)
+        return self._update_variable(handle, grad, apply_state)
+
+    def _resource_apply_sparse_duplicate_indices(
+        self, grad: Any, handle: Variable, indices: Any, **kwargs: Any
+    ) -> Any:
+        """Updates rows of one variable, where indices may be equal; a hook.
+
+        Args:
+          grad: `[n, ...]`, the rows of the gradient.
+          handle: The variable.
+          indices: `[n]`, which rows they are.
+          **kwargs: `apply_state`.
+        """
+        values, unique = _unique_rows(grad, indices, int(handle.shape[0] or 0))
+        return self._resource_apply_sparse(values, handle, unique, **kwargs)
+
+    def _resource_apply_sparse(
+        self, grad: Any, handle: Variable, indices: Any, apply_state: Any = None
+    ) -> Any:
+        """Updates rows of one variable, each listed once; a hook for subclasses."""
+        raise NotImplementedError("Must be implemented in subclasses.")
+
+    def _resource_scatter_add(self, x: Variable, i: Any, v: Any) -> Any:
+        """Adds to rows of a variable; for the hooks of subclasses."""
+        return x.scatter_add(IndexedSlices(v, i, x.shape))
+
+    def _resource_scatter_update(self, x: Variable, i: Any, v: Any) -> Any:
+        """Sets rows of a variable; for the hooks of subclasses."""
+        return x.scatter_update(IndexedSlices(v, i, x.shape))
+
+    def _apply_sparse(
+        self, grad: IndexedSlices, var: Variable, apply_state: dict[Any, Any]
+    ) -> Any:
+        """Updates with a sparse gradient, by the same equation as with a dense one."""
+        cls, base = type(self), Optimizer
+        if (
+            cls._resource_apply_sparse is not base._resource_apply_sparse
+            or cls._resource_apply_sparse_duplicate_indices
+            is not base._resource_apply_sparse_duplicate_indices
+        ):
+            return self._resource_apply_sparse_duplicate_indices(
+                grad.values, var, grad.indices, apply_state=apply_state
+            )
+        count = int(var.shape[0] or 0)
+        indices = checked_indices(grad.indices, count)
+        values = grad.values
+        if self.sparse_rows == "touched":
+            rows = sum_duplicates(values, indices, count)
+            return self._update_variable(var, rows, apply_state, indices)
+        dense = unsorted_segment_sum(values, indices, count)
+        touched = None
+        if self.sparse_rows == "all slots":
+            named = unsorted_segment_sum(ones_like(indices), indices, count) > 0
+            touched = reshape(named, [count] + [1] * (len(var.shape) - 1))
+        return self._update_variable(var, dense, apply_state, touched=touched)
+
+    def _update_variable(
+        self,
+        var: Variable,
+        grad: Any,
+        apply_state: dict[Any, Any] | None,
+        indices: Any = None,
+        touched: Any = None,
+    ) -> Any:
+        """Puts the equation to work on a variable and its slots.
+
+        Args:
+          var: The variable.
+          grad: Its gradient, or the rows of it that `indices` name.
+          apply_state: What `_prepare` returned.
+          indices: The rows to work on; all if None.
+          touched: Which rows of the variable itself change; all if None.
+        """
+        key = (var.device, var.dtype)
         if apply_state is None or key not in apply_state:
-            apply_state = self._prepare([handle])
-        state = {
-            k: v for k, v in apply_state[key].items() if k in self._coefficient_names()
-        }
-        slots = {
-            name: self.get_slot(handle, name).read_value(in_order=True)
-            for name in self._slot_initializers()
-        }
-        value = handle.read_value(in_order=True)
-        new_value, new_slots = self.update(value, grad, **slots, **state)
-        done = [
-            self.get_slot(handle, slot).assign(new, read_value=False)
-            for slot, new in new_slots.items()
-        ]
-        done.append(handle.assign(new_value, read_value=False))
+            apply_state = self._prepare([var])
+        names = self._coefficient_names()
+        state = {k: v for k, v in apply_state[key].items() if k in names}
+
+        def read(variable: Variable) -> Any:
+            value = variable.read_value(in_order=True)
+            return value if indices is None else gather(value, indices)
+
+        def write(variable: Variable, value: Any) -> Any:
+            if indices is None:
+                return variable.assign(value, read_value=False)
+            return variable.scatter_update(
+                IndexedSlices(value, indices, variable.shape), read_value=False
+            )
+
+        slots = {name: self.get_slot(var, name) for name in self._slot_initializers()}
+        w = read(var)
+        before = {name: read(slot) for name, slot in slots.items()}
+        new_value, new_slots = self.update(w, grad, **before, **state)
+        if touched is not None:
+            new_value = where(touched, new_value, w)
+        done = [write(slots[name], value) for name, value in new_slots.items()]
+        done.append(write(var, new_value))
         return group(*done) if building_graph() is not None else None
 
     def _coefficient_names(self) -> tuple[str, ...]:
         code = self.update.__code__
         return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-
-    def _resource_apply_sparse(
-        self, grad: Any, handle: Variable, indices: Any, apply_state: Any = None
-    ) -> Any:
-        """Updates rows of one variable; a hook for subclasses."""
-        raise NotImplementedError("Must be implemented in subclasses.")
 
     def _apply_all(
         self, pairs: GradsAndVars, name: str, apply_state: dict[Any, Any]
@@ -701,12 +686,18 @@ class Optimizer:
                 return self.iterations.assign_add(1)
             with graph.control_dependencies([op for op in done if op is not None]):
                 train_op = self.iterations.assign_add(1, read_value=False)
+        if graph.building_function:
+            with graph.control_dependencies([train_op]):
+                return self.iterations.read_value()
         if hooks.on_train_op is not None:
             hooks.on_train_op(train_op)
         return train_op
 
     def _apply_one(self, grad: Any, var: Variable, apply_state: dict[Any, Any]) -> Any:
-        done = self._resource_apply_dense(grad, var, apply_state)
+        if isinstance(grad, IndexedSlices):
+            done = self._apply_sparse(grad, var, apply_state)
+        else:
+            done = self._resource_apply_dense(grad, var, apply_state)
         if var.constraint is None:
             return done
         graph = building_graph()
@@ -716,189 +707,10 @@ class Optimizer:
             return var.assign(var.constraint(var.read_value()), read_value=False)
 
 
-# ---- checks
-
-
-def _nearest(key: str) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(key, (*_ALLOWED, "learning_rate"), 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
-def _checked_number(name: str, value: Any) -> Any:
-    """Refuses what can be no hyperparameter.
-
-    Raises:
-      ValueError: It is not a number, not a scalar, or out of range.
-    """
-    try:
-        number = np.asarray(value, np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must be a number; got {value!r}.") from None
-    if number.ndim:
-        raise ValueError(f"{name} must be a scalar; got shape {number.shape}.")
-    if np.isnan(number):
-        raise ValueError(f"{name} must not be NaN.")
-    if name in ("learning_rate", "decay") and number < 0:
-        raise ValueError(f"Expected {name} >= 0, received: {value}")
-    return value
-
-
-def check_fraction(name: str, value: Any, upper_included: bool = True) -> None:
-    """Refuses numbers outside of [0, 1].
-
-    Raises:
-      ValueError: The number is out of range.
-    """
-    if isinstance(value, (int, float, np.number)) and not (
-        0 <= value <= 1 if upper_included else 0 <= value < 1
-    ):
-        bracket = "]" if upper_included else ")"
-        raise ValueError(f"`{name}` must be in [0, 1{bracket}; got {value}.")
-
-
-def _check_variables(var_list: Any) -> list[Variable]:
-    """Returns the variables of a nest.
-
-    Raises:
-      TypeError: Something in it is no variable.
-      ValueError: A variable is not floating-point.
-    """
-    if var_list is None or isinstance(var_list, (str, np.ndarray)):
-        raise TypeError(
-            f"var_list must hold variables; got {type(var_list).__name__} {var_list!r}."
-        )
-    found = nest.flatten(var_list)
-    if not found:
-        warnings.warn(
-            "var_list is empty: nothing is updated.", GraphoptWarning, stacklevel=4
-        )
-    for index, var in enumerate(found):
-        if not isinstance(var, Variable):
-            raise TypeError(
-                f"var_list must hold variables; item {index} is a "
-                f"{type(var).__name__}: {var!r:.100}."
-            )
-        if not var.dtype.is_floating:
-            raise fail(
-                ValueError,
-                f"Invalid dtype {var.dtype.name} for variable {var.name!r}",
-                got=describe_shapes(var),
-                expected="one of float16, float32, float64",
-                site=str(var.key.site),
-            )
-    return found
-
-
-def _check_loss(value: Any, loss: Any) -> None:
-    for item in nest.flatten(value):
-        if not isinstance(item, Tensor):
-            name = getattr(loss, "__qualname__", repr(loss))
-            raise TypeError(
-                f"The loss function {name} must return a tensor; got "
-                f"{type(item).__name__} {item!r}. Compute it from variables with tf ops."
-            )
-        if not item.dtype.is_floating:
-            raise fail(
-                ValueError,
-                "The loss must be floating-point",
-                got=describe_shapes(item),
-                op=getattr(item, "op", None),
-                remedy="tf.cast(loss, tf.float32)",
-            )
-
-
-def _check_any(
-    grads: Sequence[Any], variables: Sequence[Variable], why: Callable[[Any], str]
-) -> None:
-    """Warns of variables without a gradient; with none at all it is an error."""
-    missing = [var for grad, var in zip(grads, variables, strict=True) if grad is None]
-    if not missing:
-        return
-    reasons = "; ".join(f"{var.name!r}: {why(var)}" for var in missing[:4])
-    if len(missing) == len(variables):
-        names = [var.name for var in variables]
-        raise ValueError(
-            f"No gradients provided for any variable: {names} ({reasons})."
-        )
-    names = [var.name for var in missing]
-    warnings.warn(
-        f"Gradients do not exist for variables {names} when minimizing the loss "
-        f"({reasons}).",
-        GraphoptWarning,
-        stacklevel=5,
-    )
-
-
-def _check_pairs(grads_and_vars: Iterable[tuple[Any, Variable]]) -> GradsAndVars:
-    """Returns the pairs that have a gradient, converted to tensors."""
-    try:
-        given = [tuple(pair) for pair in grads_and_vars]
-    except TypeError:
-        given = [()]
-    if any(len(pair) != 2 for pair in given):
-        raise TypeError(
-            "apply_gradients expected (gradient, variable) pairs; got "
-            f"{grads_and_vars!r:.200}."
-        )
-    pairs: GradsAndVars = []
-    for grad, var in given:
-        if not isinstance(var, Variable):
-            if isinstance(var, Tensor):
-                raise NotImplementedError(f"Trying to update a Tensor: {var!r}")
-            raise TypeError(f"Expected a variable to update; got {var!r:.100}.")
-        if grad is not None:
-            pairs.append((_checked_gradient(grad, var), var))
-    if given and not pairs:
-        names = [var.name for _, var in given]
-        raise ValueError(f"No gradients provided for any variable: {names}.")
-    if len(pairs) < len(given):
-        names = [var.name for grad, var in given if grad is None]
-        warnings.warn(
-            f"Gradients do not exist for variables {names}.",
-            GraphoptWarning,
-            stacklevel=4,
-        )
-    return pairs
-
-
-def _checked_gradient(grad: Any, var: Variable) -> Any:
-    if hasattr(grad, "indices") and hasattr(grad, "values"):
-        raise NotImplementedError(
-            f"Sparse gradients (for {var.name!r}) are not available; use "
-            "tf.convert_to_tensor on the gradient."
-        )
-    if not isinstance(grad, (GraphTensor, EagerTensor)):
-        grad = hooks.convert(grad, dtype_hint=var.dtype)
-    if grad.dtype is not var.dtype or not grad.shape.is_compatible_with(var.shape):
-        raise fail(
-            InvalidArgumentError,
-            f"The gradient of variable {var.name!r} does not fit it",
-            got=describe_shapes(grad),
-            expected=describe_shapes(var),
-            op=getattr(grad, "op", None),
-            site=str(var.key.site),
-        )
-    return grad
-
-
-# ---- values in both modes
-
-
-def _value_of(value: Any) -> Any:
-    if isinstance(value, Variable) and value.graph is not None:
-        graph = value.graph
-        session = session_for(graph, get_default_session())
-        return session.run(value)
-    if isinstance(value, GraphTensor):
-        return value.eval()
-    return value.numpy()
-
-
-def _set_value(variable: Variable, value: NDArray[Any] | float) -> None:
-    if variable.graph is None:
-        variable.assign(np.asarray(value, variable.dtype.numpy))
-        return
-    session = session_for(variable.graph, get_default_session())
-    session.load(variable, np.asarray(value, variable.dtype.numpy))
+def _unique_rows(values: Any, indices: Any, limit: int) -> tuple[Any, Any]:
+    """Sums the rows with equal indices; how many are left depends on the data."""
+    indices = checked_indices(indices, limit)
+    first = first_occurrence(indices, limit)
+    is_first = equal(first, cumsum(ones_like(first)) - 1)
+    sums = sum_duplicates(values, indices, limit)
+    return boolean_mask(sums, is_first), boolean_mask(indices, is_first)

@@ -1,5 +1,13 @@
 """`tf.keras.optimizers.legacy`: the same classes, for here they are OptimizerV2."""
 
-from graphopt.keras.optimizers.adam import Adam as Adam
-from graphopt.keras.optimizers.base import Optimizer as Optimizer
-from graphopt.keras.optimizers.sgd import SGD as SGD
+from typing import Any
+
+from graphopt.keras import optimizers
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(optimizers, name)
+
+
+def __dir__() -> list[str]:
+    return [*optimizers.CLASSES, "Optimizer"]

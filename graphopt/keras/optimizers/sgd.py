@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from graphopt.dtypes import DType
-from graphopt.keras.optimizers.base import Optimizer, check_fraction
+from graphopt.keras.optimizers.base import Optimizer
+from graphopt.keras.optimizers.checks import check_fraction
 
 
 class SGD(Optimizer):
@@ -38,6 +39,8 @@ class SGD(Optimizer):
 
     Source: `tf.keras.optimizers.SGD`; Sutskever et al. 2013 for Nesterov's momentum.
     """
+
+    sparse_rows = "touched"
 
     def __init__(
         self,

@@ -1,0 +1,165 @@
+"""Bodies: graphs inside an op, as the branches of `cond` and the rounds of `while_loop`.
+
+A body is pure: it computes outputs from inputs. What it uses of the graph around it
+becomes an input when it is used (a capture). An assignment to a variable inside becomes
+one more output, which the op's builder assigns outside, so that variables are written
+in one graph only and all rules about order and failing steps hold without exception.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from graphopt.graph.graph import Graph, Operation, infer_types
+from graphopt.graph.opspec import REGISTRY, Effect
+from graphopt.graph.shape import TensorShape
+from graphopt.graph.tensor import GraphTensor, require_graph
+
+
+class BodyGraph(Graph):
+    """The graph that a body is built in.
+
+    Args:
+      outer: The graph around it; None in eager mode.
+
+    Attributes:
+      captures: Tensors of the outer graph that were used, with what stands for them.
+      state: The current value of each variable that was assigned to, by key.
+      outer_controls: Ops of the outer graph that something inside has to wait for.
+    """
+
+    def __init__(self, outer: Graph | None) -> None:
+        super().__init__(is_rewritten=True)
+        self.outer = outer
+        self.captures: dict[GraphTensor, GraphTensor] = {}
+        self.state: dict[Any, tuple[Any, Any]] = {}
+        self.outer_controls: list[Any] = []
+        self.variables = outer.variables if outer is not None else []
+
+    @property
+    def home(self) -> Graph | None:
+        """The home of the outermost graph."""
+        return self.outer.home if self.outer is not None else None
+
+    @property
+    def building_function(self) -> bool:
+        """Whether the outermost graph is the body of a `tf.function`."""
+        return self.outer is not None and self.outer.building_function
+
+    def handle_of(self, variable: Any) -> GraphTensor:
+        """Returns the handle that the outer graph has."""
+        assert self.outer is not None
+        return self.outer.handle_of(variable)
+
+    def add_input(self, dtype: Any, shape: Any, name: str = "input") -> GraphTensor:
+        """Adds a placeholder."""
+        attrs = {"dtype": dtype, "shape": TensorShape(shape)}
+        op = self.add_operation(
+            REGISTRY["Placeholder"], (), attrs, name, control_inputs=()
+        )
+        return op.outputs[0]
+
+    def adopt(self, tensor: GraphTensor) -> GraphTensor:
+        """Returns what stands for a tensor of this or an outer graph."""
+        if tensor.op.graph is self:
+            return tensor
+        if self.outer is None:
+            require_graph(tensor, self)
+        assert self.outer is not None
+        if tensor.op.graph is not self.outer:
+            tensor = self.outer.adopt(tensor)
+        found = self.captures.get(tensor)
+        if found is None:
+            found = self.add_input(tensor.dtype, tensor.shape, "capture")
+            self.captures[tensor] = found
+        return found
+
+    @contextlib.contextmanager
+    def control_dependencies(self, inputs: Iterable[Any] | None) -> Iterator[None]:
+        """As in `Graph`; ops of the outer graph become the concern of the whole op."""
+        inside = []
+        for item in inputs or ():
+            op = getattr(item, "op", item)
+            if isinstance(op, Operation) and op.graph is not self:
+                self.outer_controls.append(item)
+            else:
+                inside.append(item)
+        with super().control_dependencies(inside if inputs is not None else None):
+            yield
+
+
+class TypedValue(NamedTuple):
+    """A shape and a dtype, which is all that a shape rule looks at."""
+
+    shape: TensorShape
+    dtype: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """A finished body.
+
+    Attributes:
+      graph: Its operations, in an order in which they can run.
+      inputs: Placeholders, one for each input of the op that has the body.
+      outputs: What it computes.
+    """
+
+    graph: Graph
+    inputs: tuple[GraphTensor, ...]
+    outputs: tuple[GraphTensor, ...]
+
+    def __str__(self) -> str:
+        return f"{len(self.operations)} ops"
+
+    @cached_property
+    def operations(self) -> tuple[Operation, ...]:
+        """What has to run, in order: what outputs need, and what calls the host."""
+        needed: set[Operation] = set()
+        stack = [tensor.op for tensor in self.outputs]
+        stack += [op for op in self.graph.operations if op.spec.effect is Effect.HOST]
+        while stack:
+            op = stack.pop()
+            if op not in needed:
+                needed.add(op)
+                stack += [tensor.op for tensor in op.inputs]
+                stack += op.control_inputs
+        given = {tensor.op for tensor in self.inputs}
+        return tuple(
+            op for op in self.graph.operations if op in needed and op not in given
+        )
+
+    @property
+    def calls_host(self) -> bool:
+        """Whether running it does more than compute."""
+        return any(
+            op.spec.effect in (Effect.HOST, Effect.RANDOM) for op in self.operations
+        )
+
+    def evaluate(self, arrays: Sequence[Any]) -> list[Any]:
+        """Computes the outputs with NumPy."""
+        values = dict(zip(self.inputs, arrays, strict=True))
+        for op in self.operations:
+            results = op.spec.compute(*[values[t] for t in op.inputs], **op.attrs)
+            if len(op.outputs) == 1:
+                results = (results,)
+            values.update(zip(op.outputs, map(np.asarray, results), strict=True))
+        return [values[tensor] for tensor in self.outputs]
+
+    def infer(self, types: Sequence[Any]) -> list[TypedValue]:
+        """Returns shape and dtype of the outputs for inputs of given types."""
+        values: dict[GraphTensor, Any] = dict(zip(self.inputs, types, strict=True))
+        for op in self.operations:
+            inputs = [values[tensor] for tensor in op.inputs]
+            found = infer_types(op.spec, inputs, op.attrs, op.site)
+            for tensor, (shape, dtype) in zip(op.outputs, found, strict=True):
+                values[tensor] = TypedValue(TensorShape(shape), dtype)
+        return [
+            TypedValue(values[tensor].shape, tensor.dtype) for tensor in self.outputs
+        ]

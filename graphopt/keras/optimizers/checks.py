@@ -1,0 +1,185 @@
+"""What optimizers refuse: numbers, variables, losses and gradients that cannot be right."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphopt.errors import GraphoptWarning, InvalidArgumentError, describe_shapes, fail
+from graphopt.graph import nest
+from graphopt.graph.hooks import hooks
+from graphopt.graph.indexed_slices import IndexedSlices
+from graphopt.graph.tensor import EagerTensor, GraphTensor, Tensor
+from graphopt.runtime.variable import Variable
+
+GradsAndVars = list[tuple[Any, Variable]]
+CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")
+ALLOWED_KEYWORDS = (*CLIPS, "lr", "decay")
+
+
+def nearest_keyword(key: str) -> str:
+    """Returns words that name the keyword that may have been meant."""
+    near = difflib.get_close_matches(key, (*ALLOWED_KEYWORDS, "learning_rate"), 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def checked_number(name: str, value: Any) -> Any:
+    """Refuses what can be no hyperparameter.
+
+    Raises:
+      ValueError: It is not a number, not a scalar, or out of range.
+    """
+    try:
+        number = np.asarray("None" if value is None else value, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be a number; got {value!r}.") from None
+    if number.ndim:
+        raise ValueError(f"{name} must be a scalar; got shape {number.shape}.")
+    if np.isnan(number):
+        raise ValueError(f"{name} must not be NaN.")
+    if name in ("learning_rate", "decay") and number < 0:
+        raise ValueError(f"Expected {name} >= 0, received: {value}")
+    return value
+
+
+def check_fraction(name: str, value: Any, upper_included: bool = True) -> None:
+    """Refuses numbers outside of [0, 1].
+
+    Raises:
+      ValueError: The number is out of range.
+    """
+    if isinstance(value, (int, float, np.number)) and not (
+        0 <= value <= 1 if upper_included else 0 <= value < 1
+    ):
+        bracket = "]" if upper_included else ")"
+        raise ValueError(f"`{name}` must be in [0, 1{bracket}; got {value}.")
+
+
+def check_variables(var_list: Any) -> list[Variable]:
+    """Returns the variables of a nest.
+
+    Raises:
+      TypeError: Something in it is no variable.
+      ValueError: A variable is not floating-point.
+    """
+    if var_list is None or isinstance(var_list, (str, np.ndarray)):
+        raise TypeError(
+            f"var_list must hold variables; got {type(var_list).__name__} {var_list!r}."
+        )
+    found = nest.flatten(var_list)
+    if not found:
+        warnings.warn(
+            "var_list is empty: nothing is updated.", GraphoptWarning, stacklevel=4
+        )
+    for index, var in enumerate(found):
+        if not isinstance(var, Variable):
+            raise TypeError(
+                f"var_list must hold variables; item {index} is a "
+                f"{type(var).__name__}: {var!r:.100}."
+            )
+        if not var.dtype.is_floating:
+            raise fail(
+                ValueError,
+                f"Invalid dtype {var.dtype.name} for variable {var.name!r}",
+                got=describe_shapes(var),
+                expected="one of float16, float32, float64",
+                site=str(var.key.site),
+            )
+    return found
+
+
+def check_loss(value: Any, loss: Any) -> None:
+    """Refuses what a loss function must not return.
+
+    Raises:
+      TypeError: It is no tensor.
+      ValueError: It is not floating-point.
+    """
+    for item in nest.flatten(value):
+        if not isinstance(item, Tensor):
+            name = getattr(loss, "__qualname__", repr(loss))
+            raise TypeError(
+                f"The loss function {name} must return a tensor; got "
+                f"{type(item).__name__} {item!r}. Compute it from variables with tf ops."
+            )
+        if not item.dtype.is_floating:
+            raise fail(
+                ValueError,
+                "The loss must be floating-point",
+                got=describe_shapes(item),
+                op=getattr(item, "op", None),
+                remedy="tf.cast(loss, tf.float32)",
+            )
+
+
+def check_any_gradient(
+    grads: Sequence[Any], variables: Sequence[Variable], why: Callable[[Any], str]
+) -> None:
+    """Warns of variables without a gradient; with none at all it is an error."""
+    missing = [var for grad, var in zip(grads, variables, strict=True) if grad is None]
+    if not missing:
+        return
+    reasons = "; ".join(f"{var.name!r}: {why(var)}" for var in missing[:4])
+    if len(missing) == len(variables):
+        names = [var.name for var in variables]
+        raise ValueError(
+            f"No gradients provided for any variable: {names} ({reasons})."
+        )
+    names = [var.name for var in missing]
+    warnings.warn(
+        f"Gradients do not exist for variables {names} when minimizing the loss "
+        f"({reasons}).",
+        GraphoptWarning,
+        stacklevel=5,
+    )
+
+
+def check_pairs(grads_and_vars: Iterable[tuple[Any, Variable]]) -> GradsAndVars:
+    """Returns the pairs that have a gradient, converted to tensors."""
+    try:
+        given = [tuple(pair) for pair in grads_and_vars]
+    except TypeError:
+        given = [()]
+    if any(len(pair) != 2 for pair in given):
+        raise TypeError(
+            "apply_gradients expected (gradient, variable) pairs; got "
+            f"{grads_and_vars!r:.200}."
+        )
+    pairs: GradsAndVars = []
+    for grad, var in given:
+        if not isinstance(var, Variable):
+            if isinstance(var, Tensor):
+                raise NotImplementedError(f"Trying to update a Tensor: {var!r}")
+            raise TypeError(f"Expected a variable to update; got {var!r:.100}.")
+        if grad is not None:
+            pairs.append((_checked_gradient(grad, var), var))
+    if given and not pairs:
+        names = [var.name for _, var in given]
+        raise ValueError(f"No gradients provided for any variable: {names}.")
+    if len(pairs) < len(given):
+        names = [var.name for grad, var in given if grad is None]
+        warnings.warn(
+            f"Gradients do not exist for variables {names}.",
+            GraphoptWarning,
+            stacklevel=4,
+        )
+    return pairs
+
+
+def _checked_gradient(grad: Any, var: Variable) -> Any:
+    if not isinstance(grad, (GraphTensor, EagerTensor, IndexedSlices)):
+        grad = hooks.convert(grad, dtype_hint=var.dtype)
+    if grad.dtype is not var.dtype or not grad.shape.is_compatible_with(var.shape):
+        raise fail(
+            InvalidArgumentError,
+            f"The gradient of variable {var.name!r} does not fit it",
+            got=describe_shapes(grad),
+            expected=describe_shapes(var),
+            op=getattr(grad, "op", None),
+            site=str(var.key.site),
+        )
+    return grad

@@ -1,0 +1,172 @@
+"""Running sums and products along an axis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphopt.dtypes import DType
+from graphopt.errors import InvalidArgumentError, describe_shapes, fail
+from graphopt.graph.dispatch import call
+from graphopt.graph.hooks import hooks
+from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
+from graphopt.graph.provenance import user_site
+from graphopt.graph.shape import TensorShape
+from graphopt.ops.creation import static_ints
+from graphopt.ops.elementwise import NUMERIC
+
+Array = NDArray[Any]
+
+
+def _infer(
+    x: Any, *, axis: int, exclusive: bool, reverse: bool
+) -> tuple[TensorShape, DType]:
+    rank = x.shape.rank
+    if rank is not None and not -rank <= axis < rank:
+        raise fail(
+            InvalidArgumentError,
+            "ScanOp: Expected scan axis in the range of the rank",
+            got=f"axis {axis} for {describe_shapes(x)}",
+            expected=f"{-rank} to {rank - 1}" if rank else "a tensor with dimensions",
+            site=str(user_site()),
+        )
+    return x.shape, x.dtype
+
+
+def _scan(function: Callable[..., Array], neutral: int) -> Callable[..., Array]:
+    def compute(x: Array, *, axis: int, exclusive: bool, reverse: bool) -> Array:
+        moved = np.moveaxis(x, axis, -1)
+        moved = moved[..., ::-1] if reverse else moved
+        # Added up in float64, as sums are.
+        wide = np.dtype(np.float64) if x.dtype.kind == "f" else x.dtype
+        with np.errstate(all="ignore"):
+            if exclusive:
+                first = np.full((*moved.shape[:-1], 1), neutral, wide)
+                moved = np.concatenate([first, moved], -1)[..., : moved.shape[-1]]
+            out = function(moved, axis=-1, dtype=wide).astype(x.dtype)
+        out = out[..., ::-1] if reverse else out
+        return np.ascontiguousarray(np.moveaxis(out, -1, axis))
+
+    return compute
+
+
+def _cumsum_vjp(
+    g: Any, y: Any, x: Any, *, axis: int, exclusive: bool, reverse: bool
+) -> tuple[Any]:
+    return (call(CUMSUM, g, axis=axis, exclusive=exclusive, reverse=not reverse),)
+
+
+def _cumprod_vjp(
+    g: Any, y: Any, x: Any, *, axis: int, exclusive: bool, reverse: bool
+) -> tuple[Any]:
+    # NaN where x is 0, as in TensorFlow.
+    total = call(CUMSUM, y * g, axis=axis, exclusive=exclusive, reverse=not reverse)
+    return (total / x,)
+
+
+def _samples() -> list[Sample]:
+    rng = np.random.default_rng(9)
+    x = rng.uniform(0.5, 1.5, (2, 3, 4))
+    out = [
+        Sample((x,), {"axis": a, "exclusive": e, "reverse": r})
+        for a, e, r in (
+            (0, False, False),
+            (1, True, False),
+            (-1, False, True),
+            (2, True, True),
+        )
+    ]
+    for array in (x[:, :0], np.rint(x * 9).astype(np.int32), x.astype(np.float32)):
+        attrs = {"axis": 1, "exclusive": True, "reverse": False}
+        out.append(Sample((array,), attrs))
+    long = rng.uniform(0.99, 1.01, 3000).astype(np.float32)
+    return [*out, Sample((long,), {"axis": 0, "exclusive": False, "reverse": False})]
+
+
+def _register(name: str, compute: Any, vjp: Any) -> OpSpec:
+    plain = {"exclusive": False, "reverse": False}
+    return register(
+        OpSpec(
+            name,
+            _infer,
+            compute,
+            vjp,
+            Family("scan", name),
+            _samples,
+            errors=lambda: [
+                BadInput(
+                    (np.zeros(shape),),
+                    {"axis": axis, **plain},
+                    InvalidArgumentError,
+                    "Expected scan axis",
+                )
+                for shape, axis in (((2, 3), 2), ((), 0))
+            ],
+            dtypes=NUMERIC,
+        )
+    )
+
+
+CUMSUM: OpSpec = _register("Cumsum", _scan(np.cumsum, 0), _cumsum_vjp)
+CUMPROD = _register("Cumprod", _scan(np.cumprod, 1), _cumprod_vjp)
+
+
+def cumsum(
+    x: Any,
+    axis: Any = 0,
+    exclusive: bool = False,
+    reverse: bool = False,
+    name: str | None = None,
+) -> Any:
+    """Returns the sums of all elements up to each one, along an axis.
+
+    Args:
+      x: The tensor.
+      axis: The axis.
+      exclusive: Whether each sum leaves out the element itself.
+      reverse: Whether to add up from the end.
+      name: Name of the op.
+
+    Raises:
+      InvalidArgumentError: The axis is out of range.
+
+    >>> import graphopt as tf
+    >>> tf.cumsum([1, 2, 3]).numpy().tolist()
+    [1, 3, 6]
+    >>> tf.cumsum([1, 2, 3], exclusive=True, reverse=True).numpy().tolist()
+    [5, 3, 0]
+
+    Source: `tf.math.cumsum`.
+    """
+    return _call(CUMSUM, x, axis, exclusive, reverse, name)
+
+
+def cumprod(
+    x: Any,
+    axis: Any = 0,
+    exclusive: bool = False,
+    reverse: bool = False,
+    name: str | None = None,
+) -> Any:
+    """Returns the products of all elements up to each one, along an axis.
+
+    Source: `tf.math.cumprod`.
+    """
+    return _call(CUMPROD, x, axis, exclusive, reverse, name)
+
+
+def _call(
+    spec: OpSpec, x: Any, axis: Any, exclusive: bool, reverse: bool, name: str | None
+) -> Any:
+    (along,) = static_ints(axis, spec.name)
+    return call(
+        spec,
+        hooks.convert(x),
+        name=name,
+        axis=along,
+        exclusive=bool(exclusive),
+        reverse=bool(reverse),
+    )

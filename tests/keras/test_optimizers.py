@@ -1,0 +1,380 @@
+"""What the base class does around the equations."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+
+import graphopt as tf
+from graphopt.codegen.kernels import record
+from graphopt.config import config
+from graphopt.errors import GraphoptWarning
+
+OPTIMIZERS = [
+    ("SGD", {"learning_rate": 0.1}),
+    ("SGD", {"learning_rate": 0.1, "momentum": 0.9}),
+    ("SGD", {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True}),
+    ("Adam", {"learning_rate": 0.1}),
+    ("Adam", {"learning_rate": 0.1, "amsgrad": True, "epsilon": 1e-3}),
+    ("Adagrad", {"learning_rate": 0.5}),
+    ("Adadelta", {"learning_rate": 20.0, "rho": 0.5}),
+    ("Adamax", {"learning_rate": 0.1}),
+    ("Nadam", {"learning_rate": 0.1}),
+    ("RMSprop", {"learning_rate": 0.02}),
+    ("RMSprop", {"learning_rate": 0.01, "momentum": 0.5, "centered": True}),
+    ("Ftrl", {"learning_rate": 1.0}),
+]
+each_optimizer = pytest.mark.parametrize(
+    ("name", "arguments"), OPTIMIZERS, ids=lambda x: x if isinstance(x, str) else ""
+)
+
+
+def make(name, arguments):
+    return getattr(tf.keras.optimizers, name)(**arguments)
+
+
+@each_optimizer
+def test_descends_on_a_parabola(name, arguments):
+    opt, w = make(name, arguments), tf.Variable([3.0, -2.0])
+    for _ in range(300):
+        opt.minimize(lambda: tf.reduce_sum(w * w), [w])
+    assert np.abs(w.numpy()).max() < 0.05
+
+
+@each_optimizer
+def test_config_makes_the_same_optimizer(name, arguments):
+    opt = make(name, arguments)
+    again = type(opt).from_config(opt.get_config())
+    assert again.get_config() == opt.get_config()
+    same = tf.keras.optimizers.deserialize(tf.keras.optimizers.serialize(opt))
+    assert type(same) is type(opt)
+    assert same.get_config() == opt.get_config()
+    assert copy.deepcopy(opt).get_config() == opt.get_config()
+
+
+@each_optimizer
+def test_weights_move_to_another_optimizer(name, arguments):
+    v1, v2 = tf.Variable([1.0, 2.0]), tf.Variable([1.0, 2.0])
+    first, second = make(name, arguments), make(name, arguments)
+    for _ in range(3):
+        first.minimize(lambda: tf.reduce_sum(v1 * v1), [v1])
+    second.minimize(lambda: tf.reduce_sum(v2 * v2), [v2])
+    v2.assign(v1)
+    second.set_weights(first.get_weights())
+    first.minimize(lambda: tf.reduce_sum(v1 * v1), [v1])
+    second.minimize(lambda: tf.reduce_sum(v2 * v2), [v2])
+    np.testing.assert_array_equal(v1.numpy(), v2.numpy())
+
+
+@each_optimizer
+def test_nothing_is_compiled_for_a_new_rate_or_batch(name, arguments):
+    with tf.Graph().as_default(), config(jit="always"):
+        x = tf.compat.v1.placeholder(tf.float32, [None, 3])
+        w = tf.Variable(tf.ones([3, 2]))
+        opt = make(name, arguments)
+        train = opt.minimize(tf.reduce_mean(tf.matmul(x, w) ** 2.0), [w])
+        with tf.compat.v1.Session() as session:
+            session.run(tf.compat.v1.global_variables_initializer())
+            train.run({x: np.ones((4, 3))})
+            before = record.kernels
+            opt.learning_rate = 0.01
+            train.run({x: np.ones((4, 3))})
+            train.run({x: np.ones((7, 3))})
+            assert record.kernels == before
+
+
+@each_optimizer
+def test_eager_and_graph_give_the_same_bits_without_compiling(name, arguments):
+    start = np.array([0.3, -1.7, 2.5], np.float32)
+    opt, w = make(name, arguments), tf.Variable(start)
+    for _ in range(5):
+        opt.minimize(lambda: tf.reduce_sum(w * w * w), [w])
+    with tf.Graph().as_default(), config(jit="never"):
+        v = tf.Variable(start)
+        train = make(name, arguments).minimize(lambda: tf.reduce_sum(v * v * v), [v])
+        for _ in range(5):
+            train.run()
+        np.testing.assert_array_equal(v.eval(), w.numpy())
+
+
+def test_minimize_returns_the_step_count_eagerly():
+    opt, w = tf.keras.optimizers.SGD(0.1), tf.Variable(1.0)
+    steps = [int(opt.minimize(lambda: w * w, [w])) for _ in range(3)]
+    assert steps == [1, 2, 3]
+    result = opt.minimize(lambda: w * w, [w])
+    with pytest.raises(AttributeError, match="in eager mode minimize"):
+        result.run()
+
+
+def test_train_op_is_an_operation_and_counts():
+    with tf.Graph().as_default():
+        opt, w = tf.keras.optimizers.SGD(0.1), tf.Variable(1.0)
+        train = opt.minimize(lambda: w * w, [w])
+        assert isinstance(train, tf.Operation)
+        train.run()
+        train.run()
+        assert int(opt.iterations.eval()) == 2
+
+
+def test_two_train_ops_in_one_run_apply_one_after_the_other():
+    with tf.Graph().as_default():
+        w = tf.Variable(1.0)
+        opt = tf.keras.optimizers.SGD(1.0)
+        first = opt.apply_gradients([(tf.constant(1.0), w)])
+        second = opt.apply_gradients([(tf.constant(10.0), w)])
+        with tf.compat.v1.Session() as session:
+            session.run(tf.compat.v1.global_variables_initializer())
+            session.run([second, first])
+            assert session.run(w) == -10.0
+            assert session.run(opt.iterations) == 2
+
+
+@pytest.mark.parametrize("mode", ["eager", "graph"])
+def test_clipping(mode):
+    def step(gradients, **clip):
+        variables = [tf.Variable(np.zeros_like(g)) for g in gradients]
+        opt = tf.keras.optimizers.SGD(1.0, **clip)
+        pairs = [(tf.constant(g), v) for g, v in zip(gradients, variables, strict=True)]
+        train = opt.apply_gradients(pairs)
+        if mode == "eager":
+            return [-v.numpy() for v in variables]
+        train.run()
+        return [-v.eval() for v in variables]
+
+    def run(gradients, **clip):
+        if mode == "eager":
+            return step(gradients, **clip)
+        with tf.Graph().as_default():
+            return step(gradients, **clip)
+
+    a, b = np.array([3.0, 4.0], np.float32), np.array([0.0, 12.0], np.float32)
+    np.testing.assert_allclose(run([a, b], clipvalue=3.5)[0], [3.0, 3.5])
+    np.testing.assert_allclose(run([a, b], clipnorm=1.0)[0], a / 5, rtol=1e-6)
+    np.testing.assert_allclose(run([a, b], clipnorm=1.0)[1], b / 12, rtol=1e-6)
+    both = run([a, b], global_clipnorm=6.5)
+    np.testing.assert_allclose(both[0], a / 2, rtol=1e-6)
+    np.testing.assert_allclose(both[1], b / 2, rtol=1e-6)
+
+
+def test_aggregator_runs_before_clipping_and_transformers_in_order():
+    seen = []
+
+    def watch(name):
+        def function(pairs):
+            seen.append((name, float(pairs[0][0])))
+            return [(g * 2.0, v) for g, v in pairs]
+
+        return function
+
+    w = tf.Variable(0.0)
+    opt = tf.keras.optimizers.SGD(1.0, gradient_aggregator=watch("a"), clipvalue=3.0)
+    opt.apply_gradients([(tf.constant(2.0), w)])
+    assert seen == [("a", 2.0)]
+    assert float(w) == -3.0
+    seen.clear()
+    opt = tf.keras.optimizers.SGD(
+        1.0,
+        gradient_aggregator=watch("a"),
+        gradient_transformers=[watch("b"), watch("c")],
+    )
+    opt.apply_gradients([(tf.constant(1.0), w)])
+    assert seen == [("a", 1.0), ("b", 2.0), ("c", 4.0)]
+    opt.apply_gradients([(tf.constant(1.0), w)], experimental_aggregate_gradients=False)
+    assert seen[3:] == [("b", 1.0), ("c", 2.0)]
+
+
+def test_callable_rate_is_asked_before_each_run():
+    rates = iter([1.0, 10.0, 100.0, 1000.0])
+    with tf.Graph().as_default():
+        w = tf.Variable(0.0)
+        opt = tf.keras.optimizers.SGD(lambda: next(rates))
+        train = opt.apply_gradients([(tf.constant(1.0), w)])
+        with tf.compat.v1.Session() as session:
+            session.run(tf.compat.v1.global_variables_initializer())
+            values = []
+            for _ in range(2):
+                train.run()
+                values.append(float(session.run(w)))
+    # One value was taken while the graph was built.
+    assert values == [-10.0, -110.0]
+
+
+def test_learning_rate_is_an_attribute():
+    opt, w = tf.keras.optimizers.SGD(0.5), tf.Variable(1.0)
+    opt.minimize(lambda: w * w, [w])
+    opt.lr = 0.25
+    assert float(opt.learning_rate) == 0.25
+    assert "lr" in dir(opt)
+    assert "momentum" in dir(opt)
+    with pytest.raises(AttributeError, match="no attribute 'momentun'"):
+        _ = opt.momentun
+
+
+def test_old_names_of_the_rate():
+    with pytest.warns(UserWarning, match="deprecated"):
+        opt = tf.keras.optimizers.SGD(lr=0.3)
+    assert opt.get_config()["learning_rate"] == 0.3
+    old = {"name": "SGD", "lr": 0.5}
+    assert tf.keras.optimizers.SGD.from_config(old).get_config()["learning_rate"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"learning_rate": float("nan")}, ValueError, "NaN"),
+        ({"learning_rate": -0.1}, ValueError, ">= 0"),
+        ({"learning_rate": "a"}, ValueError, "must be a number"),
+        ({"learning_rate": None}, ValueError, "learning_rate"),
+        ({"learning_rate": [0.1, 0.2]}, ValueError, "scalar"),
+        ({"momentum": 2.0}, ValueError, "momentum"),
+        ({"clipnorm": -1.0}, ValueError, "clipnorm >= 0"),
+        ({"decay": -0.1}, ValueError, "decay"),
+        ({"clipnorm": 1.0, "global_clipnorm": 1.0}, ValueError, "both"),
+        ({"clipnom": 1.0}, TypeError, "did you mean 'clipnorm'"),
+    ],
+)
+def test_bad_arguments_are_refused(arguments, error, words):
+    with pytest.raises(error, match=words):
+        tf.keras.optimizers.SGD(**arguments)
+    if "momentum" not in arguments:
+        with pytest.raises(error, match=words):
+            tf.keras.optimizers.Adam(**arguments)
+
+
+def test_bad_betas_are_refused():
+    with pytest.raises(ValueError, match="beta_1"):
+        tf.keras.optimizers.Adam(beta_1=1.5)
+
+
+@pytest.mark.parametrize("mode", ["eager", "graph"])
+def test_bad_calls_are_refused(mode):
+    def check():
+        opt = tf.keras.optimizers.SGD(0.1)
+        w, unused = tf.Variable(1.0, name="w"), tf.Variable(1.0, name="unused")
+        count = tf.Variable(3, name="count")
+        with pytest.raises(ValueError, match="No gradients provided for any variable"):
+            opt.minimize(lambda: w * w, [unused])
+        with pytest.warns(GraphoptWarning, match=r"unused:0.*minimizing the loss"):
+            opt.minimize(lambda: w * w, [w, unused])
+        with pytest.raises(ValueError, match="No gradients provided"):
+            opt.apply_gradients([(None, w)])
+        with pytest.raises(ValueError, match=r"Invalid dtype int32.*count"):
+            opt.minimize(lambda: w * w, [count])
+        with pytest.raises(TypeError, match="must return a tensor"):
+            opt.minimize(lambda: "loss", [w])
+        with pytest.raises(TypeError, match="must return a tensor"):
+            opt.minimize(lambda: None, [w])
+        with pytest.raises(ValueError, match="floating-point"):
+            opt.minimize(lambda: tf.constant(1), [w])
+        with pytest.raises(TypeError, match="var_list must hold variables"):
+            opt.minimize(lambda: w * w, [tf.constant(1.0)])
+        with pytest.raises(TypeError, match="pairs"):
+            opt.apply_gradients([1.0, 2.0])
+        with pytest.raises(ValueError, match=r"gradient of variable 'w:0'.*test_opt"):
+            opt.apply_gradients([(tf.constant([1.0, 2.0]), w)])
+        with pytest.raises((TypeError, ValueError), match="w:0"):
+            opt.apply_gradients([(tf.constant(1.0, tf.float64), w)])
+        with pytest.warns(GraphoptWarning, match="nothing is updated"):
+            opt.apply_gradients([])
+        with pytest.raises(KeyError, match="no slot 'm'"):
+            opt.get_slot(w, "m")
+
+    if mode == "eager":
+        check()
+        opt, w = tf.keras.optimizers.SGD(0.1), tf.Variable(1.0)
+        with pytest.raises(ValueError, match="`tape` is required"):
+            opt.minimize(w * w, [w])
+    else:
+        with tf.Graph().as_default():
+            check()
+
+
+def test_wrong_weights_are_refused():
+    opt, w = tf.keras.optimizers.Adam(0.1), tf.Variable([1.0, 2.0])
+    opt.minimize(lambda: tf.reduce_sum(w * w), [w])
+    before = opt.get_weights()
+    with pytest.raises(ValueError, match="length 1"):
+        opt.set_weights([1])
+    with pytest.raises(ValueError, match=r"shape \(2,\)"):
+        opt.set_weights([1, np.zeros(2), np.zeros(3)])
+    for a, b in zip(opt.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_loss_that_is_no_scalar_counts_as_its_sum():
+    opt, w = tf.keras.optimizers.SGD(1.0), tf.Variable([1.0, 2.0])
+    opt.minimize(lambda: w * w, [w])
+    np.testing.assert_array_equal(w.numpy(), [-1.0, -2.0])
+
+
+def test_tensor_loss_with_its_tape():
+    opt, w = tf.keras.optimizers.SGD(0.5), tf.Variable(3.0)
+    with tf.GradientTape() as tape:
+        loss = w * w
+    opt.minimize(loss, [w], tape=tape)
+    assert float(w) == 0.0
+
+
+def test_custom_optimizer_of_one_method():
+    class SignDescent(tf.keras.optimizers.Optimizer):
+        def __init__(self, learning_rate=0.1, name="SignDescent", **kwargs):
+            super().__init__(name, **kwargs)
+            self._set_hyper("learning_rate", learning_rate)
+
+        def update(self, w, g, *, lr_t):
+            return w - lr_t * tf.sign(g), {}
+
+    opt, w = SignDescent(0.5), tf.Variable([3.0, -2.0])
+    opt.minimize(lambda: tf.reduce_sum(w * w), [w])
+    np.testing.assert_array_equal(w.numpy(), [2.5, -1.5])
+    assert opt.get_config() == {"name": "SignDescent", "learning_rate": 0.5}
+
+
+def test_custom_optimizer_with_tensorflows_hooks():
+    class Momentum(tf.keras.optimizers.Optimizer):
+        def __init__(self, learning_rate=0.1, name="M", **kwargs):
+            super().__init__(name, **kwargs)
+            self._set_hyper("learning_rate", learning_rate)
+
+        def _create_slots(self, var_list):
+            for var in var_list:
+                self.add_slot(var, "speed")
+
+        def _resource_apply_dense(self, grad, handle, apply_state=None):
+            speed = self.get_slot(handle, "speed")
+            rate = self._decayed_lr(handle.dtype)
+            speed.assign(0.5 * speed - rate * grad)
+            return handle.assign_add(speed)
+
+    opt, w = Momentum(1.0), tf.Variable(0.0)
+    opt.apply_gradients([(tf.constant(1.0), w)])
+    opt.apply_gradients([(tf.constant(1.0), w)])
+    assert float(w) == -2.5
+
+
+def test_variable_listed_twice_is_updated_twice():
+    opt, w = tf.keras.optimizers.SGD(1.0), tf.Variable(0.0)
+    opt.apply_gradients([(tf.constant(1.0), w), (tf.constant(2.0), w)])
+    assert float(w) == -3.0
+
+
+def test_failed_step_changes_nothing():
+    with tf.Graph().as_default():
+        labels = tf.compat.v1.placeholder(tf.int32, [None])
+        w = tf.Variable(tf.zeros([4, 3]))
+        x = tf.constant(np.eye(4, dtype=np.float32))
+        loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, tf.matmul(x, w))
+        opt = tf.keras.optimizers.Adam(0.1)
+        train = opt.minimize(loss, [w])
+        with tf.compat.v1.Session() as session:
+            session.run(tf.compat.v1.global_variables_initializer())
+            train.run({labels: [0, 1, 2, 0]})
+            before = session.run([w, *opt.weights])
+            for _ in range(3):
+                with pytest.raises(tf.errors.InvalidArgumentError, match="label"):
+                    train.run({labels: [0, 1, 2, 3]})
+            for a, b in zip(session.run([w, *opt.weights]), before, strict=True):
+                np.testing.assert_array_equal(a, b)
+            train.run({labels: [0, 1, 2, 0]})

@@ -1,0 +1,98 @@
+"""What the documentation shows is what happens: doctests, README, names."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import graphopt
+
+ROOT = Path(__file__).parents[2]
+# These two change the mode of the process, or run the command line, when imported.
+NOT_IMPORTED = {"graphopt.compat.v1", "graphopt.__main__"}
+MODULES = sorted(
+    found.name
+    for found in pkgutil.walk_packages(graphopt.__path__, "graphopt.")
+    if found.name not in NOT_IMPORTED
+)
+
+
+def _doctests():
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    for name in MODULES:
+        for test in finder.find(importlib.import_module(name), name):
+            if test.examples:
+                yield test
+
+
+@pytest.mark.parametrize("test", list(_doctests()), ids=lambda test: test.name)
+def test_doctest(test):
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    report: list[str] = []
+    runner.run(test, out=report.append)
+    assert not runner.failures, "".join(report)
+
+
+def test_readme_example_prints_what_the_readme_says():
+    text = (ROOT / "README.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```\s+```\n(.*?)```", text, re.DOTALL)
+    assert blocks
+    for code, output in blocks:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
+            cwd=ROOT,
+        )
+        assert done.stdout == output
+
+
+def test_importing_loads_neither_numba_nor_networkx():
+    code = (
+        "import sys; before = set(sys.modules); import graphopt;"
+        "print(sorted({m.partition('.')[0] for m in set(sys.modules) - before}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    loaded = set(ast.literal_eval(done.stdout))
+    assert "graphopt" in loaded
+    assert not loaded & {"numba", "llvmlite", "networkx", "rich", "safetensors"}
+
+
+def test_one_fetch_without_writes_loads_no_numba():
+    code = (
+        "import sys; import graphopt as tf\n"
+        "with tf.Graph().as_default():\n"
+        "    x = tf.constant([[1.0, 2.0]])\n"
+        "    print(tf.matmul(x, x, transpose_b=True).eval().tolist())\n"
+        "print('numba' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    assert done.stdout.split("\n")[:2] == ["[[5.0]]", "False"]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_module_says_what_it_is_for(name):
+    module = importlib.import_module(name)
+    assert module.__doc__, name

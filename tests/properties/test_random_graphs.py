@@ -1,0 +1,79 @@
+"""Random graphs: compiled, interpreted, eager and float64 NumPy agree."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from graphopt.config import config
+from graphopt.rewrite.pipeline import PIPELINE
+from tests.properties.graphs import (
+    largest_value,
+    make_recipe,
+    run_eagerly,
+    run_in_graph,
+)
+
+SLOW = settings(
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+    database=None,
+)
+
+
+def recipe_from(data, size):
+    return make_recipe(lambda low, high: data.draw(st.integers(low, high)), size)
+
+
+def assert_close(recipe, got, eager, exact):
+    """Within 4 times what float32 loses anyway, and 8 ulp of the largest value."""
+    unit = 8 * float(np.spacing(np.float32(max(1.0, largest_value(recipe)))))
+    for a, b, c in zip(got, eager, exact, strict=True):
+        assert a.shape == b.shape, recipe
+        assert a.dtype == b.dtype, recipe
+        np.testing.assert_array_equal(np.isfinite(a), np.isfinite(b))
+        own = np.max(np.abs(b - c), initial=0.0)
+        assert np.max(np.abs(a - c), initial=0.0) <= 4 * own + unit, recipe
+
+
+@settings(SLOW, max_examples=150)
+@given(st.data())
+def test_interpreter_equals_eager_bit_for_bit(data):
+    recipe = recipe_from(data, 25)
+    for a, b in zip(run_in_graph(recipe, "never"), run_eagerly(recipe), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@settings(SLOW, max_examples=25)
+@given(st.data())
+def test_compiled_is_as_good_as_eager(data):
+    recipe = recipe_from(data, 25)
+    got = run_in_graph(recipe, "always")
+    assert_close(recipe, got, run_eagerly(recipe), run_eagerly(recipe, np.float64))
+
+
+@settings(SLOW, max_examples=12)
+@given(st.data())
+def test_gradients_compiled_and_interpreted_agree(data):
+    recipe = recipe_from(data, 12)
+    interpreted = run_in_graph(recipe, "never", gradients=True)
+    compiled = run_in_graph(recipe, "always", gradients=True)
+    for a, b in zip(compiled, interpreted, strict=True):
+        assert a.shape == b.shape
+        finite = np.isfinite(b)
+        np.testing.assert_array_equal(np.isfinite(a), finite)
+        scale = np.max(np.abs(b[finite]), initial=1.0)
+        np.testing.assert_allclose(a[finite], b[finite], rtol=1e-3, atol=1e-5 * scale)
+
+
+@pytest.mark.parametrize("off", [p.name for p in PIPELINE if not p.required])
+def test_each_pass_can_be_switched_off(off):
+    rng = np.random.default_rng(len(off))
+    for _ in range(4):
+        recipe = make_recipe(lambda low, high: int(rng.integers(low, high + 1)), 15)
+        with config(passes_off=(off,)):
+            got = run_in_graph(recipe, "always")
+        assert_close(recipe, got, run_eagerly(recipe), run_eagerly(recipe, np.float64))
