@@ -11,6 +11,8 @@ from graphopt.ops.activations import softsign as softsign
 from graphopt.ops.activations import swish as swish
 from graphopt.ops.convolution import conv2d as conv2d
 from graphopt.ops.convolution import conv2d_transpose as conv2d_transpose
+from graphopt.ops.depthwise import depthwise_conv2d as depthwise_conv2d
+from graphopt.ops.depthwise import separable_conv2d as separable_conv2d
 from graphopt.ops.dropout import dropout as dropout
 from graphopt.ops.elementwise import relu as relu
 from graphopt.ops.elementwise import sigmoid as sigmoid

@@ -17,30 +17,19 @@ from graphopt.ops.windows import place_both
 from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
 
 # Names of the sizes that follow the addresses in `args`, the same for all kernels.
-_SIZES = [
-    "batch",
-    "h",
-    "w",
-    "kh",
-    "kw",
-    "oh",
-    "ow",
-    "sh",
-    "sw",
-    "top",
-    "left",
-    "dh",
-    "dw",
-    "c",
-    "out",
-]
+_SIZES = (
+    *("batch", "h", "w", "kh", "kw", "oh", "ow", "sh", "sw", "top", "left"),
+    *("dh", "dw", "c", "out"),
+)
 _HEAD = "def kernel(args, lo, hi):\n"
-_CONV = """    for row in range(lo, hi):
+# In a depthwise convolution `out` is how many channels each one is made into: a pixel
+# of the result has WIDTH of them, those that belong to channel m begin at OFFSET.
+_FORWARD = """    for row in range(lo, hi):
         n = row // oh
         first = (row - n * oh) * sh - top
         for column in range(ow):
-            at = (row * ow + column) * out
-            for k in range(out):
+            at = (row * ow + column) * WIDTH
+            for k in range(WIDTH):
                 y[at + k] = {t}(0)
             start = column * sw - left
             for i in range(kh):
@@ -57,7 +46,7 @@ _CONV = """    for row in range(lo, hi):
                         value = x0[pixel + m]
                         base = cell + m * out
                         for k in range(out):
-                            y[at + k] += value * x1[base + k]
+                            y[at + OFFSETk] += value * x1[base + k]
 """
 _TO_INPUT = """    for row in range(lo, hi):
         n = row // h
@@ -74,13 +63,13 @@ _TO_INPUT = """    for row in range(lo, hi):
                     b = column + left - j * dw
                     if (b < 0) | (b % sw != 0) | (b >= ow * sw):
                         continue
-                    pixel = ((n * oh + a // sh) * ow + b // sw) * out
+                    pixel = ((n * oh + a // sh) * ow + b // sw) * WIDTH
                     cell = (i * kw + j) * c * out
                     for m in range(c):
                         base = cell + m * out
                         total = {t}(0)
                         for k in range(out):
-                            total += x1[pixel + k] * x0[base + k]
+                            total += x1[pixel + OFFSETk] * x0[base + k]
                         y[at + m] += total
 """
 _TO_FILTER = """    total = pointer_float64(args[{scratch}])
@@ -101,12 +90,12 @@ _TO_FILTER = """    total = pointer_float64(args[{scratch}])
                     if (b < 0) | (b >= w):
                         continue
                     pixel = ((n * h + a) * w + b) * c
-                    at = ((n * oh + r) * ow + column) * out
+                    at = ((n * oh + r) * ow + column) * WIDTH
                     for m in range(c):
                         value = float64(x0[pixel + m])
                         base = begin + m * out
                         for k in range(out):
-                            total[base + k] += value * float64(x1[at + k])
+                            total[base + k] += value * float64(x1[at + OFFSETk])
         for k in range(begin, end):
             y[k] = {t}(total[k])
 """
@@ -176,9 +165,12 @@ _AVERAGE_BACK = """    for row in range(lo, hi):
                 y[at + m] = {t}(total)
 """
 _SOURCES = {
-    "conv": _CONV,
+    "conv": _FORWARD,
     "conv_to_input": _TO_INPUT,
     "conv_to_filter": _TO_FILTER,
+    "depthwise": _FORWARD,
+    "depthwise_to_input": _TO_INPUT,
+    "depthwise_to_filter": _TO_FILTER,
     "max_pool": _MAX,
     "max_pool_pick": _PICK,
     "max_pool_back": _MAX_BACK,
@@ -190,7 +182,7 @@ _SOURCES = {
 def lower_windows(op: Operation, option: str) -> Lowered:
     """Returns the call that computes a convolution, a pooling or a derivative."""
     image = _dims(op.inputs[0])
-    is_conv = option.startswith("conv")
+    is_conv = "pool" not in option
     filters = _dims(op.inputs[1]) if is_conv else [*op.attrs["ksize"], 0, image[3]]
     result = _dims(op.outputs[0])
     if not math.prod(result):
@@ -204,14 +196,13 @@ def lower_windows(op: Operation, option: str) -> Lowered:
     arguments: list[Argument] = [Word("input", i) for i in used]
     arguments += [Word("output", 0), *sizes]
     scratch: tuple[int, ...] = ()
-    if option == "conv_to_filter":
+    if option.endswith("to_filter"):
         arguments.append(Word("scratch", 0))
         scratch = (8 * math.prod(filters),)
     source = _write(option, len(used), op.outputs[0].dtype.name, len(arguments) - 1)
-    extent = {
-        "conv_to_filter": filters[0] * filters[1],
-        "max_pool_back": image[0],
-    }.get(option, result[0] * result[1])
+    extent = result[0] * result[1]
+    if option == "max_pool_back":
+        extent = image[0]
     call = Call(KernelRequest("windows", source), tuple(arguments), extent)
     return Lowered((call,), scratch)
 
@@ -224,5 +215,8 @@ def _write(option: str, inputs: int, kind: str, last: int) -> str:
     names = [f"x{i}" for i in range(inputs)] + ["y"]
     lines = [f"    {name} = pointer_{kind}(args[{i}])" for i, name in enumerate(names)]
     lines += [f"    {name} = args[{inputs + 1 + i}]" for i, name in enumerate(_SIZES)]
-    body = _SOURCES[option].format(t=kind, scratch=last)
+    is_deep = option.startswith("depthwise")
+    width, offset = ("c * out", "m * out + ") if is_deep else ("out", "")
+    body = _SOURCES[option].replace("WIDTH", width).replace("OFFSET", offset)
+    body = body.format(t=kind, scratch=last)
     return _HEAD + "\n".join(lines) + "\n" + body

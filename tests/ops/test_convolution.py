@@ -180,3 +180,33 @@ def test_cross_entropies():
     np.testing.assert_allclose(full - plain, [0, stirling, 0])
     with pytest.raises(tf.errors.InvalidArgumentError, match="same shape"):
         tf.nn.weighted_cross_entropy_with_logits([1.0], [1.0, 2.0], 1.0)
+
+
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
+@pytest.mark.parametrize("strides", [1, 2])
+@pytest.mark.parametrize("dilations", [1, 2])
+def test_depthwise_conv2d(padding, strides, dilations):
+    got = run_everywhere(
+        lambda x, f: tf.nn.depthwise_conv2d(
+            x, f, [1, strides, strides, 1], padding, dilations=dilations
+        ),
+        IMAGE,
+        FILTERS,
+    )
+    # A convolution whose filters are 0 between different channels is the same.
+    dense = np.zeros((3, 2, 3, 12))
+    for channel in range(3):
+        dense[:, :, channel, 4 * channel : 4 * channel + 4] = FILTERS[:, :, channel]
+    expected = tf.nn.conv2d(IMAGE, dense, strides, padding, dilations=dilations)
+    np.testing.assert_allclose(got, expected, atol=1e-12)
+
+
+def test_separable_conv2d():
+    points = RNG.standard_normal((1, 1, 12, 5))
+    got = run_everywhere(
+        lambda x: tf.nn.separable_conv2d(x, FILTERS, points, 1, "SAME"), IMAGE
+    )
+    deep = tf.nn.depthwise_conv2d(IMAGE, FILTERS, 1, "SAME").numpy()
+    np.testing.assert_allclose(got, deep @ points[0, 0], atol=1e-12)
+    with pytest.raises(NotImplementedError, match="NHWC"):
+        tf.nn.separable_conv2d(IMAGE, FILTERS, points, 1, "SAME", data_format="NCHW")
