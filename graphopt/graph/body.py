@@ -9,7 +9,7 @@ in one graph only and all rules about order and failing steps hold without excep
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -40,7 +40,10 @@ class BodyGraph(Graph):
         self.captures: dict[GraphTensor, GraphTensor] = {}
         self.state: dict[Any, tuple[Any, Any]] = {}
         self.outer_controls: list[Any] = []
-        self.variables = outer.variables if outer is not None else []
+        if outer is not None:
+            # Variables, and what counts the random ops, are those of the whole graph.
+            self.variables, self.attachments = outer.variables, outer.attachments
+            self.seed = outer.seed
 
     @property
     def home(self) -> Graph | None:
@@ -142,11 +145,21 @@ class Body:
             op.spec.effect in (Effect.HOST, Effect.RANDOM) for op in self.operations
         )
 
-    def evaluate(self, arrays: Sequence[Any]) -> list[Any]:
-        """Computes the outputs with NumPy."""
+    def evaluate(
+        self,
+        arrays: Sequence[Any],
+        attrs_of: Callable[[Operation], dict[str, Any]] | None = None,
+    ) -> list[Any]:
+        """Computes the outputs with NumPy.
+
+        Args:
+          arrays: The inputs.
+          attrs_of: The attributes of an op for one run, where random ops count draws.
+        """
         values = dict(zip(self.inputs, arrays, strict=True))
         for op in self.operations:
-            results = op.spec.compute(*[values[t] for t in op.inputs], **op.attrs)
+            attrs = op.attrs if attrs_of is None else attrs_of(op)
+            results = op.spec.compute(*[values[t] for t in op.inputs], **attrs)
             if len(op.outputs) == 1:
                 results = (results,)
             values.update(zip(op.outputs, map(np.asarray, results), strict=True))

@@ -145,10 +145,14 @@ def _cond_infer(pred: Any, *inputs: Any, then_body: Body, else_body: Body) -> An
 
 
 def _cond_compute(
-    pred: NDArray[Any], *inputs: Any, then_body: Body, else_body: Body
+    pred: NDArray[Any],
+    *inputs: Any,
+    then_body: Body,
+    else_body: Body,
+    attrs_of: Any = None,
 ) -> Any:
     chosen = then_body if pred else else_body
-    results = chosen.evaluate(inputs)
+    results = chosen.evaluate(inputs, attrs_of)
     return results[0] if len(results) == 1 else tuple(results)
 
 
@@ -409,16 +413,21 @@ def _common(a: TensorShape, b: TensorShape) -> TensorShape:
 
 
 def _while_compute(
-    *inputs: Any, count: int, cond: Body, body: Body, limit: int | None
+    *inputs: Any,
+    count: int,
+    cond: Body,
+    body: Body,
+    limit: int | None,
+    attrs_of: Any = None,
 ) -> Any:
     captures = inputs[count:]
     values = list(inputs[:count])
     rounds = 0
     while limit is None or rounds < limit:
-        (go_on,) = cond.evaluate([*values, *captures])
+        (go_on,) = cond.evaluate([*values, *captures], attrs_of)
         if not go_on:
             break
-        values = body.evaluate([*values, *captures])
+        values = body.evaluate([*values, *captures], attrs_of)
         rounds += 1
     return values[0] if count == 1 else tuple(values)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from graphopt.errors import FailedPreconditionError, fail
 from graphopt.graph.opspec import Effect
 from graphopt.graph.provenance import Site
+from graphopt.ops.control import IF, WHILE
 
 if TYPE_CHECKING:
     from graphopt.dtypes import DType
@@ -68,9 +69,13 @@ class VariableStore:
         self.draws: dict[Any, int] = {}
 
     def attrs_of(self, op: Operation) -> dict[str, Any]:
-        """Returns an op's attributes for one run; a random op is told which draw."""
+        """Returns an op's attributes for one run; a random op is told which draw.
+
+        A branch or loop with random ops inside is given this function itself.
+        """
         if op.spec.effect is not Effect.RANDOM:
-            return op.attrs
+            has_body = op.spec in (IF, WHILE)
+            return {**op.attrs, "attrs_of": self.attrs_of} if has_body else op.attrs
         stream = op.attrs["stream"]
         draw = self.draws.get(stream, 0)
         self.draws[stream] = draw + 1

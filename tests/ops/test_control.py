@@ -249,3 +249,36 @@ def test_custom_gradient_with_the_wrong_number_of_values():
         y = bad(x)
     with pytest.raises(ValueError, match="returned 2 values for 1 arguments"):
         tape.gradient(y, x)
+
+
+@JIT
+def test_random_ops_inside_branches_and_loops(graph, jit):
+    tf.random.set_seed(5)
+    p = v1.placeholder(tf.bool, [])
+    drawn = tf.cond(p, lambda: tf.random.normal([]), lambda: tf.constant(0.0))
+    _, total = tf.while_loop(
+        lambda i, t: i < 3, lambda i, t: (i + 1, t + tf.random.uniform([])), (0, 0.0)
+    )
+
+    def values(session):
+        return [
+            tuple(map(float, session.run([drawn, total], {p: True}))) for _ in "abc"
+        ]
+
+    with config(jit=jit), v1.Session() as first, v1.Session() as second:
+        once = values(first)
+        assert len(set(once)) == 3
+        assert values(second) == once
+    with pytest.raises(NotImplementedError, match="would draw other numbers"):
+        x = tf.constant(1.0)
+        tf.gradients(tf.cond(p, lambda: x * tf.random.normal([]), lambda: x), [x])
+
+
+def test_printing_inside_a_loop(graph, capfd):
+    def body(i):
+        tf.print("round", i)
+        return i + 1
+
+    i = tf.while_loop(lambda i: i < 2, body, [0])
+    assert run(i) == [2]
+    assert capfd.readouterr().err == "round 0\nround 1\n"
