@@ -11,6 +11,11 @@ from graphopt.compat import nn_v1 as nn  # type: ignore[no-redef]
 from graphopt.graph.context import get_default_graph as get_default_graph
 from graphopt.graph.context import reset_default_graph as reset_default_graph
 from graphopt.keras import initializers as initializers
+from graphopt.keras.variable_scopes import AUTO_REUSE as AUTO_REUSE
+from graphopt.keras.variable_scopes import VariableScope as VariableScope
+from graphopt.keras.variable_scopes import get_variable as get_variable
+from graphopt.keras.variable_scopes import get_variable_scope as get_variable_scope
+from graphopt.keras.variable_scopes import variable_scope as variable_scope
 from graphopt.ops.assertions import assert_greater_equal as assert_greater_equal
 from graphopt.ops.assertions import assert_less_equal as assert_less_equal
 from graphopt.ops.assertions import assert_near as assert_near
@@ -102,3 +107,28 @@ def assign_sub(ref: Variable, value: object, name: str | None = None) -> object:
 def disable_v2_behavior() -> None:
     """Makes graphs the default mode of the process; as `disable_eager_execution`."""
     disable_eager_execution()
+
+
+def placeholder_with_default(
+    input: object, shape: object, name: str | None = None
+) -> object:
+    """Returns a tensor that has a value unless it is fed another one.
+
+    Source: `tf.compat.v1.placeholder_with_default`.
+    """
+    made = identity(input, name=name or "PlaceholderWithDefault")
+    made.shape = TensorShape(shape)
+    return made
+
+
+class ConfigProto:
+    """Options of a session; there is one device and nothing to choose, so far.
+
+    Args:
+      **options: Accepted for compatibility, as `allow_soft_placement`.
+
+    Source: `tf.compat.v1.ConfigProto`.
+    """
+
+    def __init__(self, **options: object) -> None:
+        self.__dict__.update(options)

@@ -160,6 +160,10 @@ class Graph:
     def __len__(self) -> int:
         return len(self._operations)
 
+    def __bool__(self) -> bool:
+        # An empty graph is a graph: `if graph` asks whether there is one.
+        return True
+
     # ---- current graph, names, scopes
 
     def as_default(self) -> contextlib.AbstractContextManager[Any]:

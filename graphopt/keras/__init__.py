@@ -11,5 +11,6 @@ from graphopt.keras import initializers as initializers
 from graphopt.keras import layers as layers
 from graphopt.keras import losses as losses
 from graphopt.keras import optimizers as optimizers
+from graphopt.keras.functional import Input as Input
 from graphopt.keras.models import Model as Model
 from graphopt.keras.models import Sequential as Sequential

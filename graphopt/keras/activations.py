@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from graphopt.graph.hooks import hooks
+from graphopt.ops.activations import elu, gelu, leaky_relu, relu6, selu, softsign, swish
+from graphopt.ops.clipping import clip_by_value
 from graphopt.ops.elementwise import exp, relu, sigmoid, softplus, tanh
 from graphopt.ops.nn import log_softmax, softmax
 
@@ -13,6 +15,23 @@ from graphopt.ops.nn import log_softmax, softmax
 def linear(x: Any) -> Any:
     """Returns its input."""
     return hooks.convert(x)
+
+
+def hard_sigmoid(x: Any) -> Any:
+    """Returns 0.2 x + 0.5, cut off at 0 and 1.
+
+    Source: `tf.keras.activations.hard_sigmoid` of TensorFlow 2.
+    """
+    return clip_by_value(0.2 * hooks.convert(x) + 0.5, 0.0, 1.0)
+
+
+def mish(x: Any) -> Any:
+    """Returns x tanh(softplus(x)).
+
+    Source: `tf.keras.activations.mish`; Misra 2019.
+    """
+    x = hooks.convert(x)
+    return x * tanh(softplus(x))
 
 
 _BY_NAME: dict[str, Callable[..., Any]] = {
@@ -24,6 +43,16 @@ _BY_NAME: dict[str, Callable[..., Any]] = {
     "log_softmax": log_softmax,
     "softplus": softplus,
     "exponential": exp,
+    "elu": elu,
+    "selu": selu,
+    "gelu": gelu,
+    "swish": swish,
+    "silu": swish,
+    "relu6": relu6,
+    "leaky_relu": leaky_relu,
+    "softsign": softsign,
+    "hard_sigmoid": hard_sigmoid,
+    "mish": mish,
 }
 
 

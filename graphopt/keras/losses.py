@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from graphopt.dtypes import int64
@@ -128,3 +129,72 @@ def binary_crossentropy(
 
 mse = MSE = mean_squared_error
 mae = MAE = mean_absolute_error
+
+
+class Loss:
+    """A loss function with a reduction, called on labels and predictions.
+
+    Args:
+      function: From labels and predictions to one value for each example.
+      reduction: `"sum_over_batch_size"` (the mean), `"sum"` or `"none"`; `"auto"` is
+        the first.
+      name: Its name.
+      **options: Passed to the function.
+
+    Raises:
+      ValueError: An unknown reduction.
+
+    >>> import graphopt as tf
+    >>> loss = tf.keras.losses.MeanSquaredError()
+    >>> float(loss([[0.0], [2.0]], [[1.0], [5.0]]))
+    5.0
+
+    Source: `tf.keras.losses.Loss`.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any] | None = None,
+        reduction: str = "auto",
+        name: str | None = None,
+        **options: Any,
+    ) -> None:
+        if reduction not in ("auto", "sum_over_batch_size", "sum", "none"):
+            raise ValueError(f"Invalid Reduction Key: {reduction!r}.")
+        self.function, self.reduction, self.options = function, reduction, options
+        self.name = name or type(self).__name__
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Returns one value for each example; subclasses may define it."""
+        if self.function is None:
+            raise NotImplementedError("Must be implemented in subclasses.")
+        return self.function(y_true, y_pred, **self.options)
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Returns the reduced loss."""
+        losses = self.call(y_true, y_pred)
+        if sample_weight is not None:
+            losses = losses * hooks.convert(sample_weight, dtype_hint=losses.dtype)
+        if self.reduction == "none":
+            return losses
+        return reduce_sum(losses) if self.reduction == "sum" else reduce_mean(losses)
+
+
+def _loss_class(function: Callable[..., Any], name: str) -> Any:
+    def make(reduction: str = "auto", name: str = name, **options: Any) -> Loss:
+        return Loss(function, reduction, name, **options)
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = f"Makes a `Loss` of `{function.__name__}`."
+    return make
+
+
+MeanSquaredError = _loss_class(mean_squared_error, "MeanSquaredError")
+MeanAbsoluteError = _loss_class(mean_absolute_error, "MeanAbsoluteError")
+BinaryCrossentropy = _loss_class(binary_crossentropy, "BinaryCrossentropy")
+CategoricalCrossentropy = _loss_class(
+    categorical_crossentropy, "CategoricalCrossentropy"
+)
+SparseCategoricalCrossentropy = _loss_class(
+    sparse_categorical_crossentropy, "SparseCategoricalCrossentropy"
+)

@@ -6,14 +6,49 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphopt.graph import nest
+from graphopt.keras.functional import Input, KerasTensor, layers_between
 from graphopt.keras.layers.base import Layer
 
 
 class Model(Layer):
-    """A layer that a script trains; subclass it and define `call`.
+    """A layer that a script trains: a subclass with `call`, or layers from in- to outputs.
+
+    Args:
+      inputs: What `tf.keras.Input` returned, or a nest of such.
+      outputs: What layers called on it returned, or a nest of such.
+      name: Its name.
 
     Source: `tf.keras.Model`.
     """
+
+    def __init__(
+        self,
+        inputs: Any = None,
+        outputs: Any = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name=name, **kwargs)
+        self.inputs, self.outputs = inputs, outputs
+        self._order: list[KerasTensor] = []
+        if inputs is not None:
+            self._order = layers_between(nest.flatten(inputs), outputs)
+            self._parts = list({id(x.layer): x.layer for x in self._order}.values())
+            self.built = True
+
+    def call(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Computes the outputs, layer by layer."""
+        if not self._order:
+            raise NotImplementedError(f"{type(self).__name__} must implement `call`.")
+        given = zip(nest.flatten(self.inputs), nest.flatten(inputs), strict=True)
+        values = {id(stand_in): tensor for stand_in, tensor in given}
+
+        def value_of(item: Any) -> Any:
+            return values[id(item)] if isinstance(item, KerasTensor) else item
+
+        for item in self._order:
+            values[id(item)] = item.layer(nest.map_structure(value_of, item.inputs))
+        return nest.map_structure(value_of, self.outputs)
 
     @property
     def layers(self) -> list[Layer]:
@@ -49,18 +84,27 @@ class Sequential(Model):
         self, layers: Sequence[Layer] | None = None, name: str | None = None
     ) -> None:
         super().__init__(name=name)
+        # The output of the last layer, once the shape of the input is known.
+        self._reached: KerasTensor | None = None
         for layer in nest.flatten(layers or []):
             self.add(layer)
 
-    def add(self, layer: Layer) -> None:
-        """Appends a layer.
+    def add(self, layer: Any) -> None:
+        """Appends a layer; with an `Input` before it, its weights are made at once.
 
         Raises:
           TypeError: It is not one.
         """
+        if isinstance(layer, KerasTensor):
+            self._reached = layer
+            return
         if not isinstance(layer, Layer):
             raise TypeError(f"The added layer must be a Layer; got {layer!r}.")
+        if not self._parts and layer.input_shape is not None:
+            self._reached = Input(layer.input_shape, dtype=layer.dtype)
         self._parts.append(layer)
+        if self._reached is not None:
+            self._reached = layer(self._reached)
 
     def pop(self) -> None:
         """Removes the last layer.

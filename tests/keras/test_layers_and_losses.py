@@ -140,3 +140,77 @@ def test_label_smoothing():
     want = -(smooth * np.log(P)).sum(1)
     got = keras.losses.categorical_crossentropy(Y, P, label_smoothing=0.1)
     np.testing.assert_allclose(got.numpy(), want, rtol=1e-5)
+
+
+def test_loss_objects_reduce():
+    each = keras.losses.mse(Y, P).numpy()
+    loss = keras.losses.MeanSquaredError
+    assert float(loss()(Y, P)) == pytest.approx(each.mean())
+    assert float(loss(reduction="sum")(Y, P)) == pytest.approx(each.sum())
+    np.testing.assert_allclose(loss(reduction="none")(Y, P), each)
+    weighted = loss(reduction="sum")(Y, P, sample_weight=[1.0, 10.0])
+    assert float(weighted) == pytest.approx(each[0] + 10 * each[1])
+    logits = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    assert float(logits([1, 0], np.log(P))) == pytest.approx(-np.log([0.5, 0.7]).mean())
+    with pytest.raises(ValueError, match="Reduction"):
+        loss(reduction="mean")
+
+
+@pytest.mark.parametrize("mode", ["eager", "graph"])
+def test_input_makes_the_weights_at_once(mode):
+    def check():
+        for model in (
+            keras.Sequential([keras.Input(4), keras.layers.Dense(3)]),
+            keras.Sequential([keras.layers.Dense(3, input_shape=(4,))]),
+            keras.Sequential([keras.layers.Dense(3, input_dim=4)]),
+        ):
+            assert [tuple(w.shape) for w in model.trainable_weights] == [(4, 3), (3,)]
+
+    if mode == "eager":
+        check()
+    else:
+        with tf.Graph().as_default():
+            check()
+
+
+def test_functional_models_share_layers():
+    a, b = keras.Input([4]), keras.Input([4])
+    shared = keras.layers.Dense(3, activation="tanh")
+    out = keras.layers.Dense(1)(shared(a))
+    model = keras.Model([a, b], [out, shared(b)])
+    assert len(model.trainable_weights) == 4
+    x, y = np.ones((2, 4), np.float32), np.zeros((5, 4), np.float32)
+    one, two = model([x, y])
+    assert (one.shape, two.shape) == ((2, 1), (5, 3))
+    np.testing.assert_array_equal(two.numpy(), shared(y).numpy())
+    with pytest.raises(ValueError, match="not among its inputs"):
+        keras.Model(b, out)
+    with pytest.raises(TypeError, match="has no value"):
+        tf.tanh(out)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "elu",
+        "selu",
+        "gelu",
+        "swish",
+        "relu6",
+        "leaky_relu",
+        "softsign",
+        "mish",
+        "hard_sigmoid",
+        "softplus",
+        "exponential",
+        "log_softmax",
+        "linear",
+    ],
+)
+def test_activations_by_name(name):
+    x = np.linspace(-3, 3, 8).astype(np.float32).reshape(2, 4)
+    layer = keras.layers.Activation(name)
+    want = keras.activations.get(name)(tf.constant(x))
+    np.testing.assert_array_equal(layer(x), want)
+    with pytest.raises(ValueError, match="Unknown activation"):
+        keras.layers.Dense(2, activation="nope")

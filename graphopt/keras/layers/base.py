@@ -14,6 +14,7 @@ from graphopt.graph import nest
 from graphopt.graph.context import building_graph
 from graphopt.graph.hooks import hooks
 from graphopt.keras import initializers
+from graphopt.keras.functional import KerasTensor, call_on_placeholders
 from graphopt.runtime.names import get_default_session, name_scope
 from graphopt.runtime.session import session_for
 from graphopt.runtime.variable import Variable
@@ -51,16 +52,24 @@ class Layer:
       trainable: Whether its weights are trainable.
       name: Its name; by default made of the class's.
       dtype: The dtype of its weights, float32 by default.
+      input_shape: The shape of one example, for the first layer of a `Sequential`.
+      input_dim: The same, where it is one number.
 
     Source: `tf.keras.layers.Layer`.
     """
 
     def __init__(
-        self, trainable: bool = True, name: str | None = None, dtype: Any = None
+        self,
+        trainable: bool = True,
+        name: str | None = None,
+        dtype: Any = None,
+        input_shape: Any = None,
+        input_dim: int | None = None,
     ) -> None:
         self._own_weights: list[Variable] = []
         self._parts: list[Layer] = []
         self.built = False
+        self.input_shape = (input_dim,) if input_dim is not None else input_shape
         self.trainable = trainable
         self.name = name or _default_name(type(self))
         self.dtype = as_dtype(dtype) if dtype is not None else float32
@@ -85,6 +94,8 @@ class Layer:
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Builds the weights if that has not been done, and computes the outputs."""
+        if any(isinstance(item, KerasTensor) for item in nest.flatten(inputs)):
+            return call_on_placeholders(self, inputs)
         inputs = nest.map_structure(
             lambda x: hooks.convert(x, dtype_hint=self.dtype), inputs
         )
