@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from graphopt.graph.draws import compute_inside
 from graphopt.graph.graph import Graph, Operation, infer_types
 from graphopt.graph.opspec import REGISTRY, Effect
 from graphopt.graph.shape import TensorShape
@@ -146,7 +147,7 @@ class Body:
         """Computes the outputs with NumPy."""
         values = dict(zip(self.inputs, arrays, strict=True))
         for op in self.operations:
-            results = op.spec.compute(*[values[t] for t in op.inputs], **op.attrs)
+            results = compute_inside(op, [values[t] for t in op.inputs])
             if len(op.outputs) == 1:
                 results = (results,)
             values.update(zip(op.outputs, map(np.asarray, results), strict=True))

@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphopt.errors import FailedPreconditionError, fail
-from graphopt.graph.opspec import Effect
 from graphopt.graph.provenance import Site
 
 if TYPE_CHECKING:
     from graphopt.dtypes import DType
-    from graphopt.graph.graph import Graph, Operation
+    from graphopt.graph.graph import Graph
     from graphopt.graph.shape import TensorShape
 
 
@@ -66,15 +65,6 @@ class VariableStore:
         self.busy = False
         # How often each random op has drawn, by its stream.
         self.draws: dict[Any, int] = {}
-
-    def attrs_of(self, op: Operation) -> dict[str, Any]:
-        """Returns an op's attributes for one run; a random op is told which draw."""
-        if op.spec.effect is not Effect.RANDOM:
-            return op.attrs
-        stream = op.attrs["stream"]
-        draw = self.draws.get(stream, 0)
-        self.draws[stream] = draw + 1
-        return {**op.attrs, "draw": draw}
 
     def read(self, key: VariableKey) -> NDArray[Any]:
         """Returns the array of a variable, which may change in place later.
