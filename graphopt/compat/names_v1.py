@@ -10,6 +10,7 @@ from graphopt import keras as keras
 from graphopt.compat import nn_v1 as nn  # type: ignore[no-redef]
 from graphopt.graph.context import get_default_graph as get_default_graph
 from graphopt.graph.context import reset_default_graph as reset_default_graph
+from graphopt.graph.shape import TensorShape as TensorShape
 from graphopt.keras import initializers as initializers
 from graphopt.keras.variable_scopes import AUTO_REUSE as AUTO_REUSE
 from graphopt.keras.variable_scopes import VariableScope as VariableScope
@@ -54,6 +55,7 @@ from graphopt.ops.shape_assertions import assert_rank_in as assert_rank_in
 from graphopt.ops.shape_assertions import assert_scalar as assert_scalar
 from graphopt.ops.shape_assertions import assert_type as assert_type
 from graphopt.ops.shape_assertions import is_numeric_tensor as is_numeric_tensor
+from graphopt.ops.shaping import identity as identity
 from graphopt.ops.special import digamma as digamma
 from graphopt.ops.special import erfc as erfc
 from graphopt.ops.special import lgamma as lgamma

@@ -9,13 +9,14 @@ in one graph only and all rules about order and failing steps hold without excep
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from graphopt.graph.draws import compute_inside
 from graphopt.graph.graph import Graph, Operation, infer_types
 from graphopt.graph.opspec import REGISTRY, Effect
 from graphopt.graph.shape import TensorShape
@@ -145,21 +146,11 @@ class Body:
             op.spec.effect in (Effect.HOST, Effect.RANDOM) for op in self.operations
         )
 
-    def evaluate(
-        self,
-        arrays: Sequence[Any],
-        attrs_of: Callable[[Operation], dict[str, Any]] | None = None,
-    ) -> list[Any]:
-        """Computes the outputs with NumPy.
-
-        Args:
-          arrays: The inputs.
-          attrs_of: The attributes of an op for one run, where random ops count draws.
-        """
+    def evaluate(self, arrays: Sequence[Any]) -> list[Any]:
+        """Computes the outputs with NumPy."""
         values = dict(zip(self.inputs, arrays, strict=True))
         for op in self.operations:
-            attrs = op.attrs if attrs_of is None else attrs_of(op)
-            results = op.spec.compute(*[values[t] for t in op.inputs], **attrs)
+            results = compute_inside(op, [values[t] for t in op.inputs])
             if len(op.outputs) == 1:
                 results = (results,)
             values.update(zip(op.outputs, map(np.asarray, results), strict=True))

@@ -145,14 +145,10 @@ def _cond_infer(pred: Any, *inputs: Any, then_body: Body, else_body: Body) -> An
 
 
 def _cond_compute(
-    pred: NDArray[Any],
-    *inputs: Any,
-    then_body: Body,
-    else_body: Body,
-    attrs_of: Any = None,
+    pred: NDArray[Any], *inputs: Any, then_body: Body, else_body: Body
 ) -> Any:
     chosen = then_body if pred else else_body
-    results = chosen.evaluate(inputs, attrs_of)
+    results = chosen.evaluate(inputs)
     return results[0] if len(results) == 1 else tuple(results)
 
 
@@ -418,16 +414,15 @@ def _while_compute(
     cond: Body,
     body: Body,
     limit: int | None,
-    attrs_of: Any = None,
 ) -> Any:
     captures = inputs[count:]
     values = list(inputs[:count])
     rounds = 0
     while limit is None or rounds < limit:
-        (go_on,) = cond.evaluate([*values, *captures], attrs_of)
+        (go_on,) = cond.evaluate([*values, *captures])
         if not go_on:
             break
-        values = body.evaluate([*values, *captures], attrs_of)
+        values = body.evaluate([*values, *captures])
         rounds += 1
     return values[0] if count == 1 else tuple(values)
 

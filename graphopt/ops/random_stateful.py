@@ -95,14 +95,9 @@ def new_stream(seed: int | None) -> dict[str, Any]:
     if seed is not None:
         first = DEFAULT_SEED if given is None else given
         stream = RandomStream(2, first, int(seed))
-        return (
-            {"stream": stream}
-            if graph
-            else {
-                "stream": stream,
-                "draw": seeds.next_draw((first, int(seed))),
-            }
-        )
+        if graph is not None:
+            return {"stream": stream}
+        return {"stream": stream, "draw": seeds.next_draw((first, int(seed)))}
     if graph is None:
         number = seeds.next_number()
     else:
@@ -112,7 +107,7 @@ def new_stream(seed: int | None) -> dict[str, Any]:
         stream = RandomStream(1, given, number)
     else:
         stream = RandomStream(3, *seeds.next())
-    return {"stream": stream} if graph else {"stream": stream, "draw": 0}
+    return {"stream": stream} if graph is not None else {"stream": stream, "draw": 0}
 
 
 # ---- ops

@@ -19,6 +19,7 @@ from graphopt.codegen.gathers import STATUS_INDEX
 from graphopt.codegen.kernels import get_kernel
 from graphopt.codegen.rows import STATUS_LABEL
 from graphopt.errors import InvalidArgumentError, OpError, fail
+from graphopt.graph import draws
 from graphopt.graph.effects import handles_written, variable_of
 from graphopt.graph.graph import Operation
 from graphopt.graph.provenance import user_site
@@ -243,7 +244,7 @@ class Executable:
             for buffer, tensor in zip(step.inputs, op.inputs, strict=True)
         ]
         try:
-            results = op.spec.compute(*views, **self.store.attrs_of(op))
+            results = draws.compute(op, views, self.store.draws)
         except OpError as error:
             raise locate(error, op) from error.__cause__
         if len(op.outputs) == 1:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphopt.errors import InvalidArgumentError, OpError, fail
+from graphopt.graph import draws
 from graphopt.graph.effects import handles_written, is_handle, variable_of
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Effect
@@ -128,7 +129,7 @@ class _Run:
             keys = [variable_of(handle) for handle in handles_written(op)]
             self.pending.update(zip(keys, stored, strict=True))
             return outputs
-        result = op.spec.compute(*arrays, **self.store.attrs_of(op))
+        result = draws.compute(op, arrays, self.store.draws)
         if op.spec.effect is Effect.WRITE:
             self.pending[variable_of(op.inputs[0])] = result
             return ()

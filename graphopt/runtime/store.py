@@ -10,13 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphopt.errors import FailedPreconditionError, fail
-from graphopt.graph.opspec import Effect
 from graphopt.graph.provenance import Site
-from graphopt.ops.control import IF, WHILE
 
 if TYPE_CHECKING:
     from graphopt.dtypes import DType
-    from graphopt.graph.graph import Graph, Operation
+    from graphopt.graph.graph import Graph
     from graphopt.graph.shape import TensorShape
 
 
@@ -67,19 +65,6 @@ class VariableStore:
         self.busy = False
         # How often each random op has drawn, by its stream.
         self.draws: dict[Any, int] = {}
-
-    def attrs_of(self, op: Operation) -> dict[str, Any]:
-        """Returns an op's attributes for one run; a random op is told which draw.
-
-        A branch or loop with random ops inside is given this function itself.
-        """
-        if op.spec.effect is not Effect.RANDOM:
-            has_body = op.spec in (IF, WHILE)
-            return {**op.attrs, "attrs_of": self.attrs_of} if has_body else op.attrs
-        stream = op.attrs["stream"]
-        draw = self.draws.get(stream, 0)
-        self.draws[stream] = draw + 1
-        return {**op.attrs, "draw": draw}
 
     def read(self, key: VariableKey) -> NDArray[Any]:
         """Returns the array of a variable, which may change in place later.

@@ -284,3 +284,34 @@ def test_names_of_version_1():
         ]
         with v1.Session() as session:
             assert [len(np.ravel(v)) for v in session.run(drawn)] == [2, 2, 2, 2, 3]
+
+
+# ---- inside control flow and functions
+
+
+@pytest.mark.parametrize("jit", JITS)
+def test_bodies_draw_anew(jit):
+    with tf.Graph().as_default(), config(jit=jit):
+        tf.random.set_seed(6)
+        rounds = tf.while_loop(
+            lambda i, x: i < 3,
+            lambda i, x: (i + 1, tf.concat([x[1:], tf.random.uniform([1])], 0)),
+            (tf.constant(0), tf.zeros([3])),
+        )[1]
+        branch = tf.cond(
+            tf.constant(True), lambda: tf.random.normal([2]), lambda: tf.zeros([2])
+        )
+        runs = []
+        for _ in range(2):
+            with tf.compat.v1.Session() as session:
+                runs.append([session.run([rounds, branch]) for _ in range(4)])
+    first = [np.concatenate(values) for values in runs[0]]
+    assert differ(first)
+    assert len(set(np.concatenate([v[:3] for v in first]).tolist())) == 12
+    np.testing.assert_array_equal(first, [np.concatenate(v) for v in runs[1]])
+
+
+def test_functions_draw_anew():
+    draw = tf.function(lambda x: tf.nn.dropout(x, 0.5))
+    x = tf.ones([64])
+    assert differ([draw(x).numpy() for _ in range(4)])

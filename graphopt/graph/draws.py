@@ -1,0 +1,55 @@
+"""Which draw of its stream a random op makes in a run.
+
+The counts belong to whoever runs the graph, a session as a rule. An op inside the body
+of a condition or a loop is run by the op that has the body, not by the session, so
+the counts in use are a property of the thread for as long as such an op runs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from graphopt.graph.opspec import Effect
+
+if TYPE_CHECKING:
+    from graphopt.graph.graph import Operation
+
+Counts = dict[Any, int]
+
+
+class _Current(threading.local):
+    counts: Counts | None = None
+
+
+_current = _Current()
+
+
+def compute(op: Operation, arrays: Sequence[Any], counts: Counts) -> Any:
+    """Runs an op with NumPy; random ones take the next draw of their stream.
+
+    Args:
+      op: The operation.
+      arrays: Its inputs.
+      counts: How often each stream was drawn from.
+    """
+    if op.spec.effect not in (Effect.RANDOM, Effect.HOST):
+        return op.spec.compute(*arrays, **op.attrs)
+    before = _current.counts
+    _current.counts = counts
+    try:
+        return compute_inside(op, arrays)
+    finally:
+        _current.counts = before
+
+
+def compute_inside(op: Operation, arrays: Sequence[Any]) -> Any:
+    """Runs an op of a body, with the counts of the run that the body is part of."""
+    counts = _current.counts
+    if op.spec.effect is not Effect.RANDOM or counts is None:
+        return op.spec.compute(*arrays, **op.attrs)
+    stream = op.attrs["stream"]
+    draw = counts.get(stream, 0)
+    counts[stream] = draw + 1
+    return op.spec.compute(*arrays, **op.attrs, draw=draw)
