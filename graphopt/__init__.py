@@ -51,10 +51,9 @@ from graphopt.ops.assertions import assert_less as assert_less
 from graphopt.ops.clipping import clip_by_global_norm as clip_by_global_norm
 from graphopt.ops.clipping import clip_by_norm as clip_by_norm
 from graphopt.ops.clipping import clip_by_value as clip_by_value
-from graphopt.ops.control import case as case
-from graphopt.ops.control import cond as cond
-from graphopt.ops.control import switch_case as switch_case
-from graphopt.ops.control import while_loop as while_loop
+from graphopt.ops.cond import case as case
+from graphopt.ops.cond import cond as cond
+from graphopt.ops.cond import switch_case as switch_case
 from graphopt.ops.creation import constant as constant
 from graphopt.ops.creation import convert_to_tensor as convert_to_tensor
 from graphopt.ops.creation import fill as fill
@@ -161,6 +160,7 @@ from graphopt.ops.trig import atanh as atanh
 from graphopt.ops.trig import cosh as cosh
 from graphopt.ops.trig import sinh as sinh
 from graphopt.ops.trig import tan as tan
+from graphopt.ops.while_loop import while_loop as while_loop
 from graphopt.runtime import eager as _eager
 from graphopt.runtime.collections import control_dependencies as control_dependencies
 from graphopt.runtime.collections import device as device

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from graphopt import dtypes
 from graphopt.autodiff.gradients import gradients
 from graphopt.autodiff.tape import GradientTape
 from graphopt.dtypes import DType
@@ -33,14 +32,12 @@ from graphopt.keras.optimizers.checks import (
     check_variables,
     nearest_keyword,
 )
-from graphopt.keras.optimizers.hyperparameters import (
-    Hyperparameters,
-    set_value,
-    value_of,
-)
 from graphopt.keras.optimizers.schedules import (
     LearningRateSchedule,
     deserialize,
+)
+from graphopt.keras.optimizers.state import (
+    OptimizerState,
 )
 from graphopt.ops.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
 from graphopt.ops.creation import ones_like
@@ -63,7 +60,7 @@ from graphopt.runtime.variable import Variable
 EPSILON = 1e-7
 
 
-class Optimizer(Hyperparameters):
+class Optimizer(OptimizerState):
     """The base class of optimizers.
 
     This class is not used directly: make one of a subclass, as `SGD` or `Adam`.
@@ -93,8 +90,6 @@ class Optimizer(Hyperparameters):
     Source: `tf.keras.optimizers.Optimizer` (OptimizerV2).
     """
 
-    # Slots, in the order in which they are made: name -> initializer.
-    slots: dict[str, Any] = {}
     # What a sparse gradient changes: "all" rows, as if it were dense; all rows of the
     # slots but of the variable only those "touched" ("all slots"); or only "touched".
     sparse_rows: str = "all"
@@ -107,10 +102,7 @@ class Optimizer(Hyperparameters):
         | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__()
-        self._name = name
-        self._slots: dict[Any, dict[str, Variable]] = {}
-        self._iterations: Variable | None = None
+        super().__init__(name)
         self.gradient_aggregator = gradient_aggregator
         self.gradient_transformers = list(gradient_transformers or ())
         self._check_keywords(kwargs)
@@ -184,118 +176,6 @@ class Optimizer(Hyperparameters):
                 f"`{name}` cannot be set when `gradient_transformers` is set."
             )
         setattr(self, f"_{name}", value)
-
-    # ---- weights
-
-    @property
-    def iterations(self) -> Variable:
-        """The number of steps taken, int64; made when first asked for."""
-        if self._iterations is None:
-            self._iterations = self.add_weight(
-                "iter", shape=[], dtype=dtypes.int64, trainable=False
-            )
-        return self._iterations
-
-    @iterations.setter
-    def iterations(self, variable: Variable) -> None:
-        if self._iterations is not None:
-            raise RuntimeError(
-                "Cannot set `iterations` to a new Variable after the Optimizer weights "
-                f"have been created; got {variable!r}."
-            )
-        self._iterations = variable
-        self._weights.append(variable)
-
-    def add_slot(
-        self,
-        var: Variable,
-        slot_name: str,
-        initializer: Any = "zeros",
-        shape: Any = None,
-    ) -> Variable:
-        """Returns the slot of a variable, made when first asked for.
-
-        Args:
-          var: The variable.
-          slot_name: The name of the slot.
-          initializer: As in `add_weight`; ignored when the slot exists.
-          shape: Its shape; by default that of the variable.
-        """
-        slots = self._slots.setdefault(var.key, {})
-        if slot_name not in slots:
-            name = f"{var.key.name}/{slot_name}"
-            slots[slot_name] = self.add_weight(
-                name,
-                var.shape if shape is None else shape,
-                var.dtype,
-                initializer,
-                trainable=False,
-            )
-        return slots[slot_name]
-
-    def get_slot(self, var: Variable, slot_name: str) -> Variable:
-        """Returns a slot of a variable.
-
-        Raises:
-          KeyError: The variable, or the slot, is not known.
-        """
-        slots = self._slots.get(var.key)
-        if slots is None or slot_name not in slots:
-            known = (
-                list(slots) if slots is not None else "no slots: it was never updated"
-            )
-            raise KeyError(
-                f"Optimizer {self._name!r} has no slot {slot_name!r} for variable "
-                f"{var.name!r}; known for it: {known}."
-            )
-        return slots[slot_name]
-
-    def get_slot_names(self) -> list[str]:
-        """Returns the names of the slots, in the order in which they are made."""
-        return list(self._slot_initializers())
-
-    def _slot_initializers(self) -> dict[str, Any]:
-        return dict(self.slots)
-
-    def _create_slots(self, var_list: Sequence[Variable]) -> None:
-        for slot_name, initializer in self._slot_initializers().items():
-            for var in var_list:
-                self.add_slot(var, slot_name, initializer)
-
-    @property
-    def weights(self) -> list[Variable]:
-        """The step count and the slots, in the order in which they were made."""
-        return self._weights
-
-    def variables(self) -> list[Variable]:
-        """Returns `weights`."""
-        return self._weights
-
-    def get_weights(self) -> list[Any]:
-        """Returns the values of `weights`."""
-        return [value_of(weight) for weight in self.weights]
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Sets the values of `weights`.
-
-        Raises:
-          ValueError: The number or the shapes of the values do not fit.
-        """
-        params = self.weights
-        if len(params) != len(weights):
-            raise ValueError(
-                f"You called `set_weights(weights)` on optimizer {self._name} with a "
-                f"weight list of length {len(weights)}, but the optimizer was "
-                f"expecting {len(params)} weights."
-            )
-        for weight, value in zip(params, weights, strict=True):
-            if weight.shape != np.shape(value):
-                raise ValueError(
-                    f"Optimizer weight {weight.name!r} has shape {weight.shape}, "
-                    f"provided weight has shape {np.shape(value)}."
-                )
-        for weight, value in zip(params, weights, strict=True):
-            set_value(weight, value)
 
     # ---- configuration
 

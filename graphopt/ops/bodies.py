@@ -1,0 +1,167 @@
+"""Building the bodies of control flow, and running them in another place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from graphopt import dtypes
+from graphopt.errors import DtypeMismatchError, InvalidArgumentError, fail
+from graphopt.graph import nest
+from graphopt.graph.body import Body, BodyGraph
+from graphopt.graph.context import building_graph, entered
+from graphopt.graph.dispatch import call
+from graphopt.graph.graph import Graph, Operation
+from graphopt.graph.hooks import hooks
+from graphopt.graph.opspec import Effect
+from graphopt.graph.shape import SCALAR
+from graphopt.graph.tensor import GraphTensor
+from graphopt.ops.shaping import identity
+
+# Why the ops with bodies run on the host.
+REASON = "Python chooses the body"
+
+
+def trace(
+    function: Callable[..., Any], types: Sequence[Any]
+) -> tuple[BodyGraph, list[GraphTensor], Any]:
+    """Builds a body of a function on placeholders.
+
+    Args:
+      function: From tensors to a nest of tensors.
+      types: What has the shape and dtype of each argument.
+
+    Returns:
+      The graph, its arguments and what the function returned, converted to tensors.
+    """
+    graph = BodyGraph(building_graph())
+    with entered(graph):
+        arguments = [graph.add_input(t.dtype, t.shape, "argument") for t in types]
+        result = function(*arguments)
+        result = nest.map_structure(_as_output, result) if result is not None else []
+    return graph, arguments, result
+
+
+def _as_output(value: Any) -> Any:
+    graph = building_graph()
+    assert graph is not None
+    if isinstance(value, Operation) or value is None:
+        # What an op does is kept by the body; as a value it has none.
+        return hooks.convert(0) if value is None else _after(value)
+    tensor = hooks.convert(value)
+    return graph.adopt(tensor)
+
+
+def _after(op: Operation) -> Any:
+    with op.graph.control_dependencies([op]):
+        return identity(hooks.convert(0))
+
+
+def inline(body: Body, inputs: Sequence[Any]) -> list[Any]:
+    """Adds the ops of a body to the current graph, or runs them eagerly."""
+    values = dict(zip(body.inputs, inputs, strict=True))
+    for op in body.operations:
+        if op.spec.effect is Effect.RANDOM:
+            raise NotImplementedError(
+                f"The derivative of control flow around {op.type} (made at "
+                f"{op.site_text}), which would draw other numbers; draw them before."
+            )
+        if op.spec.effect is Effect.HOST and not op.outputs:
+            continue
+        results = call(op.spec, *[values[t] for t in op.inputs], **op.attrs)
+        if len(op.outputs) == 1:
+            results = (results,)
+        values.update(zip(op.outputs, results, strict=True))
+    return [values[tensor] for tensor in body.outputs]
+
+
+def finish_body(
+    graph: BodyGraph,
+    arguments: Sequence[GraphTensor],
+    captures: Sequence[GraphTensor],
+    outputs: Sequence[GraphTensor],
+) -> Body:
+    """Makes a body whose inputs are its arguments and these captures."""
+    adopted = [graph.adopt(tensor) for tensor in captures]
+    return Body(graph, (*arguments, *adopted), tuple(outputs))
+
+
+def captured(*graphs: BodyGraph) -> list[GraphTensor]:
+    """Returns the outer tensors that bodies use, each once."""
+    return list(dict.fromkeys(tensor for graph in graphs for tensor in graph.captures))
+
+
+def written_variables(*graphs: BodyGraph) -> dict[Any, Any]:
+    """The variables that bodies assign to, by key."""
+    return {key: v for graph in graphs for key, (v, _) in graph.state.items()}
+
+
+def final_values(graph: BodyGraph, variables: dict[Any, Any]) -> list[GraphTensor]:
+    """Returns what variables hold at the end of a body."""
+    with entered(graph):
+        return [graph.adopt(v.read_value()) for v in variables.values()]
+
+
+def assign_results(
+    outer: Graph, variables: dict[Any, Any], values: Sequence[Any], results: list[Any]
+) -> list[Any]:
+    """Assigns what bodies assigned, and lets the results wait for that."""
+    if not variables:
+        return results
+    done = [
+        variable.assign(value, read_value=False)
+        for variable, value in zip(variables.values(), values, strict=True)
+    ]
+    with outer.control_dependencies(done):
+        return [identity(result) for result in results]
+
+
+def pull_back(
+    body: Body, inputs: Sequence[Any], at: Sequence[int], gs: Any
+) -> list[Any]:
+    """The cotangents of the floating-point inputs of a body, in the current graph."""
+    graph = building_graph()
+    local = list(inputs)
+    if graph is not None:
+        local = [graph.adopt(tensor) for tensor in inputs]
+        gs = [None if g is None else graph.adopt(g) for g in gs]
+
+    def function(*floats: Any) -> list[Any]:
+        for i, value in zip(at, floats, strict=True):
+            local[i] = value
+        return inline(body, local)
+
+    found: list[Any] = hooks.pullback(function, [local[i] for i in at], gs)
+    return found
+
+
+def split_results(made: Sequence[Any], count: int) -> tuple[list[Any], list[Any]]:
+    """Parts the results of a function from the values of variables."""
+    return list(made[:count]), list(made[count:])
+
+
+def as_condition(pred: Any) -> Any:
+    """Converts a condition.
+
+    Raises:
+      TypeError, ValueError: It is no bool, or no scalar.
+    """
+    pred = hooks.convert(pred)
+    if pred.dtype is not dtypes.bool_:
+        raise fail(
+            DtypeMismatchError,
+            "The condition must be a bool",
+            got=f"{pred.dtype.name}",
+            expected="bool",
+            op=getattr(pred, "op", None),
+            remedy="a comparison, as `x > 0`",
+        )
+    if not pred.shape.is_compatible_with(SCALAR):
+        raise fail(
+            InvalidArgumentError,
+            "The condition must be a scalar",
+            got=f"shape {pred.shape}",
+            op=getattr(pred, "op", None),
+            remedy="tf.reduce_all or tf.reduce_any",
+        )
+    return pred

@@ -1,0 +1,426 @@
+"""`while_loop`: a body runs again and again.
+
+The derivative keeps the loop variables of each round and nothing else, and computes the
+rounds again, from the last to the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphopt import dtypes
+from graphopt.errors import DtypeMismatchError, fail
+from graphopt.graph import nest
+from graphopt.graph.body import Body, BodyGraph, TypedValue
+from graphopt.graph.context import building_graph, entered
+from graphopt.graph.dispatch import call_all
+from graphopt.graph.hooks import hooks
+from graphopt.graph.opspec import Effect, Host, OpSpec, Sample, register
+from graphopt.graph.provenance import user_site
+from graphopt.graph.shape import SCALAR, UNKNOWN, TensorShape
+from graphopt.ops.bodies import (
+    REASON,
+    as_condition,
+    assign_results,
+    captured,
+    final_values,
+    finish_body,
+    pull_back,
+    split_results,
+    trace,
+    written_variables,
+)
+from graphopt.ops.shaping import stop_gradient
+
+
+def _loop(
+    values: list[Any],
+    captures: Sequence[Any],
+    cond: Body,
+    body: Body,
+    limit: int | None,
+) -> list[list[Any]]:
+    """Runs a loop and returns the loop variables before each round and at the end."""
+    history = [values]
+    while limit is None or len(history) <= limit:
+        (go_on,) = cond.evaluate([*history[-1], *captures])
+        if not go_on:
+            break
+        history.append(body.evaluate([*history[-1], *captures]))
+    return history
+
+
+def _while_infer(*inputs: Any, count: int, body: Body, **_attrs: Any) -> Any:
+    types = [TypedValue(t.shape, t.dtype) for t in inputs[:count]]
+    after = body.infer([*types, *inputs[count:]])
+    # A dimension that a round changes is not known.
+    return [
+        (t.shape if t.shape == a.shape else _common(t.shape, a.shape), t.dtype)
+        for t, a in zip(types, after, strict=True)
+    ]
+
+
+def _common(a: TensorShape, b: TensorShape) -> TensorShape:
+    if a.rank is None or a.rank != b.rank:
+        return UNKNOWN
+    return TensorShape(m if m == n else None for m, n in zip(a, b, strict=True))
+
+
+def _while_compute(
+    *inputs: Any,
+    count: int,
+    cond: Body,
+    body: Body,
+    limit: int | None,
+) -> Any:
+    captures = inputs[count:]
+    values = list(inputs[:count])
+    rounds = 0
+    while limit is None or rounds < limit:
+        (go_on,) = cond.evaluate([*values, *captures])
+        if not go_on:
+            break
+        values = body.evaluate([*values, *captures])
+        rounds += 1
+    return values[0] if count == 1 else tuple(values)
+
+
+def _float_positions(inputs: Sequence[Any], count: int) -> tuple[list[int], list[int]]:
+    at = [i for i, tensor in enumerate(inputs) if tensor.dtype.is_floating]
+    return [i for i in at if i < count], [i for i in at if i >= count]
+
+
+def _while_vjp(
+    g: Any, y: Any, *inputs: Any, count: int, cond: Body, body: Body, limit: int | None
+) -> tuple[Any, ...]:
+    in_loop, outside = _float_positions(inputs, count)
+    gs = list(g) if isinstance(y, tuple) else [g]
+    outputs = list(y) if isinstance(y, tuple) else [y]
+    seeds = [outputs[i] * 0 if gs[i] is None else gs[i] for i in in_loop]
+    types = [*inputs, *(outputs[i] for i in in_loop)]
+
+    def round_back(*arguments: Any) -> list[Any]:
+        local, cotangents = arguments[: len(inputs)], arguments[len(inputs) :]
+        full: list[Any] = [None] * count
+        for i, cotangent in zip(in_loop, cotangents, strict=True):
+            full[i] = cotangent
+        return pull_back(body, local, in_loop + outside, full)
+
+    graph, arguments, result = trace(round_back, types)
+    backward = finish_body(graph, arguments, (), result)
+    found = call_all(
+        WHILE_GRAD,
+        *seeds,
+        *inputs,
+        count=count,
+        seeds=len(seeds),
+        cond=cond,
+        body=body,
+        backward=backward,
+        limit=limit,
+    )
+    parts = dict(
+        zip(
+            in_loop + outside,
+            found,
+            strict=True,
+        )
+    )
+    return tuple(parts.get(i) for i in range(len(inputs)))
+
+
+def _while_samples() -> list[Sample]:
+    types = [
+        TypedValue(SCALAR, dtypes.int32),
+        *[TypedValue(TensorShape((2,)), dtypes.float64)] * 2,
+    ]
+
+    def body_of(function: Callable[..., Any]) -> Body:
+        with entered(None):
+            graph, arguments, result = trace(function, types)
+        return finish_body(graph, arguments, (), nest.flatten(result))
+
+    attrs = {
+        "count": 2,
+        "cond": body_of(lambda i, x, c: i < 3),
+        "body": body_of(lambda i, x, c: [i + 1, x * c + x * x]),
+        "limit": None,
+    }
+    inputs = np.array(0, np.int32), np.array([0.2, -0.1]), np.array([0.5, 0.7])
+    return [Sample(inputs, attrs), Sample(inputs, {**attrs, "limit": 1})]
+
+
+def _register_while(name: str, effect: Effect) -> OpSpec:
+    return register(
+        OpSpec(
+            name,
+            _while_infer,
+            _while_compute,
+            _while_vjp,
+            Host(REASON),
+            _while_samples,
+            types=("any",),
+            effect=effect,
+            outputs=-1,
+        )
+    )
+
+
+STATELESS_WHILE = _register_while("StatelessWhile", Effect.NONE)
+WHILE = _register_while("While", Effect.HOST)
+
+
+def _while_grad_infer(*inputs: Any, count: int, seeds: int, **_attrs: Any) -> Any:
+    given = inputs[seeds:]
+    in_loop, outside = _float_positions(given, count)
+    return [(given[i].shape, given[i].dtype) for i in in_loop + outside]
+
+
+def _while_grad_compute(
+    *inputs: Any,
+    count: int,
+    seeds: int,
+    cond: Body,
+    body: Body,
+    backward: Body,
+    limit: int | None,
+) -> Any:
+    cotangents, given = list(inputs[:seeds]), inputs[seeds:]
+    captures = given[count:]
+    totals = [
+        np.zeros_like(given[i])
+        for i in range(count, len(given))
+        if given[i].dtype.kind == "f"
+    ]
+    history = _loop(list(given[:count]), captures, cond, body, limit)
+    for values in reversed(history[:-1]):
+        parts = backward.evaluate([*values, *captures, *cotangents])
+        cotangents = parts[:seeds]
+        totals = [a + b for a, b in zip(totals, parts[seeds:], strict=True)]
+    found = (*cotangents, *totals)
+    return found[0] if len(found) == 1 else found
+
+
+def _while_grad_vjp(*_args: Any, **_attrs: Any) -> Any:
+    raise NotImplementedError(
+        "The second derivative of tf.while_loop; a Python loop in the graph has one."
+    )
+
+
+def _while_grad_samples() -> list[Sample]:
+    sample = _while_samples()[0]
+    types = [
+        TypedValue(TensorShape(np.shape(x)), dtypes.as_dtype(x.dtype))
+        for x in sample.inputs
+    ]
+    attrs = sample.attrs
+
+    def round_back(i: Any, x: Any, c: Any, g: Any) -> list[Any]:
+        return [g * c + 2.0 * x * g, g * x]
+
+    with entered(None):
+        graph, arguments, result = trace(round_back, [*types, types[1]])
+    backward = finish_body(graph, arguments, (), result)
+    attrs = {**attrs, "seeds": 1, "backward": backward}
+    return [Sample((np.array([1.0, 2.0]), *sample.inputs), attrs)]
+
+
+WHILE_GRAD = register(
+    OpSpec(
+        "WhileGrad",
+        _while_grad_infer,
+        _while_grad_compute,
+        _while_grad_vjp,
+        Host(REASON),
+        _while_grad_samples,
+        types=("any",),
+        outputs=-1,
+    )
+)
+
+
+def while_loop(
+    cond: Callable[..., Any],
+    body: Callable[..., Any],
+    loop_vars: Any,
+    shape_invariants: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    maximum_iterations: Any = None,
+    name: str | None = None,
+) -> Any:
+    """Repeats `body` while `cond` is true.
+
+    Args:
+      cond: From the loop variables to a scalar bool.
+      body: From the loop variables to their next values.
+      loop_vars: A nest of tensors: what the loop starts with.
+      shape_invariants: Shapes of the loop variables, None where a round may change one.
+      parallel_iterations: Accepted for compatibility.
+      back_prop: Whether the result has derivatives.
+      swap_memory: Accepted for compatibility.
+      maximum_iterations: The largest number of rounds.
+      name: Name of the op.
+
+    Returns:
+      The loop variables at the end.
+
+    Raises:
+      ValueError: The body returns another structure or other shapes.
+      TypeError: The body returns other dtypes.
+
+    >>> import graphopt as tf
+    >>> with tf.Graph().as_default():
+    ...     i, power = tf.while_loop(
+    ...         lambda i, p: i < 5, lambda i, p: (i + 1, p * 2.0), (0, 1.0)
+    ...     )
+    ...     with tf.compat.v1.Session() as session:
+    ...         print(session.run(power))
+    32.0
+
+    Source: `tf.while_loop`.
+    """
+    if not callable(cond) or not callable(body):
+        raise TypeError("tf.while_loop needs two functions, cond and body.")
+    limit = None if maximum_iterations is None else int(maximum_iterations)
+    nested = nest.is_nested(loop_vars)
+    values = loop_vars if nested else (loop_vars,)
+    values = nest.map_structure(hooks.convert, values)
+    if not nest.flatten(values):
+        raise ValueError("No loop variables provided.")
+    if building_graph() is None:
+        result = _run_eagerly(cond, body, values, limit)
+    else:
+        result = _build_loop(cond, body, values, shape_invariants, limit, name)
+    if not back_prop:
+        result = nest.map_structure(stop_gradient, result)
+    return result if nested else nest.flatten(result)[0]
+
+
+def _run_eagerly(cond: Any, body: Any, values: Any, limit: int | None) -> Any:
+    rounds = 0
+    while (limit is None or rounds < limit) and bool(cond(*values)):
+        result = body(*values)
+        values = nest.map_structure(hooks.convert, _as_structure(result, values))
+        rounds += 1
+    return values
+
+
+def _as_structure(result: Any, values: Any) -> Any:
+    """A body of one loop variable may return it without a list around."""
+    if len(nest.flatten(values)) == 1 and not nest.is_nested(result):
+        result = [result]
+    flat = nest.flatten(result)
+    if len(flat) != len(nest.flatten(values)):
+        raise fail(
+            ValueError,
+            "The body of tf.while_loop must return as many values as there are loop "
+            "variables",
+            got=str(len(flat)),
+            expected=str(len(nest.flatten(values))),
+            site=str(user_site()),
+        )
+    return nest.pack_as(values, flat)
+
+
+def _build_loop(
+    cond: Any, body: Any, values: Any, invariants: Any, limit: int | None, name: Any
+) -> Any:
+    outer = building_graph()
+    assert outer is not None
+    flat = nest.flatten(values)
+    types = [TypedValue(t.shape, t.dtype) for t in flat]
+    if invariants is not None:
+        shapes = [TensorShape(s) for s in _flat_shapes(invariants, values)]
+        types = [TypedValue(s, t.dtype) for s, t in zip(shapes, flat, strict=True)]
+    # A first trace finds out which variables a round assigns to.
+    probe, _, _ = trace(_unpacked(body, values), types)
+    variables = written_variables(probe)
+    start = [*flat, *(v.read_value(in_order=True) for v in variables.values())]
+    types += [TypedValue(v.shape, v.dtype) for v in variables.values()]
+
+    body_graph, body_arguments, result = trace(
+        _unpacked(body, values, variables), types
+    )
+    cond_graph, cond_arguments, go_on = trace(_unpacked(cond, values, variables), types)
+    with entered(cond_graph):
+        go_on = as_condition(go_on)
+    after = nest.flatten(_as_structure(result, values))
+    _check_invariant(types, after)
+    after += final_values(body_graph, variables)
+    captures = captured(body_graph, cond_graph)
+    condition = finish_body(cond_graph, cond_arguments, captures, [go_on])
+    rounds = finish_body(body_graph, body_arguments, captures, after)
+    attrs = {"count": len(start), "cond": condition, "body": rounds, "limit": limit}
+    spec = WHILE if condition.calls_host or rounds.calls_host else STATELESS_WHILE
+    with outer.control_dependencies(body_graph.outer_controls):
+        made = call_all(spec, *start, *captures, name=name or "while", **attrs)
+    results, finals = split_results(made, len(flat))
+    results = assign_results(outer, variables, finals, results)
+    return nest.pack_as(values, results)
+
+
+def _flat_shapes(invariants: Any, values: Any) -> list[Any]:
+    """Shapes are lists themselves, so that only the structure of values counts."""
+    if len(nest.flatten(values)) == 1:
+        item = invariants[0] if isinstance(invariants, (list, tuple)) else invariants
+        return [item]
+    return list(invariants)
+
+
+def _unpacked(
+    function: Any, values: Any, variables: dict[Any, Any] | None = None
+) -> Callable[..., Any]:
+    """Calls a function with the loop variables in their structure.
+
+    Variables that a round assigns to are loop variables as well, after the others.
+    """
+    count = len(nest.flatten(values))
+
+    def traced(*arguments: Any) -> Any:
+        graph = building_graph()
+        assert isinstance(graph, BodyGraph)
+        extra = arguments[count:]
+        for (key, variable), value in zip(
+            (variables or {}).items(), extra, strict=True
+        ):
+            graph.state[key] = (variable, value)
+        return function(*nest.pack_as(values, list(arguments[:count])))
+
+    return traced
+
+
+def _check_invariant(types: Sequence[TypedValue], after: Sequence[Any]) -> None:
+    for i, (before, now) in enumerate(zip(types, after, strict=False)):
+        if before.dtype is not now.dtype:
+            raise fail(
+                DtypeMismatchError,
+                f"Loop variable #{i} enters the loop with another dtype than it has "
+                "after one round",
+                got=now.dtype.name,
+                expected=before.dtype.name,
+                site=str(user_site()),
+                remedy="tf.cast at the end of the body",
+            )
+        if not _keeps(before.shape, now.shape):
+            raise fail(
+                ValueError,
+                f"Loop variable #{i} enters the loop with another shape than it has "
+                "after one round",
+                got=str(now.shape),
+                expected=str(before.shape),
+                site=str(user_site()),
+                remedy="shape_invariants with None where the shape varies",
+            )
+
+
+def _keeps(before: TensorShape, after: TensorShape) -> bool:
+    if before.rank is None:
+        return True
+    if after.rank != before.rank:
+        return False
+    return all(b is None or a == b for a, b in zip(after, before, strict=True))
