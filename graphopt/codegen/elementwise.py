@@ -13,11 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from graphopt.codegen.expressions import expand_template
 from graphopt.dtypes import DType
+from graphopt.graph.effects import is_handle, variable_of
 from graphopt.graph.graph import Operation
-from graphopt.graph.opspec import Effect, Elementwise
+from graphopt.graph.opspec import Alias, Effect, Elementwise
+from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.fused import FUSED_ELEMENTWISE, FusedBody, Instruction
 from graphopt.rewrite.fuse_elementwise import loop_shape
 from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
@@ -36,12 +39,47 @@ def lower_elementwise(op: Operation) -> Lowered:
         Operand(i, op.inputs[i].dtype, pattern)
         for i, pattern in zip(inputs, patterns, strict=True)
     )
-    request = KernelRequest("elementwise", write_source(body, operands, len(sizes)))
+    in_place = _stores_in_place(op, body, operands)
+    source = write_source(body, operands, len(sizes), in_place)
+    request = KernelRequest("elementwise", source)
     arguments: list[Argument] = [Word("input", i) for i in inputs]
     arguments += [Word("output", i) for i in range(len(body.outputs))]
-    arguments += [Word("input", i) for i, _ in body.stores]
+    stores = enumerate(body.stores)
+    arguments += [Word("input", i) for k, (i, _) in stores if k not in in_place]
     arguments += sizes
     return Lowered((Call(request, tuple(arguments), sizes[0] if sizes else 1),))
+
+
+def _stores_in_place(
+    op: Operation, body: FusedBody, operands: tuple[Operand, ...]
+) -> dict[int, int]:
+    """Finds the stores to memory that is read as well, element by element.
+
+    Such a store goes through the pointer of the operand. Through two pointers to the
+    same place the compiler's check for overlap would find one, and the loop would run
+    its scalar version: an Adam update took four times as long.
+
+    Returns:
+      Which operand each store shares its pointer with, by position.
+    """
+    read = {
+        _variable_behind(op.inputs[operand.value]): position
+        for position, operand in enumerate(operands)
+        if all(operand.pattern)
+    }
+    found = {}
+    for k, (i, _) in enumerate(body.stores):
+        position = read.get(variable_of(op.inputs[i]))
+        if position is not None:
+            found[k] = position
+    return found
+
+
+def _variable_behind(tensor: GraphTensor) -> Any:
+    """The variable whose memory a tensor is, None if it has memory of its own."""
+    while isinstance(tensor.op.spec.kernel, Alias) and not tensor.op.attrs.get("copy"):
+        tensor = tensor.op.inputs[tensor.index]
+    return variable_of(tensor) if is_handle(tensor) else None
 
 
 def body_of(op: Operation) -> FusedBody:
@@ -119,17 +157,27 @@ def merge_dimensions(
     return sizes, [tuple(p[i] for p in patterns) for i in range(len(operands))]
 
 
-def write_source(body: FusedBody, operands: tuple[Operand, ...], depth: int) -> str:
+def write_source(
+    body: FusedBody,
+    operands: tuple[Operand, ...],
+    depth: int,
+    in_place: dict[int, int] | None = None,
+) -> str:
     """Writes the text of a kernel; equal text means equal kernel."""
-    return _Writer(body, operands, depth).write()
+    return _Writer(body, operands, depth, in_place or {}).write()
 
 
 class _Writer:
     """Writes one loop nest, outermost first."""
 
     def __init__(
-        self, body: FusedBody, operands: tuple[Operand, ...], depth: int
+        self,
+        body: FusedBody,
+        operands: tuple[Operand, ...],
+        depth: int,
+        in_place: dict[int, int],
     ) -> None:
+        self.shared = {f"s{k}": f"p{position}" for k, position in in_place.items()}
         self.body = body
         self.operands = operands
         self.depth = depth
@@ -144,10 +192,14 @@ class _Writer:
         self._line(-1, "def kernel(args, lo, hi):")
         for i, operand in enumerate(self.operands):
             self._line(0, f"p{i} = pointer_{_stored(operand.dtype)}(args[{i}])")
-        for i, (value, name) in enumerate(self.targets):
+        word = len(self.operands)
+        for value, name in self.targets:
+            if name in self.shared:
+                continue
             pointer = f"pointer_{_stored(self._dtype(value))}"
-            self._line(0, f"p{name} = {pointer}(args[{len(self.operands) + i}])")
-        first_size = len(self.operands) + len(self.targets)
+            self._line(0, f"p{name} = {pointer}(args[{word}])")
+            word += 1
+        first_size = word
         for level in range(1, self.depth):
             self._line(0, f"n{level} = args[{first_size + level}]")
         self._load(0, level=-1)
@@ -202,7 +254,8 @@ class _Writer:
             source = self.names[value]
             if self._dtype(value).is_bool:
                 source = f"uint8({source})"
-            self._line(indent, f"p{name}[{at}] = {source}")
+            pointer = self.shared.get(name, f"p{name}")
+            self._line(indent, f"{pointer}[{at}] = {source}")
 
     def _operand_dtype(self, instruction: Instruction) -> DType:
         template = _template(instruction)
