@@ -37,6 +37,7 @@ from graphopt.dtypes import uint8 as uint8
 from graphopt.graph.context import executing_eagerly as executing_eagerly
 from graphopt.graph.graph import Graph as Graph
 from graphopt.graph.graph import Operation as Operation
+from graphopt.graph.hooks import hooks as _hooks
 from graphopt.graph.indexed_slices import IndexedSlices as IndexedSlices
 from graphopt.graph.shape import TensorShape as TensorShape
 from graphopt.graph.tensor import Tensor as Tensor
@@ -169,8 +170,16 @@ from graphopt.runtime.function import function as function
 from graphopt.runtime.function import init_scope as init_scope
 from graphopt.runtime.names import name_scope as name_scope
 from graphopt.runtime.variable import Variable as Variable
-from graphopt.viz import svg as _svg
 
+
+def _draw_svg(graph: Graph) -> str:
+    # The viewer takes a tenth of the time of the import and is wanted by notebooks only.
+    from graphopt.viz.svg import draw_svg
+
+    return draw_svg(graph)
+
+
+_hooks.draw_svg = _draw_svg
 __version__ = "0.1.0"
 newaxis = None
 

@@ -221,7 +221,8 @@ def register(spec: OpSpec) -> OpSpec:
         raise ValueError(f"{spec.name}: kernel must be one of {Kernel}.")
     if isinstance(spec.kernel, Elementwise):
         _check_expression(spec.name, spec.kernel.expression)
-    if not spec.samples():
+    # Made by the tests only: 190 ops' samples would double the time of the import.
+    if not callable(spec.samples):
         raise ValueError(f"{spec.name}: the contract tests need samples.")
     REGISTRY[spec.name] = spec
     return spec

@@ -490,7 +490,8 @@ def _function(spec: OpSpec | str, name: str, doc: str, module: str = "math") -> 
     def two(x: Any, y: Any, name: str | None = None) -> Any:
         return call(found, x, y, name=name)
 
-    made = unary if len(found.samples()[0].inputs) == 1 else two
+    assert isinstance(found.kernel, Elementwise)
+    made = two if "{1}" in found.kernel.expression else unary
     made.__name__ = made.__qualname__ = name
     made.__doc__ = f"Returns {doc}, elementwise.\n\n    Source: `tf.{module}.{name}`."
     return made

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 
 from graphopt.graph.effects import has_side_effect
 from graphopt.graph.graph import Graph
-from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import Alias, Elementwise, Family, Host
 from graphopt.ops.creation import PLACEHOLDER
 from graphopt.ops.state import NO_OP
@@ -308,6 +307,3 @@ def _legend(boxes: list[Box], layout: Layout) -> tuple[list[str], float]:
             parts.append(_text(x + 20, 14, text, "note"))
             x += 20 + text_width(text, 12) + 18
     return parts, x
-
-
-hooks.draw_svg = draw_svg

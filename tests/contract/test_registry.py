@@ -256,7 +256,7 @@ def test_entries_are_complete(spec):
         ({"vjp": None}, "vjp must be"),
         ({"kernel": "exp"}, "kernel must be"),
         ({"kernel": Elementwise("system({0})")}, "unknown names"),
-        ({"samples": list}, "need samples"),
+        ({"samples": None}, "need samples"),
     ],
 )
 def test_incomplete_entries_are_refused(change, words):
