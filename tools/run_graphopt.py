@@ -147,7 +147,7 @@ class Runner:
             self.session = tf.compat.v1.Session()
             self.session.run(init, self._feeds)
         if mode == "loop":
-            self.step = lambda: self.session.run(train)
+            self.step = lambda: self.session.run_steps(train, w.inner)
         else:
             self.step = lambda: train.run(session=self.session)
 
@@ -182,14 +182,7 @@ class Runner:
             grads, _ = tf.clip_by_global_norm(grads, w.clip)
             return opt.apply_gradients(list(zip(grads, self.variables, strict=True)))
 
-        if w.inner == 1:
-            return minimize()
-
-        def body(i: Any) -> Any:
-            minimize()
-            return i + 1
-
-        return tf.while_loop(lambda i: i < w.inner, body, [tf.constant(0)])[0].op
+        return minimize()
 
     def _build_eager(self, tf: Any, params: Any, data: Any) -> None:
         w = self.w

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from graphopt.codegen.gathers import STATUS_INDEX
 from graphopt.codegen.kernels import get_kernel
+from graphopt.codegen.repeat import repeat_request
 from graphopt.codegen.rows import STATUS_LABEL
 from graphopt.errors import InvalidArgumentError, OpError, fail
 from graphopt.graph import draws
@@ -62,6 +63,8 @@ class Executable:
         ]
         self._constants: dict[int, Array] = {}
         self._kernels: list[Any] = []
+        # The words of the instruction that repeats the step, once there is one.
+        self._counter: Array | None = None
         self._host_feeds: Sequence[Array] = ()
         self._feed_words: list[tuple[int, int, int]] = []
         self._variable_words: list[tuple[int, Buffer, int]] = []
@@ -97,10 +100,11 @@ class Executable:
                     words.append(self._word(step, argument, len(words)))
         self._words = aligned_zeros(8 * len(words)).view(np.int64)
         self._words[:] = words
-        self._rows = aligned_zeros(32 * len(rows)).view(np.int64).reshape(-1, 4)
+        # One row more than there are, for the instruction that repeats the step.
+        self._rows = aligned_zeros(32 * (len(rows) + 1)).view(np.int64).reshape(-1, 4)
         if rows:
-            self._rows[:] = rows
-        self._rows[:, 1] = self._rows[:, 1] * 8 + self._words.ctypes.data
+            self._rows[:-1] = rows
+            self._rows[:-1, 1] = self._rows[:-1, 1] * 8 + self._words.ctypes.data
         self._blocks = [
             aligned_zeros(8 * tape.BLOCK_WORDS).view(np.int64) for _ in starts
         ]
@@ -193,6 +197,37 @@ class Executable:
             self._view(locations[tensor], tensor, feeds).copy()
             for tensor in self.schedule.program.fetches
         ]
+
+    @property
+    def can_repeat(self) -> bool:
+        """Whether several steps can be one native call: no host step in between."""
+        return len(self._parts) == 1 and not self.store.shares_arrays
+
+    def run_repeated(self, feeds: Sequence[Array], count: int) -> list[Array]:
+        """Runs the step several times in one native call; as `run` otherwise.
+
+        Args:
+          feeds: As in `run`, the same for every step.
+          count: The number of steps, at least 1.
+
+        Raises:
+          OpError: A step failed; the steps before it are done, it changed nothing.
+        """
+        if self.generation != self.store.generation:
+            self._rebind()
+        block, tape = self._blocks[0], self._tape
+        if self._counter is None:
+            self._counter = aligned_zeros(8 * 4).view(np.int64)
+            kernel = get_kernel(repeat_request())
+            self._kernels.append(kernel)
+            self._counter[2] = block.ctypes.data + 8 * tape.BLOCK_STATUS
+            self._rows[-1] = (kernel.address, self._counter.ctypes.data, 0, 1)
+        self._counter[0], self._counter[1] = 0, count
+        block[tape.BLOCK_COUNT] += 1
+        try:
+            return self.run(feeds)
+        finally:
+            block[tape.BLOCK_COUNT] -= 1
 
     def run_unfed(self) -> Callable[[], None]:
         """Returns the shortest way to run a step that takes and gives nothing."""

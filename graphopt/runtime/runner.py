@@ -6,6 +6,7 @@ kept, so that a last batch of another size does not throw away the usual one.
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -32,6 +33,8 @@ from graphopt.schedule.steps import Schedule
 
 Array = NDArray[Any]
 PLANS_KEPT = 8
+# Seconds that a native call of several steps should not exceed.
+LONGEST_CALL = 0.05
 
 
 class Plan:
@@ -102,12 +105,20 @@ class Plan:
         """Returns whether the variables that it writes have memory."""
         return all(self.store.is_initialized(key) for key in self.written)
 
-    def run(self, feeds: Sequence[Array], at_once: bool = False) -> list[Array]:
-        """Runs once; the caller holds the lock of the store."""
+    def run(
+        self, feeds: Sequence[Array], at_once: bool = False, count: int = 1
+    ) -> list[Array]:
+        """Runs `count` times; the caller holds the lock of the store."""
         executable = self.ready(at_once)
-        if executable is not None:
-            return executable.run(feeds)
-        return interpret(self.program, feeds, self.store)
+        if executable is not None and count > 1 and executable.can_repeat:
+            return executable.run_repeated(feeds, count)
+        results: list[Array] = []
+        for _ in range(count):
+            if executable is not None:
+                results = executable.run(feeds)
+            else:
+                results = interpret(self.program, feeds, self.store)
+        return results
 
 
 def not_fed(op: Operation) -> InvalidArgumentError:
@@ -163,6 +174,32 @@ class Runner:
             self.plans.move_to_end(shapes)
         return plan
 
+    def run_steps(self, feeds: Sequence[Array], count: int) -> list[Array]:
+        """Runs the fetch set several times with the same feeds.
+
+        Native calls are kept short, so that an interrupt is heard between two of them.
+
+        Args:
+          feeds: As in `run`.
+          count: How often, at least once.
+
+        Returns:
+          What the last run returns.
+        """
+        results: list[Array] = []
+        done, portion = 0, 1
+        while done < count:
+            portion = min(portion, count - done)
+            start = time.perf_counter()
+            results = self._run(feeds, portion)
+            seconds = time.perf_counter() - start
+            done += portion
+            if seconds < LONGEST_CALL / 4:
+                portion *= 4
+            elif seconds > LONGEST_CALL:
+                portion = max(1, portion // 4)
+        return results
+
     def run(self, feeds: Sequence[Array]) -> list[Array]:
         """Runs the fetch set.
 
@@ -172,6 +209,9 @@ class Runner:
         Returns:
           A fresh array for each fetch.
         """
+        return self._run(feeds, 1)
+
+    def _run(self, feeds: Sequence[Array], count: int) -> list[Array]:
         store = self.store
         with store.lock:
             if store.busy:
@@ -179,7 +219,7 @@ class Runner:
             store.busy = True
             try:
                 plan = self.plan(tuple(array.shape for array in feeds))
-                results = plan.run(feeds, self.at_once)
+                results = plan.run(feeds, self.at_once or count > 1, count)
             finally:
                 store.busy = False
         can_be_short = not self.fetches and not self.feeds and not store.shares_arrays
