@@ -536,15 +536,19 @@ def _convert_feed(tensor: GraphTensor, value: Any) -> Array:
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     cast = safe_cast(array, tensor.dtype)
     if cast is None:
-        raise fail(
-            TypeError,
-            f"Cannot feed values of dtype {array.dtype} for Tensor {tensor.name!r}",
-            got=f"{value!r:.80}",
-            expected=f"values that {tensor.dtype.name} holds without loss",
-            op=tensor.op,
-            remedy="converting the array before it is fed",
-        )
+        raise _not_fitting(tensor, array, value)
     return cast
+
+
+def _not_fitting(tensor: GraphTensor, array: Array, value: Any) -> TypeError:
+    return fail(
+        TypeError,
+        f"Cannot feed values of dtype {array.dtype} for Tensor {tensor.name!r}",
+        got=f"{value!r:.80}",
+        expected=f"values that {tensor.dtype.name} holds without loss",
+        op=tensor.op,
+        remedy="converting the array before it is fed",
+    )
 
 
 def _no_feed(
@@ -571,14 +575,7 @@ def _host_array(tensor: GraphTensor, value: Any) -> Array:
             remedy="padding the shorter rows",
         ) from None
     if array.dtype.kind not in "biuf":
-        raise fail(
-            TypeError,
-            f"Cannot feed values of dtype {array.dtype} for Tensor {tensor.name!r}",
-            got=f"{value!r:.80}",
-            expected=f"values that {tensor.dtype.name} holds without loss",
-            op=tensor.op,
-            remedy="converting the array before it is fed",
-        )
+        raise _not_fitting(tensor, array, value)
     return array
 
 

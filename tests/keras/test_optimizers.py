@@ -378,3 +378,13 @@ def test_failed_step_changes_nothing():
             for a, b in zip(session.run([w, *opt.weights]), before, strict=True):
                 np.testing.assert_array_equal(a, b)
             train.run({labels: [0, 1, 2, 0]})
+
+
+@pytest.mark.parametrize("name", ["Adagrad", "Adadelta", "RMSprop"])
+def test_weights_of_old_files_have_no_step_count(name):
+    opt, w = getattr(tf.keras.optimizers, name)(0.1), tf.Variable([1.0, 2.0])
+    opt.minimize(lambda: tf.reduce_sum(w * w), [w])
+    slots = [np.full_like(x, 3.0) for x in opt.get_weights()[1:]]
+    opt.set_weights(slots)
+    assert int(opt.iterations) == 0
+    np.testing.assert_array_equal(opt.get_weights()[1], [3.0, 3.0])

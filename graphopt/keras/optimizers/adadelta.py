@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from graphopt.dtypes import DType
 from graphopt.keras.optimizers.base import EPSILON, Optimizer
 from graphopt.keras.optimizers.checks import check_fraction
@@ -39,6 +37,7 @@ class Adadelta(Optimizer):
 
     slots = {"accum_grad": "zeros", "accum_var": "zeros"}
     sparse_rows = "touched"
+    accepts_weights_without_iterations = True
 
     def __init__(
         self,
@@ -76,12 +75,6 @@ class Adadelta(Optimizer):
         u = sqrt(accum_var + self.epsilon) / sqrt(n + self.epsilon) * g
         d = rho * accum_var + rest * (u * u)
         return w - lr_t * u, {"accum_grad": n, "accum_var": d}
-
-    def set_weights(self, weights: Any) -> None:
-        """Sets the weights; those of an old file have no step count at the front."""
-        if len(self.weights) == len(weights) + 1:
-            weights = [np.array(0), *weights]
-        super().set_weights(weights)
 
     def get_config(self) -> dict[str, Any]:
         """Returns what `from_config` makes the same optimizer of."""

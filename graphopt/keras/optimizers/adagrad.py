@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from graphopt.keras import initializers
 from graphopt.keras.optimizers.base import EPSILON, Optimizer
 from graphopt.ops.elementwise import sqrt
@@ -38,6 +36,7 @@ class Adagrad(Optimizer):
     """
 
     sparse_rows = "touched"
+    accepts_weights_without_iterations = True
 
     def __init__(
         self,
@@ -67,12 +66,6 @@ class Adagrad(Optimizer):
         """Returns the new value and slots, by the equation above."""
         n = accumulator + g * g
         return w - lr_t * g / (sqrt(n) + self.epsilon), {"accumulator": n}
-
-    def set_weights(self, weights: Any) -> None:
-        """Sets the weights; those of an old file have no step count at the front."""
-        if len(self.weights) == len(weights) + 1:
-            weights = [np.array(0), *weights]
-        super().set_weights(weights)
 
     def get_config(self) -> dict[str, Any]:
         """Returns what `from_config` makes the same optimizer of."""

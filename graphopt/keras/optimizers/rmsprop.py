@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from graphopt.dtypes import DType
 from graphopt.keras.optimizers.base import EPSILON, Optimizer
 from graphopt.keras.optimizers.checks import check_fraction
@@ -45,6 +43,8 @@ class RMSprop(Optimizer):
 
     Source: `tf.keras.optimizers.RMSprop` (OptimizerV2); Hinton's lecture 6e, 2012.
     """
+
+    accepts_weights_without_iterations = True
 
     def __init__(
         self,
@@ -110,12 +110,6 @@ class RMSprop(Optimizer):
             return w - lr_t * g / (sqrt(d) + self.epsilon), slots
         p = mu * momentum + lr_t * g / sqrt(d + self.epsilon)
         return w - p, {**slots, "momentum": p}
-
-    def set_weights(self, weights: Any) -> None:
-        """Sets the weights; those of an old file have no step count at the front."""
-        if len(self.weights) == len(weights) + 1:
-            weights = [np.array(0), *weights]
-        super().set_weights(weights)
 
     def get_config(self) -> dict[str, Any]:
         """Returns what `from_config` makes the same optimizer of."""

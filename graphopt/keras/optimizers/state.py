@@ -36,6 +36,8 @@ class OptimizerState:
 
     # Slots, in the order in which they are made: name -> initializer.
     slots: dict[str, Any] = {}
+    # Whether weights from an old file may lack the step count at the front.
+    accepts_weights_without_iterations = False
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -257,6 +259,8 @@ class OptimizerState:
           ValueError: The number or the shapes of the values do not fit.
         """
         params = self.weights
+        if self.accepts_weights_without_iterations and len(params) == len(weights) + 1:
+            weights = [np.array(0), *weights]
         if len(params) != len(weights):
             raise ValueError(
                 f"You called `set_weights(weights)` on optimizer {self._name} with a "
