@@ -15,7 +15,8 @@ Rules that look right and are wrong, so that nobody adds them again:
     log(exp(x)) -> x        exp overflows and underflows
     1 / (1 / x) -> x        rounds twice; 1 / 1e-39 is infinite in float32
     sqrt(x * x) -> abs(x)   x * x overflows and underflows
-    pow(x, 2) -> x * x      pow rounds otherwise (float64: see the tests)
+    pow(x, 2) -> x * x      pow rounds otherwise for 4 to 8 of 10,000 numbers
+    sum(x, axis=()) -> x    a sum starts at 0.0 and makes that of -0.0
     pow(x, 0.5) -> sqrt(x)  -infinity gives infinity and -0.0 gives 0.0
     x * y + x * z -> x * (y + z), (x + y) + z -> x + (y + z)   round otherwise
     max(x, x + 1) -> x + 1  NaN, infinity and everything above 2 ** 24 in float32
@@ -216,6 +217,12 @@ def remove_same_shape(op: Operation) -> GraphTensor | None:
     return x if same_type(x, op.outputs[0]) else None
 
 
+@node_rule("Max", "Min", "Prod", "All", "Any")
+def remove_reduction_over_nothing(op: Operation) -> GraphTensor | None:
+    """reduce_max(x, axis=()) -> x, and likewise what keeps -0.0 and NaN."""
+    return op.inputs[0] if op.attrs["axis"] == () else None
+
+
 _RESHAPES: Final = ("Reshape", "ExpandDims", "Squeeze")
 
 
@@ -257,6 +264,7 @@ RULES: Final[tuple[NodeRule, ...]] = (
     remove_cast_to_same,
     join_casts,
     remove_same_shape,
+    remove_reduction_over_nothing,
     join_reshapes,
     join_transposes,
 )
