@@ -6,10 +6,13 @@ from typing import Final
 
 from graphopt.rewrite.driver import Pass
 from graphopt.rewrite.fold_constants import fold_constants
+from graphopt.rewrite.fold_transposes import fold_transposes
 from graphopt.rewrite.fuse_elementwise import fuse_elementwise
+from graphopt.rewrite.merge_common_subexpressions import merge_common_subexpressions
 from graphopt.rewrite.order_effects import order_effects
 from graphopt.rewrite.prune_unfetched import prune_unfetched
 from graphopt.rewrite.resolve_shapes import resolve_shapes
+from graphopt.rewrite.simplify_algebra import simplify_algebra
 
 # Every executor needs the first two: they settle what runs, with which shapes, and
 # which value of a variable each read sees.
@@ -17,7 +20,13 @@ MEANING: Final[tuple[Pass, ...]] = (prune_unfetched, order_effects)
 PIPELINE: Final[tuple[Pass, ...]] = (
     prune_unfetched,
     resolve_shapes,
+    # Before the order of effects: where an op goes, its input may be fetched or live
+    # longer, and a read must know that to make a copy.
+    simplify_algebra,
+    fold_transposes,
     order_effects,
     fold_constants,
+    # After both: reads have their versions, and there are more equal constants.
+    merge_common_subexpressions,
     fuse_elementwise,
 )
