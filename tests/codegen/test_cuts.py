@@ -52,6 +52,7 @@ def test_pieces_give_the_same_bits(spec):
                     continue  # a step on the host
                 table = cut(plan.executable)
                 pieces = session.run(outputs, feed_dict=feeds)
-                assert len(table) >= len(plan.executable._rows)
+                # The last row is for repeating the step.
+                assert len(table) >= len(plan.executable._rows) - 1
         for a, b in zip(whole, pieces, strict=True):
             assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
