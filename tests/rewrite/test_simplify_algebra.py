@@ -152,6 +152,7 @@ UNTOUCHED = {
     "x / x": lambda x: x / x,
     "x / 3": lambda x: x / 3.0,
     "x / 2**127": lambda x: x / 2.0**127,
+    "x / 2**-149": lambda x: x / 2.0**-149,
     "x / 0": lambda x: x / 0.0,
     "1 / (1 / x)": lambda x: tf.math.reciprocal(tf.math.reciprocal(x)),
     "exp(log(x))": lambda x: tf.exp(tf.math.log(x)),
