@@ -55,4 +55,6 @@ RULES: Final[tuple[NodeRule, ...]] = (fold_transposed_operand,)
 @graph_pass(preserves="bits")
 def fold_transposes(program: Program) -> Program:
     """Makes transposes that feed products attributes of the products."""
+    if not any(op.type == "Transpose" for op in program.operations):
+        return program
     return apply_rules(program, RULES)

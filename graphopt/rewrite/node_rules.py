@@ -63,6 +63,8 @@ def apply_rules(program: Program, rules: Sequence[NodeRule]) -> Program:
     for rule in rules:
         for name in rule.matches:
             by_type[name].append(rule.function)
+    if not any(op.type in by_type for op in program.operations):
+        return program
     rebuilder = Rebuilder(program)
     effects = _Effects()
     changed = False

@@ -92,14 +92,14 @@ def multiply_by_exact_reciprocal(op: Operation) -> GraphTensor | None:
     elements = constant_elements(divisor)
     if elements is None or not same_type(x, op.outputs[0]):
         return None
-    fractions, _ = np.frexp(elements)
-    if not np.all(np.abs(fractions) == 0.5):
+    # fractions * 2**exponents; those of powers of two are 0.5 or -0.5.
+    fractions, exponents = np.frexp(elements)
+    limits = np.finfo(elements.dtype)
+    # A denormal factor would be flushed to zero, and a divisor that is one has none.
+    is_normal = (1 - exponents >= limits.minexp) & (1 - exponents < limits.maxexp)
+    if not np.all((np.abs(fractions) == 0.5) & is_normal):
         return None
-    reciprocals = np.asarray(1 / elements.astype(np.float64), elements.dtype)
-    # A denormal factor would be flushed to zero.
-    normal = np.abs(reciprocals) >= np.finfo(elements.dtype).tiny
-    if not np.all(normal & np.isfinite(reciprocals)):
-        return None
+    reciprocals = np.asarray(np.ldexp(2 * fractions, 1 - exponents), elements.dtype)
     factor = replacement(
         op,
         CONST,
