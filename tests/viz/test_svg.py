@@ -191,7 +191,9 @@ def test_only_variables_and_constants_are_drawn_if_there_is_nothing_else() -> No
 
 
 def test_hook_draws() -> None:
-    assert hooks.draw_svg is draw_svg
+    with tf.Graph().as_default() as graph:
+        tf.constant(1.0, name="one")
+    assert hooks.draw_svg(graph) == draw_svg(graph) == graph._repr_svg_()
 
 
 def test_cycles_between_scopes_are_drawn() -> None:
