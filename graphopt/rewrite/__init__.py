@@ -12,4 +12,15 @@ infinity, (a + b) + c is not a + (b + c).
 Shapes are numbers here: `prune_unfetched` infers them again from what is fed, so later
 passes never reason about unknown dimensions. A new batch size means a new plan (about
 10 us an op) but no new kernel, for kernels take sizes as arguments.
+
+Three passes undo what users and gradient rules say twice or for nothing:
+`simplify_algebra` by local rules (`node_rules`), `fold_transposes` by reading a matrix
+as it lies, `merge_common_subexpressions` by one table of what was computed. They take
+about 25 us an op and give back what was wasted: a transposed 2048 x 1024 matrix times
+32 columns takes 1.8 ms and no copy instead of 3.9 ms and 8 MiB, a softmax that is asked
+for three times 12 ms instead of 32 ms. A well-written step has little to give: of the
+digits perceptron's 77 ops 16 go, of a 400-variable Adam step's 5,020 1,002, all of them
+constants, second reads and reshapes, and neither step gets faster. That they change no
+bit is asked of 400 random programs full of NaN, infinities and signed zeros; the same
+programs notice 25 passes that were made wrong on purpose (tests/properties).
 """

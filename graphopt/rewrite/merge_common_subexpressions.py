@@ -25,8 +25,11 @@ from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Effect, Source
 from graphopt.graph.program import Program, Rebuilder
 from graphopt.graph.shape import TensorShape
-from graphopt.ops.creation import CONST
+from graphopt.graph.tensor import GraphTensor
+from graphopt.ops.creation import CONST, FILL
+from graphopt.ops.reduction import BROADCAST_TO
 from graphopt.rewrite.driver import graph_pass
+from graphopt.rewrite.prune_unfetched import prune_unfetched
 
 
 @graph_pass(preserves="bits")
@@ -34,28 +37,47 @@ def merge_common_subexpressions(program: Program) -> Program:
     """Makes equal pure ops one."""
     rebuilder = Rebuilder(program)
     first: dict[Hashable, Operation] = {}
+    # What stays apart although it is equal, so that its users can still be merged.
+    equal: dict[GraphTensor, GraphTensor] = {}
     merged = False
     for op in program.operations:
-        key = _key(op, rebuilder)
+        key = _key(op, rebuilder, equal)
         same = None if key is None else first.get(key)
-        if same is None:
-            new = rebuilder.copy(op)
-            if key is not None:
-                first[key] = new
+        if same is not None and not _costs_nothing(op):
+            merged = True
+            rebuilder.operations[op] = same
+            rebuilder.tensors.update(zip(op.outputs, same.outputs, strict=True))
             continue
-        merged = True
-        rebuilder.operations[op] = same
-        rebuilder.tensors.update(zip(op.outputs, same.outputs, strict=True))
-    return rebuilder.finish() if merged else program
+        new = rebuilder.copy(op)
+        if same is not None:
+            equal[new.outputs[0]] = same.outputs[0]
+        elif key is not None:
+            first[key] = new
+    if not merged:
+        return program
+    done = rebuilder.finish()
+    return prune_unfetched.function(done) if equal else done
 
 
-def _key(op: Operation, rebuilder: Rebuilder) -> Hashable:
+def _key(
+    op: Operation, rebuilder: Rebuilder, equal: dict[GraphTensor, GraphTensor]
+) -> Hashable:
     """Returns what is equal for equal ops, or None for an op that equals no other."""
     if not _is_mergeable(op):
         return None
     inputs = tuple(rebuilder.tensors[tensor] for tensor in op.inputs)
+    inputs = tuple(equal.get(tensor, tensor) for tensor in inputs)
     controls = frozenset(rebuilder.operations[control] for control in op.control_inputs)
     return op.type, op.device, inputs, controls, attribute_key(op.attrs)
+
+
+def _costs_nothing(op: Operation) -> bool:
+    """Returns whether an op is better left to each loop that uses it.
+
+    A fill inside a fused loop is a number in a register; one fill for two loops is an
+    array that is written once and read twice.
+    """
+    return op.spec is FILL or op.spec is BROADCAST_TO
 
 
 def _is_mergeable(op: Operation) -> bool:

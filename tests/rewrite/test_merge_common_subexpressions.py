@@ -127,6 +127,20 @@ def test_attribute_keys():
     assert attribute_key({"body": body}) == attribute_key({"body": body})
 
 
+def test_broadcasts_stay_apart_and_their_users_become_one():
+    def build(x):
+        return [tf.exp(tf.broadcast_to(x, (3, 2, 2))) for _ in range(2)]
+
+    assert op_types(rewritten(build, X)) == ["BroadcastTo", "Exp"]
+
+    def apart(x):
+        total = tf.reduce_sum(tf.broadcast_to(x, (3, 2, 2)))
+        return [total, total + tf.broadcast_to(x, (3, 2, 2))]
+
+    assert op_types(rewritten(apart, X)).count("BroadcastTo") == 2
+    assert_same_bits(run(apart, X), run(apart, X, off=NEW))
+
+
 def test_random_ops_are_two_draws():
     def build():
         return [tf.random.uniform((3,), seed=5), tf.random.uniform((3,), seed=6)]
