@@ -1,23 +1,33 @@
-"""Kernel requests -> native kernels, each compiled once for all plans of a process."""
+"""Kernel requests -> native kernels, each compiled once for all plans of a process.
+
+What an earlier process compiled is loaded from the cache on disk.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from graphopt.codegen import cache
+from graphopt.codegen.object_code import NativeKernel
 from graphopt.schedule.steps import KernelRequest
-
-if TYPE_CHECKING:
-    from graphopt.codegen.native import NativeKernel
 
 
 @dataclass
 class CompileRecord:
-    """What was compiled in this process."""
+    """What was compiled in this process, and what the cache had already.
+
+    Attributes:
+      kernels: How many were compiled.
+      loaded: How many came from the cache.
+      seconds: What compiling took, all together.
+      by_name: What compiling each took.
+    """
 
     kernels: int = 0
+    loaded: int = 0
     seconds: float = 0.0
     by_name: dict[str, float] = field(default_factory=dict)
 
@@ -29,7 +39,7 @@ _namespace: dict[str, Any] = {}
 
 
 def get_kernel(request: KernelRequest) -> NativeKernel:
-    """Returns the compiled kernel of a request, compiling it the first time.
+    """Returns the kernel of a request, loaded or compiled the first time.
 
     Two requests with equal content are one kernel: for all layers, sessions and graphs.
     """
@@ -39,17 +49,28 @@ def get_kernel(request: KernelRequest) -> NativeKernel:
     with _lock:
         kernel = _kernels.get(request.key)
         if kernel is None:
-            start = time.perf_counter()
-            kernel = _compile(request)
-            seconds = time.perf_counter() - start
+            kernel = cache.load_kernel(request.family, request.source, request.name)
+            if kernel is None:
+                kernel = _compile(request)
+            else:
+                record.loaded += 1
             _kernels[request.key] = kernel
-            record.kernels += 1
-            record.seconds += seconds
-            record.by_name[request.name] = seconds
     return kernel
 
 
 def _compile(request: KernelRequest) -> NativeKernel:
+    start = time.perf_counter()
+    kernel = _build(request)
+    seconds = time.perf_counter() - start
+    record.kernels += 1
+    record.seconds += seconds
+    record.by_name[request.name] = seconds
+    cache.store_kernel(request.family, request.source, kernel)
+    return kernel
+
+
+def _build(request: KernelRequest) -> NativeKernel:
+    # numba is imported here, not where all kernels come from the cache.
     from graphopt.codegen import functions, gemm, native
 
     if request.family == "gemm":
