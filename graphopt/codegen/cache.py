@@ -14,11 +14,10 @@ The files are in `GRAPHOPT_CACHE_DIR`, else `$XDG_CACHE_HOME/graphopt`, else
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import os
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -42,7 +41,6 @@ _FAULTS = (
     CacheError,
     ObjectCodeError,
     OSError,
-    importlib.metadata.PackageNotFoundError,
     # The home folder of a user without one.
     RuntimeError,
     # A path with a zero byte in it.
@@ -98,7 +96,11 @@ def _is_on() -> bool:
 
 
 def load_kernel(
-    family: str, source: str, name: str, imports: Mapping[str, int] | None = None
+    family: str,
+    source: str,
+    name: str,
+    imports: Mapping[str, int] | None = None,
+    exports: Sequence[str] = (),
 ) -> NativeKernel | None:
     """Load a kernel that was compiled before.
 
@@ -107,6 +109,7 @@ def load_kernel(
         source: Its text, or the words that choose it.
         name: The name it is known by.
         imports: Addresses of functions it may call besides those of the C library.
+        exports: Other entries of its code whose addresses are wanted.
 
     Returns:
         The kernel, None if it has to be compiled.
@@ -116,7 +119,9 @@ def load_kernel(
     try:
         key = content_key(family, source, read_environment())
         code = _open_folder(find_folder()).read(key)
-        return (code and load_object_code(code, f"k_{key}", name, imports)) or None
+        if code is None:
+            return None
+        return load_object_code(code, f"k_{key}", name, imports, exports)
     except _FAULTS as error:
         _warn("load a kernel", error)
         return None

@@ -17,7 +17,6 @@ import contextlib
 import hashlib
 import os
 import re
-import secrets
 import stat
 import struct
 import time
@@ -181,7 +180,7 @@ class CacheFolder:
         if len(payload) > MAX_ENTRY_BYTES:
             return
         data = pack_entry(key, payload)
-        partial = f".{secrets.token_hex(16)}.partial"
+        partial = f".{os.urandom(16).hex()}.partial"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with self._open(make=True) as folder:
             file = os.open(partial, flags, 0o600, dir_fd=folder)

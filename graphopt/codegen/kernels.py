@@ -8,11 +8,12 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from graphopt.codegen import cache
-from graphopt.codegen.object_code import NativeKernel
 from graphopt.schedule.steps import KernelRequest
+
+if TYPE_CHECKING:
+    from graphopt.codegen.object_code import NativeKernel
 
 
 @dataclass
@@ -46,6 +47,9 @@ def get_kernel(request: KernelRequest) -> NativeKernel:
     kernel = _kernels.get(request.key)
     if kernel is not None:
         return kernel
+    # Here and below, so that a program pays for what it needs when it needs it.
+    from graphopt.codegen import cache
+
     with _lock:
         kernel = _kernels.get(request.key)
         if kernel is None:
@@ -59,6 +63,8 @@ def get_kernel(request: KernelRequest) -> NativeKernel:
 
 
 def _compile(request: KernelRequest) -> NativeKernel:
+    from graphopt.codegen import cache
+
     start = time.perf_counter()
     kernel = _build(request)
     seconds = time.perf_counter() - start
@@ -70,7 +76,6 @@ def _compile(request: KernelRequest) -> NativeKernel:
 
 
 def _build(request: KernelRequest) -> NativeKernel:
-    # numba is imported here, not where all kernels come from the cache.
     from graphopt.codegen import functions, gemm, native
 
     if request.family == "gemm":

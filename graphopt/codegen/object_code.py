@@ -19,7 +19,7 @@ import functools
 import itertools
 import struct
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -66,6 +66,7 @@ class NativeKernel:
         name: The name it was compiled under, for messages and views.
         symbol: The name of its entry in the object code.
         object_code: The relocatable object file, as the cache on disk keeps it.
+        exports: Addresses of other entries that were asked for.
     """
 
     address: int
@@ -73,6 +74,7 @@ class NativeKernel:
     symbol: str
     object_code: bytes = field(repr=False, compare=False)
     _owner: Any = field(repr=False, compare=False)
+    exports: Mapping[str, int] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -179,15 +181,16 @@ def rename_symbol(object_code: bytes, old: str, new: str) -> bytes:
     return bytes(renamed + added)
 
 
-def _check(code: bytes, symbol: str, allowed: frozenset[str]) -> bool:
+def _check(code: bytes, wanted: Sequence[str], allowed: frozenset[str]) -> bool:
     """Returns whether the code needs anything from the C library."""
     symbols = read_symbols(code)
     outside = {entry.name for entry in symbols if entry.section == _UNDEFINED}
     if outside - allowed:
         raise ObjectCodeError(f"it calls {', '.join(sorted(outside - allowed))}")
-    entries = [entry for entry in symbols if entry.name == symbol]
-    if len(entries) != 1 or not _UNDEFINED < entries[0].section < _FIRST_RESERVED:
-        raise ObjectCodeError(f"it does not define {symbol}")
+    for name in wanted:
+        sections = [symbol.section for symbol in symbols if symbol.name == name]
+        if len(sections) != 1 or not _UNDEFINED < sections[0] < _FIRST_RESERVED:
+            raise ObjectCodeError(f"it does not define {name}")
     return bool(outside)
 
 
@@ -231,6 +234,7 @@ def load_object_code(
     symbol: str,
     name: str,
     imports: Mapping[str, int] | None = None,
+    exports: Sequence[str] = (),
 ) -> NativeKernel:
     """Load object code from memory.
 
@@ -239,6 +243,7 @@ def load_object_code(
         symbol: The name of its entry.
         name: The name the kernel is known by.
         imports: Addresses of functions that it may call besides `ALLOWED_SYMBOLS`.
+        exports: Other entries whose addresses are wanted.
 
     Returns:
         The kernel, ready to be called.
@@ -250,16 +255,20 @@ def load_object_code(
 
     imports = imports or {}
     builder = llvm.JITLibraryBuilder().add_object_img(object_code)
-    if _check(object_code, symbol, ALLOWED_SYMBOLS | imports.keys()):
+    entries = (symbol, *exports)
+    if _check(object_code, entries, ALLOWED_SYMBOLS | imports.keys()):
         builder = builder.add_current_process()
+    for entry in entries:
+        builder = builder.export_symbol(entry)
     for imported, address in imports.items():
         builder = builder.import_symbol(imported, address)
     with _lock:
         # The name of a library can be given once only.
         library_name = f"{name}.{next(_libraries)}"
         try:
-            library = builder.export_symbol(symbol).link(_engine(), library_name)
-            address = int(library[symbol])
+            library = builder.link(_engine(), library_name)
+            addresses = {entry: int(library[entry]) for entry in entries}
         except RuntimeError as error:
             raise ObjectCodeError(f"it does not load ({error})") from error
-    return NativeKernel(address, name, symbol, object_code, library)
+    address = addresses.pop(symbol)
+    return NativeKernel(address, name, symbol, object_code, library, addresses)
