@@ -6,6 +6,7 @@ import ctypes
 import errno
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -325,6 +326,20 @@ def test_what_cannot_be_written_is_a_warning(
         patch.setattr(os, function, refuse)
         (warning,) = run_kernel()
     assert os.strerror(code) in str(warning.message)
+    assert not list(folder.iterdir())
+
+
+def test_real_limit_of_the_file_size(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start_anew(monkeypatch)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, hard))
+    try:
+        given = run_kernel()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert len(given) == 1
     assert not list(folder.iterdir())
 
 
