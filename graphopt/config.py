@@ -5,6 +5,8 @@
 | `jit` | `GRAPHOPT_JIT` | `always`, `never`, or the number of interpreted runs first |
 | `strict` | `GRAPHOPT_STRICT` | no implicit default session |
 | `passes_off` | `GRAPHOPT_PASSES_OFF` | names of rewrites to leave out, comma separated |
+| `cache` | `GRAPHOPT_CACHE` | `off`: compiled kernels are not kept on disk |
+| `cache_dir` | `GRAPHOPT_CACHE_DIR` | where they are kept; else `~/.cache/graphopt` |
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ class Settings:
     jit: int | None = None
     strict: bool = False
     passes_off: tuple[str, ...] = ()
+    cache: bool = True
+    cache_dir: str = ""
 
     def interpreted_runs(self, writes_state: bool) -> int:
         """How many runs of a fetch set are interpreted before it is compiled.
@@ -49,12 +53,21 @@ def _jit(text: str) -> int | None:
     )
 
 
+def _switch(text: str) -> bool:
+    words = {"": True, "on": True, "1": True, "off": False, "0": False}
+    if text.lower() in words:
+        return words[text.lower()]
+    raise ValueError(f"GRAPHOPT_CACHE is {text!r}; expected 'on' or 'off'.")
+
+
 def _from_environment() -> Settings:
     off = os.environ.get("GRAPHOPT_PASSES_OFF", "")
     return Settings(
         jit=_jit(os.environ.get("GRAPHOPT_JIT", "")),
         strict=os.environ.get("GRAPHOPT_STRICT", "") not in ("", "0"),
         passes_off=tuple(name.strip() for name in off.split(",") if name.strip()),
+        cache=_switch(os.environ.get("GRAPHOPT_CACHE", "")),
+        cache_dir=os.environ.get("GRAPHOPT_CACHE_DIR", ""),
     )
 
 
@@ -66,7 +79,8 @@ def config(**changes: Any) -> Iterator[Settings]:
     """Changes settings for the length of a `with` block.
 
     Args:
-      **changes: `jit` (`"always"`, `"never"` or a number), `strict`, `passes_off`.
+      **changes: `jit` (`"always"`, `"never"` or a number), `strict`, `passes_off`,
+        `cache` (`"on"`, `"off"` or a truth value), `cache_dir`.
 
     >>> with config(jit="never") as current:
     ...     current.interpreted_runs(writes_state=True) > 1000
@@ -74,6 +88,8 @@ def config(**changes: Any) -> Iterator[Settings]:
     """
     if isinstance(changes.get("jit"), str):
         changes["jit"] = _jit(changes["jit"])
+    if isinstance(changes.get("cache"), str):
+        changes["cache"] = _switch(changes["cache"])
     known = {field.name for field in dataclasses.fields(Settings)}
     unknown = set(changes) - known
     if unknown:

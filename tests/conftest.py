@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
+# No result may depend on what is in the user's folder; processes that tests start
+# inherit this.
+os.environ["GRAPHOPT_CACHE"] = "off"
+
 import pytest
 
 from graphopt.config import settings

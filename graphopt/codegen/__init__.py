@@ -12,6 +12,15 @@ one loop, 20 s for a function of 256.
 and `tape` runs: a native loop over a table of calls, entered from Python once a step for
 0.1 us plus 3 ns a call.
 
+A script starts many times and its kernels are the same each time, so object code is kept
+on disk: `cache_key` names it after everything it depends on, `cache_file` verifies every
+bit of it, `object_code` checks what it calls and loads it with llvmlite alone. There is no
+pickle, no index, and whatever is wrong with a file means compiling again. In a fresh
+process the first `opt_op.run()` over two scalars takes 44 ms with its kernels in the cache
+and 780 ms without, the first step of `examples/digits_graph.py` (13 kernels) 57 ms and
+2,630 ms (medians of 5, two shared x86-64 cores); of the short times 30 ms are the import
+of llvmlite. numba is then not imported at all.
+
 Nothing here assumes real-number algebra: no fast-math flag is set, sums follow a fixed
 tree written out in the source, fma is used only inside the matrix product.
 """

@@ -11,49 +11,22 @@ All addresses and steps are bytes, sizes and counts are elements, all are int64.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from llvmlite import ir
 
+from graphopt.codegen.gemm_layout import TileShape
 from graphopt.codegen.native import cgutils, make_intrinsic, types
 
 __all__ = [
-    "DEPTH_BLOCK",
     "Emitter",
-    "TileShape",
     "make_copy",
     "make_stack",
     "make_tiles",
     "make_transpose",
 ]
 
-DEPTH_BLOCK: Final = 256
-"""Products summed in registers before the sum is added to the result."""
-
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
-
-
-@dataclass(frozen=True)
-class TileShape:
-    """The register tile of one dtype on one width of vectors.
-
-    Attributes:
-        lanes: Elements in a vector.
-        rows: Rows of C in a tile.
-        vectors: Vectors in a row of a tile.
-        fused: Whether the machine multiplies and adds with one rounding.
-    """
-
-    lanes: int
-    rows: int
-    vectors: int
-    fused: bool
-
-    @property
-    def columns(self) -> int:
-        """Columns of C in a tile."""
-        return self.lanes * self.vectors
 
 
 class Emitter:

@@ -18,7 +18,8 @@ from typing import Any
 
 from llvmlite import ir
 
-from graphopt.codegen.gemm_tile import DEPTH_BLOCK, Emitter, make_copy, make_stack
+from graphopt.codegen.gemm_layout import DEPTH_BLOCK, PANEL_VECTORS
+from graphopt.codegen.gemm_tile import Emitter, make_copy, make_stack
 from graphopt.codegen.native import (
     NativeKernel,
     cgutils,
@@ -29,10 +30,7 @@ from graphopt.codegen.native import (
     types,
 )
 
-__all__ = ["PANEL_VECTORS", "compile_matrix_vector"]
-
-PANEL_VECTORS = 8
-"""Vectors of results in a panel, the unit of the kernel's outer range."""
+__all__ = ["compile_matrix_vector"]
 
 _I64 = ir.IntType(64)
 

@@ -1,4 +1,7 @@
-"""Kernel requests -> native kernels, each compiled once for all plans of a process."""
+"""Kernel requests -> native kernels, each compiled once for all plans of a process.
+
+What an earlier process compiled is loaded from the cache on disk.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,22 @@ from typing import TYPE_CHECKING, Any
 from graphopt.schedule.steps import KernelRequest
 
 if TYPE_CHECKING:
-    from graphopt.codegen.native import NativeKernel
+    from graphopt.codegen.object_code import NativeKernel
 
 
 @dataclass
 class CompileRecord:
-    """What was compiled in this process."""
+    """What was compiled in this process, and what the cache had already.
+
+    Attributes:
+      kernels: How many were compiled.
+      loaded: How many came from the cache.
+      seconds: What compiling took, all together.
+      by_name: What compiling each took.
+    """
 
     kernels: int = 0
+    loaded: int = 0
     seconds: float = 0.0
     by_name: dict[str, float] = field(default_factory=dict)
 
@@ -29,27 +40,42 @@ _namespace: dict[str, Any] = {}
 
 
 def get_kernel(request: KernelRequest) -> NativeKernel:
-    """Returns the compiled kernel of a request, compiling it the first time.
+    """Returns the kernel of a request, loaded or compiled the first time.
 
     Two requests with equal content are one kernel: for all layers, sessions and graphs.
     """
     kernel = _kernels.get(request.key)
     if kernel is not None:
         return kernel
+    # Here and below, so that a program pays for what it needs when it needs it.
+    from graphopt.codegen import cache
+
     with _lock:
         kernel = _kernels.get(request.key)
         if kernel is None:
-            start = time.perf_counter()
-            kernel = _compile(request)
-            seconds = time.perf_counter() - start
+            kernel = cache.load_kernel(request.family, request.source, request.name)
+            if kernel is None:
+                kernel = _compile(request)
+            else:
+                record.loaded += 1
             _kernels[request.key] = kernel
-            record.kernels += 1
-            record.seconds += seconds
-            record.by_name[request.name] = seconds
     return kernel
 
 
 def _compile(request: KernelRequest) -> NativeKernel:
+    from graphopt.codegen import cache
+
+    start = time.perf_counter()
+    kernel = _build(request)
+    seconds = time.perf_counter() - start
+    record.kernels += 1
+    record.seconds += seconds
+    record.by_name[request.name] = seconds
+    cache.store_kernel(request.family, request.source, kernel)
+    return kernel
+
+
+def _build(request: KernelRequest) -> NativeKernel:
     from graphopt.codegen import functions, gemm, native
 
     if request.family == "gemm":

@@ -7,20 +7,13 @@ from typing import Final
 
 from graphopt.codegen import copies, duplicates, gathers, scans, slices
 from graphopt.codegen.elementwise import lower_elementwise
+from graphopt.codegen.products import lower_matmul
 from graphopt.codegen.reduce import lower_reduce
 from graphopt.codegen.rows import lower_rows
 from graphopt.codegen.windows import lower_windows
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Alias, Elementwise, Family, Host
 from graphopt.schedule.steps import Lowered
-
-
-def _lower_matmul(op: Operation) -> Lowered:
-    # Loads numba, which the layout of a product depends on.
-    from graphopt.codegen.products import lower_matmul
-
-    return lower_matmul(op)
-
 
 # The families of kernels: (operation, option of the registry entry) -> calls.
 FAMILIES: Final[dict[str, Callable[[Operation, str], Lowered]]] = {
@@ -35,7 +28,7 @@ FAMILIES: Final[dict[str, Callable[[Operation, str], Lowered]]] = {
     "gather": lambda op, _: gathers.lower_gather(op),
     "gather_grad": lambda op, _: gathers.lower_gather_grad(op),
     "gather_nd": lambda op, _: gathers.lower_gather_nd(op),
-    "matmul": lambda op, _: _lower_matmul(op),
+    "matmul": lambda op, _: lower_matmul(op),
     "pad": lambda op, _: slices.lower_pad(op),
     "reduce": lower_reduce,
     "resource_scatter": duplicates.lower_resource_scatter,

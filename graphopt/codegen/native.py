@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any, Final
 
@@ -34,6 +33,7 @@ import numba.core.cgutils
 import numba.extending
 from llvmlite import ir
 
+from graphopt.codegen.object_code import NativeKernel
 from graphopt.codegen.tape import (
     STATUS_CODE,
     STATUS_INDEX,
@@ -74,27 +74,6 @@ _I64 = ir.IntType(64)
 _KERNEL = ir.FunctionType(ir.VoidType(), [_I64.as_pointer(), _I64, _I64])
 
 
-@dataclass(frozen=True)
-class NativeKernel:
-    """A compiled kernel; its code stays in memory as long as this object does.
-
-    Attributes:
-        address: Where the code begins.
-        name: The name it was compiled under, for messages and views.
-        symbol: The name of its entry in the object code.
-    """
-
-    address: int
-    name: str
-    symbol: str
-    _owner: Any = field(repr=False, compare=False)
-
-    @property
-    def object_code(self) -> bytes:
-        """The relocatable object file, for the cache on disk."""
-        return _read_object_code(self._owner)
-
-
 def _read_object_code(compiled: Any) -> bytes:
     # numba has no public way to it. The attribute is set when code is finalized, which
     # `cfunc` has done on return.
@@ -124,10 +103,10 @@ def compile_kernel(function: Callable[..., None], name: str) -> NativeKernel:
     decorate: Any = numba.cfunc(KERNEL_SIGNATURE, error_model="numpy", forceinline=True)
     compiled = decorate(function)
     # A kernel that could raise would print from a thread and carry on.
-    for forbidden in (b"PyErr_", b"NRT_"):
-        if forbidden in _read_object_code(compiled):
-            raise ValueError(f"kernel {name} may raise an exception or allocate")
-    return NativeKernel(compiled.address, name, compiled.native_name, compiled)
+    code = _read_object_code(compiled)
+    if b"PyErr_" in code or b"NRT_" in code:
+        raise ValueError(f"kernel {name} may raise an exception or allocate")
+    return NativeKernel(compiled.address, name, compiled.native_name, code, compiled)
 
 
 def compile_source(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from graphopt.codegen.gemm import gemm_layout, multiply_arguments, pack_arguments
+from graphopt.codegen.gemm_layout import gemm_layout, multiply_arguments, pack_arguments
 from graphopt.graph.graph import Operation
 from graphopt.schedule.steps import Call, KernelRequest, Lowered, Word
 

@@ -30,8 +30,8 @@ Measured on one x86-64 core, interleaved: a call of an entry with an empty table
 82 ns (of which 26 are the call of any Python built-in), the same loop through ctypes
 with a prepared argument 141 ns, and through a compiled ctypes function without
 arguments 97 ns, which would also cost 2 ms of compilation for each executable. An
-instruction with an empty kernel takes 2.7 ns. The loop itself compiles in 15 to 20 ms,
-once for each process.
+instruction with an empty kernel takes 2.7 ns. The loop itself compiles in 15 to 20 ms;
+like a kernel it is kept in the cache.
 """
 
 from __future__ import annotations
@@ -39,11 +39,14 @@ from __future__ import annotations
 import ctypes
 import functools
 import platform
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Final
 
 import llvmlite.binding as llvm
 from llvmlite import ir
+
+from graphopt.codegen import cache, object_code
+from graphopt.codegen.object_code import NativeKernel
 
 __all__ = [
     "BLOCK_COUNT",
@@ -269,32 +272,43 @@ class _MethodDefinition(ctypes.Structure):
     )
 
 
+_EXPORTS = ("run_tape",)
+_FROM_PYTHON = (
+    "PyLong_AsLongLong",
+    "PyEval_SaveThread",
+    "PyEval_RestoreThread",
+    "PyLong_FromLongLong",
+)
+
+
+def _compile_tape(imports: Mapping[str, int]) -> NativeKernel:
+    module = ir.Module("tape")
+    module.triple = llvm.get_process_triple()
+    _emit_method(module, _emit_run_tape(module))
+    machine = object_code.get_target_machine()
+    parsed = llvm.parse_assembly(str(module))
+    parsed.verify()
+    code = machine.emit_object(parsed)
+    return object_code.load_object_code(code, "call_tape", "tape", imports, _EXPORTS)
+
+
 class _Tape:
-    """The compiled loop, its method definition and the engine that owns the code."""
+    """The compiled loop, its method definition and the library that owns the code."""
 
     def __init__(self) -> None:
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
-        module = ir.Module("tape")
-        module.triple = llvm.get_process_triple()
-        _emit_method(module, _emit_run_tape(module))
-        # An engine of its own: code lives as long as the engine, that is for ever.
-        self._engine: Any = llvm.create_lljit_compiler()
-        builder = llvm.JITLibraryBuilder().add_ir(str(module))
-        for name in (
-            "PyLong_AsLongLong",
-            "PyEval_SaveThread",
-            "PyEval_RestoreThread",
-            "PyLong_FromLongLong",
-        ):
+        imports = {}
+        for name in _FROM_PYTHON:
             pointer = ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p)
-            builder = builder.import_symbol(name, pointer.value)
-        for name in ("run_tape", "call_tape"):
-            builder = builder.export_symbol(name)
-        self._library: Any = builder.link(self._engine, "tape")
-        self.address: int = self._library["run_tape"]
+            imports[name] = pointer.value or 0
+        # Its source is this file, which is part of every key.
+        kernel = cache.load_kernel("tape", "call_tape", "tape", imports, _EXPORTS)
+        if kernel is None:
+            kernel = _compile_tape(imports)
+            cache.store_kernel("tape", "call_tape", kernel)
+        self._kernel = kernel
+        self.address = kernel.exports["run_tape"]
         self._definition = _MethodDefinition(
-            b"run_tape", self._library["call_tape"], _METH_NOARGS, None
+            b"run_tape", kernel.address, _METH_NOARGS, None
         )
         new = ctypes.pythonapi.PyCFunction_NewEx
         new.restype = ctypes.py_object
@@ -313,7 +327,7 @@ def _compiled_tape() -> _Tape:
 
 
 def load_tape() -> int:
-    """Compile the loop if this process has not done so yet.
+    """Load or compile the loop if this process has not done so yet.
 
     Returns:
         The address of `int64 run_tape(int64 *block)`, valid until the process ends.

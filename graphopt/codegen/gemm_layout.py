@@ -1,0 +1,283 @@
+"""How a matrix product is cut, decided before anything is compiled.
+
+The kernels themselves are `gemm`'s. What a plan has to know of them, the tile, the
+panels, the scratch buffer and the order of the arguments, is here, because a program
+whose kernels all come from the cache plans products without importing numba.
+"""
+
+from __future__ import annotations
+
+import functools
+import platform
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+
+__all__ = [
+    "DEPTH_BLOCK",
+    "PANEL_VECTORS",
+    "GemmLayout",
+    "Kernel",
+    "TileShape",
+    "find_shape",
+    "gemm_layout",
+    "get_vector_bits",
+    "group_size",
+    "multiply_arguments",
+    "pack_arguments",
+]
+
+DEPTH_BLOCK: Final = 256
+"""Products summed in registers before the sum is added to the result."""
+PANEL_VECTORS: Final = 8
+"""Vectors of results in a panel, the unit of the kernel's outer range."""
+
+_STACK_BYTES: Final = 1 << 16
+
+Strides = tuple[int, int]
+Kernel = Literal["pack", "multiply", "multiply_vector"]
+
+
+@dataclass(frozen=True)
+class TileShape:
+    """The register tile of one dtype on one width of vectors.
+
+    Attributes:
+        lanes: Elements in a vector.
+        rows: Rows of C in a tile.
+        vectors: Vectors in a row of a tile.
+        fused: Whether the machine multiplies and adds with one rounding.
+    """
+
+    lanes: int
+    rows: int
+    vectors: int
+    fused: bool
+
+    @property
+    def columns(self) -> int:
+        """Columns of C in a tile."""
+        return self.lanes * self.vectors
+
+
+@dataclass(frozen=True)
+class GemmLayout:
+    """How one product is cut: what a plan has to know before anything runs.
+
+    Attributes:
+        m: Rows of C.
+        n: Columns of C.
+        k: Depth of the product.
+        a_strides: Row and column stride of A, in elements.
+        b_strides: Row and column stride of B, in elements.
+        c_stride: Elements from one row of C to the next.
+        form: What the outer range of the main kernel counts. "rows": panels of rows
+            of C, with B packed beforehand. "columns": panels of columns of C, with A
+            packed beforehand. "matrix_vector" (n = 1) and "vector_matrix" (m = 1):
+            panels of results.
+        kernel: Which kernel computes: "multiply" or "multiply_vector".
+        pack_panels: End of the outer range of the `pack` kernel, which begins at 0; 0
+            if nothing is to be packed.
+        multiply_panels: End of the main kernel's outer range, which begins at 0.
+        group: Panels that share one visit of the packed operand; the best chunks of
+            the main kernel are multiples of it. Results do not depend on the cuts.
+        scratch_bytes: Size of the scratch buffer, best on a 64-byte boundary.
+        shape: The register tile.
+    """
+
+    m: int
+    n: int
+    k: int
+    a_strides: Strides
+    b_strides: Strides
+    c_stride: int
+    form: Literal["rows", "columns", "matrix_vector", "vector_matrix"]
+    kernel: Kernel
+    pack_panels: int
+    multiply_panels: int
+    group: int
+    scratch_bytes: int
+    shape: TileShape
+
+
+@functools.cache
+def _host_features() -> frozenset[str]:
+    # Here, so that a program without products does not wait for LLVM.
+    import llvmlite.binding as llvm
+
+    features = llvm.get_host_cpu_features()
+    return frozenset(name for name, present in features.items() if present)
+
+
+def get_vector_bits() -> int:
+    """Find the widest vector the host computes floats with.
+
+    Returns:
+        512, 256 or 128 bits.
+    """
+    features = _host_features()
+    if "avx512f" in features:
+        return 512
+    return 256 if "avx2" in features else 128
+
+
+def find_shape(dtype: np.dtype[Any], vector_bits: int | None) -> TileShape:
+    """Choose the register tile.
+
+    Args:
+        dtype: float32 or float64.
+        vector_bits: Width of the vectors; None for the host's widest.
+
+    Returns:
+        The tile.
+
+    Raises:
+        ValueError: If there is no kernel for them.
+    """
+    bits = get_vector_bits() if vector_bits is None else vector_bits
+    if dtype not in (np.float32, np.float64) or bits not in (128, 256, 512):
+        raise ValueError(f"no product of {dtype} with vectors of {bits} bits")
+    is_arm = platform.machine().lower() in ("aarch64", "arm64")
+    # 24 accumulators of 32 registers, 12 of 16: the rest hold a row of B and one
+    # broadcast element of A.
+    rows, vectors = (12, 2) if bits == 512 or is_arm else (4, 3)
+    fused = is_arm or "fma" in _host_features()
+    return TileShape(bits // 8 // dtype.itemsize, rows, vectors, fused)
+
+
+def gemm_layout(
+    dtype: Any,
+    m: int,
+    n: int,
+    k: int,
+    a_strides: Strides,
+    b_strides: Strides,
+    c_stride: int,
+    *,
+    vector_bits: int | None = None,
+) -> GemmLayout:
+    """Decide how C[m, n] = A[m, k] @ B[k, n] is computed.
+
+    Args:
+        dtype: float32 or float64.
+        m: Rows of C, >= 0.
+        n: Columns of C, >= 0.
+        k: Depth, >= 0; with 0 the product is all zeros.
+        a_strides: Row and column stride of A, in elements.
+        b_strides: Row and column stride of B, in elements.
+        c_stride: Elements from one row of C, which is row-major, to the next.
+        vector_bits: Width of the vectors; None for the host's widest.
+
+    Returns:
+        The layout.
+
+    Raises:
+        ValueError: If a size is negative or the dtype has no kernel.
+    """
+    if min(m, n, k) < 0:
+        raise ValueError(f"no product of sizes m={m}, n={n}, k={k}")
+    dtype = np.dtype(dtype)
+    shape = find_shape(dtype, vector_bits)
+    make = functools.partial(
+        GemmLayout, m, n, k, a_strides, b_strides, c_stride, shape=shape
+    )
+    if (n == 1 and 1 in a_strides) or (m == 1 and 1 in b_strides):
+        by_matrix = n == 1 and 1 in a_strides
+        x_stride = b_strides[0] if by_matrix else a_strides[1]
+        must_pack = x_stride != 1 and k > 1
+        return make(
+            form="matrix_vector" if by_matrix else "vector_matrix",
+            kernel="multiply_vector",
+            pack_panels=int(must_pack),
+            multiply_panels=-(
+                -(m if by_matrix else n) // (PANEL_VECTORS * shape.lanes)
+            ),
+            group=1,
+            scratch_bytes=k * dtype.itemsize if must_pack else 0,
+        )
+    # The smaller operand is packed beforehand, for its copy is written to memory;
+    # the other is packed by `multiply` on its way through the cache.
+    by_columns = m < n
+    rows, columns = (
+        (-(-m // shape.rows), shape.rows),
+        (-(-n // shape.columns), shape.columns),
+    )
+    (pack_panels, width), (panels, private) = (
+        (rows, columns) if by_columns else (columns, rows)
+    )
+    return make(
+        form="columns" if by_columns else "rows",
+        kernel="multiply",
+        pack_panels=pack_panels,
+        multiply_panels=panels,
+        group=group_size(private, dtype.itemsize),
+        scratch_bytes=pack_panels * width * k * dtype.itemsize,
+    )
+
+
+def group_size(width: int, item_bytes: int) -> int:
+    """Count the panels, `width` elements wide, that fit on a kernel's stack."""
+    return max(1, _STACK_BYTES // (width * DEPTH_BLOCK * item_bytes))
+
+
+def pack_arguments(layout: GemmLayout, a: int, b: int, scratch: int) -> tuple[int, ...]:
+    """Write the arguments of the `pack` kernel.
+
+    They are, in order: address of the operand, address of the scratch buffer, extent
+    along the panels (rows of A or columns of B), depth, the operand's stride along
+    the extent and along the depth in elements, width of a panel in elements.
+
+    Args:
+        layout: From `gemm_layout`.
+        a: Address of A.
+        b: Address of B.
+        scratch: Address of the scratch buffer, `layout.scratch_bytes` long.
+
+    Returns:
+        Seven words.
+    """
+    (row, column), (b_row, b_column), k = layout.a_strides, layout.b_strides, layout.k
+    if layout.form == "columns":
+        return (a, scratch, layout.m, k, row, column, layout.shape.rows)
+    if layout.form == "rows":
+        return (b, scratch, layout.n, k, b_column, b_row, layout.shape.columns)
+    if layout.form == "matrix_vector":
+        return (b, scratch, 1, k, b_column, b_row, 1)
+    return (a, scratch, 1, k, row, column, 1)
+
+
+def multiply_arguments(
+    layout: GemmLayout, a: int, b: int, c: int, scratch: int, pack: int
+) -> tuple[int, ...]:
+    """Write the arguments of the main kernel, `layout.kernel`.
+
+    Those of `multiply` are, in order: 1 if A was packed, 0 if B; address of the other
+    operand, address of the packed one, address of C, m, n, k, the other operand's
+    stride along rows or columns of C and along the depth in elements, row stride of C
+    in elements, address of the `pack` kernel. For those of `multiply_vector` see
+    `gemv.compile_matrix_vector`.
+
+    Args:
+        layout: From `gemm_layout`.
+        a: Address of A.
+        b: Address of B.
+        c: Address of C, row-major.
+        scratch: Address of the scratch buffer that `pack` has filled.
+        pack: Address of the `pack` kernel of the same dtype and vector width.
+
+    Returns:
+        Eleven words, eight for `multiply_vector`.
+    """
+    m, n, k = layout.m, layout.n, layout.k
+    (row, column), (b_row, b_column) = layout.a_strides, layout.b_strides
+    tail = (m, n, k)
+    if layout.form == "columns":
+        return (1, b, scratch, c, *tail, b_column, b_row, layout.c_stride, pack)
+    if layout.form == "rows":
+        return (0, a, scratch, c, *tail, row, column, layout.c_stride, pack)
+    if layout.form == "matrix_vector":
+        x = scratch if layout.pack_panels else b
+        return (a, x, c, m, k, row, column, layout.c_stride)
+    x = scratch if layout.pack_panels else a
+    return (b, x, c, n, k, b_column, b_row, 1)
