@@ -10,9 +10,10 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from graphopt.dtypes import DType
 from graphopt.errors import fail
 from graphopt.graph import context
 from graphopt.graph.hooks import hooks
@@ -333,31 +334,69 @@ class Graph:
                 break
         if output_types is None:
             output_types = infer_types(spec, inputs, attrs, site)
+        if exact_name:
+            name = name or spec.name
+            self._names_in_use.setdefault(name.lower(), 1)
+        elif name and name.endswith("/"):
+            name = name[:-1]
+            self._names_in_use.setdefault(name.lower(), 1)
+        else:
+            name = self.unique_name(_checked_name(name or spec.name, self._scope))
+        controls = self._controls if control_inputs is None else control_inputs
+        device = self._device
+        return self.append(
+            spec, tuple(inputs), attrs, name, controls, site, output_types, device
+        )
+
+    def append(
+        self,
+        spec: OpSpec,
+        inputs: tuple[GraphTensor, ...],
+        attrs: dict[str, Any],
+        name: str,
+        control_inputs: tuple[Operation, ...],
+        site: Site | None,
+        output_types: Iterable[tuple[Any, DType]],
+        device: str,
+    ) -> Operation:
+        """Appends an operation of which everything is settled, as passes do.
+
+        Args:
+          spec, inputs, attrs, control_inputs, site: As in `add_operation`.
+          name: The name as it stands.
+          output_types: (shape, dtype) of each output.
+          device: The device string.
+        """
         op = Operation.__new__(Operation)
         op.graph = self
         op.spec = spec
-        op.inputs = tuple(inputs)
+        op.inputs = inputs
         op.attrs = attrs
         op.site = site
         op.index = len(self._operations)
-        op.device = self._device
-        if exact_name:
-            op.name = name or spec.name
-            self._names_in_use.setdefault(op.name.lower(), 1)
-        elif name and name.endswith("/"):
-            op.name = name[:-1]
-            self._names_in_use.setdefault(op.name.lower(), 1)
-        else:
-            op.name = self.unique_name(_checked_name(name or spec.name, self._scope))
-        controls = self._controls if control_inputs is None else control_inputs
-        op.control_inputs = controls
+        op.device = device
+        op.name = name
+        op.control_inputs = control_inputs
         op.outputs = tuple(
-            GraphTensor(op, index, dtype, TensorShape(shape))
-            for index, (shape, dtype) in enumerate(output_types)
+            [
+                GraphTensor(op, index, dtype, TensorShape(shape))
+                for index, (shape, dtype) in enumerate(output_types)
+            ]
         )
         self._operations.append(op)
-        self._by_name[op.name] = op
+        self._by_name[name] = op
         return op
+
+    def keep(self, wanted: Callable[[Operation], bool]) -> None:
+        """Drops operations that nothing kept needs, for a pass that is not done yet.
+
+        Args:
+          wanted: Whether an operation stays.
+        """
+        self._operations = [op for op in self._operations if wanted(op)]
+        self._by_name = {op.name: op for op in self._operations}
+        for index, op in enumerate(self._operations):
+            op.index = index
 
     def adopt(self, tensor: GraphTensor) -> GraphTensor:
         """Returns what stands for a tensor in this graph.

@@ -76,24 +76,22 @@ class Rebuilder:
             inputs = [self.tensors[tensor] for tensor in op.inputs]
         if controls is None:
             controls = op.control_inputs
-        mapped = dict.fromkeys(
-            self.operations[control]
-            for control in controls
-            if control in self.operations
-        )
+        mapped: dict[Operation, None] = {}
+        for control in controls:
+            if control in self.operations:
+                mapped[self.operations[control]] = None
         if output_types is None:
             output_types = [(t.shape, t.dtype) for t in op.outputs]
-        new = self.graph.add_operation(
+        new = self.graph.append(
             spec or op.spec,
-            inputs,
+            tuple(inputs),
             op.attrs if attrs is None else attrs,
             name or op.name,
-            control_inputs=tuple(mapped),
-            site=op.site,
-            exact_name=True,
-            output_types=output_types,
+            tuple(mapped),
+            op.site,
+            output_types,
+            op.device,
         )
-        new.device = op.device
         self.operations[op] = new
         return new
 

@@ -22,7 +22,7 @@ from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Effect, OpSpec
 from graphopt.graph.program import Program, Rebuilder
 from graphopt.graph.tensor import GraphTensor
-from graphopt.rewrite.prune_unfetched import prune_unfetched
+from graphopt.rewrite.prune_unfetched import drop_unneeded
 
 Rule = Callable[[Operation], GraphTensor | None]
 
@@ -77,7 +77,7 @@ def apply_rules(program: Program, rules: Sequence[NodeRule]) -> Program:
             rebuilder.tensors[op.outputs[0]] = found
             rebuilder.operations[op] = found.op
             changed = True
-    return prune_unfetched.function(rebuilder.finish()) if changed else program
+    return drop_unneeded(rebuilder.finish()) if changed else program
 
 
 def replacement(

@@ -18,6 +18,7 @@ from graphopt.rewrite.simplify_algebra import simplify_algebra
 # which value of a variable each read sees.
 MEANING: Final[tuple[Pass, ...]] = (prune_unfetched, order_effects)
 PIPELINE: Final[tuple[Pass, ...]] = (
+    # First in both, so that it need not be done twice.
     prune_unfetched,
     resolve_shapes,
     # Before the order of effects: where an op goes, its input may be fetched or live

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from graphopt.graph.effects import has_side_effect, is_handle
 from graphopt.graph.graph import Operation, infer_types
 from graphopt.graph.opspec import Effect
@@ -19,9 +21,8 @@ def prune_unfetched(program: Program) -> Program:
     needed = find_needed(program, fed)
     rebuilder = Rebuilder(program)
     _add_placeholders(program, rebuilder)
-    for op in program.operations:
-        if op not in needed:
-            continue
+    # Not a walk over the graph, of which a fetch may need very little.
+    for op in sorted(needed, key=attrgetter("index")):
         if op.spec.effect is Effect.READ and op.inputs[0] in fed:
             rebuilder.tensors[op.outputs[0]] = rebuilder.tensors[op.inputs[0]]
             continue
@@ -48,6 +49,14 @@ def find_needed(program: Program, fed: dict[GraphTensor, None]) -> set[Operation
     return needed
 
 
+def drop_unneeded(program: Program) -> Program:
+    """Drops what nobody needs from the new graph of a pass, which nobody else has."""
+    needed = find_needed(program, {})
+    needed.update(tensor.op for tensor in program.feeds)
+    program.graph.keep(needed.__contains__)
+    return program
+
+
 def _add_placeholders(program: Program, rebuilder: Rebuilder) -> None:
     shapes = program.feed_shapes or tuple(t.shape for t in program.feeds)
     for tensor, shape in zip(program.feeds, shapes, strict=True):
@@ -70,7 +79,8 @@ def _copy_with_shapes(
     inputs = [rebuilder.tensors[tensor] for tensor in op.inputs]
     known = all(t.shape.is_fully_defined() for t in op.outputs)
     changed = any(
-        new.shape != old.shape for new, old in zip(inputs, op.inputs, strict=True)
+        new.shape is not old.shape and new.shape != old.shape
+        for new, old in zip(inputs, op.inputs, strict=True)
     )
     types = None
     if changed or not known:
@@ -89,6 +99,8 @@ def _copy_with_shapes(
 
 def _through_no_ops(op: Operation) -> list[Operation]:
     """Control inputs, with what a group waits for in place of the group."""
+    if not op.control_inputs:
+        return []
     found: dict[Operation, None] = {}
     stack = list(reversed(op.control_inputs))
     seen = set(stack)

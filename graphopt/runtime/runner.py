@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from graphopt.codegen.lower import lower_operation
 from graphopt.config import NEVER, settings
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail, format_shape
+from graphopt.graph.collector import rare_collections
 from graphopt.graph.effects import handles_written, variable_of
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.program import Program
@@ -41,7 +43,8 @@ class Plan:
     """A program for certain shapes, and what became of it.
 
     Attributes:
-      program: With its meaning settled, before the rewrites that make it fast.
+      source: The program as the user built it.
+      pruned: What of it is needed.
       writes: Whether it changes variables.
       is_initializer: Whether it only gives variables their initial values.
       executable: The compiled plan, once there is one.
@@ -51,32 +54,40 @@ class Plan:
     def __init__(self, source: Program, store: VariableStore) -> None:
         self.source = source
         self.store = store
-        self.program = run_passes(source, MEANING)
-        for op in self.program.operations:
-            if op.spec is PLACEHOLDER and op.outputs[0] not in self.program.feeds:
+        with rare_collections():
+            self.pruned = run_passes(source, MEANING[:1])
+        operations = self.pruned.operations
+        for op in operations:
+            if op.spec is PLACEHOLDER and op.outputs[0] not in self.pruned.feeds:
                 raise not_fed(op)
         self.runs = 0
-        self.writes = self.program.writes_state
+        writers = [op for op in operations if handles_written(op)]
+        self.writes = bool(writers)
         self.is_initializer = self.writes and all(
-            op.spec is ASSIGN and op.attrs.get("initializer")
-            for op in self.program.operations
-            if handles_written(op)
+            op.spec is ASSIGN and op.attrs.get("initializer") for op in writers
         )
         self.written = [
-            variable_of(handle)
-            for op in self.program.operations
-            for handle in handles_written(op)
+            variable_of(handle) for op in writers for handle in handles_written(op)
         ]
         self.executable: Executable | None = None
         self.schedule: Schedule | None = None
 
+    @cached_property
+    def program(self) -> Program:
+        """With its meaning settled, before the rewrites that make it fast."""
+        return run_passes(self.pruned, MEANING[1:])
+
     def compile(self, trace: Trace | None = None) -> Executable | None:
         """Compiles the plan, unless it is one that must be interpreted."""
-        if self.schedule is None or trace is not None:
-            program = run_passes(self.source, PIPELINE, trace)
-            self.schedule = build_schedule(program, lower_operation)
-        if not self.schedule.interpreted and self.executable is None:
-            self.executable = Executable(self.schedule, self.store)
+        with rare_collections():
+            if trace is not None:
+                program = run_passes(self.source, PIPELINE, trace)
+                self.schedule = build_schedule(program, lower_operation)
+            elif self.schedule is None:
+                program = run_passes(self.pruned, PIPELINE[1:])
+                self.schedule = build_schedule(program, lower_operation)
+            if not self.schedule.interpreted and self.executable is None:
+                self.executable = Executable(self.schedule, self.store)
         return self.executable
 
     def ready(self, at_once: bool = False) -> Executable | None:

@@ -18,6 +18,7 @@ from graphopt.graph.dispatch import safe_cast
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.hooks import hooks
 from graphopt.graph.indexed_slices import IndexedSlices, IndexedSlicesValue
+from graphopt.graph.opspec import Effect
 from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import EagerTensor, GraphTensor
 from graphopt.ops.creation import constant
@@ -618,15 +619,41 @@ def session_for(graph: Graph, session: Any) -> Session:
 
 
 def initialize_missing(session: Session) -> None:
-    """Initializes, one after the other, the variables that have no value yet."""
+    """Initializes the variables that have no value yet, in the order they were made.
+
+    Those whose initial values need no other variable are initialized in one run.
+    """
     variables = session.graph.variables
     done = session.graph.attachments.get("initialized", 0)
     if done == len(variables):
         return
+    independent: set[Operation] = set()
+    together: list[Operation] = []
     for variable in variables[done:]:
-        if not session.store.is_initialized(variable.key):
-            session.run(variable.initializer)
+        if session.store.is_initialized(variable.key):
+            continue
+        if not _reads_no_variable(variable.initializer, independent):
+            session.run(together)
+            together = []
+        together.append(variable.initializer)
+    session.run(together)
     session.graph.attachments["initialized"] = len(variables)
+
+
+def _reads_no_variable(op: Operation, independent: set[Operation]) -> bool:
+    """Looks upstream of an op; adds what it finds to those that are independent."""
+    stack, seen = [op], set[Operation]()
+    while stack:
+        op = stack.pop()
+        if op in seen or op in independent:
+            continue
+        if op.spec.effect is Effect.READ:
+            return False
+        seen.add(op)
+        stack += [tensor.op for tensor in op.inputs]
+        stack += op.control_inputs
+    independent |= seen
+    return True
 
 
 def run_operation(
