@@ -6,7 +6,9 @@ remains is a short pattern, and most often one dimension. The pattern and the ex
 are the content of the kernel; sizes are arguments.
 
 An operand that does not move in the innermost loop is loaded outside of it. Stores come
-after all loads of an iteration, so a variable can be updated where it lies.
+after all loads of an iteration, so a variable can be updated where it lies. Where nothing
+has dimensions the loop counts repetitions: a training step that is one kernel of scalars
+runs a thousand times in one call of it.
 """
 
 from __future__ import annotations
@@ -47,7 +49,8 @@ def lower_elementwise(op: Operation) -> Lowered:
     stores = enumerate(body.stores)
     arguments += [Word("input", i) for k, (i, _) in stores if k not in in_place]
     arguments += sizes
-    return Lowered((Call(request, tuple(arguments), sizes[0] if sizes else 1),))
+    extent = sizes[0] if sizes else 1
+    return Lowered((Call(request, tuple(arguments), extent, repeats=not sizes),))
 
 
 def _stores_in_place(
@@ -202,6 +205,11 @@ class _Writer:
         first_size = word
         for level in range(1, self.depth):
             self._line(0, f"n{level} = args[{first_size + level}]")
+        if not self.depth:
+            self._line(0, "for _ in range(lo, hi):")
+            self._load(1, level=-1)
+            self._compute(1)
+            return "\n".join(self.lines) + "\n"
         self._load(0, level=-1)
         for level in range(self.depth):
             extent = "lo, hi" if level == 0 else f"n{level}"

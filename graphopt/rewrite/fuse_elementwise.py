@@ -8,6 +8,10 @@ Ops are joined when they loop over the same shape and one feeds the other, unles
 between them leaves the group (then the group would wait for itself). Writes of variables
 join too: a store at index i comes after all loads at index i, so updating in place is
 safe. Values used outside are stored once, all others live in registers.
+
+Groups of scalars are joined even where neither feeds the other, for what they cost is the
+call: a step count, a learning rate and its decay become one kernel, a training step of
+scalars alone becomes one loop.
 """
 
 from __future__ import annotations
@@ -35,6 +39,7 @@ def fuse_elementwise(program: Program) -> Program:
     groups = _Groups(program)
     for op in program.operations:
         groups.add(op)
+    groups.join_scalars()
     return _rebuild(program, groups)
 
 
@@ -83,6 +88,18 @@ class _Groups:
         for parent in sorted(parents):
             if parent in self.members and self._can_join(parent, me):
                 me = self._join(parent, me)
+
+    def join_scalars(self) -> None:
+        """Joins the groups of scalars, each with the one before it if that is allowed."""
+        scalars = [group for group in self.members if self.shape[group] == ()]
+        if not scalars:
+            return
+        current, *others = scalars
+        for group in others:
+            if self._can_join(current, group):
+                current = self._join(current, group)
+            else:
+                current = group
 
     def _can_join(self, a: int, b: int) -> bool:
         if self.shape[a] != self.shape[b] or self.written[a] & self.written[b]:

@@ -10,7 +10,7 @@ from graphopt.graph.opspec import Effect
 from graphopt.graph.program import Program, Rebuilder
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import GraphTensor
-from graphopt.ops.creation import PLACEHOLDER
+from graphopt.ops.creation import CONST, PLACEHOLDER
 from graphopt.rewrite.driver import graph_pass
 
 
@@ -98,15 +98,22 @@ def _copy_with_shapes(
 
 
 def _through_no_ops(op: Operation) -> list[Operation]:
-    """Control inputs, with what a group waits for in place of the group."""
-    if not op.control_inputs:
+    """Control inputs, with what a group waits for in place of the group.
+
+    A constant is there from the start, so it waits for nothing: those who use it wait
+    for what it was told to wait for.
+    """
+    if op.spec is CONST:
         return []
-    found: dict[Operation, None] = {}
     stack = list(reversed(op.control_inputs))
+    for tensor in op.inputs:
+        if tensor.op.spec is CONST:
+            stack += tensor.op.control_inputs
+    found: dict[Operation, None] = {}
     seen = set(stack)
     while stack:
         control = stack.pop()
-        if control.type != "NoOp":
+        if control.type not in _WAITING:
             found[control] = None
             continue
         for parent in reversed(control.control_inputs):
@@ -114,3 +121,8 @@ def _through_no_ops(op: Operation) -> list[Operation]:
                 seen.add(parent)
                 stack.append(parent)
     return list(found)
+
+
+# Ops that do nothing, or nothing that takes time: to wait for one is to wait for its
+# control inputs.
+_WAITING = ("NoOp", CONST.name)

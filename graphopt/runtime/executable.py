@@ -111,6 +111,9 @@ class Executable:
         for position, part in status_words:
             block = self._blocks[part]
             self._words[position] = block.ctypes.data + 8 * tape.BLOCK_STATUS
+        calls = [call for step in self.schedule.steps for call in step.lowered.calls]
+        # Whether the one kernel there is repeats the step in a loop of its own.
+        self._loops = len(calls) == 1 and not hosts and calls[0].repeats
         self._parts = self._make_parts(starts, len(rows), hosts)
         self._entry = self._parts[0] if len(self._parts) == 1 else self._run_parts
 
@@ -203,11 +206,15 @@ class Executable:
         """Whether several steps can be one native call: no host step in between."""
         return len(self._parts) == 1 and not self.store.shares_arrays
 
-    def run_repeated(self, feeds: Sequence[Array], count: int) -> list[Array]:
+    def run_repeated(
+        self, feeds: Sequence[Array], rows: Sequence[Array], count: int
+    ) -> list[Array]:
         """Runs the step several times in one native call; as `run` otherwise.
 
         Args:
-          feeds: As in `run`, the same for every step.
+          feeds: The values of the first feeds, the same for every step.
+          rows: For each of the other feeds an array `[count, ...]`, contiguous, of
+            which step i takes row i.
           count: The number of steps, at least 1.
 
         Raises:
@@ -215,17 +222,32 @@ class Executable:
         """
         if self.generation != self.store.generation:
             self._rebind()
+        if self._loops and not rows:
+            self._rows[0, 3] = count
+            try:
+                return self.run(feeds)
+            finally:
+                self._rows[0, 3] = 1
+        fixed = len(feeds)
         block, tape = self._blocks[0], self._tape
         if self._counter is None:
-            self._counter = aligned_zeros(8 * 4).view(np.int64)
+            self._counter = aligned_zeros(8 * (4 + 2 * len(self._feed_words)))
+            self._counter = self._counter.view(np.int64)
             kernel = get_kernel(repeat_request())
             self._kernels.append(kernel)
             self._counter[2] = block.ctypes.data + 8 * tape.BLOCK_STATUS
             self._rows[-1] = (kernel.address, self._counter.ctypes.data, 0, 1)
+        moved = [
+            (self._words.ctypes.data + 8 * position, rows[index - fixed].strides[0])
+            for position, index, _ in self._feed_words
+            if index >= fixed
+        ]
         self._counter[0], self._counter[1] = 0, count
+        self._counter[3] = len(moved)
+        self._counter[4 : 4 + 2 * len(moved)] = np.array(moved, np.int64).reshape(-1)
         block[tape.BLOCK_COUNT] += 1
         try:
-            return self.run(feeds)
+            return self.run([*feeds, *(array[0, ...] for array in rows)])
         finally:
             block[tape.BLOCK_COUNT] -= 1
 

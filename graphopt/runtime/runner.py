@@ -117,18 +117,30 @@ class Plan:
         return all(self.store.is_initialized(key) for key in self.written)
 
     def run(
-        self, feeds: Sequence[Array], at_once: bool = False, count: int = 1
+        self,
+        feeds: Sequence[Array],
+        rows: Sequence[Array],
+        at_once: bool,
+        count: int,
     ) -> list[Array]:
-        """Runs `count` times; the caller holds the lock of the store."""
+        """Runs `count` times; the caller holds the lock of the store.
+
+        Args:
+          feeds: The values of the first feeds, the same for every run.
+          rows: For each of the other feeds an array of which run i takes row i.
+          at_once: Whether to compile a fetch without writes at its first run as well.
+          count: How often.
+        """
         executable = self.ready(at_once)
         if executable is not None and count > 1 and executable.can_repeat:
-            return executable.run_repeated(feeds, count)
+            return executable.run_repeated(feeds, rows, count)
         results: list[Array] = []
-        for _ in range(count):
+        for i in range(count):
+            fed = [*feeds, *(array[i, ...] for array in rows)]
             if executable is not None:
-                results = executable.run(feeds)
+                results = executable.run(fed)
             else:
-                results = interpret(self.program, feeds, self.store)
+                results = interpret(self.program, fed, self.store)
         return results
 
 
@@ -166,6 +178,8 @@ class Runner:
         self.store = store
         self.plans: OrderedDict[tuple[tuple[int, ...], ...], Plan] = OrderedDict()
         self.shortcut: Callable[[], None] | None = None
+        # The number of steps in one native call.
+        self._portion = 1
 
     def plan(self, shapes: tuple[tuple[int, ...], ...]) -> Plan:
         """Returns the plan for fed shapes, made when it is first asked for."""
@@ -185,30 +199,37 @@ class Runner:
             self.plans.move_to_end(shapes)
         return plan
 
-    def run_steps(self, feeds: Sequence[Array], count: int) -> list[Array]:
-        """Runs the fetch set several times with the same feeds.
+    def run_steps(
+        self, feeds: Sequence[Array], count: int, rows: Sequence[Array] = ()
+    ) -> list[Array]:
+        """Runs the fetch set several times.
 
         Native calls are kept short, so that an interrupt is heard between two of them.
 
         Args:
-          feeds: As in `run`.
+          feeds: As in `run`, for the tensors that are fed the same in every step.
           count: How often, at least once.
+          rows: For each of the other tensors an array `[count, ...]`, contiguous, of
+            which step i is fed row i.
 
         Returns:
           What the last run returns.
         """
         results: list[Array] = []
-        done, portion = 0, 1
+        done = 0
         while done < count:
-            portion = min(portion, count - done)
+            portion = min(self._portion, count - done)
             start = time.perf_counter()
-            results = self._run(feeds, portion)
+            taken = [array[done : done + portion] for array in rows]
+            results = self._run(feeds, taken, portion)
             seconds = time.perf_counter() - start
             done += portion
-            if seconds < LONGEST_CALL / 4:
-                portion *= 4
-            elif seconds > LONGEST_CALL:
-                portion = max(1, portion // 4)
+            # How long a step takes is known from the calls before; it decides nothing
+            # but when Python may look for signals.
+            if seconds > LONGEST_CALL:
+                self._portion = max(1, portion // 4)
+            elif seconds < LONGEST_CALL / 4 and portion == self._portion:
+                self._portion *= 4
         return results
 
     def run(self, feeds: Sequence[Array]) -> list[Array]:
@@ -220,17 +241,21 @@ class Runner:
         Returns:
           A fresh array for each fetch.
         """
-        return self._run(feeds, 1)
+        return self._run(feeds, (), 1)
 
-    def _run(self, feeds: Sequence[Array], count: int) -> list[Array]:
+    def _run(
+        self, feeds: Sequence[Array], rows: Sequence[Array], count: int
+    ) -> list[Array]:
         store = self.store
         with store.lock:
             if store.busy:
                 raise nested_run()
             store.busy = True
             try:
-                plan = self.plan(tuple(array.shape for array in feeds))
-                results = plan.run(feeds, self.at_once or count > 1, count)
+                shapes = [array.shape for array in feeds]
+                shapes += [array.shape[1:] for array in rows]
+                plan = self.plan(tuple(shapes))
+                results = plan.run(feeds, rows, self.at_once or count > 1, count)
             finally:
                 store.busy = False
         can_be_short = not self.fetches and not self.feeds and not store.shares_arrays

@@ -266,12 +266,15 @@ class Session:
             runner = self._runner(fetch, tensors)
             return fetch.rebuild(runner.run_steps(values, n))
         keys = [feed_target(self._graph, key) for key in feeds]
-        rows = [_rows_of(k, v, n) for k, v in zip(keys, feeds.values(), strict=True)]
+        rows = [_Rows(k, v, n) for k, v in zip(keys, feeds.values(), strict=True)]
         runner = self._runner(fetch, (*tensors, *keys))
         results: list[Array] = []
-        for _ in range(n):
-            taken = [feed_value(k, next(r)) for k, r in zip(keys, rows, strict=True)]
-            results = runner.run([*values, *taken])
+        done = 0
+        while done < n:
+            count = min(each.count_ready(n - done) for each in rows)
+            taken = [each.take(count) for each in rows]
+            results = runner.run_steps(values, count, taken)
+            done += count
         return fetch.rebuild(results)
 
     def make_callable(
@@ -499,22 +502,78 @@ def feed_value(tensor: GraphTensor, value: Any) -> Array:
     return array
 
 
-def _rows_of(tensor: GraphTensor, value: Any, n: int) -> Iterator[Any]:
-    """What each of n steps is fed.
+class _Rows:
+    """What each of the steps of `run_steps` is fed: rows of an array, or of an iterable.
+
+    Args:
+      tensor: What is fed.
+      values: An array `[n, ...]`, a list, or an iterable.
+      n: The number of steps.
 
     Raises:
       ValueError: An array or list has another number of rows.
     """
-    if hasattr(value, "__len__") and len(value) != n:
-        raise fail(
-            ValueError,
-            f"The values of {tensor.name!r} for run_steps do not fit",
-            got=f"{len(value)} rows",
-            expected=f"{n}, one for each step",
-            op=tensor.op,
-            remedy="feed_dict for a value that all steps share",
+
+    # Rows that are taken from an iterator for one native call.
+    STAGED = 64
+
+    def __init__(self, tensor: GraphTensor, values: Any, n: int) -> None:
+        if hasattr(values, "__len__") and len(values) != n:
+            raise fail(
+                ValueError,
+                f"The values of {tensor.name!r} for run_steps do not fit",
+                got=f"{len(values)} rows",
+                expected=f"{n}, one for each step",
+                op=tensor.op,
+                remedy="feed_dict for a value that all steps share",
+            )
+        self.tensor = tensor
+        self.array: Array | None = None
+        self.staged: list[Array] = []
+        if isinstance(values, np.ndarray) and values.ndim:
+            # All rows are converted and checked at once, as one of them would be.
+            first = feed_value(tensor, values[0])
+            if values.dtype == first.dtype:
+                self.array = np.ascontiguousarray(values)
+        self.source = iter(()) if self.array is not None else iter(values)
+        self.taken = 0
+
+    def count_ready(self, wanted: int) -> int:
+        """Returns how many rows of one shape can be taken now."""
+        if self.array is not None:
+            return wanted
+        wanted = min(wanted, self.STAGED)
+        while len(self.staged) < wanted:
+            try:
+                value = next(self.source)
+            except StopIteration:
+                break
+            row = feed_value(self.tensor, value)
+            self.staged.append(row)
+            if row.shape != self.staged[0].shape:
+                return len(self.staged) - 1
+        if not self.staged:
+            raise fail(
+                ValueError,
+                f"The values of {self.tensor.name!r} for run_steps do not fit",
+                got=f"an iterable that ended after {self.taken} values",
+                expected="one for each step",
+                op=self.tensor.op,
+                remedy="a smaller n",
+            )
+        same = self.staged[0].shape
+        return next(
+            (i for i, row in enumerate(self.staged) if row.shape != same),
+            len(self.staged),
         )
-    return iter(value)
+
+    def take(self, count: int) -> Array:
+        """Returns the next rows as one array."""
+        start, self.taken = self.taken, self.taken + count
+        if self.array is not None:
+            return self.array[start : start + count]
+        rows, self.staged = self.staged[:count], self.staged[count:]
+        return np.stack(rows)
 
 
 def _convert_feed(tensor: GraphTensor, value: Any) -> Array:

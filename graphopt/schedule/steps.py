@@ -62,11 +62,19 @@ Argument = int | Word
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a kernel: `kernel(arguments, lo, hi)`, the range starting at 0."""
+    """One call of a kernel: `kernel(arguments, lo, hi)`, the range starting at 0.
+
+    Attributes:
+      kernel: What is called.
+      arguments: What it is given.
+      extent: The end of the range.
+      repeats: Whether the range counts repetitions of all that the kernel does.
+    """
 
     kernel: KernelRequest
     arguments: tuple[Argument, ...]
     extent: int
+    repeats: bool = False
 
 
 @dataclass(frozen=True)

@@ -81,3 +81,61 @@ def test_host_steps_run_in_every_step(session):
     session.run(v.initializer)
     session.run_steps(step, 3)
     assert seen == [2.0, 4.0, 6.0]
+
+
+def test_every_step_is_fed_its_own_row(session):
+    w = tf.Variable(tf.zeros([4, 3]))
+    x = v1.placeholder(tf.float32, [None, 4])
+    y = v1.placeholder(tf.float32, [None, 3])
+    loss = tf.reduce_mean(tf.math.squared_difference(tf.matmul(x, w), y))
+    train = tf.keras.optimizers.Adam(0.01).minimize(loss, [w])
+    session.run(v1.global_variables_initializer())
+    rng = np.random.default_rng(0)
+    xs = rng.standard_normal((100, 8, 4)).astype(np.float32)
+    ys = rng.standard_normal((100, 8, 3)).astype(np.float32)
+    start = session.run(w)
+    for a, b in zip(xs, ys, strict=True):
+        expected = session.run([loss, train, w], {x: a, y: b})
+    w.load(start, session)
+    # The optimizer's state goes on, so compare with a second pass of single steps.
+    again = v1.Session(graph=session.graph)
+    with again:
+        again.run(v1.global_variables_initializer())
+        got = again.run_steps([loss, train, w], 100, feeds={x: xs, y: ys})
+    assert got[0] == expected[0]
+    np.testing.assert_array_equal(got[2], expected[2])
+
+
+def test_rows_that_are_no_contiguous_array(session):
+    x = v1.placeholder(tf.float32, [None])
+    v = tf.Variable(0.0)
+    add = v.assign_add(tf.reduce_sum(x))
+    session.run(v.initializer)
+    table = np.arange(60, dtype=np.int64).reshape(6, 10)
+    assert session.run_steps(add, 10, feeds={x: table.T}) == table.sum()
+    assert session.run_steps(add, 5, feeds={x: table.T[::2]}) > table.sum()
+
+
+def test_rows_of_an_iterator_may_change_their_shape(session):
+    x = v1.placeholder(tf.float32, [None])
+    v = tf.Variable(0.0)
+    add = v.assign_add(tf.reduce_sum(x))
+    session.run(v.initializer)
+    rows = (np.ones(1 + i // 70, np.float32) for i in range(200))
+    assert session.run_steps(add, 200, feeds={x: rows}) == 70 + 140 + 180
+    with pytest.raises(ValueError, match="after 3 values"):
+        session.run_steps(add, 4, feeds={x: iter([[1.0]] * 3)})
+
+
+def test_a_step_of_scalars_is_one_kernel(session):
+    a, b = tf.Variable(2.0), tf.Variable(5.0)
+    optimizer = tf.keras.optimizers.SGD(0.1)
+    train = optimizer.minimize(3 * a * a + 2 * b * b, [a, b])
+    session.run(v1.global_variables_initializer())
+    session.run_steps(train, 7)
+    steps = optimizer.iterations
+    values = np.float32([2.0, 5.0])
+    for _ in range(7):
+        values -= np.float32(0.1) * (np.float32([6.0, 4.0]) * values)
+    assert session.run(steps) == 7
+    np.testing.assert_allclose(session.run([a, b]), values, rtol=1e-6)
