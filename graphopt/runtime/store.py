@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from graphopt.dtypes import float32
 from graphopt.errors import FailedPreconditionError, fail
 from graphopt.graph.provenance import Site
+from graphopt.graph.shape import TensorShape
 
 if TYPE_CHECKING:
     from graphopt.dtypes import DType
     from graphopt.graph.graph import Graph
-    from graphopt.graph.shape import TensorShape
 
 
 class VariableKey:
@@ -119,8 +121,11 @@ class EagerStore(VariableStore):
         """Copies the arrays that eager tensors look at too."""
         for key in keys:
             if key.shared and key.array is not None:
-                key.array, key.shared = key.array.copy(), False
-                self.generation += 1
+                key.shared = False
+                # The tensors of a step that is over are gone, and nobody looks.
+                if sys.getrefcount(key.array) > _REFERENCES_OF_ONE_OWNER:
+                    key.array = key.array.copy()
+                    self.generation += 1
 
     def commit(self, pending: dict[VariableKey, NDArray[Any]]) -> None:
         """Writes several variables."""
@@ -133,6 +138,14 @@ class EagerStore(VariableStore):
             key.array, key.shared = array, False
 
 
+def _count_references_of_one_owner() -> int:
+    """What Python counts for an array that only its key refers to."""
+    key = VariableKey("probe", float32, TensorShape(()), None, None)
+    key.array = np.zeros(())
+    return sys.getrefcount(key.array)
+
+
+_REFERENCES_OF_ONE_OWNER = _count_references_of_one_owner()
 EAGER_STORE = EagerStore()
 
 

@@ -86,12 +86,14 @@ def test_nothing_is_compiled_for_a_new_rate_or_batch(name, arguments):
 
 
 @each_optimizer
-def test_eager_and_graph_give_the_same_bits_without_compiling(name, arguments):
+@pytest.mark.parametrize("jit", ["never", "always"])
+def test_eager_and_graph_give_the_same_bits(name, arguments, jit):
     start = np.array([0.3, -1.7, 2.5], np.float32)
     opt, w = make(name, arguments), tf.Variable(start)
-    for _ in range(5):
-        opt.minimize(lambda: tf.reduce_sum(w * w * w), [w])
-    with tf.Graph().as_default(), config(jit="never"):
+    with config(jit=jit):
+        for _ in range(5):
+            opt.minimize(lambda: tf.reduce_sum(w * w * w), [w])
+    with tf.Graph().as_default(), config(jit=jit):
         v = tf.Variable(start)
         train = make(name, arguments).minimize(lambda: tf.reduce_sum(v * v * v), [v])
         for _ in range(5):

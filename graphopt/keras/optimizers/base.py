@@ -32,13 +32,9 @@ from graphopt.keras.optimizers.checks import (
     check_variables,
     nearest_keyword,
 )
-from graphopt.keras.optimizers.schedules import (
-    LearningRateSchedule,
-    deserialize,
-)
-from graphopt.keras.optimizers.state import (
-    OptimizerState,
-)
+from graphopt.keras.optimizers.compiled import CompiledUpdates
+from graphopt.keras.optimizers.schedules import LearningRateSchedule, deserialize
+from graphopt.keras.optimizers.state import OptimizerState
 from graphopt.ops.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
 from graphopt.ops.creation import ones_like
 from graphopt.ops.duplicates import (
@@ -121,6 +117,7 @@ class Optimizer(OptimizerState):
                 "`clipnorm`, `clipvalue` and `global_clipnorm` may not be set together "
                 "with `gradient_transformers`."
             )
+        self._updates = CompiledUpdates()
         self._initial_decay = kwargs.pop("decay", 0.0)
         self._old_rate = kwargs.pop("lr", None)
 
@@ -352,6 +349,9 @@ class Optimizer(OptimizerState):
                 return no_op()
             if experimental_aggregate_gradients:
                 pairs = self._aggregate_gradients(pairs)
+            eager = building_graph() is None
+            if eager and self._updates.run(self, pairs, name or self._name):
+                return self.iterations
             pairs = self._transform_gradients(pairs)
             apply_state = self._prepare(variables)
             return self._apply_all(pairs, name or self._name, apply_state)
