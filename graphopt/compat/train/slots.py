@@ -39,7 +39,7 @@ def create_slot(
     scope = get_variable_scope().name
     base = f"{scope}/{primary}/{name}" if scope else f"{primary}/{name}"
     full, count = base, 0
-    while building_graph() is None and full in taken:
+    while home_of(building_graph()) is None and full in taken:
         count += 1
         full = f"{base}_{count}"
     with name_scope(None):

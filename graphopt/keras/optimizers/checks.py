@@ -164,7 +164,11 @@ def converted_pairs(grads_and_vars: Iterable[tuple[Any, Variable]]) -> GradsAndV
       InvalidArgumentError: A gradient has another shape or dtype than its variable.
     """
     try:
-        given = [tuple(pair) for pair in grads_and_vars]
+        given = [
+            # A vector of two would unpack, and be no pair all the same.
+            () if isinstance(pair, (Tensor, Variable)) else tuple(pair)
+            for pair in grads_and_vars
+        ]
     except TypeError:
         given = [()]
     if any(len(pair) != 2 for pair in given):
