@@ -101,6 +101,11 @@ def test_decays_need_a_step_and_keep_the_dtype_of_the_rate(name):
         assert tensor.name.startswith(scopes.get(name, camel) + "/")
 
 
+def test_restarts_need_to_know_how_periods_grow():
+    with pytest.raises(NotImplementedError, match="t_mul as a number"):
+        train.cosine_decay_restarts(0.1, 3, 10, t_mul=tf.constant(2.0))
+
+
 def test_noise_is_drawn_anew_in_each_step():
     with tf.Graph().as_default(), v1.Session() as session:
         rate = train.noisy_linear_cosine_decay(0.1, 3, 10)

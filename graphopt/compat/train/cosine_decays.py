@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from graphopt.compat.train.decays import decayed
+from graphopt.graph.tensor import Tensor
 from graphopt.keras.optimizers import schedules
 from graphopt.ops.elementwise import cos, minimum, pow, sqrt
 from graphopt.ops.random_stateful import normal
+from graphopt.runtime.variable import Variable
 
 
 def cosine_decay(
@@ -70,12 +72,19 @@ def cosine_decay_restarts(
     Returns:
       As `exponential_decay`.
 
+    Raises:
+      NotImplementedError: `t_mul` is a tensor.
+
     >>> import graphopt as tf
     >>> float(tf.compat.v1.train.cosine_decay_restarts(1.0, 4, 4, m_mul=0.5)())
     0.5
 
     Source: `tf.compat.v1.train.cosine_decay_restarts`; Loshchilov and Hutter 2016.
     """
+    if isinstance(t_mul, (Tensor, Variable)):
+        raise NotImplementedError(
+            f"cosine_decay_restarts needs t_mul as a number; got {t_mul!r}."
+        )
     return decayed(
         lambda step, of: schedules.CosineDecayRestarts(
             of(learning_rate), of(first_decay_steps), t_mul, of(m_mul), of(alpha)
