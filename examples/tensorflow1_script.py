@@ -18,9 +18,9 @@ with tf.name_scope("model"):
     offset = tf.Variable(0.0, name="offset")
     prediction = slope * x + offset
 loss = tf.reduce_mean(tf.square(prediction - y), name="loss")
-train = tf.keras.optimizers.SGD(learning_rate=0.1, momentum=0.9).minimize(
-    loss, var_list=tf.trainable_variables()
-)
+global_step = tf.train.get_or_create_global_step()
+rate = tf.train.exponential_decay(0.1, global_step, 100, 0.9)
+train = tf.train.MomentumOptimizer(rate, 0.9).minimize(loss, global_step=global_step)
 
 init = tf.global_variables_initializer()
 with tf.Session() as sess:

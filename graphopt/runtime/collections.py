@@ -34,6 +34,14 @@ def trainable_variables(scope: str | None = None) -> list[Any]:
     return get_default_graph().get_collection(TRAINABLE_VARIABLES, scope)
 
 
+def moving_average_variables(scope: str | None = None) -> list[Any]:
+    """Returns the variables of the current graph that have a moving average.
+
+    Source: `tf.compat.v1.moving_average_variables`.
+    """
+    return get_default_graph().get_collection(GraphKeys.MOVING_AVERAGE_VARIABLES, scope)
+
+
 def variables_initializer(var_list: Sequence[Variable], name: str = "init") -> Any:
     """Returns an op that gives variables their initial values; None in eager mode.
 
@@ -88,6 +96,8 @@ class GraphKeys:
     LOSSES = "losses"
     UPDATE_OPS = "update_ops"
     GLOBAL_STEP = "global_step"
+    TRAIN_OP = "train_op"
+    MOVING_AVERAGE_VARIABLES = "moving_average_variables"
     REGULARIZATION_LOSSES = "regularization_losses"
 
 

@@ -35,20 +35,17 @@ from graphopt.keras.optimizers.checks import (
 from graphopt.keras.optimizers.compiled import CompiledUpdates
 from graphopt.keras.optimizers.schedules import LearningRateSchedule, deserialize
 from graphopt.keras.optimizers.state import OptimizerState
-from graphopt.ops.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
-from graphopt.ops.creation import ones_like
-from graphopt.ops.duplicates import (
-    checked_indices,
-    first_occurrence,
-    sum_duplicates,
+from graphopt.keras.optimizers.updates import (
+    Rows,
+    apply_constraint,
+    apply_equation,
+    argument_names,
+    rows_of,
+    unique_rows,
 )
-from graphopt.ops.elementwise import cast, equal, where
-from graphopt.ops.indexing import gather
-from graphopt.ops.masks import boolean_mask
-from graphopt.ops.scan import cumsum
-from graphopt.ops.segments import unsorted_segment_sum
-from graphopt.ops.shaping import reshape
-from graphopt.ops.state import group, no_op
+from graphopt.ops.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
+from graphopt.ops.elementwise import cast
+from graphopt.ops.state import no_op
 from graphopt.runtime.names import name_scope
 from graphopt.runtime.variable import Variable
 
@@ -462,7 +459,7 @@ class Optimizer(OptimizerState):
           indices: `[n]`, which rows they are.
           **kwargs: `apply_state`.
         """
-        values, unique = _unique_rows(grad, indices, int(handle.shape[0] or 0))
+        values, unique = unique_rows(grad, indices, int(handle.shape[0] or 0))
         return self._resource_apply_sparse(values, handle, unique, **kwargs)
 
     def _resource_apply_sparse(
@@ -492,18 +489,10 @@ class Optimizer(OptimizerState):
             return self._resource_apply_sparse_duplicate_indices(
                 grad.values, var, grad.indices, apply_state=apply_state
             )
-        count = int(var.shape[0] or 0)
-        indices = checked_indices(grad.indices, count)
-        values = grad.values
-        if self.sparse_rows == "touched":
-            rows = sum_duplicates(values, indices, count)
-            return self._update_variable(var, rows, apply_state, indices)
-        dense = unsorted_segment_sum(values, indices, count)
-        touched = None
-        if self.sparse_rows == "all slots":
-            named = unsorted_segment_sum(ones_like(indices), indices, count) > 0
-            touched = reshape(named, [count] + [1] * (len(var.shape) - 1))
-        return self._update_variable(var, dense, apply_state, touched=touched)
+        rows = rows_of(grad, var, self.sparse_rows)
+        return self._update_variable(
+            var, rows.grad, apply_state, rows.indices, rows.touched
+        )
 
     def _update_variable(
         self,
@@ -525,33 +514,11 @@ class Optimizer(OptimizerState):
         key = (var.device, var.dtype)
         if apply_state is None or key not in apply_state:
             apply_state = self._prepare([var])
-        names = self._coefficient_names()
+        names = argument_names(self.update)
         state = {k: v for k, v in apply_state[key].items() if k in names}
-
-        def read(variable: Variable) -> Any:
-            value = variable.read_value(in_order=True)
-            return value if indices is None else gather(value, indices)
-
-        def write(variable: Variable, value: Any) -> Any:
-            if indices is None:
-                return variable.assign(value, read_value=False)
-            return variable.scatter_update(
-                IndexedSlices(value, indices, variable.shape), read_value=False
-            )
-
         slots = {name: self.get_slot(var, name) for name in self._slot_initializers()}
-        w = read(var)
-        before = {name: read(slot) for name, slot in slots.items()}
-        new_value, new_slots = self.update(w, grad, **before, **state)
-        if touched is not None:
-            new_value = where(touched, new_value, w)
-        done = [write(slots[name], value) for name, value in new_slots.items()]
-        done.append(write(var, new_value))
-        return group(*done) if building_graph() is not None else None
-
-    def _coefficient_names(self) -> tuple[str, ...]:
-        code = self.update.__code__
-        return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        rows = Rows(grad, indices, touched)
+        return apply_equation(self.update, var, slots, rows, state)
 
     def _apply_all(
         self, pairs: GradsAndVars, name: str, apply_state: dict[Any, Any]
@@ -578,19 +545,4 @@ class Optimizer(OptimizerState):
             done = self._apply_sparse(grad, var, apply_state)
         else:
             done = self._resource_apply_dense(grad, var, apply_state)
-        if var.constraint is None:
-            return done
-        graph = building_graph()
-        if graph is None:
-            return var.assign(var.constraint(var))
-        with graph.control_dependencies([done] if done is not None else []):
-            return var.assign(var.constraint(var.read_value()), read_value=False)
-
-
-def _unique_rows(values: Any, indices: Any, limit: int) -> tuple[Any, Any]:
-    """Sums the rows with equal indices; how many are left depends on the data."""
-    indices = checked_indices(indices, limit)
-    first = first_occurrence(indices, limit)
-    is_first = equal(first, cumsum(ones_like(first)) - 1)
-    sums = sum_duplicates(values, indices, limit)
-    return boolean_mask(sums, is_first), boolean_mask(indices, is_first)
+        return apply_constraint(var, done)

@@ -140,8 +140,35 @@ def check_any_gradient(
 
 def check_pairs(grads_and_vars: Iterable[tuple[Any, Variable]]) -> GradsAndVars:
     """Returns the pairs that have a gradient, converted to tensors."""
+    given = converted_pairs(grads_and_vars)
+    pairs = [(grad, var) for grad, var in given if grad is not None]
+    if given and not pairs:
+        names = [var.name for _, var in given]
+        raise ValueError(f"No gradients provided for any variable: {names}.")
+    if len(pairs) < len(given):
+        names = [var.name for grad, var in given if grad is None]
+        warnings.warn(
+            f"Gradients do not exist for variables {names}.",
+            GraphoptWarning,
+            stacklevel=4,
+        )
+    return pairs
+
+
+def converted_pairs(grads_and_vars: Iterable[tuple[Any, Variable]]) -> GradsAndVars:
+    """Returns the pairs with their gradients converted to tensors, None left as it is.
+
+    Raises:
+      TypeError: Something is no pair, or no variable.
+      NotImplementedError: A tensor stands where a variable is expected.
+      InvalidArgumentError: A gradient has another shape or dtype than its variable.
+    """
     try:
-        given = [tuple(pair) for pair in grads_and_vars]
+        given = [
+            # A vector of two would unpack, and be no pair all the same.
+            () if isinstance(pair, (Tensor, Variable)) else tuple(pair)
+            for pair in grads_and_vars
+        ]
     except TypeError:
         given = [()]
     if any(len(pair) != 2 for pair in given):
@@ -155,18 +182,7 @@ def check_pairs(grads_and_vars: Iterable[tuple[Any, Variable]]) -> GradsAndVars:
             if isinstance(var, Tensor):
                 raise NotImplementedError(f"Trying to update a Tensor: {var!r}")
             raise TypeError(f"Expected a variable to update; got {var!r:.100}.")
-        if grad is not None:
-            pairs.append((_checked_gradient(grad, var), var))
-    if given and not pairs:
-        names = [var.name for _, var in given]
-        raise ValueError(f"No gradients provided for any variable: {names}.")
-    if len(pairs) < len(given):
-        names = [var.name for grad, var in given if grad is None]
-        warnings.warn(
-            f"Gradients do not exist for variables {names}.",
-            GraphoptWarning,
-            stacklevel=4,
-        )
+        pairs.append((None if grad is None else _checked_gradient(grad, var), var))
     return pairs
 
 

@@ -103,16 +103,8 @@ class OptimizerState:
         if isinstance(value, LearningRateSchedule):
             return value
         if callable(value) and not isinstance(value, Variable):
-            value = self._call_hyper(value, dtype)
+            value = called(value, dtype)
         return value if dtype is None else cast(value, dtype)
-
-    @staticmethod
-    def _call_hyper(function: Callable[[], Any], dtype: Any) -> Any:
-        """In a graph a Python number has to be asked for again before each run."""
-        value = function()
-        if building_graph() is None or isinstance(value, (Tensor, Variable)):
-            return value
-        return python_scalar(function, dtype or dtypes.float32)
 
     def _create_hypers(self, variables: Sequence[Variable] = ()) -> None:
         """Makes variables of the numbers, of float64 if that is trained."""
@@ -275,6 +267,17 @@ class OptimizerState:
                 )
         for weight, value in zip(params, weights, strict=True):
             set_value(weight, value)
+
+
+def called(function: Callable[[], Any], dtype: Any) -> Any:
+    """Returns what a callable hyperparameter stands for.
+
+    In a graph a Python number has to be asked for again before each run.
+    """
+    value = function()
+    if building_graph() is None or isinstance(value, (Tensor, Variable)):
+        return value
+    return python_scalar(function, dtype or dtypes.float32)
 
 
 def value_of(value: Any) -> Any:

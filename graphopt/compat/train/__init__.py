@@ -1,0 +1,59 @@
+"""`tf.compat.v1.train`: the training tools of TensorFlow 1.
+
+TensorFlow 1's optimizers are not older names of the `tf.keras` ones: equations, starting
+values, epsilons and defaults differ, and what differs by a hair trains differently. So
+each has its own class here, with its equation written once, in one file, in the form in
+which it reaches the compiler: `update(w, g, slots, scalars)` on tensors. `optimizer.py`
+has all that is not the equation; how an equation meets rows and constraints is shared
+with `graphopt.keras.optimizers`. Scripts that come with checkpoints find slots under the
+names that they know (`w/Adam_1`, `beta1_power`).
+
+The alternative, one class with a switch for the generation, was left out: two of ten
+equations could have used it.
+"""
+
+from graphopt.compat.train.adadelta import AdadeltaOptimizer as AdadeltaOptimizer
+from graphopt.compat.train.adagrad import AdagradOptimizer as AdagradOptimizer
+from graphopt.compat.train.adagrad_da import AdagradDAOptimizer as AdagradDAOptimizer
+from graphopt.compat.train.adam import AdamOptimizer as AdamOptimizer
+from graphopt.compat.train.cosine_decays import cosine_decay as cosine_decay
+from graphopt.compat.train.cosine_decays import (
+    cosine_decay_restarts as cosine_decay_restarts,
+)
+from graphopt.compat.train.cosine_decays import (
+    linear_cosine_decay as linear_cosine_decay,
+)
+from graphopt.compat.train.cosine_decays import (
+    noisy_linear_cosine_decay as noisy_linear_cosine_decay,
+)
+from graphopt.compat.train.decays import exponential_decay as exponential_decay
+from graphopt.compat.train.decays import inverse_time_decay as inverse_time_decay
+from graphopt.compat.train.decays import natural_exp_decay as natural_exp_decay
+from graphopt.compat.train.decays import piecewise_constant as piecewise_constant
+from graphopt.compat.train.decays import (
+    piecewise_constant_decay as piecewise_constant_decay,
+)
+from graphopt.compat.train.decays import polynomial_decay as polynomial_decay
+from graphopt.compat.train.ftrl import FtrlOptimizer as FtrlOptimizer
+from graphopt.compat.train.gradient_descent import (
+    GradientDescentOptimizer as GradientDescentOptimizer,
+)
+from graphopt.compat.train.momentum import MomentumOptimizer as MomentumOptimizer
+from graphopt.compat.train.moving_averages import (
+    ExponentialMovingAverage as ExponentialMovingAverage,
+)
+from graphopt.compat.train.optimizer import Optimizer as Optimizer
+from graphopt.compat.train.proximal_adagrad import (
+    ProximalAdagradOptimizer as ProximalAdagradOptimizer,
+)
+from graphopt.compat.train.proximal_gradient_descent import (
+    ProximalGradientDescentOptimizer as ProximalGradientDescentOptimizer,
+)
+from graphopt.compat.train.rmsprop import RMSPropOptimizer as RMSPropOptimizer
+from graphopt.compat.train.steps import assert_global_step as assert_global_step
+from graphopt.compat.train.steps import create_global_step as create_global_step
+from graphopt.compat.train.steps import get_global_step as get_global_step
+from graphopt.compat.train.steps import (
+    get_or_create_global_step as get_or_create_global_step,
+)
+from graphopt.compat.train.steps import global_step as global_step

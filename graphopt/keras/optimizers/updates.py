@@ -1,0 +1,132 @@
+"""One equation put to work on a variable and its slots, whatever the gradient is.
+
+An equation is a function `update(w, g, **slots, **coefficients)` that returns the new
+value and the new slots. It is written for whole tensors; here it is given rows where the
+gradient is sparse, and what it returns is assigned. Optimizers of both generations of
+TensorFlow share this file and nothing else of each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from graphopt.graph.context import building_graph
+from graphopt.graph.indexed_slices import IndexedSlices
+from graphopt.ops.creation import ones_like
+from graphopt.ops.duplicates import (
+    checked_indices,
+    first_occurrence,
+    sum_duplicates,
+)
+from graphopt.ops.elementwise import equal, where
+from graphopt.ops.indexing import gather
+from graphopt.ops.masks import boolean_mask
+from graphopt.ops.scan import cumsum
+from graphopt.ops.segments import unsorted_segment_sum
+from graphopt.ops.shaping import reshape
+from graphopt.ops.state import group
+from graphopt.runtime.variable import Variable
+
+
+class Rows(NamedTuple):
+    """What of a variable an equation works on.
+
+    Attributes:
+      grad: The gradient of it.
+      indices: The rows, of which some may be equal; all rows if None.
+      touched: Which rows of the variable itself change, as booleans; all if None.
+    """
+
+    grad: Any
+    indices: Any = None
+    touched: Any = None
+
+
+def rows_of(grad: IndexedSlices, var: Variable, sparse_rows: str) -> Rows:
+    """Returns what an equation works on for a sparse gradient.
+
+    Args:
+      grad: Its rows; those with equal indices are summed.
+      var: The variable.
+      sparse_rows: "all" rows, as if the gradient were dense; all rows of the slots but
+        of the variable only those named ("all slots"); or only those ("touched").
+    """
+    count = int(var.shape[0] or 0)
+    indices = checked_indices(grad.indices, count)
+    if sparse_rows == "touched":
+        return Rows(sum_duplicates(grad.values, indices, count), indices)
+    dense = unsorted_segment_sum(grad.values, indices, count)
+    if sparse_rows == "all":
+        return Rows(dense)
+    named = unsorted_segment_sum(ones_like(indices), indices, count) > 0
+    touched = reshape(named, [count] + [1] * (len(var.shape) - 1))
+    return Rows(dense, touched=touched)
+
+
+def apply_equation(
+    update: Callable[..., Any],
+    var: Variable,
+    slots: dict[str, Variable],
+    rows: Rows,
+    coefficients: dict[str, Any],
+) -> Any:
+    """Computes the new value of a variable and of its slots and assigns them.
+
+    Args:
+      update: The equation.
+      var: The variable.
+      slots: Its slots, by their name in the equation.
+      rows: What to work on.
+      coefficients: Scalars, by their name in the equation.
+
+    Returns:
+      In a graph an op that is done when all are assigned; None in eager mode.
+    """
+    indices = rows.indices
+
+    def read(variable: Variable) -> Any:
+        value = variable.read_value(in_order=True)
+        return value if indices is None else gather(value, indices)
+
+    def write(variable: Variable, value: Any) -> Any:
+        if indices is None:
+            return variable.assign(value, read_value=False)
+        return variable.scatter_update(
+            IndexedSlices(value, indices, variable.shape), read_value=False
+        )
+
+    w = read(var)
+    before = {name: read(slot) for name, slot in slots.items()}
+    new_value, new_slots = update(w, rows.grad, **before, **coefficients)
+    if rows.touched is not None:
+        new_value = where(rows.touched, new_value, w)
+    done = [write(slots[name], value) for name, value in new_slots.items()]
+    done.append(write(var, new_value))
+    return group(*done) if building_graph() is not None else None
+
+
+def argument_names(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Returns the names of the arguments of an equation."""
+    code = function.__code__
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+
+def apply_constraint(var: Variable, done: Any) -> Any:
+    """Applies the constraint of a variable, if it has one, after an update of it."""
+    if var.constraint is None:
+        return done
+    graph = building_graph()
+    if graph is None:
+        return var.assign(var.constraint(var))
+    with graph.control_dependencies([done] if done is not None else []):
+        return var.assign(var.constraint(var.read_value()), read_value=False)
+
+
+def unique_rows(values: Any, indices: Any, limit: int) -> tuple[Any, Any]:
+    """Sums the rows with equal indices; how many are left depends on the data."""
+    indices = checked_indices(indices, limit)
+    first = first_occurrence(indices, limit)
+    is_first = equal(first, cumsum(ones_like(first)) - 1)
+    sums = sum_duplicates(values, indices, limit)
+    return boolean_mask(sums, is_first), boolean_mask(indices, is_first)
