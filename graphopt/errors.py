@@ -158,3 +158,12 @@ def format_shape(shape: Sequence[int | None]) -> str:
     if getattr(shape, "rank", 0) is None:
         return "<unknown rank>"
     return "[" + ", ".join("?" if dim is None else str(dim) for dim in shape) + "]"
+
+
+def locate(error: OpError, op: Any) -> OpError:
+    """Adds the op and the user's line to an error that was raised without them."""
+    if error.op is not None:
+        return error
+    if not error.parts:
+        return fail(type(error), error.message.rstrip("."), op=op)
+    return fail(type(error), **error.parts, op=op)

@@ -42,19 +42,23 @@ _TILED = """def kernel(args, lo, hi):
 
 
 def lower_copy(op: Operation) -> Lowered:
-    """Returns the call that copies an input to the output."""
-    count = op.outputs[0].shape.num_elements() or 0
+    """Returns the calls that copy an input to the output."""
+    return copy_of(op.outputs[0])
+
+
+def copy_of(tensor: GraphTensor) -> Lowered:
+    """Returns the calls that copy an input to an output which is like a tensor."""
+    count = tensor.shape.num_elements() or 0
     if not count:
         return Lowered()
     piece = 1 << 12
     whole, rest = divmod(count, piece)
-    size = op.outputs[0].dtype.size
     calls = []
     if whole:
-        calls.append(_rows_call(op.outputs[0], whole, piece, piece, piece))
+        calls.append(_rows_call(tensor, whole, piece, piece, piece))
     if rest:
-        offset = whole * piece * size
-        calls.append(_rows_call(op.outputs[0], 1, rest, 0, 0, offset, offset))
+        offset = whole * piece * tensor.dtype.size
+        calls.append(_rows_call(tensor, 1, rest, 0, 0, offset, offset))
     return Lowered(tuple(calls))
 
 

@@ -7,12 +7,13 @@ from typing import Final
 
 from graphopt.codegen import copies, duplicates, gathers, scans, slices
 from graphopt.codegen.elementwise import lower_elementwise
+from graphopt.codegen.jumps import jump_kernels
 from graphopt.codegen.products import lower_matmul
 from graphopt.codegen.reduce import lower_reduce
 from graphopt.codegen.rows import lower_rows
 from graphopt.codegen.windows import lower_windows
 from graphopt.graph.graph import Operation
-from graphopt.graph.opspec import Alias, Elementwise, Family, Host
+from graphopt.graph.opspec import Alias, Bodies, Elementwise, Family, Host
 from graphopt.schedule.steps import Lowered
 
 # The families of kernels: (operation, option of the registry entry) -> calls.
@@ -60,6 +61,8 @@ def lower_operation(op: Operation) -> Lowered:
     kernel = op.spec.kernel
     if isinstance(kernel, Host):
         return Lowered(host=kernel.reason)
+    if isinstance(kernel, Bodies):
+        return Lowered(jumps=jump_kernels())
     for tensor in (*op.inputs, *op.outputs):
         if tensor.dtype in op.spec.host_dtypes:
             return Lowered(host=f"{op.type} has no kernel for {tensor.dtype.name}")

@@ -51,11 +51,13 @@ from graphopt.codegen.object_code import NativeKernel
 __all__ = [
     "BLOCK_COUNT",
     "BLOCK_INSTRUCTIONS",
+    "BLOCK_START",
     "BLOCK_STATUS",
     "BLOCK_STOPPED_AT",
     "BLOCK_WORDS",
     "INSTRUCTION_WORDS",
     "JUMP",
+    "PAUSE",
     "STATUS_CODE",
     "STATUS_INDEX",
     "STATUS_OPERATION",
@@ -76,6 +78,8 @@ BLOCK_STATUS: Final = 2
 """Word of a block where the four status words begin."""
 BLOCK_STOPPED_AT: Final = 6
 """Word of a block: position of the instruction that reported an error, else -1."""
+BLOCK_START: Final = 7
+"""Word of a block: position of the first instruction to run, 0 but after a pause."""
 
 STATUS_CODE: Final = 0
 """Status word: 0 while all is well; the loop clears it, a kernel writes it last."""
@@ -90,6 +94,8 @@ INSTRUCTION_WORDS: Final = 4
 """Length of an instruction row: kernel address, arguments address, lo, hi."""
 JUMP: Final = -1
 """Status code that means "go on at position `STATUS_INDEX`", not an error."""
+PAUSE: Final = -2
+"""Status code that ends the call; the step goes on from position `STATUS_INDEX`."""
 
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 _KERNEL = ir.FunctionType(ir.VoidType(), [_I64.as_pointer(), _I64, _I64])
@@ -199,11 +205,12 @@ def _emit_run_tape(module: ir.Module) -> ir.Function:
     builder.store(_I64(-1), stopped_at)
     table = builder.inttoptr(builder.load(word(BLOCK_INSTRUCTIONS)), _I64.as_pointer())
     count = builder.load(word(BLOCK_COUNT))
+    start = builder.load(word(BLOCK_START))
     builder.branch(head)
 
     builder.position_at_end(head)
     position = builder.phi(_I64)
-    position.add_incoming(_I64(0), entry)
+    position.add_incoming(start, entry)
     # Unsigned, so that a jump to a negative position ends the step as well.
     builder.cbranch(builder.icmp_unsigned("<", position, count), body, leave)
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from graphopt.errors import OpError, locate
 from graphopt.graph.draws import compute_inside
 from graphopt.graph.graph import Graph, Operation, infer_types
 from graphopt.graph.opspec import REGISTRY, Effect
@@ -113,11 +114,13 @@ class Body:
       graph: Its operations, in an order in which they can run.
       inputs: Placeholders, one for each input of the op that has the body.
       outputs: What it computes.
+      is_rewritten: Whether passes made it, for the shapes of one plan.
     """
 
     graph: Graph
     inputs: tuple[GraphTensor, ...]
     outputs: tuple[GraphTensor, ...]
+    is_rewritten: bool = False
 
     def __str__(self) -> str:
         return f"{len(self.operations)} ops"
@@ -150,7 +153,10 @@ class Body:
         """Computes the outputs with NumPy."""
         values = dict(zip(self.inputs, arrays, strict=True))
         for op in self.operations:
-            results = compute_inside(op, [values[t] for t in op.inputs])
+            try:
+                results = compute_inside(op, [values[t] for t in op.inputs])
+            except OpError as error:
+                raise locate(error, op) from error.__cause__
             if len(op.outputs) == 1:
                 results = (results,)
             values.update(zip(op.outputs, map(np.asarray, results), strict=True))

@@ -73,7 +73,18 @@ class Host:
     reason: str
 
 
-Kernel = Elementwise | Family | Alias | Source | Host
+@dataclass(frozen=True)
+class Bodies:
+    """Runs the bodies among its attributes, by jumps between their kernels.
+
+    Attributes:
+      kind: `cond` or `while`.
+    """
+
+    kind: str
+
+
+Kernel = Elementwise | Family | Alias | Source | Host | Bodies
 
 # The functions that an expression may call; codegen has an implementation of each.
 EXPRESSION_FUNCTIONS: Final = frozenset(

@@ -212,7 +212,8 @@ class Reference:
 class GraphTensor(Tensor):
     """An output of an operation: it has a name, a dtype and what is known of its shape.
 
-    Compared by identity, so that it can be a key of a `feed_dict`.
+    Compared by identity, so that it can be a key of a `feed_dict`; in a `tf.function`
+    element by element.
     """
 
     __slots__ = ("__weakref__", "dtype", "index", "op", "shape")
@@ -271,9 +272,19 @@ class GraphTensor(Tensor):
         value: NDArray[Any] = hooks.evaluate_tensor(self, feed_dict, session)
         return value
 
-    # The slots of `object`, which call no Python: passes hash tensors by the million.
-    __eq__ = object.__eq__
+    # The slot of `object`, which calls no Python: passes hash tensors by the million.
     __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> Any:
+        # In a `tf.function` as in eager mode; in a graph tensors are keys.
+        if self is not other and self.op.graph.building_function and other is not None:
+            return _operators["equal"](self, other)
+        return self is other
+
+    def __ne__(self, other: object) -> Any:
+        if self is not other and self.op.graph.building_function and other is not None:
+            return _operators["not_equal"](self, other)
+        return self is not other
 
     def _no_value(self, what: str) -> str:
         return str(

@@ -18,7 +18,15 @@ from graphopt.graph import nest
 from graphopt.graph.body import Body, TypedValue
 from graphopt.graph.context import building_graph, entered
 from graphopt.graph.dispatch import call_all
-from graphopt.graph.opspec import Effect, Host, OpSpec, Sample, register
+from graphopt.graph.opspec import (
+    Bodies,
+    Effect,
+    Host,
+    Kernel,
+    OpSpec,
+    Sample,
+    register,
+)
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.ops.bodies import (
@@ -89,14 +97,14 @@ def _cond_samples() -> list[Sample]:
     return [Sample((np.array(pred), *arrays), bodies) for pred in (True, False)]
 
 
-def _register_cond(name: str, effect: Effect) -> OpSpec:
+def _register_cond(name: str, effect: Effect, kernel: Kernel) -> OpSpec:
     return register(
         OpSpec(
             name,
             _cond_infer,
             _cond_compute,
             _cond_vjp,
-            Host(REASON),
+            kernel,
             _cond_samples,
             types=("bool", "any"),
             effect=effect,
@@ -105,9 +113,9 @@ def _register_cond(name: str, effect: Effect) -> OpSpec:
     )
 
 
-STATELESS_IF = _register_cond("StatelessIf", Effect.NONE)
+STATELESS_IF = _register_cond("StatelessIf", Effect.NONE, Bodies("cond"))
 # Something inside prints, asserts or calls Python.
-IF = _register_cond("If", Effect.HOST)
+IF = _register_cond("If", Effect.HOST, Host(REASON))
 
 
 def cond(

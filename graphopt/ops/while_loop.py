@@ -18,7 +18,15 @@ from graphopt.graph.body import Body, BodyGraph, TypedValue
 from graphopt.graph.context import building_graph, entered
 from graphopt.graph.dispatch import call_all
 from graphopt.graph.hooks import hooks
-from graphopt.graph.opspec import Effect, Host, OpSpec, Sample, register
+from graphopt.graph.opspec import (
+    Bodies,
+    Effect,
+    Host,
+    Kernel,
+    OpSpec,
+    Sample,
+    register,
+)
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import SCALAR, UNKNOWN, TensorShape
 from graphopt.ops.bodies import (
@@ -153,14 +161,14 @@ def _while_samples() -> list[Sample]:
     return [Sample(inputs, attrs), Sample(inputs, {**attrs, "limit": 1})]
 
 
-def _register_while(name: str, effect: Effect) -> OpSpec:
+def _register_while(name: str, effect: Effect, kernel: Kernel) -> OpSpec:
     return register(
         OpSpec(
             name,
             _while_infer,
             _while_compute,
             _while_vjp,
-            Host(REASON),
+            kernel,
             _while_samples,
             types=("any",),
             effect=effect,
@@ -169,8 +177,8 @@ def _register_while(name: str, effect: Effect) -> OpSpec:
     )
 
 
-STATELESS_WHILE = _register_while("StatelessWhile", Effect.NONE)
-WHILE = _register_while("While", Effect.HOST)
+STATELESS_WHILE = _register_while("StatelessWhile", Effect.NONE, Bodies("while"))
+WHILE = _register_while("While", Effect.HOST, Host(REASON))
 
 
 def _while_grad_infer(*inputs: Any, count: int, seeds: int, **_attrs: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from graphopt.rewrite.driver import Pass
+from graphopt.rewrite.driver import Pass, graph_pass
 from graphopt.rewrite.fold_constants import fold_constants
 from graphopt.rewrite.fold_transposes import fold_transposes
 from graphopt.rewrite.fuse_elementwise import fuse_elementwise
@@ -12,11 +12,22 @@ from graphopt.rewrite.merge_common_subexpressions import merge_common_subexpress
 from graphopt.rewrite.order_effects import order_effects
 from graphopt.rewrite.prune_unfetched import prune_unfetched
 from graphopt.rewrite.resolve_shapes import resolve_shapes
+from graphopt.rewrite.rewrite_bodies import rewriting_bodies
 from graphopt.rewrite.simplify_algebra import simplify_algebra
 
 # Every executor needs the first two: they settle what runs, with which shapes, and
 # which value of a variable each read sees.
 MEANING: Final[tuple[Pass, ...]] = (prune_unfetched, order_effects)
+BODY: Final[tuple[Pass, ...]] = (
+    prune_unfetched,
+    resolve_shapes,
+    simplify_algebra,
+    fold_transposes,
+    fold_constants,
+    merge_common_subexpressions,
+    fuse_elementwise,
+)
+rewrite_bodies: Final = graph_pass(preserves="bits")(rewriting_bodies(BODY))
 PIPELINE: Final[tuple[Pass, ...]] = (
     # First in both, so that it need not be done twice.
     prune_unfetched,
@@ -29,5 +40,6 @@ PIPELINE: Final[tuple[Pass, ...]] = (
     fold_constants,
     # After both: reads have their versions, and there are more equal constants.
     merge_common_subexpressions,
+    rewrite_bodies,
     fuse_elementwise,
 )

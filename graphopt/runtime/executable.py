@@ -9,6 +9,7 @@ an op has no kernel the tape is cut and the op runs on the host between two part
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ from graphopt.codegen.gathers import STATUS_INDEX
 from graphopt.codegen.kernels import get_kernel
 from graphopt.codegen.repeat import repeat_request
 from graphopt.codegen.rows import STATUS_LABEL
-from graphopt.errors import InvalidArgumentError, OpError, fail
+from graphopt.errors import InvalidArgumentError, OpError, fail, locate
 from graphopt.graph import draws
 from graphopt.graph.effects import handles_written, variable_of
 from graphopt.graph.graph import Operation
@@ -27,12 +28,13 @@ from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.indexing import reported_index
 from graphopt.ops.nn import label_error
-from graphopt.runtime.interpreter import locate
 from graphopt.runtime.store import VariableStore
 from graphopt.schedule.memory import ALIGNMENT
 from graphopt.schedule.steps import Argument, Buffer, Schedule, Step, Word
 
 Array = NDArray[Any]
+# Seconds that a native call should not exceed where it can be cut.
+LONGEST_CALL = 0.05
 
 
 def aligned_zeros(nbytes: int) -> Array:
@@ -55,7 +57,10 @@ class Executable:
         self.store = store
         self.arena = aligned_zeros(schedule.arena_bytes)
         self.generation = -1
-        self.operations = {op.index: op for op in schedule.program.operations}
+        self.operations = schedule.operations
+        # Rounds of loops before a native call pauses, and how many are left of them.
+        self._rounds = 1000
+        self._budget = aligned_zeros(8).view(np.int64)
         self._written = [
             variable_of(handle)
             for op in schedule.program.operations
@@ -83,7 +88,10 @@ class Executable:
         starts = [0]
         hosts: list[Step] = []
         status_words: list[tuple[int, int]] = []
+        label_words: list[tuple[int, int, int]] = []
+        row_of_step: list[int] = []
         for step in self.schedule.steps:
+            row_of_step.append(len(rows))
             if step.lowered.host:
                 hosts.append(step)
                 starts.append(len(rows))
@@ -97,9 +105,15 @@ class Executable:
                 for argument in call.arguments:
                     if isinstance(argument, Word) and argument.place == "status":
                         status_words.append((len(words), len(hosts)))
+                    if isinstance(argument, Word) and argument.place == "label":
+                        label_words.append((len(words), argument.index, starts[-1]))
                     words.append(self._word(step, argument, len(words)))
         self._words = aligned_zeros(8 * len(words)).view(np.int64)
         self._words[:] = words
+        row_of_step.append(len(rows))
+        for position, label, start in label_words:
+            # Positions count from the beginning of the native part.
+            self._words[position] = row_of_step[self.schedule.labels[label]] - start
         # One row more than there are, for the instruction that repeats the step.
         self._rows = aligned_zeros(32 * (len(rows) + 1)).view(np.int64).reshape(-1, 4)
         if rows:
@@ -131,14 +145,19 @@ class Executable:
                 block = self._blocks[part]
                 block[tape.BLOCK_INSTRUCTIONS] = self._rows.ctypes.data + 32 * begin
                 block[tape.BLOCK_COUNT] = stop - begin
-                parts.append(tape.make_entry(block.ctypes.data))
+                entry = tape.make_entry(block.ctypes.data)
+                if self.schedule.has_loops:
+                    entry = functools.partial(self._run_with_pauses, entry, block)
+                parts.append(entry)
         return parts
 
     def _word(self, step: Step, argument: Argument, position: int) -> int:
         if isinstance(argument, int):
             return argument
-        if argument.place == "status":
+        if argument.place in ("status", "label"):
             return 0
+        if argument.place == "budget":
+            return int(self._budget.ctypes.data)
         if argument.place == "kernel":
             assert argument.kernel is not None
             kernel = get_kernel(argument.kernel)
@@ -286,6 +305,26 @@ class Executable:
                 raise self._error(code)
 
         return run
+
+    def _run_with_pauses(self, entry: Callable[[], int], block: Array) -> int:
+        """Runs a native part with loops: between two calls Python looks for signals."""
+        tape = self._tape
+        try:
+            while True:
+                self._budget[0] = self._rounds
+                start = time.perf_counter()
+                code = entry()
+                if code != tape.PAUSE:
+                    return code
+                seconds = time.perf_counter() - start
+                if seconds > LONGEST_CALL:
+                    self._rounds = max(1, self._rounds // 4)
+                elif seconds < LONGEST_CALL / 4:
+                    self._rounds *= 4
+                position = tape.BLOCK_STATUS + tape.STATUS_INDEX
+                block[tape.BLOCK_START] = block[position]
+        finally:
+            block[tape.BLOCK_START] = 0
 
     def _run_parts(self) -> int:
         for part in self._parts:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphopt.errors import InvalidArgumentError, OpError, fail
+from graphopt.errors import InvalidArgumentError, OpError, fail, locate
 from graphopt.graph import draws
 from graphopt.graph.effects import handles_written, is_handle, variable_of
 from graphopt.graph.graph import Operation
@@ -134,12 +134,3 @@ class _Run:
             self.pending[variable_of(op.inputs[0])] = result
             return ()
         return (result,) if len(op.outputs) == 1 else result
-
-
-def locate(error: OpError, op: Operation) -> OpError:
-    """Adds the op and the user's line to an error that was raised without them."""
-    if error.op is not None:
-        return error
-    if not error.parts:
-        return fail(type(error), error.message.rstrip("."), op=op)
-    return fail(type(error), **error.parts, op=op)

@@ -27,7 +27,7 @@ from graphopt.ops.creation import PLACEHOLDER
 from graphopt.ops.state import ASSIGN
 from graphopt.rewrite.driver import Trace, run_passes
 from graphopt.rewrite.pipeline import MEANING, PIPELINE
-from graphopt.runtime.executable import Executable, nested_run
+from graphopt.runtime.executable import LONGEST_CALL, Executable, nested_run
 from graphopt.runtime.interpreter import interpret
 from graphopt.runtime.store import VariableStore
 from graphopt.schedule.build import build_schedule
@@ -35,8 +35,6 @@ from graphopt.schedule.steps import Schedule
 
 Array = NDArray[Any]
 PLANS_KEPT = 8
-# Seconds that a native call of several steps should not exceed.
-LONGEST_CALL = 0.05
 
 
 class Plan:

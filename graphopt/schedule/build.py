@@ -11,9 +11,10 @@ from graphopt.graph.effects import (
     variable_of,
 )
 from graphopt.graph.graph import Operation
-from graphopt.graph.opspec import Alias, Source
+from graphopt.graph.opspec import Alias, Bodies, Source
 from graphopt.graph.program import Program
 from graphopt.graph.tensor import GraphTensor
+from graphopt.schedule.control import add_bodies
 from graphopt.schedule.memory import place_buffers
 from graphopt.schedule.order import order_operations
 from graphopt.schedule.steps import Buffer, Lowered, Schedule, Step
@@ -37,13 +38,15 @@ def build_schedule(program: Program, lower: Lower) -> Schedule:
     if sized_by_data is not None:
         why = "has a size that only its data decide"
         return Schedule(program, [], {}, 0, _explain(sized_by_data, why))
-    builder = _Builder(program, lower)
+    builder = Builder(program, lower)
     for op in order:
         builder.add(op)
     return builder.finish()
 
 
-class _Builder:
+class Builder:
+    """Turns operations into steps, in order."""
+
     def __init__(self, program: Program, lower: Lower) -> None:
         self.program = program
         self.lower = lower
@@ -54,6 +57,9 @@ class _Builder:
         self.feeds = {tensor: i for i, tensor in enumerate(program.feeds)}
         self.wrote = False
         self.interpreted = ""
+        self.operations = {op.index: op for op in program.operations}
+        self.labels: list[int] = []
+        self.has_loops = False
 
     def add(self, op: Operation) -> None:
         """Gives an operation's outputs their memory and, if it computes, a step."""
@@ -64,48 +70,60 @@ class _Builder:
         elif isinstance(kernel, Alias) and not op.attrs.get("copy"):
             for tensor, source in zip(op.outputs, op.inputs, strict=False):
                 self.locations[tensor] = self.locations[source]
+        elif isinstance(kernel, Bodies):
+            add_bodies(self, op, kernel.kind)
         else:
-            self._add_step(op)
+            self.add_step(op, self.lower(op))
 
     def _source(self, op: Operation, tensor: GraphTensor) -> Buffer:
         size = nbytes_of(tensor)
         if tensor in self.feeds:
-            return self._new("feed", size, tensor, self.feeds[tensor])
+            return self.new("feed", size, tensor, self.feeds[tensor])
         if is_handle(tensor):
             key = variable_of(tensor)
             if key not in self.variables:
-                self.variables[key] = self._new("variable", size, tensor, key)
+                self.variables[key] = self.new("variable", size, tensor, key)
             return self.variables[key]
-        return self._new("constant", size, tensor, op.attrs.get("value"))
+        return self.new("constant", size, tensor, op.attrs.get("value"))
 
-    def _new(self, kind: Any, nbytes: int, tensor: Any, source: Any = None) -> Buffer:
+    def new(self, kind: Any, nbytes: int, tensor: Any, source: Any = None) -> Buffer:
+        """Makes a buffer that is in use from the step that comes next."""
         buffer = Buffer(kind, nbytes, tensor, source)
+        buffer.first = buffer.last = len(self.steps)
         self.buffers.append(buffer)
         return buffer
 
-    def _add_step(self, op: Operation) -> None:
-        lowered = self.lower(op)
-        now = len(self.steps)
+    def add_step(self, op: Operation, lowered: Lowered) -> None:
+        """Adds the step of an operation; its outputs get memory of their own."""
         inputs = tuple(self.locations[tensor] for tensor in op.inputs)
         outputs = tuple(
-            self._new("arena", nbytes_of(tensor), tensor) for tensor in op.outputs
+            self.new("arena", nbytes_of(tensor), tensor) for tensor in op.outputs
         )
-        scratch = tuple(self._new("arena", size, None) for size in lowered.scratch)
         for tensor, buffer in zip(op.outputs, outputs, strict=True):
             self.locations[tensor] = buffer
-        for buffer in (*outputs, *scratch):
-            buffer.first = buffer.last = now
-        for buffer in inputs:
-            buffer.last = now
         writes = bool(handles_written(op))
         if self.wrote and (lowered.checks or lowered.host):
-            self._interpret(op, "can fail after a variable was written")
+            self.interpret(op, "can fail after a variable was written")
         if writes and lowered.host:
-            self._interpret(op, f"writes from the host: {lowered.host}")
+            self.interpret(op, f"writes from the host: {lowered.host}")
         self.wrote |= writes
+        self.place_step(op, lowered, inputs, outputs)
+
+    def place_step(
+        self,
+        op: Operation,
+        lowered: Lowered,
+        inputs: tuple[Buffer, ...],
+        outputs: tuple[Buffer, ...] = (),
+    ) -> None:
+        """Adds a step that works on given buffers."""
+        scratch = tuple(self.new("arena", size, None) for size in lowered.scratch)
+        for buffer in (*inputs, *outputs):
+            buffer.last = len(self.steps)
         self.steps.append(Step(op, lowered, inputs, outputs, scratch))
 
-    def _interpret(self, op: Operation, why: str) -> None:
+    def interpret(self, op: Operation, why: str) -> None:
+        """Notes why the whole program cannot run natively, unless that is known."""
         self.interpreted = self.interpreted or _explain(op, why)
 
     def finish(self) -> Schedule:
@@ -120,6 +138,9 @@ class _Builder:
             size,
             self.interpreted,
             self.buffers,
+            self.operations,
+            self.labels,
+            self.has_loops,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -37,7 +38,7 @@ class KernelRequest:
         return f"k_{self.key}"
 
 
-Place = Literal["input", "output", "scratch", "status", "kernel"]
+Place = Literal["input", "output", "scratch", "status", "kernel", "label", "budget"]
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,9 @@ class Word:
     """An argument of a kernel that is an address, filled in when a plan is bound.
 
     Attributes:
-      place: What it is the address of.
-      index: Which input, output or scratch buffer of the step.
+      place: What it is the address of; for a `label` the position on the tape, for the
+        `budget` the number of rounds before a pause.
+      index: Which input, output or scratch buffer of the step, or which label.
       offset: Bytes to add.
       kernel: The kernel whose code it points to, for `place == "kernel"`.
     """
@@ -78,6 +80,27 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Jumps:
+    """The kernels of branches and loops.
+
+    Attributes:
+      unless: (condition, status, label): goes to the label unless the condition holds.
+      limited: (condition, status, label, count, limit): the same, and counts.
+      reset: (count): makes a count zero.
+      always: (status, label): goes to the label.
+      again: (status, label, budget): the same, or pauses when the budget is spent.
+      copy: The calls that copy what is like a tensor.
+    """
+
+    unless: KernelRequest
+    limited: KernelRequest
+    reset: KernelRequest
+    always: KernelRequest
+    again: KernelRequest
+    copy: Callable[[GraphTensor], Lowered]
+
+
+@dataclass(frozen=True)
 class Lowered:
     """How an operation runs: calls of kernels, or a reason why it runs on the host."""
 
@@ -85,6 +108,7 @@ class Lowered:
     scratch: tuple[int, ...] = ()
     checks: bool = False
     host: str = ""
+    jumps: Jumps | None = None
 
 
 @dataclass
@@ -144,6 +168,10 @@ class Schedule:
       arena_bytes: The size of the arena, which is also the peak of what the step needs
         besides variables, constants and feeds.
       interpreted: Why the program cannot run natively; empty if it can.
+      buffers: All of them.
+      operations: What is in the steps, by the number that kernels report.
+      labels: The step at which each label stands.
+      has_loops: Whether a step may run more than once.
     """
 
     program: Program
@@ -152,6 +180,9 @@ class Schedule:
     arena_bytes: int
     interpreted: str = ""
     buffers: list[Buffer] = field(default_factory=list)
+    operations: dict[int, Operation] = field(default_factory=dict)
+    labels: list[int] = field(default_factory=list)
+    has_loops: bool = False
 
     @property
     def peak_bytes(self) -> int:

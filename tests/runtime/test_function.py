@@ -254,3 +254,13 @@ def test_init_scope_leaves_the_function():
 
     f(tf.constant(1.0))
     assert seen == [True, False]
+
+
+def test_equality_is_elementwise_as_in_eager_mode():
+    @tf.function
+    def signs(x):
+        one = tf.cond(tf.reduce_all(x == x), lambda: x != 2, lambda: x == 2)
+        return x == 2, one, tf.cast(x == tf.constant([1, 2, 3]), tf.int32)
+
+    found = [t.numpy().tolist() for t in signs(tf.constant([1, 2, 2]))]
+    assert found == [[False, True, True], [True, False, False], [1, 1, 0]]

@@ -1,0 +1,52 @@
+"""Rewrites what is inside of conditions and loops.
+
+A body is a graph of its own, built for whatever shapes its arguments may have. In a plan
+the shapes are known, so the passes that make a program fast are applied to each body as
+to any other program, and the schedule can lay out the result between jumps. Bodies write
+no variables, so the passes about effects have nothing to do in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from graphopt.graph.body import Body
+from graphopt.graph.opspec import Bodies
+from graphopt.graph.program import Program, Rebuilder
+from graphopt.rewrite.driver import Pass, run_passes
+
+
+def rewriting_bodies(passes: tuple[Pass, ...]) -> Callable[[Program], Program]:
+    """Makes the function of the pass.
+
+    Args:
+      passes: What to apply to each body.
+    """
+
+    def rewrite_bodies(program: Program) -> Program:
+        """Applies passes to the bodies of branches and loops, inner ones included."""
+        if not any(isinstance(op.spec.kernel, Bodies) for op in program.operations):
+            return program
+        rebuilder = Rebuilder(program)
+        for op in program.operations:
+            if not isinstance(op.spec.kernel, Bodies):
+                rebuilder.copy(op)
+                continue
+            # The first input of a condition is what decides.
+            inputs = op.inputs[1:] if op.spec.kernel.kind == "cond" else op.inputs
+            shapes = tuple(tensor.shape for tensor in inputs)
+            attrs: dict[str, Any] = {
+                name: rewritten(value, shapes) if isinstance(value, Body) else value
+                for name, value in op.attrs.items()
+            }
+            new = rebuilder.add(op, attrs=attrs)
+            rebuilder.tensors.update(zip(op.outputs, new.outputs, strict=True))
+        return rebuilder.finish()
+
+    def rewritten(body: Body, shapes: tuple[Any, ...]) -> Body:
+        program = Program(body.graph, body.inputs, body.outputs, (), shapes)
+        program = rewrite_bodies(run_passes(program, passes))
+        return Body(program.graph, program.feeds, program.fetches, is_rewritten=True)
+
+    return rewrite_bodies
