@@ -274,7 +274,6 @@ class Executable:
         """Returns the shortest way to run a step that takes and gives nothing."""
         assert not self.store.shares_arrays, "eager variables have no such runs"
         store, lock, rebind = self.store, self.store.lock, self._rebind
-        acquire, release = lock.acquire, lock.release
         entry = self._entry if self._parts else lambda: 0
 
         if any(step.lowered.host for step in self.schedule.steps):
@@ -292,15 +291,13 @@ class Executable:
             return run_with_host_steps
 
         def run() -> None:
-            acquire()
-            try:
+            # Between an `acquire()` and a `try` an interrupt would leave the lock held.
+            with lock:
                 if store.busy:
                     raise nested_run()
                 if self.generation != store.generation:
                     rebind()
                 code = entry()
-            finally:
-                release()
             if code:
                 raise self._error(code)
 

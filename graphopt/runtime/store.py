@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections import deque
 from collections.abc import Sequence
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -130,12 +132,13 @@ class EagerStore(VariableStore):
     def commit(self, pending: dict[VariableKey, NDArray[Any]]) -> None:
         """Writes several variables."""
         fresh = [
-            (key, np.array(array, key.dtype.numpy, order="C"))
+            np.array(array, key.dtype.numpy, order="C")
             for key, array in pending.items()
         ]
         self.generation += 1
-        for key, array in fresh:
-            key.array, key.shared = array, False
+        # Loops in C, in which no signal handler runs: all variables change or none.
+        deque(map(setattr, pending, repeat("array"), fresh), maxlen=0)
+        deque(map(setattr, pending, repeat("shared"), repeat(False)), maxlen=0)
 
 
 def _count_references_of_one_owner() -> int:
