@@ -43,10 +43,42 @@ def get_kernel(request: KernelRequest) -> NativeKernel:
     """Returns the kernel of a request, loaded or compiled the first time.
 
     Two requests with equal content are one kernel: for all layers, sessions and graphs.
+
+    Raises:
+      KeyboardInterrupt: The user did not wait; the kernel is finished all the same.
     """
     kernel = _kernels.get(request.key)
     if kernel is not None:
         return kernel
+    if threading.current_thread() is threading.main_thread():
+        return _make_elsewhere(request)
+    return _make(request)
+
+
+def _make_elsewhere(request: KernelRequest) -> NativeKernel:
+    """Makes a kernel in another thread, where no signal handler runs.
+
+    An interrupt in the middle of numba can leave its tables half filled, and then nothing
+    compiles until the process ends. The main thread can leave its place here instead.
+    """
+    outcome: list[NativeKernel | BaseException] = []
+
+    def work() -> None:
+        try:
+            outcome.append(_make(request))
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=work, name="graphopt-compile")
+    thread.start()
+    thread.join()
+    (made,) = outcome
+    if isinstance(made, BaseException):
+        raise made
+    return made
+
+
+def _make(request: KernelRequest) -> NativeKernel:
     # Here and below, so that a program pays for what it needs when it needs it.
     from graphopt.codegen import cache
 

@@ -25,17 +25,19 @@ _before = (0, 0, 0)
 def rare_collections() -> Iterator[None]:
     """Makes the collector run rarely in the block; blocks of several threads may meet."""
     global _depth, _before
-    with _lock:
-        if not _depth:
-            _before = gc.get_threshold()
-            # A threshold of zero is a user's way to switch the collector off.
-            if _before[0]:
-                gc.set_threshold(*_THRESHOLDS)
-        _depth += 1
+    inside = False
     try:
+        with _lock:
+            if not _depth:
+                _before = gc.get_threshold()
+                # A threshold of zero is a user's way to switch the collector off.
+                if _before[0]:
+                    gc.set_threshold(*_THRESHOLDS)
+            _depth += 1
+            inside = True
         yield
     finally:
         with _lock:
-            _depth -= 1
+            _depth -= inside
             if not _depth:
                 gc.set_threshold(*_before)

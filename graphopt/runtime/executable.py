@@ -242,33 +242,37 @@ class Executable:
         if self.generation != self.store.generation:
             self._rebind()
         if self._loops and not rows:
-            self._rows[0, 3] = count
             try:
+                self._rows[0, 3] = count
                 return self.run(feeds)
             finally:
                 self._rows[0, 3] = 1
         fixed = len(feeds)
         block, tape = self._blocks[0], self._tape
-        if self._counter is None:
-            self._counter = aligned_zeros(8 * (4 + 2 * len(self._feed_words)))
-            self._counter = self._counter.view(np.int64)
+        counter = self._counter
+        if counter is None:
+            counter = aligned_zeros(8 * (4 + 2 * len(self._feed_words))).view(np.int64)
             kernel = get_kernel(repeat_request())
             self._kernels.append(kernel)
-            self._counter[2] = block.ctypes.data + 8 * tape.BLOCK_STATUS
-            self._rows[-1] = (kernel.address, self._counter.ctypes.data, 0, 1)
+            counter[2] = block.ctypes.data + 8 * tape.BLOCK_STATUS
+            self._rows[-1] = (kernel.address, counter.ctypes.data, 0, 1)
+            # Last, for an interrupt may come anywhere above.
+            self._counter = counter
         moved = [
             (self._words.ctypes.data + 8 * position, rows[index - fixed].strides[0])
             for position, index, _ in self._feed_words
             if index >= fixed
         ]
-        self._counter[0], self._counter[1] = 0, count
-        self._counter[3] = len(moved)
-        self._counter[4 : 4 + 2 * len(moved)] = np.array(moved, np.int64).reshape(-1)
-        block[tape.BLOCK_COUNT] += 1
+        counter[0], counter[1] = 0, count
+        counter[3] = len(moved)
+        counter[4 : 4 + 2 * len(moved)] = np.array(moved, np.int64).reshape(-1)
+        whole = len(self._rows)
         try:
+            block[tape.BLOCK_COUNT] = whole
             return self.run([*feeds, *(array[0, ...] for array in rows)])
         finally:
-            block[tape.BLOCK_COUNT] -= 1
+            # Not one less than it was: interrupted in between, it would be wrong.
+            block[tape.BLOCK_COUNT] = whole - 1
 
     def run_unfed(self) -> Callable[[], None]:
         """Returns the shortest way to run a step that takes and gives nothing."""

@@ -19,7 +19,7 @@ from graphopt.autodiff.tape import GradientTape
 from graphopt.dtypes import DType
 from graphopt.errors import GraphoptWarning
 from graphopt.graph import nest
-from graphopt.graph.context import building_graph, get_default_graph
+from graphopt.graph.context import building_graph, get_default_graph, modes
 from graphopt.graph.hooks import hooks
 from graphopt.graph.indexed_slices import IndexedSlices
 from graphopt.keras.optimizers.checks import (
@@ -257,10 +257,15 @@ class Optimizer(OptimizerState):
             return self._symbolic_gradients(loss, var_list, grad_loss)
         tape = tape if tape is not None else GradientTape()
         if callable(loss):
-            with tape:
-                if not callable(var_list):
-                    tape.watch(check_variables(var_list))
-                value = loss()
+            tapes = modes.tapes
+            try:
+                with tape:
+                    if not callable(var_list):
+                        tape.watch(check_variables(var_list))
+                    value = loss()
+            finally:
+                # An interrupt at the very end of the block would leave the tape on.
+                modes.tapes = tapes
             check_loss(value, loss)
             loss = value
         variables = check_variables(var_list() if callable(var_list) else var_list)
