@@ -10,10 +10,10 @@ import pytest
 
 import graphopt as tf
 from graphopt.config import config
+from tests.soak import times
 
 v1 = tf.compat.v1
-STEPS = 5_000
-SHOTS = 12
+SHOTS = times(12)
 
 
 class Alarm:

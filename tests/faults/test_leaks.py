@@ -10,6 +10,7 @@ import numpy as np
 import graphopt as tf
 from graphopt.codegen.kernels import record
 from graphopt.config import config
+from tests.soak import times
 
 v1 = tf.compat.v1
 MEGABYTE = 1 << 20
@@ -43,14 +44,16 @@ def grown(work):
 def test_steps():
     with config(jit="always"):
         build_and_run(500)
-        assert grown(lambda: build_and_run(10_000)) < 5 * MEGABYTE
+        assert grown(lambda: build_and_run(times(10_000))) < 5 * MEGABYTE
 
 
 def test_graphs_built_again():
     with config(jit="always"):
         for _ in range(30):
             build_and_run(2)
-        assert grown(lambda: [build_and_run(2) for _ in range(300)]) < 5 * MEGABYTE
+        assert (
+            grown(lambda: [build_and_run(2) for _ in range(times(300))]) < 5 * MEGABYTE
+        )
 
 
 def test_eager_steps_and_functions():
@@ -63,7 +66,7 @@ def test_eager_steps_and_functions():
             step(tf.ones([20, 10]))
 
     work(200)
-    assert grown(lambda: work(3000)) < 5 * MEGABYTE
+    assert grown(lambda: work(times(3000))) < 5 * MEGABYTE
     for _ in range(20):
         work(2)
     assert grown(lambda: [work(2) for _ in range(200)]) < 5 * MEGABYTE

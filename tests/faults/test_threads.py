@@ -9,10 +9,11 @@ import pytest
 
 import graphopt as tf
 from graphopt.config import config
+from tests.soak import times
 
 v1 = tf.compat.v1
 THREADS = 8
-RUNS = 500
+RUNS = times(500)
 
 
 def run_all(*workers):

@@ -10,6 +10,7 @@ import pytest
 
 import graphopt as tf
 from graphopt.config import config
+from tests.soak import times
 
 v1 = tf.compat.v1
 
@@ -40,7 +41,9 @@ def test_children_run_after_the_parent_did(method):
     want = train()
     context = multiprocessing.get_context(method)
     queue = context.Queue()
-    children = [context.Process(target=in_child, args=(queue,)) for _ in range(2)]
+    children = [
+        context.Process(target=in_child, args=(queue,)) for _ in range(times(2))
+    ]
     for child in children:
         child.start()
     results = [queue.get(timeout=120) for _ in children]
