@@ -37,7 +37,7 @@ PLANS_KEPT = 8
 LONGEST_CALL = 0.05
 
 
-class Plan:
+class ShapedPlan:
     """A program for certain shapes, and what became of it.
 
     Attributes:
@@ -70,13 +70,18 @@ class Plan:
         self.executable: Executable | None = None
         self.schedule: Schedule | None = None
 
-    def compile(self, trace: Trace | None = None) -> Executable | None:
-        """Compiles the plan, unless it is one that must be interpreted."""
+    def make_schedule(self, trace: Trace | None = None) -> Schedule:
+        """Returns what the executable runs, planned when it is first asked for."""
         if self.schedule is None or trace is not None:
             program = run_passes(self.source, PIPELINE, trace)
             self.schedule = build_schedule(program, lower_operation)
-        if not self.schedule.interpreted and self.executable is None:
-            self.executable = Executable(self.schedule, self.store)
+        return self.schedule
+
+    def compile(self, trace: Trace | None = None) -> Executable | None:
+        """Compiles the plan, unless it is one that must be interpreted."""
+        schedule = self.make_schedule(trace)
+        if not schedule.interpreted and self.executable is None:
+            self.executable = Executable(schedule, self.store)
         return self.executable
 
     def ready(self, at_once: bool = False) -> Executable | None:
@@ -153,10 +158,10 @@ class Runner:
         self.targets = targets
         self.feeds = feeds
         self.store = store
-        self.plans: OrderedDict[tuple[tuple[int, ...], ...], Plan] = OrderedDict()
+        self.plans: OrderedDict[tuple[tuple[int, ...], ...], ShapedPlan] = OrderedDict()
         self.shortcut: Callable[[], None] | None = None
 
-    def plan(self, shapes: tuple[tuple[int, ...], ...]) -> Plan:
+    def plan(self, shapes: tuple[tuple[int, ...], ...]) -> ShapedPlan:
         """Returns the plan for fed shapes, made when it is first asked for."""
         plan = self.plans.get(shapes)
         if plan is None:
@@ -167,7 +172,7 @@ class Runner:
                 self.targets,
                 tuple(TensorShape(shape) for shape in shapes),
             )
-            plan = self.plans[shapes] = Plan(program, self.store)
+            plan = self.plans[shapes] = ShapedPlan(program, self.store)
             while len(self.plans) > PLANS_KEPT:
                 self.plans.popitem(last=False)
         else:

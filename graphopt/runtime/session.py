@@ -22,6 +22,7 @@ from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import EagerTensor, GraphTensor
 from graphopt.ops.creation import constant
 from graphopt.runtime.names import get_default_session, local
+from graphopt.runtime.plan import Plan, make_plan
 from graphopt.runtime.runner import Runner
 from graphopt.runtime.store import VariableStore
 from graphopt.runtime.variable import Variable
@@ -149,6 +150,26 @@ class Session:
         feeds, values = self._feed(feed_dict)
         runner = self._runner(fetch, feeds)
         return fetch.rebuild(runner.run(values))
+
+    def plan(self, fetches: Any, feed_dict: Mapping[Any, Any] | None = None) -> Plan:
+        """Returns what a run would do, without doing it and without compiling.
+
+        Args:
+          fetches: As in `run`.
+          feed_dict: As in `run`; only the shapes of the values matter.
+
+        Returns:
+          A `Plan`: print it, or ask it for steps, buffers, kernels and bytes.
+
+        Raises:
+          TypeError, ValueError: As in `run`.
+          InvalidArgumentError: A placeholder has no value, or the shapes do not fit.
+        """
+        fetch = self._fetch(fetches)
+        feeds, values = self._feed(feed_dict)
+        shapes = tuple(array.shape for array in values)
+        with self.store.lock:
+            return make_plan(self._runner(fetch, feeds).plan(shapes))
 
     def _check_open(self) -> None:
         if self._closed:
