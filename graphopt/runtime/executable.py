@@ -278,10 +278,7 @@ class Executable:
             self._view(buffer, tensor, self._host_feeds)
             for buffer, tensor in zip(step.inputs, op.inputs, strict=True)
         ]
-        try:
-            results = draws.compute(op, views, self.store.draws)
-        except OpError as error:
-            raise locate(error, op) from error.__cause__
+        results = self.compute_on_host(op, views)
         if len(op.outputs) == 1:
             results = (results,)
         for tensor, buffer, result in zip(
@@ -298,6 +295,13 @@ class Executable:
                 )
             view[...] = result
         return 0
+
+    def compute_on_host(self, op: Operation, arrays: Sequence[Array]) -> Any:
+        """Runs an op that has no kernel."""
+        try:
+            return draws.compute(op, arrays, self.store.draws)
+        except OpError as error:
+            raise locate(error, op) from error.__cause__
 
     def _view(
         self, buffer: Buffer, tensor: GraphTensor, feeds: Sequence[Array]
@@ -316,19 +320,22 @@ class Executable:
             return np.asarray(buffer.source).reshape(shape)
         return self.store.read(buffer.source).reshape(shape)
 
-    def _error(self, code: int) -> OpError:
-        tape = self._tape
-        at = tape.BLOCK_STATUS
+    def _status(self) -> Array:
+        """Returns the status words of the part that reported an error."""
+        at = self._tape.BLOCK_STATUS
         for block in self._blocks:
-            if block[at + tape.STATUS_CODE]:
+            if block[at + self._tape.STATUS_CODE]:
                 break
-        op: Operation | None = self.operations.get(
-            int(block[at + tape.STATUS_OPERATION])
-        )
-        index, value = (
-            int(block[at + tape.STATUS_INDEX]),
-            int(block[at + tape.STATUS_VALUE]),
-        )
+        return block[at:]
+
+    def reporting_operation(self) -> Operation | None:
+        """Returns the operation that reported the last error."""
+        index = int(self._status()[self._tape.STATUS_OPERATION])
+        return self.operations.get(index)
+
+    def _error(self, code: int) -> OpError:
+        tape, status, op = self._tape, self._status(), self.reporting_operation()
+        index, value = int(status[tape.STATUS_INDEX]), int(status[tape.STATUS_VALUE])
         if code == STATUS_LABEL and op is not None:
             classes = int(op.inputs[0].shape[-1] or 0)
             error = label_error(index, value, classes, op)

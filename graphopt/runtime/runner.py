@@ -27,6 +27,7 @@ from graphopt.rewrite.driver import Trace, run_passes
 from graphopt.rewrite.pipeline import MEANING, PIPELINE
 from graphopt.runtime.executable import Executable, nested_run
 from graphopt.runtime.interpreter import interpret
+from graphopt.runtime.numerics import CheckedExecutable, interpret_checked
 from graphopt.runtime.store import VariableStore
 from graphopt.schedule.build import build_schedule
 from graphopt.schedule.steps import Schedule
@@ -68,6 +69,7 @@ class ShapedPlan:
             for handle in handles_written(op)
         ]
         self.executable: Executable | None = None
+        self.checked: CheckedExecutable | None = None
         self.schedule: Schedule | None = None
 
     def make_schedule(self, trace: Trace | None = None) -> Schedule:
@@ -93,18 +95,24 @@ class ShapedPlan:
         Args:
           at_once: Whether a fetch without writes is compiled at its first run as well.
         """
-        self.runs += 1
         if self.executable is None:
-            trains = self.writes and not self.is_initializer
-            first = settings.interpreted_runs(trains or at_once)
-            if first >= NEVER or self.runs <= first:
-                return None
-            if self.schedule is not None and self.schedule.interpreted:
+            if not self.is_due(at_once):
                 return None
             self.compile()
+        else:
+            self.runs += 1
         if self.executable is None or not self.is_bound():
             return None
         return self.executable
+
+    def is_due(self, at_once: bool) -> bool:
+        """Counts a run and returns whether it is one to compile for."""
+        self.runs += 1
+        trains = self.writes and not self.is_initializer
+        first = settings.interpreted_runs(trains or at_once)
+        if first >= NEVER or self.runs <= first:
+            return False
+        return not self.make_schedule().interpreted
 
     def is_bound(self) -> bool:
         """Returns whether the variables that it writes have memory."""
@@ -114,6 +122,8 @@ class ShapedPlan:
         self, feeds: Sequence[Array], at_once: bool = False, count: int = 1
     ) -> list[Array]:
         """Runs `count` times; the caller holds the lock of the store."""
+        if settings.check_numerics:
+            return self._run_checked(feeds, at_once, count)
         executable = self.ready(at_once)
         if executable is not None and count > 1 and executable.can_repeat:
             return executable.run_repeated(feeds, count)
@@ -123,6 +133,22 @@ class ShapedPlan:
                 results = executable.run(feeds)
             else:
                 results = interpret(self.program, feeds, self.store)
+        return results
+
+    def _run_checked(
+        self, feeds: Sequence[Array], at_once: bool, count: int
+    ) -> list[Array]:
+        """Runs `count` times, one by one, and refuses what is not finite."""
+        results: list[Array] = []
+        for _ in range(count):
+            if self.is_due(at_once) and self.is_bound():
+                if self.checked is None:
+                    self.checked = CheckedExecutable(
+                        self.make_schedule(), self.program, self.store
+                    )
+                results = self.checked.run(feeds)
+            else:
+                results = interpret_checked(self.program, feeds, self.store)
         return results
 
 
@@ -228,6 +254,8 @@ class Runner:
             finally:
                 store.busy = False
         can_be_short = not self.fetches and not self.feeds and not store.shares_arrays
+        if settings.check_numerics:
+            can_be_short = False
         if can_be_short and plan.executable is not None:
             self.shortcut = plan.executable.run_unfed()
         return results

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import warnings
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from graphopt.config import settings
+from graphopt.config import on_change, settings
 from graphopt.errors import GraphoptWarning, describe_shapes, fail
 from graphopt.graph import nest
 from graphopt.graph.context import get_default_graph
@@ -38,6 +39,18 @@ class Fetch(NamedTuple):
     fetches: tuple[GraphTensor, ...]
     targets: tuple[Operation, ...]
     rebuild: Callable[[list[Array]], Any]
+
+
+# So that a change of the settings reaches steps that go by the shortest way.
+_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+
+
+@on_change
+def _forget_shortcuts() -> None:
+    for session in list(_sessions):
+        session._shortcuts.clear()
+        for runner in session._runners.values():
+            runner.shortcut = None
 
 
 class Session:
@@ -76,6 +89,7 @@ class Session:
         self._contexts: list[contextlib.ExitStack] = []
         self._version = self._graph.version
         self._growths = 0
+        _sessions.add(self)
 
     # ---- life
 

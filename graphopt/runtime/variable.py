@@ -468,7 +468,10 @@ class Variable(Operators):
         with EAGER_STORE.lock:
             old = self.key.array
             assert old is not None
-            new = spec.compute(old, *(tensor.array for tensor in inputs))
+            arrays = [tensor.array for tensor in inputs]
+            new = spec.compute(old, *arrays)
+            if hooks.on_eager_write is not None:
+                hooks.on_eager_write(spec, self.key, (old, *arrays), new)
             self.key.array = np.array(new, order="C")
             self.key.shared = False
             EAGER_STORE.generation += 1
