@@ -51,8 +51,10 @@ def interpret(
     """
     if run is None:
         run = Run(program, feeds, store)
-    for op in program.operations if order is None else order:
-        run.step(op)
+    # What overflows gives infinities, as everywhere, and NumPy is to say nothing of it.
+    with np.errstate(all="ignore"):
+        for op in program.operations if order is None else order:
+            run.step(op)
     fetched = [np.array(run.value(tensor), order="C") for tensor in program.fetches]
     store.commit(run.pending)
     return fetched

@@ -171,7 +171,7 @@ class _Watched(Executable):
 
     def compute_on_host(self, op: Operation, arrays: Sequence[Array]) -> Any:
         """Runs an op without a kernel, keeps what it returns and looks at it."""
-        with draws.observed_by(check_results):
+        with np.errstate(all="ignore"), draws.observed_by(check_results):
             results = super().compute_on_host(op, arrays)
         outputs = (results,) if len(op.outputs) == 1 else results
         self.recorded[op.name] = [np.array(array) for array in outputs]
@@ -242,10 +242,22 @@ class CheckedExecutable:
         program = self.program
         run = CheckingRun(program, feeds, self.store, True, self.step.recorded)
         run.draws = before
-        with draws.observed_by(check_results):
+        with np.errstate(all="ignore"), draws.observed_by(check_results):
             for each in program.operations:
                 run.step(each)
         raise unexplained(op)
+
+
+def _read_before_written(program: Program) -> set[VariableKey]:
+    """Returns the variables whose old values matter: NaN may be overwritten."""
+    read: set[VariableKey] = set()
+    written: set[VariableKey] = set()
+    for op in program.operations:
+        keys = {variable_of(tensor) for tensor in op.inputs if is_handle(tensor)}
+        if op.spec is not ASSIGN:
+            read |= keys - written
+        written |= {variable_of(handle) for handle in handles_written(op)}
+    return read
 
 
 def guard_schedule(
@@ -265,13 +277,7 @@ def guard_schedule(
         for op in schedule.program.operations
         for handle in handles_written(op)
     }
-    read = {
-        variable_of(tensor)
-        for op in program.operations
-        if op.spec is not ASSIGN
-        for tensor in op.inputs
-        if is_handle(tensor)
-    }
+    read = _read_before_written(program)
     steps: list[Step] = []
     buffers: list[Buffer] = []
     copies: list[tuple[VariableKey, Buffer]] = []
