@@ -50,6 +50,9 @@ class Executable:
       store: The variables it is bound to.
     """
 
+    # Whether each step is a part of its own, to be looked at before the next one runs.
+    steps_apart = False
+
     def __init__(self, schedule: Schedule, store: VariableStore) -> None:
         self.schedule = schedule
         self.store = store
@@ -81,7 +84,7 @@ class Executable:
         rows: list[tuple[int, int, int, int]] = []
         # Each native part has a block of its own; host steps lie between two parts.
         starts = [0]
-        hosts: list[Step] = []
+        hosts: list[Step | None] = []
         status_words: list[tuple[int, int]] = []
         for step in self.schedule.steps:
             if step.lowered.host:
@@ -98,6 +101,9 @@ class Executable:
                     if isinstance(argument, Word) and argument.place == "status":
                         status_words.append((len(words), len(hosts)))
                     words.append(self._word(step, argument, len(words)))
+            if self.steps_apart:
+                hosts.append(None)
+                starts.append(len(rows))
         self._words = aligned_zeros(8 * len(words)).view(np.int64)
         self._words[:] = words
         # One row more than there are, for the instruction that repeats the step.
@@ -115,21 +121,26 @@ class Executable:
         self._entry = self._parts[0] if len(self._parts) == 1 else self._run_parts
 
     def _make_parts(
-        self, starts: list[int], end: int, hosts: list[Step]
+        self, starts: list[int], end: int, hosts: list[Step | None]
     ) -> list[Callable[[], int]]:
         parts: list[Callable[[], int]] = []
-        tape = self._tape
         for part, (begin, stop) in enumerate(
             zip(starts, [*starts[1:], end], strict=True)
         ):
-            if part:
-                parts.append(functools.partial(self._run_on_host, hosts[part - 1]))
+            host = hosts[part - 1] if part else None
+            if host is not None:
+                parts.append(functools.partial(self._run_on_host, host))
             if stop > begin:
-                block = self._blocks[part]
-                block[tape.BLOCK_INSTRUCTIONS] = self._rows.ctypes.data + 32 * begin
-                block[tape.BLOCK_COUNT] = stop - begin
-                parts.append(tape.make_entry(block.ctypes.data))
+                parts.append(self._make_entry(part, begin, stop))
         return parts
+
+    def _make_entry(self, part: int, begin: int, stop: int) -> Callable[[], int]:
+        """Returns the native call of some rows, which get the block of a part."""
+        block, tape = self._blocks[part], self._tape
+        block[tape.BLOCK_INSTRUCTIONS] = self._rows.ctypes.data + 32 * begin
+        block[tape.BLOCK_COUNT] = stop - begin
+        entry: Callable[[], int] = tape.make_entry(block.ctypes.data)
+        return entry
 
     def _word(self, step: Step, argument: Argument, position: int) -> int:
         if isinstance(argument, int):
@@ -181,6 +192,14 @@ class Executable:
         Raises:
           OpError: A check failed; no variable was written.
         """
+        self._bind_run(feeds)
+        code = self._entry() if self._parts else 0
+        if code:
+            raise self._error(code)
+        return self._fetched(feeds)
+
+    def _bind_run(self, feeds: Sequence[Array]) -> None:
+        """Writes down where the variables and the feeds of a run are."""
         if self.store.shares_arrays:
             self.store.prepare_writes(self._written)
         if self.generation != self.store.generation:
@@ -189,9 +208,8 @@ class Executable:
         for position, index, offset in self._feed_words:
             words[position] = feeds[index].ctypes.data + offset
         self._host_feeds = feeds
-        code = self._entry() if self._parts else 0
-        if code:
-            raise self._error(code)
+
+    def _fetched(self, feeds: Sequence[Array]) -> list[Array]:
         locations = self.schedule.locations
         return [
             self._view(locations[tensor], tensor, feeds).copy()

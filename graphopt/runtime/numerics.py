@@ -239,13 +239,34 @@ class CheckedExecutable:
         self, feeds: Sequence[Array], before: dict[Any, int], op: Operation | None
     ) -> NoReturn:
         """Replays the step to find the op that is to be named."""
-        program = self.program
-        run = CheckingRun(program, feeds, self.store, True, self.step.recorded)
-        run.draws = before
-        with np.errstate(all="ignore"), draws.observed_by(check_results):
-            for each in program.operations:
-                run.step(each)
+        check_replay(self.program, feeds, self.store, before, self.step.recorded)
         raise unexplained(op)
+
+
+def check_replay(
+    program: Program,
+    feeds: Sequence[Array],
+    store: VariableStore,
+    before: dict[Any, int],
+    recorded: dict[str, Sequence[Array]],
+) -> None:
+    """Interprets what a compiled step did, up to the first number that is not finite.
+
+    Args:
+      program: The step, with its meaning settled.
+      feeds: What it was given.
+      store: The variables as they were before it; nothing is written.
+      before: How often each random op had drawn before it.
+      recorded: What ops of the host returned, by their names.
+
+    Raises:
+      InvalidArgumentError: An op made such a number, or was given one.
+    """
+    run = CheckingRun(program, feeds, store, True, recorded)
+    run.draws = dict(before)
+    with np.errstate(all="ignore"), draws.observed_by(check_results):
+        for op in program.operations:
+            run.step(op)
 
 
 def _read_before_written(program: Program) -> set[VariableKey]:

@@ -25,6 +25,7 @@ from graphopt.ops.creation import PLACEHOLDER
 from graphopt.ops.state import ASSIGN
 from graphopt.rewrite.driver import Trace, run_passes
 from graphopt.rewrite.pipeline import MEANING, PIPELINE
+from graphopt.runtime.debug import DebugExecutable
 from graphopt.runtime.executable import Executable, nested_run
 from graphopt.runtime.interpreter import interpret
 from graphopt.runtime.numerics import CheckedExecutable, interpret_checked
@@ -49,8 +50,11 @@ class ShapedPlan:
       schedule: What the executable runs, or would run.
     """
 
-    def __init__(self, source: Program, store: VariableStore) -> None:
+    def __init__(
+        self, source: Program, store: VariableStore, debug: bool = False
+    ) -> None:
         self.source = source
+        self.debug = debug
         self.store = store
         self.program = run_passes(source, MEANING)
         for op in self.program.operations:
@@ -70,6 +74,7 @@ class ShapedPlan:
         ]
         self.executable: Executable | None = None
         self.checked: CheckedExecutable | None = None
+        self.debugged: DebugExecutable | None = None
         self.schedule: Schedule | None = None
 
     def make_schedule(self, trace: Trace | None = None) -> Schedule:
@@ -122,6 +127,8 @@ class ShapedPlan:
         self, feeds: Sequence[Array], at_once: bool = False, count: int = 1
     ) -> list[Array]:
         """Runs `count` times; the caller holds the lock of the store."""
+        if self.debug:
+            return self._run_debugged(feeds, count)
         if settings.check_numerics:
             return self._run_checked(feeds, at_once, count)
         executable = self.ready(at_once)
@@ -151,6 +158,24 @@ class ShapedPlan:
                 results = interpret_checked(self.program, feeds, self.store)
         return results
 
+    def _run_debugged(self, feeds: Sequence[Array], count: int) -> list[Array]:
+        """Runs `count` times, one by one, and compares each kernel with NumPy."""
+        results: list[Array] = []
+        for _ in range(count):
+            if self.is_due(at_once=True) and self.is_bound():
+                if self.debugged is None:
+                    trace = Trace()
+                    schedule = self.make_schedule(trace)
+                    self.debugged = DebugExecutable(
+                        schedule, self.program, trace, self.store
+                    )
+                results = self.debugged.run(feeds, settings.check_numerics)
+            elif settings.check_numerics:
+                results = interpret_checked(self.program, feeds, self.store)
+            else:
+                results = interpret(self.program, feeds, self.store)
+        return results
+
 
 def not_fed(op: Operation) -> InvalidArgumentError:
     """Makes the error for a placeholder without a value."""
@@ -177,8 +202,10 @@ class Runner:
         feeds: tuple[GraphTensor, ...],
         store: VariableStore,
         at_once: bool = False,
+        debug: bool | None = None,
     ) -> None:
         self.at_once = at_once
+        self.debug = settings.debug if debug is None else debug
         self.graph = graph
         self.fetches = fetches
         self.targets = targets
@@ -198,7 +225,7 @@ class Runner:
                 self.targets,
                 tuple(TensorShape(shape) for shape in shapes),
             )
-            plan = self.plans[shapes] = ShapedPlan(program, self.store)
+            plan = self.plans[shapes] = ShapedPlan(program, self.store, self.debug)
             while len(self.plans) > PLANS_KEPT:
                 self.plans.popitem(last=False)
         else:
@@ -254,7 +281,7 @@ class Runner:
             finally:
                 store.busy = False
         can_be_short = not self.fetches and not self.feeds and not store.shares_arrays
-        if settings.check_numerics:
+        if settings.check_numerics or self.debug:
             can_be_short = False
         if can_be_short and plan.executable is not None:
             self.shortcut = plan.executable.run_unfed()

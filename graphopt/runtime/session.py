@@ -60,6 +60,10 @@ class Session:
       target: Must be empty: there is only the local process.
       graph: The graph; by default the current one.
       config: Accepted for compatibility.
+      debug: Whether each run is done by the kernels and by NumPy, step by step, and
+        compared; a difference raises InternalError, which names the kernel or the
+        rewrite at fault, the op and its line, and changes no variable. It makes runs
+        many times slower. By default what `tf.config` or `GRAPHOPT_DEBUG` says.
 
     >>> import graphopt as tf
     >>> with tf.Graph().as_default():
@@ -73,7 +77,12 @@ class Session:
     """
 
     def __init__(
-        self, target: str = "", graph: Graph | None = None, config: Any = None
+        self,
+        target: str = "",
+        graph: Graph | None = None,
+        config: Any = None,
+        *,
+        debug: bool | None = None,
     ) -> None:
         if target:
             raise NotImplementedError(
@@ -82,6 +91,7 @@ class Session:
             )
         self._graph = graph if graph is not None else get_default_graph()
         self.store = VariableStore()
+        self.debug = settings.debug if debug is None else debug
         self._closed = False
         self._fetches: dict[Any, Fetch] = {}
         self._runners: dict[Any, Runner] = {}
@@ -212,7 +222,12 @@ class Session:
         if runner is None:
             self._watch_growth()
             runner = Runner(
-                self._graph, fetch.fetches, fetch.targets, feeds, self.store
+                self._graph,
+                fetch.fetches,
+                fetch.targets,
+                feeds,
+                self.store,
+                debug=self.debug,
             )
             self._runners[key] = runner
         return runner
@@ -369,9 +384,14 @@ class InteractiveSession(Session):
     """
 
     def __init__(
-        self, target: str = "", graph: Graph | None = None, config: Any = None
+        self,
+        target: str = "",
+        graph: Graph | None = None,
+        config: Any = None,
+        *,
+        debug: bool | None = None,
     ) -> None:
-        super().__init__(target, graph, config)
+        super().__init__(target, graph, config, debug=debug)
         local.sessions.append(self)
 
     def close(self) -> None:
