@@ -8,17 +8,15 @@ that never leave it matter too: exp(x) may overflow where 1 / (1 + exp(x)) is 0.
 from __future__ import annotations
 
 import math
-from typing import Final
 
-from graphopt.codegen.elementwise import STATUS_NOT_FINITE, lower_elementwise
-from graphopt.codegen.lower import lower_operation
+from graphopt.codegen.elementwise import STATUS_NOT_FINITE
 from graphopt.dtypes import DType, float32, float64
-from graphopt.graph.effects import handles_written
 from graphopt.graph.graph import Operation
-from graphopt.graph.opspec import Elementwise, Family
 from graphopt.graph.tensor import GraphTensor
 from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
 
+# What the kernel of CheckNumerics reports.
+STATUS_CHECK = 4
 _LOOK = """def kernel(args, lo, hi):
     x = pointer_{t}(args[0])
     bad = int32(0)
@@ -43,30 +41,13 @@ _COPY = """def kernel(args, lo, hi):
     for i in range(lo, hi):
         y[i] = x[i]
 """
-# Families that only move elements: what comes out has gone in.
-_MOVES: Final = """
-    arg_extreme band checked_indices concat copy_all diag diag_part first_occurrence
-    gather gather_nd roll set_diag slice split split_like tile transpose unpack
-"""
-MOVES: Final = frozenset(_MOVES.split())
 
 
-def lower_checked(op: Operation) -> Lowered:
-    """Returns how an operation runs where every number has to be finite."""
-    lowered = lower_operation(op)
-    if lowered.host or not lowered.calls:
-        return lowered
-    kernel = op.spec.kernel
-    if isinstance(kernel, Elementwise):
-        return lower_elementwise(op, checked=True)
-    if not isinstance(kernel, Family) or kernel.name in MOVES:
-        return lowered
-    calls = list(lowered.calls)
-    for index, tensor in enumerate(op.outputs):
-        calls += look_at(tensor, Word("output", index), op.index)
-    for handle in handles_written(op):
-        calls += look_at(handle, Word("input", op.inputs.index(handle)), op.index)
-    return Lowered(tuple(calls), lowered.scratch, lowered.checks)
+def lower_check_numerics(op: Operation) -> Lowered:
+    """Returns the call that copies a tensor and stops where it is not finite."""
+    return Lowered(
+        tuple(keep_copy(op.inputs[0], op.index, True, STATUS_CHECK)), checks=True
+    )
 
 
 def look_at(tensor: GraphTensor, where: Word, operation: int) -> list[Call]:
@@ -79,19 +60,22 @@ def look_at(tensor: GraphTensor, where: Word, operation: int) -> list[Call]:
     return [Call(KernelRequest("finite", source), arguments, count)]
 
 
-def keep_copy(tensor: GraphTensor, operation: int, look: bool) -> list[Call]:
+def keep_copy(
+    tensor: GraphTensor, operation: int, look: bool, code: int = STATUS_NOT_FINITE
+) -> list[Call]:
     """Returns the call that copies input 0 to output 0.
 
     Args:
       tensor: What has the dtype and shape.
       operation: The number to report.
       look: Whether the elements have to be finite.
+      code: What to report where they are not.
     """
     count = _count(tensor)
     if not count:
         return []
     if look and _can_look(tensor.dtype):
-        source = _KEEP.format(t=tensor.dtype.name, code=STATUS_NOT_FINITE)
+        source = _KEEP.format(t=tensor.dtype.name, code=code)
         arguments: tuple[Argument, ...] = (
             Word("input", 0),
             Word("output", 0),

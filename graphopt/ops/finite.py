@@ -12,7 +12,7 @@ from graphopt.errors import InvalidArgumentError, fail
 from graphopt.graph.context import building_graph
 from graphopt.graph.dispatch import call
 from graphopt.graph.effects import is_handle
-from graphopt.graph.opspec import BadInput, Host, OpSpec, Sample, register
+from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.ops.state import group
 
@@ -47,7 +47,7 @@ CHECK_NUMERICS: OpSpec = register(
         lambda g, y, x, *, message: (
             call(CHECK_NUMERICS, g, message=f"{_IN_GRADIENT} {message}"),
         ),
-        Host("it raises an error with the first bad element in it"),
+        Family("check_numerics"),
         lambda: [
             Sample((np.arange(6.0).reshape(2, 3).astype(t),), {"message": "x"})
             for t in (np.float64, np.float32)

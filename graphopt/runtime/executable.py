@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from graphopt.codegen.finite import STATUS_CHECK
 from graphopt.codegen.gathers import STATUS_INDEX
 from graphopt.codegen.kernels import get_kernel
 from graphopt.codegen.repeat import repeat_request
@@ -361,7 +362,21 @@ class Executable:
             return error
         if code == STATUS_INDEX and op is not None:
             return reported_index(op, index, value)
+        if code == STATUS_CHECK and op is not None:
+            return self._failed_check(op)
         return fail(OpError, f"A kernel failed with the unknown code {code}", op=op)
+
+    def _failed_check(self, op: Operation) -> OpError:
+        """Has NumPy look at what a kernel has stopped at, for the words of the error."""
+        tensor = op.inputs[0]
+        buffer = self.schedule.locations[tensor]
+        try:
+            op.spec.compute(self._view(buffer, tensor, self._host_feeds), **op.attrs)
+        except OpError as error:
+            return locate(error, op)
+        # Another thread has run the step since, with other numbers.
+        words = f"{op.attrs['message']} : Tensor had values that are not finite"
+        return fail(InvalidArgumentError, words, op=op)
 
 
 def nested_run() -> RuntimeError:

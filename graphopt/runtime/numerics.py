@@ -22,8 +22,9 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from graphopt.codegen.checked import lower_checked
 from graphopt.codegen.elementwise import STATUS_NOT_FINITE
-from graphopt.codegen.finite import keep_copy, look_at, lower_checked
+from graphopt.codegen.finite import keep_copy, look_at
 from graphopt.errors import OpError
 from graphopt.graph import draws
 from graphopt.graph.effects import handles_written, is_handle, variable_of
@@ -142,8 +143,10 @@ def flushed(array: Array) -> Array:
     if array.dtype not in (np.float32, np.float64):
         return array
     tiny = np.finfo(array.dtype).tiny
-    small = np.abs(array) < tiny
-    return np.where(small, array.dtype.type(0), array) if small.any() else array
+    small = (np.abs(array) < tiny) & (array != 0)
+    if not small.any():
+        return array
+    return np.where(small, np.copysign(array.dtype.type(0), array), array)
 
 
 # ---- compiled steps
