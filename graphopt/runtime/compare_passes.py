@@ -30,10 +30,11 @@ CLOSE = {np.dtype(t): 2.0**-b for t, b in (("f2", 6), ("f4", 14), ("f8", 40))}
 
 
 class _Outcome(NamedTuple):
-    """What a run of a program gives: its fetches, and the new values of variables."""
+    """What a run of a program gives: fetches, new values of variables, calls of Python."""
 
     fetches: list[Array]
     written: dict[VariableKey, Array]
+    given: dict[str, list[Array]]
 
 
 class _Change(NamedTuple):
@@ -51,10 +52,13 @@ class _ReferenceRun(Run):
     """
 
     recorded: dict[str, Sequence[Array]]
+    # What those ops were given that have run already and do not run again.
+    given: dict[str, list[Array]]
 
     def compute(self, op: Operation, arrays: list[Array]) -> Sequence[Array]:
         """Computes an op, or takes what it returned before."""
         if op.name in self.recorded:
+            self.given[op.name] = [np.array(array) for array in arrays]
             return self.recorded[op.name]
         if op.type == "MatMul":
             return (_multiply(op, arrays),)
@@ -88,12 +92,12 @@ class _State(NamedTuple):
         """Interprets a program and writes nothing."""
         run = _ReferenceRun(program, self.feeds, self.store)
         run.draws = dict(self.draws)
-        run.recorded = self.recorded
+        run.recorded, run.given = self.recorded, {}
         with np.errstate(all="ignore"):
             for op in order:
                 run.step(op)
             fetched = [np.array(run.value(t), order="C") for t in program.fetches]
-        return _Outcome(fetched, run.pending)
+        return _Outcome(fetched, run.pending, run.given)
 
 
 def compare_passes(
@@ -143,6 +147,12 @@ def _change(program: Program, before: _Outcome, after: _Outcome) -> _Change | No
         if found is not None:
             return _Change(repr(tensor.name), tensor.op, found)
     for op in program.operations:
+        given = before.given.get(op.name, ()), after.given.get(op.name, ())
+        # Both are empty for an op that may run again.
+        for tensor, a, b in zip(op.inputs, *given, strict=False):
+            found = _difference(a, b)
+            if found is not None:
+                return _Change(repr(tensor.name), tensor.op, found)
         for key in variables_written(op):
             new = after.written.get(key)
             found = _difference(

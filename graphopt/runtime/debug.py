@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from graphopt.codegen.elementwise import body_of
 from graphopt.graph.effects import handles_written, is_handle, variable_of
 from graphopt.graph.graph import Operation
-from graphopt.graph.opspec import Alias, Elementwise
+from graphopt.graph.opspec import Alias, Effect, Elementwise
 from graphopt.graph.program import Program
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.fused import FUSED_ELEMENTWISE, FusedBody
@@ -55,7 +55,7 @@ class _Stepwise(Executable):
 
     Attributes:
       entries: For each step what runs it, None if nothing is to be done.
-      recorded: What ops of the host returned, by their names.
+      recorded: What ops that draw or call Python returned, by their names.
     """
 
     steps_apart = True
@@ -79,8 +79,10 @@ class _Stepwise(Executable):
         return [entry for entry in self.entries if entry is not None]
 
     def compute_on_host(self, op: Operation, arrays: Sequence[Array]) -> Any:
-        """Runs an op without a kernel and keeps what it returns."""
+        """Runs an op without a kernel; keeps what it returns if it must not run twice."""
         results = super().compute_on_host(op, arrays)
+        if op.spec.effect not in (Effect.HOST, Effect.RANDOM):
+            return results
         outputs = (results,) if len(op.outputs) == 1 else results
         self.recorded[op.name] = [np.array(array) for array in outputs]
         return results

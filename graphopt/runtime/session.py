@@ -73,6 +73,12 @@ class Session:
     ...         print(session.run(y, feed_dict={x: [1, 2]}))
     {'twice': array([2., 4.], dtype=float32), 'sum': np.float32(3.0)}
 
+    With `debug=True` a session trusts nothing that was compiled:
+
+    >>> with tf.Graph().as_default(), tf.compat.v1.Session(debug=True) as session:
+    ...     session.run(tf.reduce_sum(tf.sqrt([1.0, 4.0])))
+    np.float32(3.0)
+
     Source: `tf.compat.v1.Session`.
     """
 
@@ -188,6 +194,16 @@ class Session:
         Raises:
           TypeError, ValueError: As in `run`.
           InvalidArgumentError: A placeholder has no value, or the shapes do not fit.
+
+        >>> import graphopt as tf
+        >>> with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        ...     v = tf.Variable([1.0, 2.0], name="v")
+        ...     plan = session.plan(v.assign_add(tf.exp(v), read_value=False))
+        >>> for step in plan.steps:
+        ...     print(step.kernel, step.fused, step.writes)
+        elementwise ('Exp', 'AssignAddVariableOp') ('variable v',)
+        >>> plan.peak_bytes
+        64
         """
         fetch = self._fetch(fetches)
         feeds, values = self._feed(feed_dict)

@@ -11,6 +11,7 @@ import pytest
 import graphopt as tf
 from graphopt.config import config
 from graphopt.graph.effects import handles_written, is_handle, variable_of
+from graphopt.graph.opspec import REGISTRY, Elementwise
 
 v1 = tf.compat.v1
 MODES = ["never", "always"]
@@ -392,3 +393,14 @@ def test_add_check_numerics_ops():
             ):
                 session.run([step, loss], {x: [1.0, -4.0]})
         assert (session.run(v) == [-3.0, -14.0]).all()
+
+
+def test_what_only_a_kernel_makes_is_said_to_be_so(checks, monkeypatch):
+    kernel = Elementwise("({0} / ({0} - {0}))")
+    monkeypatch.setitem(REGISTRY["Asinh"].__dict__, "kernel", kernel)
+    with tf.Graph().as_default(), v1.Session() as session, config(jit="always"):
+        x = v1.placeholder(tf.float32, [2])
+        y = tf.asinh(x, name="culprit") + 1.0
+        words = r"in a compiled step, one of culprit \(.*:\d+\).*Session\(debug=True\)"
+        with pytest.raises(tf.errors.InvalidArgumentError, match=words):
+            session.run(y, {x: [1.0, 2.0]})

@@ -10,11 +10,12 @@ import pytest
 import graphopt as tf
 from graphopt.codegen import copies, lower, reduce
 from graphopt.config import config, settings
+from graphopt.graph.effects import handles_written
 from graphopt.graph.opspec import REGISTRY, Elementwise
 from graphopt.graph.program import Rebuilder
 from graphopt.rewrite import fold_constants, pipeline
 from graphopt.rewrite.driver import Pass
-from graphopt.runtime import runner
+from graphopt.runtime import compare_passes, runner
 from graphopt.schedule import memory
 
 v1 = tf.compat.v1
@@ -258,6 +259,49 @@ def test_memory_that_is_given_away_too_early_is_named(monkeypatch):
         with pytest.raises(tf.errors.InternalError, match=words) as caught:
             session.run(c, {x: np.arange(16.0).reshape(4, 4) / 8})
     assert "'a' (MatMul)" in str(caught.value)
+
+
+def test_a_wrong_order_of_steps_is_named(monkeypatch):
+    def wrong(operations):
+        writes = [op for op in operations if handles_written(op)]
+        sources = [op for op in operations if not op.inputs]
+        rest = [op for op in operations if op.inputs and not handles_written(op)]
+        return [*sources, *writes, *rest]
+
+    monkeypatch.setattr(compare_passes, "order_operations", wrong)
+    with tf.Graph().as_default(), v1.Session(debug=True) as session:
+        v = tf.Variable([1.0, 2.0], name="v")
+        w = tf.Variable([1.0, 2.0], name="w")
+        session.run([v.initializer, w.initializer])
+        fetches = [
+            tf.reduce_sum(v.read_value(), name="sum"),
+            v.assign_add([1.0, 1.0]).op,
+        ]
+        with pytest.raises(
+            tf.errors.InternalError, match="order of the steps"
+        ) as caught:
+            session.run(fetches)
+        assert (session.run(w) == [1.0, 2.0]).all()
+    assert "got 5.0" in str(caught.value)
+    assert "'sum' (Sum)" in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["sort", "python", "cond"])
+def test_a_wrong_pass_before_a_host_step_is_named(kind, monkeypatch):
+    passes = [*pipeline.PIPELINE[:-1], Pass("wrong_pass", wrong_pass, "bits")]
+    monkeypatch.setattr(runner, "PIPELINE", (*passes, pipeline.PIPELINE[-1]))
+    with tf.Graph().as_default(), v1.Session(debug=True) as session:
+        x = v1.placeholder(tf.float32, [3])
+        y = tf.subtract(tf.exp(x), 1.0)
+        if kind == "sort":
+            z = tf.sort(y)
+        elif kind == "python":
+            z = tf.numpy_function(lambda a: a, [y], tf.float32)
+            z.set_shape([3])
+        else:
+            z = tf.cond(x[0] > 0.0, lambda: y + 1.0, lambda: y)
+        with pytest.raises(tf.errors.InternalError, match="'wrong_pass'"):
+            session.run(z * 2.0, {x: [1.0, 2.0, 3.0]})
 
 
 def test_random_numbers_and_python_run_once():
