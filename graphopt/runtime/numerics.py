@@ -218,19 +218,21 @@ class CheckedExecutable:
         before = dict(self.store.draws)
         if self.has_bad_constant:
             self._explain(feeds, before, None)
+        is_copied = False
         try:
             self.guard.run(feeds)
-        except _NotFiniteError as found:
-            # Nothing was written yet, and not everything copied.
-            self._explain(feeds, before, found.op)
-        try:
+            is_copied = True
             return self.step.run(feeds)
         except _NotFiniteError as found:
-            self._restore()
-            self._explain(feeds, before, found.op)
+            op = found.op
+            if is_copied:
+                self._restore()
         except BaseException:
-            self._restore()
+            if is_copied:
+                self._restore()
             raise
+        # Outside of the handler, so that the user's traceback has one error in it.
+        self._explain(feeds, before, op)
 
     def _restore(self) -> None:
         for key, buffer in self.copies:
