@@ -5,6 +5,8 @@
 | `jit` | `GRAPHOPT_JIT` | `always`, `never`, or the number of interpreted runs first |
 | `strict` | `GRAPHOPT_STRICT` | no implicit default session |
 | `passes_off` | `GRAPHOPT_PASSES_OFF` | names of rewrites to leave out, comma separated |
+| `check_numerics` | `GRAPHOPT_CHECK_NUMERICS` | NaN and infinities are errors |
+| `debug` | `GRAPHOPT_DEBUG` | new sessions compare each kernel with NumPy |
 | `cache` | `GRAPHOPT_CACHE` | `off`: compiled kernels are not kept on disk |
 | `cache_dir` | `GRAPHOPT_CACHE_DIR` | where they are kept; else `~/.cache/graphopt` |
 """
@@ -14,7 +16,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 NEVER = 1 << 62
@@ -27,6 +29,8 @@ class Settings:
     jit: int | None = None
     strict: bool = False
     passes_off: tuple[str, ...] = ()
+    check_numerics: bool = False
+    debug: bool = False
     cache: bool = True
     cache_dir: str = ""
 
@@ -53,11 +57,15 @@ def _jit(text: str) -> int | None:
     )
 
 
-def _switch(text: str) -> bool:
-    words = {"": True, "on": True, "1": True, "off": False, "0": False}
+def _switch(variable: str, text: str, default: bool) -> bool:
+    words = {"": default, "on": True, "1": True, "off": False, "0": False}
     if text.lower() in words:
         return words[text.lower()]
-    raise ValueError(f"GRAPHOPT_CACHE is {text!r}; expected 'on' or 'off'.")
+    raise ValueError(f"{variable} is {text!r}; expected 'on' or 'off'.")
+
+
+def _switch_from_environment(variable: str, default: bool) -> bool:
+    return _switch(variable, os.environ.get(variable, ""), default)
 
 
 def _from_environment() -> Settings:
@@ -66,12 +74,32 @@ def _from_environment() -> Settings:
         jit=_jit(os.environ.get("GRAPHOPT_JIT", "")),
         strict=os.environ.get("GRAPHOPT_STRICT", "") not in ("", "0"),
         passes_off=tuple(name.strip() for name in off.split(",") if name.strip()),
-        cache=_switch(os.environ.get("GRAPHOPT_CACHE", "")),
+        check_numerics=_switch_from_environment("GRAPHOPT_CHECK_NUMERICS", False),
+        debug=_switch_from_environment("GRAPHOPT_DEBUG", False),
+        cache=_switch_from_environment("GRAPHOPT_CACHE", True),
         cache_dir=os.environ.get("GRAPHOPT_CACHE_DIR", ""),
     )
 
 
 settings = _from_environment()
+_watchers: list[Callable[[], None]] = []
+
+
+def on_change(function: Callable[[], None]) -> Callable[[], None]:
+    """Has a function called after each change of a setting, and returns it.
+
+    For what would otherwise have to ask on every run, which has to cost nothing.
+    """
+    _watchers.append(function)
+    return function
+
+
+def change(**values: Any) -> None:
+    """Changes settings for good."""
+    for name, value in values.items():
+        setattr(settings, name, value)
+    for function in _watchers:
+        function()
 
 
 @contextlib.contextmanager
@@ -80,7 +108,8 @@ def config(**changes: Any) -> Iterator[Settings]:
 
     Args:
       **changes: `jit` (`"always"`, `"never"` or a number), `strict`, `passes_off`,
-        `cache` (`"on"`, `"off"` or a truth value), `cache_dir`.
+        `check_numerics`, `debug`, `cache` (`"on"`, `"off"` or a truth value),
+        `cache_dir`.
 
     >>> with config(jit="never") as current:
     ...     current.interpreted_runs(writes_state=True) > 1000
@@ -89,19 +118,17 @@ def config(**changes: Any) -> Iterator[Settings]:
     if isinstance(changes.get("jit"), str):
         changes["jit"] = _jit(changes["jit"])
     if isinstance(changes.get("cache"), str):
-        changes["cache"] = _switch(changes["cache"])
+        changes["cache"] = _switch("cache", changes["cache"], True)
     known = {field.name for field in dataclasses.fields(Settings)}
     unknown = set(changes) - known
     if unknown:
         raise TypeError(f"Unknown settings {sorted(unknown)}; known: {sorted(known)}.")
     before = {name: getattr(settings, name) for name in changes}
     try:
-        for name, value in changes.items():
-            setattr(settings, name, value)
+        change(**changes)
         yield settings
     finally:
-        for name, value in before.items():
-            setattr(settings, name, value)
+        change(**before)
 
 
 def strict_sessions(strict: bool) -> None:

@@ -22,3 +22,9 @@ from graphopt.ops.shape_assertions import assert_scalar as assert_scalar
 from graphopt.ops.shape_assertions import assert_shapes as assert_shapes
 from graphopt.ops.shape_assertions import assert_type as assert_type
 from graphopt.ops.shape_assertions import is_numeric_tensor as is_numeric_tensor
+from graphopt.runtime.check_numerics import (
+    disable_check_numerics as disable_check_numerics,
+)
+from graphopt.runtime.check_numerics import (
+    enable_check_numerics as enable_check_numerics,
+)

@@ -83,6 +83,12 @@ class UnimplementedError(OpError, NotImplementedError):
     error_code = 12
 
 
+class InternalError(OpError, RuntimeError):
+    """Something in graphopt itself is wrong, and was noticed."""
+
+    error_code = 13
+
+
 class OperatorNotAllowedInGraphError(TypeError):
     """Python asked a symbolic tensor for a value that it has only when it runs."""
 

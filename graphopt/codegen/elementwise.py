@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphopt.codegen.expressions import expand_template
-from graphopt.dtypes import DType
+from graphopt.dtypes import DType, float32, float64
 from graphopt.graph.effects import is_handle, variable_of
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Alias, Effect, Elementwise
@@ -27,9 +27,18 @@ from graphopt.ops.fused import FUSED_ELEMENTWISE, FusedBody, Instruction
 from graphopt.rewrite.fuse_elementwise import loop_shape
 from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
 
+# What a kernel writes to the status words when a number is NaN or infinite.
+STATUS_NOT_FINITE = 3
 
-def lower_elementwise(op: Operation) -> Lowered:
-    """Returns the call of the loop that computes an elementwise operation."""
+
+def lower_elementwise(op: Operation, checked: bool = False) -> Lowered:
+    """Returns the call of the loop that computes an elementwise operation.
+
+    Args:
+      op: The operation.
+      checked: Whether the loop says when any value in it is not finite, those that never
+        leave it included.
+    """
     body = op.attrs["body"] if op.spec is FUSED_ELEMENTWISE else body_of(op)
     if 0 in body.shape:
         return Lowered()
@@ -42,15 +51,18 @@ def lower_elementwise(op: Operation) -> Lowered:
         for i, pattern in zip(inputs, patterns, strict=True)
     )
     in_place = _stores_in_place(op, body, operands)
-    source = write_source(body, operands, len(sizes), in_place)
+    source = write_source(body, operands, len(sizes), in_place, checked)
     request = KernelRequest("elementwise", source)
     arguments: list[Argument] = [Word("input", i) for i in inputs]
     arguments += [Word("output", i) for i in range(len(body.outputs))]
     stores = enumerate(body.stores)
     arguments += [Word("input", i) for k, (i, _) in stores if k not in in_place]
     arguments += sizes
+    if checked:
+        arguments += [Word("status"), op.index]
     extent = sizes[0] if sizes else 1
-    return Lowered((Call(request, tuple(arguments), extent, repeats=not sizes),))
+    repeats = not sizes and not checked
+    return Lowered((Call(request, tuple(arguments), extent, repeats=repeats),))
 
 
 def _stores_in_place(
@@ -92,7 +104,8 @@ def body_of(op: Operation) -> FusedBody:
     count = len(op.inputs)
     writes = op.spec.effect is Effect.WRITE
     dtype = op.inputs[0].dtype if writes else op.outputs[0].dtype
-    instruction = Instruction(op.spec, tuple(range(count)), dtype, op.attrs, op.name)
+    arguments = tuple(range(count))
+    instruction = Instruction(op.spec, arguments, dtype, op.attrs, op.name, op.site)
     return FusedBody(
         shape,
         count,
@@ -165,9 +178,10 @@ def write_source(
     operands: tuple[Operand, ...],
     depth: int,
     in_place: dict[int, int] | None = None,
+    checked: bool = False,
 ) -> str:
     """Writes the text of a kernel; equal text means equal kernel."""
-    return _Writer(body, operands, depth, in_place or {}).write()
+    return _Writer(body, operands, depth, in_place or {}, checked).write()
 
 
 class _Writer:
@@ -179,7 +193,9 @@ class _Writer:
         operands: tuple[Operand, ...],
         depth: int,
         in_place: dict[int, int],
+        checked: bool,
     ) -> None:
+        self.checked = checked
         self.shared = {f"s{k}": f"p{position}" for k, position in in_place.items()}
         self.body = body
         self.operands = operands
@@ -205,11 +221,13 @@ class _Writer:
         first_size = word
         for level in range(1, self.depth):
             self._line(0, f"n{level} = args[{first_size + level}]")
-        if not self.depth:
+        if not self.depth and not self.checked:
             self._line(0, "for _ in range(lo, hi):")
             self._load(1, level=-1)
             self._compute(1)
             return "\n".join(self.lines) + "\n"
+        if self.checked:
+            self._line(0, "bad = int32(0)")
         self._load(0, level=-1)
         for level in range(self.depth):
             extent = "lo, hi" if level == 0 else f"n{level}"
@@ -217,6 +235,11 @@ class _Writer:
             self._offsets(level)
             self._load(level + 1, level)
         self._compute(self.depth)
+        if self.checked:
+            at = first_size + self.depth
+            words = f"{STATUS_NOT_FINITE}, args[{at + 1}], 0, 0"
+            self._line(0, "if bad != 0:")
+            self._line(1, f"report_status(args[{at}], {words})")
         return "\n".join(self.lines) + "\n"
 
     def _line(self, level: int, text: str) -> None:
@@ -257,6 +280,8 @@ class _Writer:
             self.dtypes[value] = instruction.dtype
             cast = _cast(text, operand, instruction.dtype, template)
             self._line(indent, f"v{j} = {cast}")
+        if self.checked:
+            self._check(indent)
         at = f"o{self.depth - 1}" if self.depth else "0"
         for value, name in self.targets:
             source = self.names[value]
@@ -264,6 +289,23 @@ class _Writer:
                 source = f"uint8({source})"
             pointer = self.shared.get(name, f"p{name}")
             self._line(indent, f"{pointer}[{at}] = {source}")
+
+    def _check(self, indent: int) -> None:
+        """Notes whether any value is not finite: x - x is 0 or NaN.
+
+        The differences are added up, so that there is one comparison for a dtype, and
+        what is kept from one iteration to the next is an integer: a sum of floats would
+        keep the loop from being vectorized.
+        """
+        for dtype in (float32, float64):
+            terms = [
+                f"(v{j} - v{j})"
+                for j, instruction in enumerate(self.body.instructions)
+                if instruction.dtype is dtype
+            ]
+            if terms:
+                self._line(indent, f"f = {' + '.join(terms)}")
+                self._line(indent, "bad = int32(bad | int32(f != f))")
 
     def _operand_dtype(self, instruction: Instruction) -> DType:
         template = _template(instruction)

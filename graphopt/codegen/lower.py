@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from graphopt.codegen import copies, duplicates, gathers, scans, slices
+from graphopt.codegen import copies, duplicates, finite, gathers, scans, slices
 from graphopt.codegen.elementwise import lower_elementwise
 from graphopt.codegen.jumps import jump_kernels
 from graphopt.codegen.products import lower_matmul
@@ -20,6 +20,7 @@ from graphopt.schedule.steps import Lowered
 FAMILIES: Final[dict[str, Callable[[Operation, str], Lowered]]] = {
     "arg_extreme": scans.lower_arg_extreme,
     "band": lambda op, _: slices.lower_band(op),
+    "check_numerics": lambda op, _: finite.lower_check_numerics(op),
     "checked_indices": lambda op, _: duplicates.lower_checked_indices(op),
     "concat": copies.lower_concat,
     "copy_all": lambda op, _: copies.lower_copy_all(op),

@@ -128,7 +128,7 @@ def _read_table(code: bytes) -> _Table:
 def _read(code: bytes) -> _Table:
     try:
         return _read_table(code)
-    except (struct.error, IndexError, OverflowError, UnicodeDecodeError) as error:
+    except (struct.error, IndexError, OverflowError, UnicodeError) as error:
         raise ObjectCodeError(f"its symbol table cannot be read ({error})") from error
     except ObjectCodeError:
         raise

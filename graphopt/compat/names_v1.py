@@ -41,6 +41,7 @@ from graphopt.ops.elementwise import log1p as log1p
 from graphopt.ops.elementwise import reciprocal as reciprocal
 from graphopt.ops.elementwise import rsqrt as rsqrt
 from graphopt.ops.elementwise import squared_difference as squared_difference
+from graphopt.ops.finite import add_check_numerics_ops as add_check_numerics_ops
 from graphopt.ops.finite import assert_all_finite as verify_tensor_all_finite
 from graphopt.ops.finite import check_numerics as check_numerics
 from graphopt.ops.host import py_func as py_func

@@ -114,13 +114,13 @@ class Body:
       graph: Its operations, in an order in which they can run.
       inputs: Placeholders, one for each input of the op that has the body.
       outputs: What it computes.
-      is_rewritten: Whether passes made it, for the shapes of one plan.
+      original: The body that passes made this one of, for the shapes of one plan.
     """
 
     graph: Graph
     inputs: tuple[GraphTensor, ...]
     outputs: tuple[GraphTensor, ...]
-    is_rewritten: bool = False
+    original: Body | None = None
 
     def __str__(self) -> str:
         return f"{len(self.operations)} ops"
@@ -150,7 +150,9 @@ class Body:
         )
 
     def evaluate(self, arrays: Sequence[Any]) -> list[Any]:
-        """Computes the outputs with NumPy."""
+        """Computes the outputs with NumPy, op by op as the user wrote them."""
+        if self.original is not None:
+            return self.original.evaluate(arrays)
         values = dict(zip(self.inputs, arrays, strict=True))
         for op in self.operations:
             try:

@@ -2,13 +2,15 @@
 
 The counts belong to whoever runs the graph, a session as a rule. An op inside the body
 of a condition or a loop is run by the op that has the body, not by the session, so
-the counts in use are a property of the thread for as long as such an op runs.
+the counts in use are a property of the thread for as long as such an op runs. So is
+whoever wants to see what each op of a body computes.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from graphopt.graph.opspec import Effect
@@ -17,13 +19,30 @@ if TYPE_CHECKING:
     from graphopt.graph.graph import Operation
 
 Counts = dict[Any, int]
+Observer = Callable[["Operation", Sequence[Any], Any], None]
 
 
 class _Current(threading.local):
     counts: Counts | None = None
+    observer: Observer | None = None
 
 
 _current = _Current()
+
+
+@contextlib.contextmanager
+def observed_by(observer: Observer) -> Iterator[None]:
+    """Shows what each op of a body computes to a function, for the length of a block.
+
+    Args:
+      observer: Takes the op, the arrays that it got and what it returned.
+    """
+    before = _current.observer
+    _current.observer = observer
+    try:
+        yield
+    finally:
+        _current.observer = before
 
 
 def compute(op: Operation, arrays: Sequence[Any], counts: Counts) -> Any:
@@ -39,13 +58,20 @@ def compute(op: Operation, arrays: Sequence[Any], counts: Counts) -> Any:
     before = _current.counts
     _current.counts = counts
     try:
-        return compute_inside(op, arrays)
+        return _compute_inside(op, arrays)
     finally:
         _current.counts = before
 
 
 def compute_inside(op: Operation, arrays: Sequence[Any]) -> Any:
     """Runs an op of a body, with the counts of the run that the body is part of."""
+    results = _compute_inside(op, arrays)
+    if _current.observer is not None:
+        _current.observer(op, arrays, results)
+    return results
+
+
+def _compute_inside(op: Operation, arrays: Sequence[Any]) -> Any:
     counts = _current.counts
     if op.spec.effect is not Effect.RANDOM or counts is None:
         return op.spec.compute(*arrays, **op.attrs)

@@ -28,6 +28,9 @@ class Hooks:
     evaluate_tensor: Callable[..., Any]
     # runtime: an op is run at once: (spec, inputs, attrs, name) -> EagerTensor(s)
     run_eagerly: Callable[..., Any]
+    # runtime: shown the new value of an eager variable before it is set, while numbers
+    # are checked: (spec, variable's key, arrays, new value)
+    on_eager_write: Callable[..., None] | None
     # autodiff: (function, inputs, cotangents of its results) -> cotangents of the inputs
     pullback: Callable[..., Any]
     # cli: told of every Graph made and of every train op, so that `show` finds them
@@ -42,6 +45,7 @@ class Hooks:
         self.run_operation = _missing
         self.evaluate_tensor = _missing
         self.run_eagerly = _missing
+        self.on_eager_write = None
         self.pullback = _missing
         self.on_graph = None
         self.on_train_op = None

@@ -11,7 +11,6 @@ from graphopt.graph.indexed_slices import IndexedSlices
 from graphopt.graph.provenance import user_site
 from graphopt.ops.creation import ones_like
 from graphopt.ops.elementwise import (
-    is_finite,
     maximum,
     minimum,
     sqrt,
@@ -102,7 +101,8 @@ def clip_by_global_norm(
         use_norm = global_norm(given)
     norm = hooks.convert(use_norm)
     finite_scale = clip_norm * minimum(1.0 / norm, ones_like(norm) / clip_norm)
-    scale = where(is_finite(norm), finite_scale, float("nan"))
+    # 0 for a finite norm, else NaN; a constant NaN would be one for check_numerics.
+    scale = finite_scale + (norm - norm)
     return [_scaled(t, scale) for t in t_list], norm
 
 

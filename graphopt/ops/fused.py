@@ -18,6 +18,7 @@ from graphopt.graph.opspec import (
     Sample,
     register,
 )
+from graphopt.graph.provenance import Site
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,17 @@ class Instruction:
     dtype: DType
     attrs: dict[str, Any]
     name: str
+    site: Site | None = None
+
+    @property
+    def site_text(self) -> str:
+        """`file:line` of the user's code that made the op."""
+        return str(self.site) if self.site is not None else "an unknown place"
+
+    @property
+    def type(self) -> str:
+        """The op type."""
+        return self.spec.name
 
 
 @dataclass(frozen=True)

@@ -205,7 +205,9 @@ def _add_fused(
         number = len(inputs) + len(instructions)
         dtype = op.outputs[0].dtype if op.outputs else op.inputs[0].dtype
         arguments = tuple(numbers[tensor] for tensor in op.inputs)
-        instructions.append(Instruction(op.spec, arguments, dtype, op.attrs, op.name))
+        instructions.append(
+            Instruction(op.spec, arguments, dtype, op.attrs, op.name, op.site)
+        )
         if op.spec.effect is Effect.WRITE:
             stores.append((inputs[op.inputs[0]], number))
             continue

@@ -47,6 +47,6 @@ def rewriting_bodies(passes: tuple[Pass, ...]) -> Callable[[Program], Program]:
     def rewritten(body: Body, shapes: tuple[Any, ...]) -> Body:
         program = Program(body.graph, body.inputs, body.outputs, (), shapes)
         program = rewrite_bodies(run_passes(program, passes))
-        return Body(program.graph, program.feeds, program.fetches, is_rewritten=True)
+        return Body(program.graph, program.feeds, program.fetches, original=body)
 
     return rewrite_bodies

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from graphopt.codegen.finite import STATUS_CHECK
 from graphopt.codegen.gathers import STATUS_INDEX
 from graphopt.codegen.kernels import get_kernel
 from graphopt.codegen.repeat import repeat_request
@@ -52,6 +53,9 @@ class Executable:
       store: The variables it is bound to.
     """
 
+    # Whether each step is a part of its own, to be looked at before the next one runs.
+    steps_apart = False
+
     def __init__(self, schedule: Schedule, store: VariableStore) -> None:
         self.schedule = schedule
         self.store = store
@@ -86,7 +90,7 @@ class Executable:
         rows: list[tuple[int, int, int, int]] = []
         # Each native part has a block of its own; host steps lie between two parts.
         starts = [0]
-        hosts: list[Step] = []
+        hosts: list[Step | None] = []
         status_words: list[tuple[int, int]] = []
         label_words: list[tuple[int, int, int]] = []
         row_of_step: list[int] = []
@@ -108,6 +112,9 @@ class Executable:
                     if isinstance(argument, Word) and argument.place == "label":
                         label_words.append((len(words), argument.index, starts[-1]))
                     words.append(self._word(step, argument, len(words)))
+            if self.steps_apart:
+                hosts.append(None)
+                starts.append(len(rows))
         self._words = aligned_zeros(8 * len(words)).view(np.int64)
         self._words[:] = words
         row_of_step.append(len(rows))
@@ -132,24 +139,28 @@ class Executable:
         self._entry = self._parts[0] if len(self._parts) == 1 else self._run_parts
 
     def _make_parts(
-        self, starts: list[int], end: int, hosts: list[Step]
+        self, starts: list[int], end: int, hosts: list[Step | None]
     ) -> list[Callable[[], int]]:
         parts: list[Callable[[], int]] = []
-        tape = self._tape
         for part, (begin, stop) in enumerate(
             zip(starts, [*starts[1:], end], strict=True)
         ):
-            if part:
-                parts.append(functools.partial(self._run_on_host, hosts[part - 1]))
+            host = hosts[part - 1] if part else None
+            if host is not None:
+                parts.append(functools.partial(self._run_on_host, host))
             if stop > begin:
-                block = self._blocks[part]
-                block[tape.BLOCK_INSTRUCTIONS] = self._rows.ctypes.data + 32 * begin
-                block[tape.BLOCK_COUNT] = stop - begin
-                entry = tape.make_entry(block.ctypes.data)
-                if self.schedule.has_loops:
-                    entry = functools.partial(self._run_with_pauses, entry, block)
-                parts.append(entry)
+                parts.append(self._make_entry(part, begin, stop))
         return parts
+
+    def _make_entry(self, part: int, begin: int, stop: int) -> Callable[[], int]:
+        """Returns the native call of some rows, which get the block of a part."""
+        block, tape = self._blocks[part], self._tape
+        block[tape.BLOCK_INSTRUCTIONS] = self._rows.ctypes.data + 32 * begin
+        block[tape.BLOCK_COUNT] = stop - begin
+        entry: Callable[[], int] = tape.make_entry(block.ctypes.data)
+        if self.schedule.has_loops:
+            return functools.partial(self._run_with_pauses, entry, block)
+        return entry
 
     def _word(self, step: Step, argument: Argument, position: int) -> int:
         if isinstance(argument, int):
@@ -203,6 +214,14 @@ class Executable:
         Raises:
           OpError: A check failed; no variable was written.
         """
+        self._bind_run(feeds)
+        code = self._entry() if self._parts else 0
+        if code:
+            raise self._error(code)
+        return self._fetched(feeds)
+
+    def _bind_run(self, feeds: Sequence[Array]) -> None:
+        """Writes down where the variables and the feeds of a run are."""
         if self.store.shares_arrays:
             self.store.prepare_writes(self._written)
         if self.generation != self.store.generation:
@@ -211,9 +230,8 @@ class Executable:
         for position, index, offset in self._feed_words:
             words[position] = feeds[index].ctypes.data + offset
         self._host_feeds = feeds
-        code = self._entry() if self._parts else 0
-        if code:
-            raise self._error(code)
+
+    def _fetched(self, feeds: Sequence[Array]) -> list[Array]:
         locations = self.schedule.locations
         return [
             self._view(locations[tensor], tensor, feeds).copy()
@@ -340,10 +358,7 @@ class Executable:
             self._view(buffer, tensor, self._host_feeds)
             for buffer, tensor in zip(step.inputs, op.inputs, strict=True)
         ]
-        try:
-            results = draws.compute(op, views, self.store.draws)
-        except OpError as error:
-            raise locate(error, op) from error.__cause__
+        results = self.compute_on_host(op, views)
         if len(op.outputs) == 1:
             results = (results,)
         for tensor, buffer, result in zip(
@@ -360,6 +375,13 @@ class Executable:
                 )
             view[...] = result
         return 0
+
+    def compute_on_host(self, op: Operation, arrays: Sequence[Array]) -> Any:
+        """Runs an op that has no kernel."""
+        try:
+            return draws.compute(op, arrays, self.store.draws)
+        except OpError as error:
+            raise locate(error, op) from error.__cause__
 
     def _view(
         self, buffer: Buffer, tensor: GraphTensor, feeds: Sequence[Array]
@@ -378,19 +400,22 @@ class Executable:
             return np.asarray(buffer.source).reshape(shape)
         return self.store.read(buffer.source).reshape(shape)
 
-    def _error(self, code: int) -> OpError:
-        tape = self._tape
-        at = tape.BLOCK_STATUS
+    def _status(self) -> Array:
+        """Returns the status words of the part that reported an error."""
+        at = self._tape.BLOCK_STATUS
         for block in self._blocks:
-            if block[at + tape.STATUS_CODE]:
+            if block[at + self._tape.STATUS_CODE]:
                 break
-        op: Operation | None = self.operations.get(
-            int(block[at + tape.STATUS_OPERATION])
-        )
-        index, value = (
-            int(block[at + tape.STATUS_INDEX]),
-            int(block[at + tape.STATUS_VALUE]),
-        )
+        return block[at:]
+
+    def reporting_operation(self) -> Operation | None:
+        """Returns the operation that reported the last error."""
+        index = int(self._status()[self._tape.STATUS_OPERATION])
+        return self.operations.get(index)
+
+    def _error(self, code: int) -> OpError:
+        tape, status, op = self._tape, self._status(), self.reporting_operation()
+        index, value = int(status[tape.STATUS_INDEX]), int(status[tape.STATUS_VALUE])
         if code == STATUS_LABEL and op is not None:
             classes = int(op.inputs[0].shape[-1] or 0)
             error = label_error(index, value, classes, op)
@@ -398,7 +423,21 @@ class Executable:
             return error
         if code == STATUS_INDEX and op is not None:
             return reported_index(op, index, value)
+        if code == STATUS_CHECK and op is not None:
+            return self._failed_check(op)
         return fail(OpError, f"A kernel failed with the unknown code {code}", op=op)
+
+    def _failed_check(self, op: Operation) -> OpError:
+        """Has NumPy look at what a kernel has stopped at, for the words of the error."""
+        tensor = op.inputs[0]
+        buffer = self.schedule.locations[tensor]
+        try:
+            op.spec.compute(self._view(buffer, tensor, self._host_feeds), **op.attrs)
+        except OpError as error:
+            return locate(error, op)
+        # Another thread has run the step since, with other numbers.
+        words = f"{op.attrs['message']} : Tensor had values that are not finite"
+        return fail(InvalidArgumentError, words, op=op)
 
 
 def nested_run() -> RuntimeError:

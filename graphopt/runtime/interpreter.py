@@ -32,6 +32,7 @@ def interpret(
     feeds: Sequence[Array],
     store: VariableStore,
     order: Sequence[Operation] | None = None,
+    run: Run | None = None,
 ) -> list[Array]:
     """Runs a program.
 
@@ -40,6 +41,7 @@ def interpret(
       feeds: One array for each feed.
       store: Where variables are read and written; its lock is held by the caller.
       order: The operations in another order in which they can run, as a schedule's.
+      run: Where the values are kept; one that looks at each of them, for example.
 
     Returns:
       A fresh array for each fetch.
@@ -47,21 +49,30 @@ def interpret(
     Raises:
       OpError: An op failed; nothing was written.
     """
-    run = _Run(program, feeds, store)
-    for op in program.operations if order is None else order:
-        run.step(op)
+    if run is None:
+        run = Run(program, feeds, store)
+    # What overflows gives infinities, as everywhere, and NumPy is to say nothing of it.
+    with np.errstate(all="ignore"):
+        for op in program.operations if order is None else order:
+            run.step(op)
     fetched = [np.array(run.value(tensor), order="C") for tensor in program.fetches]
     store.commit(run.pending)
     return fetched
 
 
-class _Run:
-    """The values of one run."""
+class Run:
+    """The values of one run.
+
+    Attributes:
+      pending: What will be written to variables when all has gone well.
+      draws: How often each random op has drawn.
+    """
 
     def __init__(
         self, program: Program, feeds: Sequence[Array], store: VariableStore
     ) -> None:
         self.store = store
+        self.draws = store.draws
         self.pending: dict[VariableKey, Array] = {}
         self.values: dict[GraphTensor, Array] = dict(
             zip(program.feeds, feeds, strict=True)
@@ -92,9 +103,9 @@ class _Run:
         if op.spec in (PLACEHOLDER, NO_OP) or (op.outputs and is_handle(op.outputs[0])):
             return
         written = handles_written(op)
-        arrays = [self._input(op, tensor, written) for tensor in op.inputs]
+        arrays = [self.input(op, tensor, written) for tensor in op.inputs]
         try:
-            results = self._compute(op, arrays)
+            results = self.compute(op, arrays)
         except OpError as error:
             raise locate(error, op) from error.__cause__
         except NotImplementedError:
@@ -113,9 +124,10 @@ class _Run:
             if not self.uses[tensor]:
                 self.values.pop(tensor, None)
 
-    def _input(
+    def input(
         self, op: Operation, tensor: GraphTensor, written: Sequence[GraphTensor]
     ) -> Array:
+        """Returns what an operation gets for one of its inputs."""
         if tensor in written and (op.spec is ASSIGN or op.spec is FUSED_ELEMENTWISE):
             key = variable_of(tensor)
             if key not in self.pending and not self.store.is_initialized(key):
@@ -123,13 +135,14 @@ class _Run:
                 return np.empty(tuple(tensor.shape), tensor.dtype.numpy)  # type: ignore[arg-type]
         return self.value(tensor)
 
-    def _compute(self, op: Operation, arrays: list[Array]) -> Sequence[Array]:
+    def compute(self, op: Operation, arrays: list[Array]) -> Sequence[Array]:
+        """Returns the outputs of an operation; what it writes goes to `pending`."""
         if op.spec is FUSED_ELEMENTWISE:
             outputs, stored = evaluate_body(op.attrs["body"], tuple(arrays))
             keys = [variable_of(handle) for handle in handles_written(op)]
             self.pending.update(zip(keys, stored, strict=True))
             return outputs
-        result = draws.compute(op, arrays, self.store.draws)
+        result = draws.compute(op, arrays, self.draws)
         if op.spec.effect is Effect.WRITE:
             self.pending[variable_of(op.inputs[0])] = result
             return ()

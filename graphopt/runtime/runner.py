@@ -27,8 +27,10 @@ from graphopt.ops.creation import PLACEHOLDER
 from graphopt.ops.state import ASSIGN
 from graphopt.rewrite.driver import Trace, run_passes
 from graphopt.rewrite.pipeline import MEANING, PIPELINE
+from graphopt.runtime.debug import DebugExecutable
 from graphopt.runtime.executable import LONGEST_CALL, Executable, nested_run
 from graphopt.runtime.interpreter import interpret
+from graphopt.runtime.numerics import CheckedExecutable, interpret_checked
 from graphopt.runtime.store import VariableStore
 from graphopt.schedule.build import build_schedule
 from graphopt.schedule.steps import Schedule
@@ -37,7 +39,7 @@ Array = NDArray[Any]
 PLANS_KEPT = 8
 
 
-class Plan:
+class ShapedPlan:
     """A program for certain shapes, and what became of it.
 
     Attributes:
@@ -49,8 +51,11 @@ class Plan:
       schedule: What the executable runs, or would run.
     """
 
-    def __init__(self, source: Program, store: VariableStore) -> None:
+    def __init__(
+        self, source: Program, store: VariableStore, debug: bool = False
+    ) -> None:
         self.source = source
+        self.debug = debug
         self.store = store
         with rare_collections():
             self.pruned = run_passes(source, MEANING[:1])
@@ -68,6 +73,8 @@ class Plan:
             variable_of(handle) for op in writers for handle in handles_written(op)
         ]
         self.executable: Executable | None = None
+        self.checked: CheckedExecutable | None = None
+        self.debugged: DebugExecutable | None = None
         self.schedule: Schedule | None = None
 
     @cached_property
@@ -75,8 +82,8 @@ class Plan:
         """With its meaning settled, before the rewrites that make it fast."""
         return run_passes(self.pruned, MEANING[1:])
 
-    def compile(self, trace: Trace | None = None) -> Executable | None:
-        """Compiles the plan, unless it is one that must be interpreted."""
+    def make_schedule(self, trace: Trace | None = None) -> Schedule:
+        """Returns what the executable runs, planned when it is first asked for."""
         with rare_collections():
             if trace is not None:
                 program = run_passes(self.source, PIPELINE, trace)
@@ -84,8 +91,14 @@ class Plan:
             elif self.schedule is None:
                 program = run_passes(self.pruned, PIPELINE[1:])
                 self.schedule = build_schedule(program, lower_operation)
-            if not self.schedule.interpreted and self.executable is None:
-                self.executable = Executable(self.schedule, self.store)
+        return self.schedule
+
+    def compile(self, trace: Trace | None = None) -> Executable | None:
+        """Compiles the plan, unless it is one that must be interpreted."""
+        schedule = self.make_schedule(trace)
+        if not schedule.interpreted and self.executable is None:
+            with rare_collections():
+                self.executable = Executable(schedule, self.store)
         return self.executable
 
     def ready(self, at_once: bool = False) -> Executable | None:
@@ -97,18 +110,24 @@ class Plan:
         Args:
           at_once: Whether a fetch without writes is compiled at its first run as well.
         """
-        self.runs += 1
         if self.executable is None:
-            trains = self.writes and not self.is_initializer
-            first = settings.interpreted_runs(trains or at_once)
-            if first >= NEVER or self.runs <= first:
-                return None
-            if self.schedule is not None and self.schedule.interpreted:
+            if not self.is_due(at_once):
                 return None
             self.compile()
+        else:
+            self.runs += 1
         if self.executable is None or not self.is_bound():
             return None
         return self.executable
+
+    def is_due(self, at_once: bool) -> bool:
+        """Counts a run and returns whether it is one to compile for."""
+        self.runs += 1
+        trains = self.writes and not self.is_initializer
+        first = settings.interpreted_runs(trains or at_once)
+        if first >= NEVER or self.runs <= first:
+            return False
+        return not self.make_schedule().interpreted
 
     def is_bound(self) -> bool:
         """Returns whether the variables that it writes have memory."""
@@ -129,6 +148,8 @@ class Plan:
           at_once: Whether to compile a fetch without writes at its first run as well.
           count: How often.
         """
+        if self.debug or settings.check_numerics:
+            return self._run_watched(feeds, rows, at_once, count)
         executable = self.ready(at_once)
         if executable is not None and count > 1 and executable.can_repeat:
             return executable.run_repeated(feeds, rows, count)
@@ -140,6 +161,44 @@ class Plan:
             else:
                 results = interpret(self.program, fed, self.store)
         return results
+
+    def _run_watched(
+        self, feeds: Sequence[Array], rows: Sequence[Array], at_once: bool, count: int
+    ) -> list[Array]:
+        """Runs `count` times, one by one, and looks at the values."""
+        results: list[Array] = []
+        for i in range(count):
+            fed = [*feeds, *(array[i, ...] for array in rows)]
+            if self.debug:
+                results = self._run_debugged(fed)
+            else:
+                results = self._run_checked(fed, at_once)
+        return results
+
+    def _run_checked(self, feeds: Sequence[Array], at_once: bool) -> list[Array]:
+        """Refuses what is not finite."""
+        if not self.is_due(at_once) or not self.is_bound():
+            return interpret_checked(self.program, feeds, self.store)
+        if self.checked is None:
+            schedule = self.make_schedule()
+            self.checked = CheckedExecutable(schedule, self.program, self.store)
+        return self.checked.run(feeds)
+
+    def _run_debugged(self, feeds: Sequence[Array]) -> list[Array]:
+        """Compares each kernel with NumPy."""
+        if self.is_due(at_once=True) and self.is_bound():
+            if self.debugged is None:
+                trace = Trace()
+                program = self.make_schedule(trace).program
+                # Each op alone, and what is inside of a branch or loop is part of it.
+                schedule = build_schedule(program, lower_operation, jumps=False)
+                self.debugged = DebugExecutable(
+                    schedule, self.program, trace, self.store
+                )
+            return self.debugged.run(feeds, settings.check_numerics)
+        if settings.check_numerics:
+            return interpret_checked(self.program, feeds, self.store)
+        return interpret(self.program, feeds, self.store)
 
 
 def not_fed(op: Operation) -> InvalidArgumentError:
@@ -167,19 +226,21 @@ class Runner:
         feeds: tuple[GraphTensor, ...],
         store: VariableStore,
         at_once: bool = False,
+        debug: bool | None = None,
     ) -> None:
         self.at_once = at_once
+        self.debug = settings.debug if debug is None else debug
         self.graph = graph
         self.fetches = fetches
         self.targets = targets
         self.feeds = feeds
         self.store = store
-        self.plans: OrderedDict[tuple[tuple[int, ...], ...], Plan] = OrderedDict()
+        self.plans: OrderedDict[tuple[tuple[int, ...], ...], ShapedPlan] = OrderedDict()
         self.shortcut: Callable[[], None] | None = None
         # The number of steps in one native call.
         self._portion = 1
 
-    def plan(self, shapes: tuple[tuple[int, ...], ...]) -> Plan:
+    def plan(self, shapes: tuple[tuple[int, ...], ...]) -> ShapedPlan:
         """Returns the plan for fed shapes, made when it is first asked for."""
         plan = self.plans.get(shapes)
         if plan is None:
@@ -190,12 +251,16 @@ class Runner:
                 self.targets,
                 tuple(TensorShape(shape) for shape in shapes),
             )
-            plan = self.plans[shapes] = Plan(program, self.store)
+            plan = self.plans[shapes] = ShapedPlan(program, self.store, self.debug)
             while len(self.plans) > PLANS_KEPT:
                 self.plans.popitem(last=False)
         else:
             self.plans.move_to_end(shapes)
         return plan
+
+    def _is_watched(self) -> bool:
+        """Whether runs must not go past what looks at their values."""
+        return self.debug or settings.check_numerics
 
     def run_steps(
         self, feeds: Sequence[Array], count: int, rows: Sequence[Array] = ()
@@ -257,6 +322,6 @@ class Runner:
             finally:
                 store.busy = False
         can_be_short = not self.fetches and not self.feeds and not store.shares_arrays
-        if can_be_short and plan.executable is not None:
+        if can_be_short and plan.executable is not None and not self._is_watched():
             self.shortcut = plan.executable.run_unfed()
         return results

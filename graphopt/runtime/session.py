@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import warnings
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from graphopt.config import settings
+from graphopt.config import on_change, settings
 from graphopt.errors import GraphoptWarning, describe_shapes, fail
 from graphopt.graph import nest
 from graphopt.graph.context import get_default_graph
@@ -23,6 +24,7 @@ from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import EagerTensor, GraphTensor
 from graphopt.ops.creation import constant
 from graphopt.runtime.names import get_default_session, local
+from graphopt.runtime.plan import Plan, make_plan
 from graphopt.runtime.runner import Runner
 from graphopt.runtime.store import VariableStore
 from graphopt.runtime.variable import Variable
@@ -40,6 +42,18 @@ class Fetch(NamedTuple):
     rebuild: Callable[[list[Array]], Any]
 
 
+# So that a change of the settings reaches steps that go by the shortest way.
+_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+
+
+@on_change
+def _forget_shortcuts() -> None:
+    for session in list(_sessions):
+        session._shortcuts.clear()
+        for runner in session._runners.values():
+            runner.shortcut = None
+
+
 class Session:
     """Runs operations of a graph and keeps the values of its variables.
 
@@ -47,6 +61,10 @@ class Session:
       target: Must be empty: there is only the local process.
       graph: The graph; by default the current one.
       config: Accepted for compatibility.
+      debug: Whether each run is done by the kernels and by NumPy, step by step, and
+        compared; a difference raises InternalError, which names the kernel or the
+        rewrite at fault, the op and its line, and changes no variable. It makes runs
+        many times slower. By default what `tf.config` or `GRAPHOPT_DEBUG` says.
 
     >>> import graphopt as tf
     >>> with tf.Graph().as_default():
@@ -56,11 +74,22 @@ class Session:
     ...         print(session.run(y, feed_dict={x: [1, 2]}))
     {'twice': array([2., 4.], dtype=float32), 'sum': np.float32(3.0)}
 
+    With `debug=True` a session trusts nothing that was compiled:
+
+    >>> with tf.Graph().as_default(), tf.compat.v1.Session(debug=True) as session:
+    ...     session.run(tf.reduce_sum(tf.sqrt([1.0, 4.0])))
+    np.float32(3.0)
+
     Source: `tf.compat.v1.Session`.
     """
 
     def __init__(
-        self, target: str = "", graph: Graph | None = None, config: Any = None
+        self,
+        target: str = "",
+        graph: Graph | None = None,
+        config: Any = None,
+        *,
+        debug: bool | None = None,
     ) -> None:
         if target:
             raise NotImplementedError(
@@ -69,6 +98,7 @@ class Session:
             )
         self._graph = graph if graph is not None else get_default_graph()
         self.store = VariableStore()
+        self.debug = settings.debug if debug is None else debug
         self._closed = False
         self._fetches: dict[Any, Fetch] = {}
         self._runners: dict[Any, Runner] = {}
@@ -76,6 +106,7 @@ class Session:
         self._contexts: list[contextlib.ExitStack] = []
         self._version = self._graph.version
         self._growths = 0
+        _sessions.add(self)
 
     # ---- life
 
@@ -151,6 +182,36 @@ class Session:
         runner = self._runner(fetch, feeds)
         return fetch.rebuild(runner.run(values))
 
+    def plan(self, fetches: Any, feed_dict: Mapping[Any, Any] | None = None) -> Plan:
+        """Returns what a run would do, without doing it and without compiling.
+
+        Args:
+          fetches: As in `run`.
+          feed_dict: As in `run`; only the shapes of the values matter.
+
+        Returns:
+          A `Plan`: print it, or ask it for steps, buffers, kernels and bytes.
+
+        Raises:
+          TypeError, ValueError: As in `run`.
+          InvalidArgumentError: A placeholder has no value, or the shapes do not fit.
+
+        >>> import graphopt as tf
+        >>> with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        ...     v = tf.Variable([1.0, 2.0], name="v")
+        ...     plan = session.plan(v.assign_add(tf.exp(v), read_value=False))
+        >>> for step in plan.steps:
+        ...     print(step.kernel, step.fused, step.writes)
+        elementwise ('Exp', 'AssignAddVariableOp') ('variable v',)
+        >>> plan.peak_bytes
+        64
+        """
+        fetch = self._fetch(fetches)
+        feeds, values = self._feed(feed_dict)
+        shapes = tuple(array.shape for array in values)
+        with self.store.lock:
+            return make_plan(self._runner(fetch, feeds).plan(shapes))
+
     def _check_open(self) -> None:
         if self._closed:
             raise fail(
@@ -178,7 +239,12 @@ class Session:
         if runner is None:
             self._watch_growth()
             runner = Runner(
-                self._graph, fetch.fetches, fetch.targets, feeds, self.store
+                self._graph,
+                fetch.fetches,
+                fetch.targets,
+                feeds,
+                self.store,
+                debug=self.debug,
             )
             self._runners[key] = runner
         return runner
@@ -338,9 +404,14 @@ class InteractiveSession(Session):
     """
 
     def __init__(
-        self, target: str = "", graph: Graph | None = None, config: Any = None
+        self,
+        target: str = "",
+        graph: Graph | None = None,
+        config: Any = None,
+        *,
+        debug: bool | None = None,
     ) -> None:
-        super().__init__(target, graph, config)
+        super().__init__(target, graph, config, debug=debug)
         local.sessions.append(self)
 
     def close(self) -> None:

@@ -25,6 +25,7 @@ from graphopt.graph.tensor import EagerTensor, Operators, Reference
 from graphopt.ops.duplicates import checked_indices
 from graphopt.ops.elementwise import add, subtract
 from graphopt.ops.indexing import gather
+from graphopt.ops.quietly import quietly
 from graphopt.ops.resource_scatter import SCATTER
 from graphopt.ops.scatter import (
     tensor_scatter_nd_add,
@@ -468,7 +469,10 @@ class Variable(Operators):
         with EAGER_STORE.lock:
             old = self.key.array
             assert old is not None
-            new = spec.compute(old, *(tensor.array for tensor in inputs))
+            arrays = [tensor.array for tensor in inputs]
+            new = quietly(spec.compute, old, *arrays)
+            if hooks.on_eager_write is not None:
+                hooks.on_eager_write(spec, self.key, (old, *arrays), new)
             self.key.array = np.array(new, order="C")
             self.key.shared = False
             EAGER_STORE.generation += 1

@@ -22,12 +22,14 @@ from graphopt.schedule.steps import Buffer, Lowered, Schedule, Step
 Lower = Callable[[Operation], Lowered]
 
 
-def build_schedule(program: Program, lower: Lower) -> Schedule:
+def build_schedule(program: Program, lower: Lower, jumps: bool = True) -> Schedule:
     """Plans a program.
 
     Args:
       program: After all passes, with every shape known.
       lower: How an operation becomes calls of kernels.
+      jumps: Whether branches and loops are steps of their own; if not, they run on the
+        host, each as one step.
 
     Returns:
       The schedule, with every buffer placed; without steps if the size of a tensor is
@@ -38,7 +40,7 @@ def build_schedule(program: Program, lower: Lower) -> Schedule:
     if sized_by_data is not None:
         why = "has a size that only its data decide"
         return Schedule(program, [], {}, 0, _explain(sized_by_data, why))
-    builder = Builder(program, lower)
+    builder = Builder(program, lower, jumps)
     for op in order:
         builder.add(op)
     return builder.finish()
@@ -47,9 +49,10 @@ def build_schedule(program: Program, lower: Lower) -> Schedule:
 class Builder:
     """Turns operations into steps, in order."""
 
-    def __init__(self, program: Program, lower: Lower) -> None:
+    def __init__(self, program: Program, lower: Lower, jumps: bool) -> None:
         self.program = program
         self.lower = lower
+        self.jumps = jumps
         self.steps: list[Step] = []
         self.locations: dict[GraphTensor, Buffer] = {}
         self.buffers: list[Buffer] = []

@@ -54,6 +54,8 @@ def _bodies(op: Operation) -> list[Body]:
 
 
 def _why_not_native(builder: Builder, op: Operation, kind: str) -> str:
+    if not builder.jumps:
+        return "the plan is one without jumps"
     if kind == "while":
         body: Body = op.attrs["body"]
         pairs = zip(body.outputs, op.outputs, op.inputs, strict=False)
@@ -62,7 +64,7 @@ def _why_not_native(builder: Builder, op: Operation, kind: str) -> str:
     stack = _bodies(op)
     while stack:
         body = stack.pop()
-        if not body.is_rewritten:
+        if body.original is None:
             return "its bodies were not rewritten"
         for inner in body.operations:
             if not all(t.shape.is_fully_defined() for t in inner.outputs):

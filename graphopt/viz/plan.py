@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphopt.codegen.lower import lower_operation
-from graphopt.graph.effects import FUSED
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.program import Program
 from graphopt.graph.shape import TensorShape
@@ -16,12 +15,14 @@ from graphopt.ops.creation import PLACEHOLDER
 from graphopt.rewrite.driver import Trace, run_passes
 from graphopt.rewrite.pipeline import PIPELINE
 from graphopt.schedule.build import build_schedule
-from graphopt.schedule.steps import Step
+from graphopt.schedule.summary import PlannedStep, summarize_steps
 from graphopt.viz.model import needed_operations
-from graphopt.viz.words import clean_text, format_bytes, format_type, plural
+from graphopt.viz.words import clean_text, format_bytes, plural
 
 # A batch size that only the run decides: some number is needed to count bytes.
 UNKNOWN_SIZE = 32
+# What `graphopt show --json` gives of a step; nothing in it depends on the machine.
+_JSON_KEYS = ("kernel", "name", "type", "fused", "outputs")
 
 
 @dataclass(frozen=True)
@@ -31,17 +32,6 @@ class PassCount:
     name: str
     before: int
     after: int
-
-
-@dataclass(frozen=True)
-class PlannedStep:
-    """A step: the family of its kernel, its op, the ops fused in it, its outputs."""
-
-    kernel: str
-    name: str
-    type: str
-    fused: tuple[str, ...]
-    outputs: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -66,7 +56,7 @@ class PlanSummary:
         """Returns plain values."""
         return {
             "passes": [vars(each) for each in self.passes],
-            "steps": [vars(each) for each in self.steps],
+            "steps": [{k: vars(each)[k] for k in _JSON_KEYS} for each in self.steps],
             "arena_bytes": self.arena_bytes,
             "assumed_size": UNKNOWN_SIZE if self.is_size_assumed else None,
             "interpreted": self.interpreted,
@@ -113,27 +103,11 @@ def summarize_plan(
             PassCount(a.name, len(a.before.operations), len(a.after.operations))
             for a in trace.applied
         ),
-        tuple(_planned(step) for step in schedule.steps),
+        summarize_steps(schedule),
         schedule.arena_bytes,
         is_assumed,
         schedule.interpreted,
     )
-
-
-def _planned(step: Step) -> PlannedStep:
-    return PlannedStep(
-        step.kernel,
-        clean_text(step.op.name),
-        step.op.type,
-        _fused_names(step.op),
-        tuple(format_type(tensor) for tensor in step.op.outputs),
-    )
-
-
-def _fused_names(op: Operation) -> tuple[str, ...]:
-    if op.type != FUSED:
-        return ()
-    return tuple(clean_text(i.name) for i in op.attrs["body"].instructions)
 
 
 def format_plan(plan: PlanSummary) -> list[str]:

@@ -61,6 +61,7 @@ class Step:
         self.table = np.array(table, np.int64).reshape(-1, tape.INSTRUCTION_WORDS)
         self.block[tape.BLOCK_INSTRUCTIONS] = self.table.ctypes.data
         self.block[tape.BLOCK_COUNT] = len(rows)
+        self.block[tape.BLOCK_START] = 0
         self.run: Callable[[], int] = tape.make_entry(self.block.ctypes.data)
 
 
@@ -70,6 +71,17 @@ def test_instructions_run_in_order() -> None:
     assert step.run() == 0
     assert log[:4].tolist() == [3, 5, 6, 7]
     assert step.block[tape.BLOCK_STOPPED_AT] == -1
+
+
+def test_a_step_goes_on_where_it_is_told_to() -> None:
+    log = np.zeros(20, np.int64)
+    step = Step([("append", 5, 0), ("append", 6, 0), ("append", 7, 0)], log)
+    step.block[tape.BLOCK_START] = 1
+    assert step.run() == 0
+    assert log[:3].tolist() == [2, 6, 7]
+    step.block[tape.BLOCK_START] = 3
+    assert step.run() == 0
+    assert log[:3].tolist() == [2, 6, 7]
 
 
 def test_an_empty_tape_is_well() -> None:

@@ -1,0 +1,38 @@
+"""Operation -> calls of kernels, where every number has to be finite."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from graphopt.codegen.elementwise import lower_elementwise
+from graphopt.codegen.finite import look_at
+from graphopt.codegen.lower import lower_operation
+from graphopt.graph.effects import handles_written
+from graphopt.graph.graph import Operation
+from graphopt.graph.opspec import Elementwise, Family
+from graphopt.schedule.steps import Lowered, Word
+
+# Families that only move elements: what comes out has gone in.
+_MOVES: Final = """
+    arg_extreme band check_numerics checked_indices concat copy_all diag diag_part
+    first_occurrence gather gather_nd roll set_diag slice split split_like tile transpose unpack
+"""
+MOVES: Final = frozenset(_MOVES.split())
+
+
+def lower_checked(op: Operation) -> Lowered:
+    """Returns how an operation runs where every number has to be finite."""
+    lowered = lower_operation(op)
+    if lowered.host or not lowered.calls:
+        return lowered
+    kernel = op.spec.kernel
+    if isinstance(kernel, Elementwise):
+        return lower_elementwise(op, checked=True)
+    if not isinstance(kernel, Family) or kernel.name in MOVES:
+        return lowered
+    calls = list(lowered.calls)
+    for index, tensor in enumerate(op.outputs):
+        calls += look_at(tensor, Word("output", index), op.index)
+    for handle in handles_written(op):
+        calls += look_at(handle, Word("input", op.inputs.index(handle)), op.index)
+    return Lowered(tuple(calls), lowered.scratch, lowered.checks)
