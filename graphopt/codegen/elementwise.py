@@ -21,9 +21,14 @@ from graphopt.codegen.expressions import expand_template
 from graphopt.dtypes import DType, float32, float64
 from graphopt.graph.effects import is_handle, variable_of
 from graphopt.graph.graph import Operation
-from graphopt.graph.opspec import Alias, Effect, Elementwise
+from graphopt.graph.opspec import Alias, Elementwise
 from graphopt.graph.tensor import GraphTensor
-from graphopt.ops.fused import FUSED_ELEMENTWISE, FusedBody, Instruction
+from graphopt.ops.fused import (
+    FUSED_ELEMENTWISE,
+    FusedBody,
+    Instruction,
+    single_body,
+)
 from graphopt.rewrite.fuse_elementwise import loop_shape
 from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
 
@@ -42,7 +47,7 @@ def lower_elementwise(op: Operation, checked: bool = False) -> Lowered:
     body = op.attrs["body"] if op.spec is FUSED_ELEMENTWISE else body_of(op)
     if 0 in body.shape:
         return Lowered()
-    read = _values_read(body)
+    read = values_read(body)
     inputs = [i for i in range(body.input_count) if i in read]
     shapes = [tuple(op.inputs[i].shape) for i in inputs]
     sizes, patterns = merge_dimensions(body.shape, shapes)  # type: ignore[arg-type]
@@ -50,7 +55,7 @@ def lower_elementwise(op: Operation, checked: bool = False) -> Lowered:
         Operand(i, op.inputs[i].dtype, pattern)
         for i, pattern in zip(inputs, patterns, strict=True)
     )
-    in_place = _stores_in_place(op, body, operands)
+    in_place = stores_in_place(op, body, operands)
     source = write_source(body, operands, len(sizes), in_place, checked)
     request = KernelRequest("elementwise", source)
     arguments: list[Argument] = [Word("input", i) for i in inputs]
@@ -65,7 +70,7 @@ def lower_elementwise(op: Operation, checked: bool = False) -> Lowered:
     return Lowered((Call(request, tuple(arguments), extent, repeats=repeats),))
 
 
-def _stores_in_place(
+def stores_in_place(
     op: Operation, body: FusedBody, operands: tuple[Operand, ...]
 ) -> dict[int, int]:
     """Finds the stores to memory that is read as well, element by element.
@@ -101,18 +106,7 @@ def body_of(op: Operation) -> FusedBody:
     """Returns a single elementwise operation as a body of one instruction."""
     shape = loop_shape(op)
     assert shape is not None, op
-    count = len(op.inputs)
-    writes = op.spec.effect is Effect.WRITE
-    dtype = op.inputs[0].dtype if writes else op.outputs[0].dtype
-    arguments = tuple(range(count))
-    instruction = Instruction(op.spec, arguments, dtype, op.attrs, op.name, op.site)
-    return FusedBody(
-        shape,
-        count,
-        (instruction,),
-        () if writes else (count,),
-        ((0, count),) if writes else (),
-    )
+    return single_body(op, shape)
 
 
 @dataclass(frozen=True)
@@ -124,7 +118,8 @@ class Operand:
     pattern: tuple[bool, ...]
 
 
-def _values_read(body: FusedBody) -> set[int]:
+def values_read(body: FusedBody) -> set[int]:
+    """Returns the inputs whose values matter, by number."""
     read: set[int] = {value for value in body.outputs}
     for instruction in body.instructions:
         template = _template(instruction)
@@ -181,10 +176,10 @@ def write_source(
     checked: bool = False,
 ) -> str:
     """Writes the text of a kernel; equal text means equal kernel."""
-    return _Writer(body, operands, depth, in_place or {}, checked).write()
+    return Writer(body, operands, depth, in_place or {}, checked).write()
 
 
-class _Writer:
+class Writer:
     """Writes one loop nest, outermost first."""
 
     def __init__(
@@ -208,56 +203,67 @@ class _Writer:
         self.targets = targets
 
     def write(self) -> str:
-        self._line(-1, "def kernel(args, lo, hi):")
-        for i, operand in enumerate(self.operands):
-            self._line(0, f"p{i} = pointer_{_stored(operand.dtype)}(args[{i}])")
-        word = len(self.operands)
-        for value, name in self.targets:
-            if name in self.shared:
-                continue
-            pointer = f"pointer_{_stored(self._dtype(value))}"
-            self._line(0, f"p{name} = {pointer}(args[{word}])")
-            word += 1
-        first_size = word
+        """Returns the whole kernel."""
+        self.line(-1, "def kernel(args, lo, hi):")
+        first_size = self.pointers(self.targets)
         for level in range(1, self.depth):
-            self._line(0, f"n{level} = args[{first_size + level}]")
+            self.line(0, f"n{level} = args[{first_size + level}]")
         if not self.depth and not self.checked:
-            self._line(0, "for _ in range(lo, hi):")
-            self._load(1, level=-1)
-            self._compute(1)
+            self.line(0, "for _ in range(lo, hi):")
+            self.load(1, level=-1)
+            self.compute(1)
             return "\n".join(self.lines) + "\n"
         if self.checked:
-            self._line(0, "bad = int32(0)")
-        self._load(0, level=-1)
+            self.line(0, "bad = int32(0)")
+        self.load(0, level=-1)
         for level in range(self.depth):
             extent = "lo, hi" if level == 0 else f"n{level}"
-            self._line(level, f"for i{level} in range({extent}):")
+            self.line(level, f"for i{level} in range({extent}):")
             self._offsets(level)
-            self._load(level + 1, level)
-        self._compute(self.depth)
+            self.load(level + 1, level)
+        self.compute(self.depth)
         if self.checked:
             at = first_size + self.depth
             words = f"{STATUS_NOT_FINITE}, args[{at + 1}], 0, 0"
-            self._line(0, "if bad != 0:")
-            self._line(1, f"report_status(args[{at}], {words})")
+            self.line(0, "if bad != 0:")
+            self.line(1, f"report_status(args[{at}], {words})")
         return "\n".join(self.lines) + "\n"
 
-    def _line(self, level: int, text: str) -> None:
+    def pointers(self, targets: Sequence[tuple[int, str]]) -> int:
+        """Reads the addresses of operands and targets; returns the next argument."""
+        for i, operand in enumerate(self.operands):
+            self.line(0, f"p{i} = pointer_{_stored(operand.dtype)}(args[{i}])")
+        word = len(self.operands)
+        for value, name in targets:
+            if name in self.shared:
+                continue
+            pointer = f"pointer_{_stored(self._dtype(value))}"
+            self.line(0, f"p{name} = {pointer}(args[{word}])")
+            word += 1
+        return word
+
+    def take(self) -> str:
+        """Returns the lines so far, for a text around them, and starts anew."""
+        lines, self.lines = self.lines, []
+        return "".join(line + "\n" for line in lines)
+
+    def line(self, level: int, text: str) -> None:
+        """Adds a line."""
         self.lines.append("    " * (level + 1) + text)
 
     def _offsets(self, level: int) -> None:
         """Tracks each operand's position over the dimensions that it moves in."""
         before = "" if level == 0 else f"o{level - 1}"
         text = f"i{level}" if level == 0 else f"{before} * n{level} + i{level}"
-        self._line(level + 1, f"o{level} = {text}")
+        self.line(level + 1, f"o{level} = {text}")
         for i, operand in enumerate(self.operands):
             if all(operand.pattern) or not operand.pattern[level]:
                 continue
             moved = [k for k in range(level) if operand.pattern[k]]
             start = f"o{i}_{moved[-1]} * n{level} + " if moved else ""
-            self._line(level + 1, f"o{i}_{level} = {start}i{level}")
+            self.line(level + 1, f"o{i}_{level} = {start}i{level}")
 
-    def _load(self, indent: int, level: int) -> None:
+    def load(self, indent: int, level: int) -> None:
         """Loads the operands whose last moving dimension is `level`."""
         for i, operand in enumerate(self.operands):
             last = max((k for k, m in enumerate(operand.pattern) if m), default=-1)
@@ -266,9 +272,10 @@ class _Writer:
             whole = all(operand.pattern)
             at = "0" if level < 0 else f"o{level}" if whole else f"o{i}_{level}"
             text = f"p{i}[{at}]" + (" != 0" if operand.dtype.is_bool else "")
-            self._line(indent, f"x{i} = {text}")
+            self.line(indent, f"x{i} = {text}")
 
-    def _compute(self, indent: int) -> None:
+    def compute(self, indent: int) -> None:
+        """Computes every value and stores those that are wanted."""
         for j, instruction in enumerate(self.body.instructions):
             value = self.body.input_count + j
             template = _template(instruction)
@@ -279,7 +286,7 @@ class _Writer:
             self.names[value] = f"v{j}"
             self.dtypes[value] = instruction.dtype
             cast = _cast(text, operand, instruction.dtype, template)
-            self._line(indent, f"v{j} = {cast}")
+            self.line(indent, f"v{j} = {cast}")
         if self.checked:
             self._check(indent)
         at = f"o{self.depth - 1}" if self.depth else "0"
@@ -288,7 +295,7 @@ class _Writer:
             if self._dtype(value).is_bool:
                 source = f"uint8({source})"
             pointer = self.shared.get(name, f"p{name}")
-            self._line(indent, f"{pointer}[{at}] = {source}")
+            self.line(indent, f"{pointer}[{at}] = {source}")
 
     def _check(self, indent: int) -> None:
         """Notes whether any value is not finite: x - x is 0 or NaN.
@@ -304,8 +311,8 @@ class _Writer:
                 if instruction.dtype is dtype
             ]
             if terms:
-                self._line(indent, f"f = {' + '.join(terms)}")
-                self._line(indent, "bad = int32(bad | int32(f != f))")
+                self.line(indent, f"f = {' + '.join(terms)}")
+                self.line(indent, "bad = int32(bad | int32(f != f))")
 
     def _operand_dtype(self, instruction: Instruction) -> DType:
         template = _template(instruction)

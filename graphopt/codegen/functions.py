@@ -7,7 +7,8 @@ from typing import Any
 import numba
 import numpy as np
 
-from graphopt.codegen import native, special_functions, vector_math
+from graphopt.codegen import gemm_tile, native, special_functions, vector_math
+from graphopt.codegen.reduce import BLOCK
 
 _VECTORIZED = [
     "exp",
@@ -33,6 +34,8 @@ def make_namespace() -> dict[str, Any]:
         "ceil": np.ceil,
         "rint": np.rint,
         "report_status": native.report_status,
+        # One block of a reduction, of the widest elements.
+        "block_buffer": gemm_tile.make_stack(8 * BLOCK),
     }
     for name in ("int8", "int16", "int32", "int64", "uint8", "float32", "float64"):
         names[name] = getattr(numba, name)

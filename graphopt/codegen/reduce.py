@@ -133,7 +133,7 @@ class _Plan:
     def _call_rows(
         self, target: Word, dtype: DType, n: int, total: int, rows: int, divisor: int
     ) -> None:
-        source = _rows_source(self.option, self.dtype, self.wide, dtype)
+        source = rows_source(self.option, self.dtype, self.wide, dtype)
         arguments: tuple[Argument, ...] = (self.at, target, n, total, divisor)
         self.calls.append(Call(KernelRequest("reduce", source), arguments, rows))
 
@@ -182,7 +182,8 @@ def _names(option: str, source: DType, wide: DType) -> dict[str, str]:
     return {"t": t, "start": start}
 
 
-def _memory(dtype: DType) -> str:
+def memory_type(dtype: DType) -> str:
+    """The type in memory: truth values are bytes."""
     return "uint8" if dtype.is_bool else dtype.name
 
 
@@ -191,10 +192,36 @@ def _finish(total: str, wide: DType, result: DType, option: str) -> str:
     value = total
     if option == "mean":
         value = f"{total} / float64(divisor)"
-    return f"{_memory(result)}({value})"
+    return f"{memory_type(result)}({value})"
 
 
-def _rows_source(option: str, source: DType, wide: DType, result: DType) -> str:
+_ROWS_HEAD = """    x = pointer_{source}(args[0])
+    y = pointer_{result}(args[1])
+    n = args[2]
+    size = args[3]
+    divisor = args[4]
+"""
+
+
+def rows_source(
+    option: str,
+    source: DType,
+    wide: DType,
+    result: DType,
+    head: str | None = None,
+    fill: str = "",
+) -> str:
+    """Writes the kernel that reduces rows.
+
+    Args:
+      option: Which reduction.
+      source: The dtype of what is reduced.
+      wide: The dtype to combine in.
+      result: The dtype of what is stored.
+      head: What gives `x`, `y`, `n`, `size` and `divisor` their values, if that is not
+        the arguments in this order.
+      fill: What to do before a block of `x` from `begin` to `end` is read.
+    """
     kind, names = _KINDS[option], _names(option, source, wide)
     t, start = names["t"], names["start"]
 
@@ -223,20 +250,18 @@ def _rows_source(option: str, source: DType, wide: DType, result: DType) -> str:
     else:
         add = f"            total = {t}({combine('total', 'block')})"
         end = ""
+    if head is None:
+        types = {"source": memory_type(source), "result": memory_type(result)}
+        head = _ROWS_HEAD.format(**types)
     return f"""def kernel(args, lo, hi):
-    x = pointer_{_memory(source)}(args[0])
-    y = pointer_{_memory(result)}(args[1])
-    n = args[2]
-    size = args[3]
-    divisor = args[4]
-    for row in range(lo, hi):
+{head}    for row in range(lo, hi):
         begin = row * n
         stop = min(begin + n, size)
         total = {start}
         lost = 0.0
         while begin < stop:
             end = min(begin + {BLOCK}, stop)
-{starts}
+{fill}{starts}
             j = begin
             while j + 8 <= end:
 {loads}
@@ -259,8 +284,8 @@ def _columns_source(option: str, source: DType, wide: DType, result: DType) -> s
         return kind.combine.format(a=a, x=x)
 
     return f"""def kernel(args, lo, hi):
-    x = pointer_{_memory(source)}(args[0])
-    y = pointer_{_memory(result)}(args[1])
+    x = pointer_{memory_type(source)}(args[0])
+    y = pointer_{memory_type(result)}(args[1])
     total = pointer_{t}(args[2])
     part = pointer_{t}(args[3])
     n = args[4]

@@ -15,6 +15,7 @@ from graphopt.graph.tensor import GraphTensor
 
 HANDLE = "VarHandleOp"
 FUSED = "FusedElementwise"
+FUSED_REDUCE = "FusedReduce"
 
 
 def variable_of(handle: GraphTensor) -> Any:
@@ -36,7 +37,7 @@ def handles_written(op: Operation) -> tuple[GraphTensor, ...]:
     """Returns the handle tensors that an op writes through."""
     if op.spec.effect is Effect.WRITE:
         return (op.inputs[0],)
-    if op.spec.name == FUSED:
+    if op.spec.name in (FUSED, FUSED_REDUCE):
         return tuple(op.inputs[index] for index, _ in op.attrs["body"].stores)
     return ()
 

@@ -1,4 +1,4 @@
-"""The op that stands for several elementwise ops run in one loop."""
+"""The ops that stand for several ops run in one loop."""
 
 from __future__ import annotations
 
@@ -9,16 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphopt.dtypes import DType, float64
-from graphopt.graph.effects import FUSED
+from graphopt.graph import effects
+from graphopt.graph.body import TypedValue
+from graphopt.graph.graph import Operation, infer_types
 from graphopt.graph.opspec import (
     NOT_DIFFERENTIABLE,
     REGISTRY,
+    Effect,
     Elementwise,
+    Family,
     OpSpec,
     Sample,
     register,
 )
 from graphopt.graph.provenance import Site
+from graphopt.graph.shape import TensorShape
+from graphopt.ops.reduction import SUM
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,27 @@ class FusedBody:
         return f"{len(names)} ops: {', '.join(names)}"
 
 
+def single_body(op: Operation, shape: tuple[int, ...]) -> FusedBody:
+    """Returns an elementwise operation as a body of one instruction.
+
+    Args:
+      op: The operation.
+      shape: What its loop runs over.
+    """
+    count = len(op.inputs)
+    writes = op.spec.effect is Effect.WRITE
+    dtype = op.inputs[0].dtype if writes else op.outputs[0].dtype
+    arguments = tuple(range(count))
+    instruction = Instruction(op.spec, arguments, dtype, op.attrs, op.name, op.site)
+    return FusedBody(
+        shape,
+        count,
+        (instruction,),
+        () if writes else (count,),
+        ((0, count),) if writes else (),
+    )
+
+
 def evaluate_body(
     body: FusedBody, arrays: tuple[NDArray[Any], ...]
 ) -> tuple[tuple[NDArray[Any], ...], tuple[NDArray[Any], ...]]:
@@ -107,12 +134,76 @@ def _samples() -> list[Sample]:
 
 FUSED_ELEMENTWISE = register(
     OpSpec(
-        FUSED,
+        effects.FUSED,
         _infer,
         _compute,
         NOT_DIFFERENTIABLE,
         Elementwise("{0}"),
         _samples,
+        types=("any",),
+        outputs=-1,
+    )
+)
+
+
+def _reduce_infer(
+    *inputs: Any, body: FusedBody, reduction: OpSpec, options: dict[str, Any]
+) -> Any:
+    *kept, (shape, dtype) = _infer(*inputs, body=body)
+    reduced = TypedValue(TensorShape(shape), dtype)
+    return [*kept, *infer_types(reduction, [reduced], options, None)]
+
+
+def reduce_last(
+    outputs: tuple[NDArray[Any], ...], reduction: OpSpec, options: dict[str, Any]
+) -> tuple[NDArray[Any], ...]:
+    """Reduces the last output of a body, as `FusedReduce` does."""
+    *kept, last = outputs
+    return (*kept, reduction.compute(last, **options))
+
+
+def _reduce_compute(
+    *arrays: NDArray[Any], body: FusedBody, reduction: OpSpec, options: dict[str, Any]
+) -> Any:
+    results = reduce_last(evaluate_body(body, arrays)[0], reduction, options)
+    return results[0] if len(results) == 1 else results
+
+
+def _reduce_samples() -> list[Sample]:
+    exp, mul = REGISTRY["Exp"], REGISTRY["Mul"]
+    body = FusedBody(
+        (4, 3),
+        2,
+        (
+            Instruction(exp, (0,), float64, {}, "exp"),
+            Instruction(mul, (2, 1), float64, {}, "mul"),
+        ),
+        (2, 3),
+        (),
+    )
+    inputs = (np.arange(12.0).reshape(4, 3) / 5, np.array(0.5))
+    return [
+        Sample(
+            inputs,
+            {
+                "body": body,
+                "reduction": SUM,
+                "options": {"axis": axis, "keepdims": False},
+            },
+        )
+        for axis in (None, (1,))
+    ]
+
+
+# A loop whose last output is reduced while it is in the cache; the others are stored.
+FUSED_REDUCE = register(
+    OpSpec(
+        effects.FUSED_REDUCE,
+        _reduce_infer,
+        _reduce_compute,
+        NOT_DIFFERENTIABLE,
+        Family("fused_reduce"),
+        _reduce_samples,
         types=("any",),
         outputs=-1,
     )

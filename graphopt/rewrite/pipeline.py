@@ -8,6 +8,7 @@ from graphopt.rewrite.driver import Pass, graph_pass
 from graphopt.rewrite.fold_constants import fold_constants
 from graphopt.rewrite.fold_transposes import fold_transposes
 from graphopt.rewrite.fuse_elementwise import fuse_elementwise
+from graphopt.rewrite.fuse_reductions import fuse_reductions
 from graphopt.rewrite.merge_common_subexpressions import merge_common_subexpressions
 from graphopt.rewrite.order_effects import order_effects
 from graphopt.rewrite.prune_unfetched import prune_unfetched
@@ -26,6 +27,7 @@ BODY: Final[tuple[Pass, ...]] = (
     fold_constants,
     merge_common_subexpressions,
     fuse_elementwise,
+    fuse_reductions,
 )
 rewrite_bodies: Final = graph_pass(preserves="bits")(rewriting_bodies(BODY))
 PIPELINE: Final[tuple[Pass, ...]] = (
@@ -42,4 +44,5 @@ PIPELINE: Final[tuple[Pass, ...]] = (
     merge_common_subexpressions,
     rewrite_bodies,
     fuse_elementwise,
+    fuse_reductions,
 )

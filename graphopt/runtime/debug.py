@@ -28,7 +28,7 @@ from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Alias, Effect, Elementwise
 from graphopt.graph.program import Program
 from graphopt.graph.tensor import GraphTensor
-from graphopt.ops.fused import FUSED_ELEMENTWISE, FusedBody
+from graphopt.ops.fused import FUSED_ELEMENTWISE, FUSED_REDUCE, FusedBody
 from graphopt.rewrite.driver import Trace
 from graphopt.runtime.compare_passes import compare_passes
 from graphopt.runtime.executable import Executable
@@ -229,6 +229,9 @@ class DebugExecutable:
     ) -> None:
         """Compares what a kernel gave with what NumPy gives."""
         op = step.op
+        if op.spec is FUSED_REDUCE:
+            self._compare_reduced(number, step, given, got)
+            return
         is_loop = isinstance(op.spec.kernel, Elementwise)
         if is_loop:
             body = op.attrs["body"] if op.spec is FUSED_ELEMENTWISE else body_of(op)
@@ -245,6 +248,24 @@ class DebugExecutable:
                 continue
             if is_loop:
                 self._raise_for_loop(number, step, body, values, wanted[i], found)
+            raise kernel_mismatch(step, number, self._user_operation(op), found, "")
+
+    def _compare_reduced(
+        self, number: int, step: Step, given: list[Array], got: list[Array]
+    ) -> None:
+        """Compares a loop that is reduced: what it stores, then the reduction."""
+        op = step.op
+        body: FusedBody = op.attrs["body"]
+        at = len(body.outputs) - 1
+        values = evaluate_instructions(body, given)
+        wanted = [*body.outputs[:-1], *(value for _, value in body.stores)]
+        stored = [*got[:at], *got[at + 1 :]]
+        for value, result in zip(wanted, stored, strict=True):
+            found = find_difference(result, values[value])
+            if found is not None:
+                self._raise_for_loop(number, step, body, values, value, found)
+        found = find_difference(got[at], evaluate_spec(op.spec, op.attrs, given)[at])
+        if found is not None and not self._is_right_wide(op, given, at, got[at]):
             raise kernel_mismatch(step, number, self._user_operation(op), found, "")
 
     def _is_right_wide(

@@ -20,7 +20,12 @@ from graphopt.graph.opspec import Effect
 from graphopt.graph.program import Program
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.creation import CONST, PLACEHOLDER
-from graphopt.ops.fused import FUSED_ELEMENTWISE, evaluate_body
+from graphopt.ops.fused import (
+    FUSED_ELEMENTWISE,
+    FUSED_REDUCE,
+    evaluate_body,
+    reduce_last,
+)
 from graphopt.ops.state import ASSIGN, NO_OP
 from graphopt.runtime.store import VariableKey, VariableStore
 
@@ -128,7 +133,7 @@ class Run:
         self, op: Operation, tensor: GraphTensor, written: Sequence[GraphTensor]
     ) -> Array:
         """Returns what an operation gets for one of its inputs."""
-        if tensor in written and (op.spec is ASSIGN or op.spec is FUSED_ELEMENTWISE):
+        if tensor in written and op.spec in (ASSIGN, FUSED_ELEMENTWISE, FUSED_REDUCE):
             key = variable_of(tensor)
             if key not in self.pending and not self.store.is_initialized(key):
                 # Overwritten as a whole: what it was does not matter.
@@ -137,10 +142,12 @@ class Run:
 
     def compute(self, op: Operation, arrays: list[Array]) -> Sequence[Array]:
         """Returns the outputs of an operation; what it writes goes to `pending`."""
-        if op.spec is FUSED_ELEMENTWISE:
+        if op.spec in (FUSED_ELEMENTWISE, FUSED_REDUCE):
             outputs, stored = evaluate_body(op.attrs["body"], tuple(arrays))
             keys = [variable_of(handle) for handle in handles_written(op)]
             self.pending.update(zip(keys, stored, strict=True))
+            if op.spec is FUSED_REDUCE:
+                return reduce_last(outputs, op.attrs["reduction"], op.attrs["options"])
             return outputs
         result = draws.compute(op, arrays, self.draws)
         if op.spec.effect is Effect.WRITE:

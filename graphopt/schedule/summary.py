@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from graphopt.graph.effects import FUSED, handles_written, variable_of
+from graphopt.graph.effects import (
+    FUSED,
+    FUSED_REDUCE,
+    handles_written,
+    variable_of,
+)
 from graphopt.graph.graph import Operation
 from graphopt.graph.words import clean_text, format_type
 from graphopt.schedule.steps import Buffer, KernelRequest, Schedule, Step, Word
@@ -139,9 +144,12 @@ def _name_of(buffer: Buffer, number: int) -> str:
 
 def fused_names(op: Operation) -> tuple[str, ...]:
     """Returns the names of the ops that a fused op stands for."""
-    if op.type != FUSED:
+    if op.type not in (FUSED, FUSED_REDUCE):
         return ()
-    return tuple(clean_text(i.name) for i in op.attrs["body"].instructions)
+    names = [i.name for i in op.attrs["body"].instructions]
+    if op.type != FUSED:
+        names.append(op.attrs["reduction"].name)
+    return tuple(clean_text(name) for name in names)
 
 
 def _planned(step: Step, names: dict[int, str]) -> PlannedStep:

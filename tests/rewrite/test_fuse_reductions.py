@@ -1,0 +1,144 @@
+"""Loops that are reduced while they are in the cache."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import graphopt as tf
+from graphopt.rewrite.pipeline import PIPELINE
+from tests.rewrite.helpers import assert_same_bits, op_types, rewritten, run
+
+OFF = ("fuse_reductions",)
+LARGE = [
+    ((300_001,), None),
+    ((1 << 14,), None),
+    ((200, 300), (1,)),
+    ((200, 300), None),
+    ((70, 80, 30), (1, 2)),
+    ((1, 40_000), (1,)),
+]
+
+
+def array(shape, dtype=np.float32):
+    return np.random.default_rng(len(shape)).standard_normal(shape).astype(dtype)
+
+
+def types_of(build, *arrays):
+    return op_types(rewritten(build, *arrays, passes=PIPELINE))
+
+
+@pytest.mark.parametrize(("shape", "axis"), LARGE)
+@pytest.mark.parametrize(
+    "reduce",
+    [tf.reduce_sum, tf.reduce_mean, tf.reduce_max, tf.reduce_min, tf.reduce_prod],
+    ids=lambda f: f.__name__,
+)
+def test_the_bits_are_the_same(shape, axis, reduce):
+    def build(x):
+        y = tf.tanh(x) * 0.5 + 1.0 / x
+        return reduce(y, axis), reduce(x * 2.0, axis, keepdims=True)
+
+    assert types_of(build, array(shape)).count("FusedReduce") == 2
+    for dtype in (np.float32, np.float64):
+        x = array(shape, dtype)
+        for a, b in zip(run(build, x), run(build, x, off=OFF), strict=True):
+            np.testing.assert_array_equal(a, b)
+            assert a.dtype == b.dtype
+
+
+def test_not_a_number_and_infinities():
+    x = array((40_000,))
+    x[[5, 30_000]] = np.nan, np.inf
+
+    def build(x):
+        y = x * 2.0
+        return tf.reduce_max(y), tf.reduce_sum(tf.abs(x)), tf.reduce_any(x > 1e9)
+
+    for a, b in zip(run(build, x), run(build, x, off=OFF), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_truth_values_and_integers():
+    def build(x):
+        n = tf.cast(x * 100.0, tf.int32)
+        return tf.reduce_sum(n), tf.reduce_all(x < 50.0), tf.reduce_max(n * 3)
+
+    x = array((50_000,))
+    # The two of `n` share a loop, which has one of them only.
+    assert types_of(build, x).count("FusedReduce") == 2
+    for a, b in zip(run(build, x), run(build, x, off=OFF), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_gradient_is_stored_on_the_way():
+    def build(x):
+        loss = tf.reduce_mean(tf.math.squared_difference(x, 1.0))
+        return loss, tf.gradients(loss, x)[0]
+
+    x = array((100, 200))
+    assert types_of(build, x) == ["FusedReduce"]
+    got, want = run(build, x), run(build, x, off=OFF)
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda x: (lambda y: (y, tf.reduce_sum(y)))(x * 2.0),
+        lambda x: tf.reduce_sum(x * 2.0, 0),
+        lambda x: tf.reduce_sum(x * x[0]),
+        lambda x: tf.reduce_sum(x[:2] * 2.0),
+        lambda x: tf.reduce_sum(x),
+        lambda x: tf.reduce_sum(tf.exp(x) * tf.tanh(x) + tf.sin(x) * tf.cos(x) - 1.0),
+    ],
+    ids=["fetched", "columns", "broadcast", "small", "nothing to compute", "much"],
+)
+def test_where_it_would_not_pay_or_not_work_it_is_left(build):
+    x = array((300, 100))
+    assert "FusedReduce" not in types_of(build, x)
+    assert_same_bits(run(build, x), run(build, x, off=OFF))
+
+
+def test_the_norm_of_a_variable_before_its_update():
+    def build(x):
+        v = tf.Variable(np.ones((200, 100), np.float32))
+        norm = tf.reduce_sum(v * v)
+        with tf.control_dependencies([norm]):
+            return norm, v.assign(v * x)
+
+    x = np.full((200, 100), 0.5, np.float32)
+    (a, b), (c, d) = run(build, x), run(build, x, off=OFF)
+    assert a == c == 20_000.0
+    np.testing.assert_array_equal(b, d)
+
+
+def test_an_update_and_the_norm_of_what_it_writes():
+    def build(x):
+        v = tf.Variable(np.ones((200, 100), np.float32))
+        new = v * 0.5 + tf.sin(x)
+        done = v.assign(new)
+        return tf.reduce_sum(tf.square(new - v)), done
+
+    x = array((200, 100))
+    types = types_of(build, x)
+    assert types.count("FusedReduce") == 1
+    assert "FusedElementwise" not in types
+    for jit in ("always", "never"):
+        assert_same_bits(
+            run(build, x, jit=jit, times=3), run(build, x, off=OFF, jit=jit, times=3)
+        )
+
+
+def test_debug_sessions_know_it():
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session(debug=True) as session:
+        v = tf.Variable(np.ones((200, 100), np.float32))
+        x = v1.placeholder(tf.float32, [200, 100])
+        new = v * 0.5 + tf.sin(x)
+        fetches = [tf.reduce_mean(tf.square(new - v)), v.assign(new)]
+        session.run(v.initializer)
+        for _ in range(2):
+            session.run(fetches, {x: array((200, 100))})
+        assert "FusedReduce" in str(session.plan(fetches, {x: array((200, 100))}))
