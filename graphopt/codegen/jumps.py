@@ -33,6 +33,40 @@ _RESET = """def kernel(args, lo, hi):
 _ALWAYS = """def kernel(args, lo, hi):
     if lo < hi:
 """
+# A stack is two words: where it begins and how many frames it has room for.
+_RESERVE = """def kernel(args, lo, hi):
+    count = pointer_int64(args[2])
+    stack = pointer_int64(args[3])
+    if count[0] >= stack[1]:
+        status = pointer_int64(args[0])
+        status[{value}] = args[4]
+"""
+_PUSH = """def kernel(args, lo, hi):
+    count = pointer_int64(args[0])
+    stack = pointer_int64(args[1])
+    source = pointer_uint8(args[2])
+    frame = pointer_uint8(stack[0] + count[0] * args[3] + args[4])
+    for i in range(args[5]):
+        frame[i] = source[i]
+"""
+_LOAD = """def kernel(args, lo, hi):
+    count = pointer_int64(args[0])
+    stack = pointer_int64(args[1])
+    target = pointer_uint8(args[2])
+    frame = pointer_uint8(stack[0] + count[0] * args[3] + args[4])
+    for i in range(args[5]):
+        target[i] = frame[i]
+"""
+_BUMP = """def kernel(args, lo, hi):
+    count = pointer_int64(args[0])
+    count[0] = count[0] + 1
+"""
+_POP = """def kernel(args, lo, hi):
+    count = pointer_int64(args[2])
+    if count[0] > 0:
+        count[0] = count[0] - 1
+    else:
+"""
 _AGAIN = """def kernel(args, lo, hi):
     budget = pointer_int64(args[2])
     budget[0] = budget[0] - 1
@@ -43,7 +77,14 @@ _AGAIN = """def kernel(args, lo, hi):
 def jump_kernels() -> Jumps:
     """Returns the requests for the kernels of branches and loops."""
     # Loaded when it is needed, for it loads llvmlite.
-    from graphopt.codegen.tape import JUMP, PAUSE, STATUS_CODE, STATUS_INDEX
+    from graphopt.codegen.tape import (
+        GROW,
+        JUMP,
+        PAUSE,
+        STATUS_CODE,
+        STATUS_INDEX,
+        STATUS_VALUE,
+    )
 
     def go(status: int, label: int, what: int = JUMP) -> str:
         places = {"status": status, "label": label, "what": what}
@@ -58,5 +99,10 @@ def jump_kernels() -> Jumps:
         reset=request(_RESET),
         always=request(_ALWAYS + go(0, 1)),
         again=request(_AGAIN + go(0, 1) + "    else:\n" + go(0, 1, PAUSE)),
+        reserve=request(_RESERVE.format(value=STATUS_VALUE) + go(0, 1, GROW)),
+        push=request(_PUSH),
+        bump=request(_BUMP),
+        pop=request(_POP + go(0, 1)),
+        load=request(_LOAD),
         copy=copy_of,
     )

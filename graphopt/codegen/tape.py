@@ -55,6 +55,7 @@ __all__ = [
     "BLOCK_STATUS",
     "BLOCK_STOPPED_AT",
     "BLOCK_WORDS",
+    "GROW",
     "INSTRUCTION_WORDS",
     "JUMP",
     "PAUSE",
@@ -94,6 +95,8 @@ INSTRUCTION_WORDS: Final = 4
 """Length of an instruction row: kernel address, arguments address, lo, hi."""
 JUMP: Final = -1
 """Status code that means "go on at position `STATUS_INDEX`", not an error."""
+GROW: Final = -3
+"""Status code that ends the call until the stack `STATUS_VALUE` has more room."""
 PAUSE: Final = -2
 """Status code that ends the call; the step goes on from position `STATUS_INDEX`."""
 

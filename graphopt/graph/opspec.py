@@ -78,7 +78,7 @@ class Bodies:
     """Runs the bodies among its attributes, by jumps between their kernels.
 
     Attributes:
-      kind: `cond` or `while`.
+      kind: `cond`, `while` or `while_grad`.
     """
 
     kind: str

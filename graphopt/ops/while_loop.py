@@ -108,14 +108,17 @@ def _while_vjp(
     gs = list(g) if isinstance(y, tuple) else [g]
     outputs = list(y) if isinstance(y, tuple) else [y]
     seeds = [outputs[i] * 0 if gs[i] is None else gs[i] for i in in_loop]
-    types = [*inputs, *(outputs[i] for i in in_loop)]
+    types = [*inputs, *(outputs[i] for i in in_loop), *(inputs[i] for i in outside)]
 
     def round_back(*arguments: Any) -> list[Any]:
-        local, cotangents = arguments[: len(inputs)], arguments[len(inputs) :]
+        local, rest = arguments[: len(inputs)], arguments[len(inputs) :]
+        cotangents, totals = rest[: len(in_loop)], rest[len(in_loop) :]
         full: list[Any] = [None] * count
         for i, cotangent in zip(in_loop, cotangents, strict=True):
             full[i] = cotangent
-        return pull_back(body, local, in_loop + outside, full)
+        found = pull_back(body, local, in_loop + outside, full)
+        parts = zip(totals, found[len(in_loop) :], strict=True)
+        return [*found[: len(in_loop)], *(total + part for total, part in parts)]
 
     graph, arguments, result = trace(round_back, types)
     backward = finish_body(graph, arguments, (), result)
@@ -205,9 +208,8 @@ def _while_grad_compute(
     ]
     history = _loop(list(given[:count]), captures, cond, body, limit)
     for values in reversed(history[:-1]):
-        parts = backward.evaluate([*values, *captures, *cotangents])
-        cotangents = parts[:seeds]
-        totals = [a + b for a, b in zip(totals, parts[seeds:], strict=True)]
+        parts = backward.evaluate([*values, *captures, *cotangents, *totals])
+        cotangents, totals = parts[:seeds], parts[seeds:]
     found = (*cotangents, *totals)
     return found[0] if len(found) == 1 else found
 
@@ -226,11 +228,11 @@ def _while_grad_samples() -> list[Sample]:
     ]
     attrs = sample.attrs
 
-    def round_back(i: Any, x: Any, c: Any, g: Any) -> list[Any]:
-        return [g * c + 2.0 * x * g, g * x]
+    def round_back(i: Any, x: Any, c: Any, g: Any, total: Any) -> list[Any]:
+        return [g * c + 2.0 * x * g, total + g * x]
 
     with entered(None):
-        graph, arguments, result = trace(round_back, [*types, types[1]])
+        graph, arguments, result = trace(round_back, [*types, types[1], types[2]])
     backward = finish_body(graph, arguments, (), result)
     attrs = {**attrs, "seeds": 1, "backward": backward}
     return [Sample((np.array([1.0, 2.0]), *sample.inputs), attrs)]
@@ -242,7 +244,7 @@ WHILE_GRAD = register(
         _while_grad_infer,
         _while_grad_compute,
         _while_grad_vjp,
-        Host(REASON),
+        Bodies("while_grad"),
         _while_grad_samples,
         types=("any",),
         outputs=-1,

@@ -12,8 +12,11 @@ from collections.abc import Callable
 from typing import Any
 
 from graphopt.graph.body import Body
+from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Bodies
 from graphopt.graph.program import Program, Rebuilder
+from graphopt.graph.shape import TensorShape
+from graphopt.graph.tensor import GraphTensor
 from graphopt.rewrite.driver import Pass, run_passes
 
 
@@ -33,11 +36,10 @@ def rewriting_bodies(passes: tuple[Pass, ...]) -> Callable[[Program], Program]:
             if not isinstance(op.spec.kernel, Bodies):
                 rebuilder.copy(op)
                 continue
-            # The first input of a condition is what decides.
-            inputs = op.inputs[1:] if op.spec.kernel.kind == "cond" else op.inputs
-            shapes = tuple(tensor.shape for tensor in inputs)
             attrs: dict[str, Any] = {
-                name: rewritten(value, shapes) if isinstance(value, Body) else value
+                name: rewritten(value, _shapes(op, name))
+                if isinstance(value, Body)
+                else value
                 for name, value in op.attrs.items()
             }
             new = rebuilder.add(op, attrs=attrs)
@@ -50,3 +52,21 @@ def rewriting_bodies(passes: tuple[Pass, ...]) -> Callable[[Program], Program]:
         return Body(program.graph, program.feeds, program.fetches, original=body)
 
     return rewrite_bodies
+
+
+def _shapes(op: Operation, name: str) -> tuple[TensorShape, ...]:
+    """The shapes that the inputs of one body of an op have."""
+    kernel = op.spec.kernel
+    assert isinstance(kernel, Bodies)
+    inputs: tuple[GraphTensor, ...] = op.inputs
+    if kernel.kind == "cond":
+        # The first one decides.
+        inputs = inputs[1:]
+    elif kernel.kind == "while_grad":
+        seeds = inputs[: op.attrs["seeds"]]
+        inputs = inputs[op.attrs["seeds"] :]
+        if name == "backward":
+            captures = inputs[op.attrs["count"] :]
+            totals = tuple(t for t in captures if t.dtype.is_floating)
+            inputs = (*inputs, *seeds, *totals)
+    return tuple(tensor.shape for tensor in inputs)

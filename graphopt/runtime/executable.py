@@ -65,6 +65,9 @@ class Executable:
         # Rounds of loops before a native call pauses, and how many are left of them.
         self._rounds = 1000
         self._budget = aligned_zeros(8).view(np.int64)
+        # Where each stack begins and its room, in frames; then its memory.
+        self._stacks = aligned_zeros(16 * len(schedule.stacks)).view(np.int64)
+        self._stack_memory = [np.empty(0, np.uint8) for _ in schedule.stacks]
         self._written = [
             variable_of(handle)
             for op in schedule.program.operations
@@ -169,6 +172,8 @@ class Executable:
             return 0
         if argument.place == "budget":
             return int(self._budget.ctypes.data)
+        if argument.place == "stack":
+            return int(self._stacks.ctypes.data) + 16 * argument.index
         if argument.place == "kernel":
             assert argument.kernel is not None
             kernel = get_kernel(argument.kernel)
@@ -333,10 +338,15 @@ class Executable:
                 self._budget[0] = self._rounds
                 start = time.perf_counter()
                 code = entry()
-                if code != tape.PAUSE:
+                if code == tape.GROW:
+                    value = tape.BLOCK_STATUS + tape.STATUS_VALUE
+                    self._grow_stack(int(block[value]))
+                elif code != tape.PAUSE:
                     return code
                 seconds = time.perf_counter() - start
-                if seconds > LONGEST_CALL:
+                if code == tape.GROW:
+                    pass
+                elif seconds > LONGEST_CALL:
                     self._rounds = max(1, self._rounds // 4)
                 elif seconds < LONGEST_CALL / 4:
                     self._rounds *= 4
@@ -344,6 +354,15 @@ class Executable:
                 block[tape.BLOCK_START] = block[position]
         finally:
             block[tape.BLOCK_START] = 0
+
+    def _grow_stack(self, number: int) -> None:
+        """Doubles the room of a stack."""
+        frames = max(16, 2 * int(self._stacks[2 * number + 1]))
+        before = self._stack_memory[number]
+        memory = aligned_zeros(frames * self.schedule.stacks[number])
+        memory[: len(before)] = before
+        self._stack_memory[number] = memory
+        self._stacks[2 * number : 2 * number + 2] = memory.ctypes.data, frames
 
     def _run_parts(self) -> int:
         for part in self._parts:

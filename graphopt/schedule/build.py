@@ -63,6 +63,7 @@ class Builder:
         self.operations = {op.index: op for op in program.operations}
         self.labels: list[int] = []
         self.has_loops = False
+        self.stacks: list[int] = []
 
     def add(self, op: Operation) -> None:
         """Gives an operation's outputs their memory and, if it computes, a step."""
@@ -144,6 +145,7 @@ class Builder:
             self.operations,
             self.labels,
             self.has_loops,
+            self.stacks,
         )
 
 

@@ -8,12 +8,17 @@ so kernels, lifetimes and checks are those of any other step.
 The memory of what a body computes may be used again behind its last use, although the
 tape comes back to where it was made: it is made anew in each round. What is made before a
 loop and read in it stays until the loop has ended.
+
+The derivative of a loop runs the rounds once more and keeps the loop variables before each
+on a stack, which has no bound that is known before; then it walks back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from graphopt.graph.body import Body
 from graphopt.graph.graph import Operation
@@ -45,8 +50,10 @@ def add_bodies(builder: Builder, op: Operation, kind: str) -> None:
     assert jumps is not None
     if kind == "cond":
         _add_condition(builder, op, jumps)
-    else:
+    elif kind == "while":
         _add_loop(builder, op, jumps)
+    else:
+        _add_loop_back(builder, op, jumps)
 
 
 def _bodies(op: Operation) -> list[Body]:
@@ -56,10 +63,10 @@ def _bodies(op: Operation) -> list[Body]:
 def _why_not_native(builder: Builder, op: Operation, kind: str) -> str:
     if not builder.jumps:
         return "the plan is one without jumps"
-    if kind == "while":
+    if kind != "cond":
         body: Body = op.attrs["body"]
-        pairs = zip(body.outputs, op.outputs, op.inputs, strict=False)
-        if any(not (a.shape == b.shape == c.shape) for a, b, c in pairs):
+        pairs = zip(body.outputs, _given(op), strict=False)
+        if any(a.shape != b.shape for a, b in pairs):
             return "a round may change the shape of a loop variable"
     stack = _bodies(op)
     while stack:
@@ -77,6 +84,11 @@ def _why_not_native(builder: Builder, op: Operation, kind: str) -> str:
             elif host := builder.lower(inner).host:
                 return f"{inner.type} in it runs on the host: {host}"
     return ""
+
+
+def _given(op: Operation) -> tuple[GraphTensor, ...]:
+    """What a loop starts with and what it captures, without the seeds of a gradient."""
+    return op.inputs[op.attrs.get("seeds", 0) :]
 
 
 def _new_label(builder: Builder) -> int:
@@ -134,16 +146,36 @@ def _add_condition(builder: Builder, op: Operation, jumps: Jumps) -> None:
     builder.locations.update(zip(op.outputs, outputs, strict=True))
 
 
-def _add_loop(builder: Builder, op: Operation, jumps: Jumps) -> None:
+def _begin_loop(builder: Builder, op: Operation) -> None:
     if builder.wrote:
         # Where it pauses an interrupt may end the step.
         builder.interpret(op, "repeats after a variable was written")
     builder.has_loops = True
-    given = [builder.locations[tensor] for tensor in op.inputs]
+
+
+def _add_loop(builder: Builder, op: Operation, jumps: Jumps) -> None:
+    _begin_loop(builder, op)
+    values = _add_rounds(builder, op, jumps, None)
+    builder.locations.update(zip(op.outputs, values, strict=True))
+
+
+def _add_rounds(
+    builder: Builder, op: Operation, jumps: Jumps, history: _History | None
+) -> list[Buffer]:
+    """Adds the rounds of a loop; returns where its variables are at the end.
+
+    Args:
+      builder: Takes the steps.
+      op: The loop, or its derivative.
+      jumps: The kernels of jumps.
+      history: Where each round leaves what it started with.
+    """
+    tensors = _given(op)
+    given = [builder.locations[tensor] for tensor in tensors]
     count = op.attrs["count"]
     captures = given[count:]
-    values = [builder.new("arena", _size(t), t) for t in op.outputs]
-    for tensor, source, value in zip(op.outputs, given, values, strict=False):
+    values = [builder.new("arena", _size(t), t) for t in tensors[:count]]
+    for tensor, source, value in zip(tensors, given, values, strict=False):
         _copy(builder, op, jumps, tensor, source, value)
     top, end = _new_label(builder), _new_label(builder)
     limit, rounds = op.attrs["limit"], None
@@ -158,32 +190,137 @@ def _add_loop(builder: Builder, op: Operation, jumps: Jumps) -> None:
     else:
         limited = _jump(jumps.limited, *leave, Word("input", 1), limit)
         builder.place_step(op, limited, (condition, rounds))
+    if history is not None:
+        history.push(values)
     found = _add_body(builder, op.attrs["body"], [*values, *captures])
-    _move_values(builder, op, jumps, found, values)
+    _move_values(builder, op, jumps, tensors, found, values)
     again = _jump(jumps.again, _STATUS, Word("label", top), Word("budget"))
     builder.place_step(op, again, ())
     _place(builder, end)
-    last = len(builder.steps) - 1
-    for buffer in (*given, *values, *([] if rounds is None else [rounds])):
-        buffer.last = last
-    builder.locations.update(zip(op.outputs, values, strict=True))
+    _keep_until_now(builder, [*given, *values, *([] if rounds is None else [rounds])])
+    return values
+
+
+def _keep_until_now(builder: Builder, buffers: Sequence[Buffer]) -> None:
+    """What is read in a loop stays until the loop has ended."""
+    for buffer in buffers:
+        buffer.last = len(builder.steps) - 1
+
+
+class _History:
+    """The loop variables before each round, on a stack that grows as it must.
+
+    Args:
+      builder: Takes the steps.
+      op: The derivative of the loop.
+      jumps: The kernels of jumps.
+      kept: The positions of the loop variables that are wanted.
+    """
+
+    def __init__(
+        self, builder: Builder, op: Operation, jumps: Jumps, kept: Sequence[int]
+    ) -> None:
+        self.builder, self.op, self.jumps, self.kept = builder, op, jumps, kept
+        self.sizes = [_size(_given(op)[i]) for i in kept]
+        # Frames and what is in them begin where any number may begin.
+        places = [-(-size // 8) * 8 for size in self.sizes]
+        self.offsets = [sum(places[:i]) for i in range(len(places))]
+        self.frame = sum(places)
+        self.number = len(builder.stacks)
+        builder.stacks.append(max(self.frame, 8))
+        self.count = builder.new("arena", 8, None)
+        builder.place_step(op, _jump(jumps.reset, Word("input")), (self.count,))
+
+    def push(self, values: Sequence[Buffer]) -> None:
+        """Adds a frame."""
+        here = _new_label(self.builder)
+        _place(self.builder, here)
+        stack = Word("stack", self.number)
+        reserve = _jump(
+            self.jumps.reserve,
+            _STATUS,
+            Word("label", here),
+            Word("input"),
+            stack,
+            self.number,
+        )
+        self._step(reserve, ())
+        for i, offset, size in zip(self.kept, self.offsets, self.sizes, strict=True):
+            where = (self.frame, offset, size)
+            push = _jump(
+                self.jumps.push, Word("input"), stack, Word("input", 1), *where
+            )
+            self._step(push, (values[i],))
+        self._step(_jump(self.jumps.bump, Word("input")), ())
+
+    def pop(self, end: int, values: Sequence[Buffer]) -> None:
+        """Takes the last frame away, or goes to a label if there is none."""
+        label = Word("label", end)
+        self._step(_jump(self.jumps.pop, _STATUS, label, Word("input")), ())
+        stack = Word("stack", self.number)
+        for i, offset, size in zip(self.kept, self.offsets, self.sizes, strict=True):
+            where = (self.frame, offset, size)
+            load = _jump(
+                self.jumps.load, Word("input"), stack, Word("input", 1), *where
+            )
+            self._step(load, (values[i],))
+
+    def _step(self, lowered: Lowered, buffers: tuple[Buffer, ...]) -> None:
+        self.builder.place_step(self.op, lowered, (self.count, *buffers))
+
+
+def _add_loop_back(builder: Builder, op: Operation, jumps: Jumps) -> None:
+    """Adds the rounds of a loop once more and then their derivatives, last one first."""
+    _begin_loop(builder, op)
+    backward: Body = op.attrs["backward"]
+    seeds, count = op.attrs["seeds"], op.attrs["count"]
+    tensors = _given(op)
+    captures = [builder.locations[tensor] for tensor in tensors[count:]]
+    used = {t for inner in backward.operations for t in inner.inputs}
+    used.update(backward.outputs)
+    kept = [i for i in range(count) if backward.inputs[i] in used]
+    history = _History(builder, op, jumps, kept)
+    values = _add_rounds(builder, op, jumps, history)
+    # The cotangents of the loop variables, then the sums for what it captures.
+    totals = [builder.new("arena", _size(t), t) for t in op.outputs]
+    starts = [builder.locations[tensor] for tensor in op.inputs[:seeds]]
+    starts += [_zeros(builder, tensor) for tensor in op.outputs[seeds:]]
+    for tensor, source, total in zip(op.outputs, starts, totals, strict=True):
+        _copy(builder, op, jumps, tensor, source, total)
+    top, end = _new_label(builder), _new_label(builder)
+    _place(builder, top)
+    history.pop(end, values)
+    found = _add_body(builder, backward, [*values, *captures, *totals])
+    _move_values(builder, op, jumps, op.outputs, found, totals)
+    again = _jump(jumps.again, _STATUS, Word("label", top), Word("budget"))
+    builder.place_step(op, again, ())
+    _place(builder, end)
+    _keep_until_now(builder, [*captures, *values, *totals, history.count])
+    builder.locations.update(zip(op.outputs, totals, strict=True))
+
+
+def _zeros(builder: Builder, tensor: GraphTensor) -> Buffer:
+    shape = [dim or 0 for dim in tensor.shape]
+    zeros = np.zeros(shape, tensor.dtype.numpy)
+    return builder.new("constant", _size(tensor), tensor, zeros)
 
 
 def _move_values(
     builder: Builder,
     op: Operation,
     jumps: Jumps,
+    tensors: Sequence[GraphTensor],
     found: list[Buffer],
     values: list[Buffer],
 ) -> None:
     """Copies what a round computed to the loop variables, as if all at once."""
     moved = [id(value) for value in values]
-    for i, (tensor, source) in enumerate(zip(op.outputs, found, strict=True)):
+    for i, (tensor, source) in enumerate(zip(tensors, found, strict=False)):
         if id(source) in moved and source is not values[i]:
             # Another variable, which may be overwritten before it is read.
             found[i] = builder.new("arena", _size(tensor), tensor)
             _copy(builder, op, jumps, tensor, source, found[i])
-    for tensor, source, value in zip(op.outputs, found, values, strict=True):
+    for tensor, source, value in zip(tensors, found, values, strict=False):
         _copy(builder, op, jumps, tensor, source, value)
 
 

@@ -38,7 +38,9 @@ class KernelRequest:
         return f"k_{self.key}"
 
 
-Place = Literal["input", "output", "scratch", "status", "kernel", "label", "budget"]
+Place = Literal[
+    "input", "output", "scratch", "status", "kernel", "label", "budget", "stack"
+]
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Word:
 
     Attributes:
       place: What it is the address of; for a `label` the position on the tape, for the
-        `budget` the number of rounds before a pause.
+        `budget` the number of rounds before a pause, for a `stack` its two words.
       index: Which input, output or scratch buffer of the step, or which label.
       offset: Bytes to add.
       kernel: The kernel whose code it points to, for `place == "kernel"`.
@@ -89,6 +91,12 @@ class Jumps:
       reset: (count): makes a count zero.
       always: (status, label): goes to the label.
       again: (status, label, budget): the same, or pauses when the budget is spent.
+      reserve: (status, label, count, stack, number): makes sure that the stack has room
+        for one more frame; the label is that of the instruction itself.
+      push: (count, stack, source, frame bytes, offset, bytes): stores in a frame.
+      bump: (count): adds one.
+      pop: (status, label, count): takes one away, or goes to the label.
+      load: (count, stack, target, frame bytes, offset, bytes): reads from a frame.
       copy: The calls that copy what is like a tensor.
     """
 
@@ -97,6 +105,11 @@ class Jumps:
     reset: KernelRequest
     always: KernelRequest
     again: KernelRequest
+    reserve: KernelRequest
+    push: KernelRequest
+    bump: KernelRequest
+    pop: KernelRequest
+    load: KernelRequest
     copy: Callable[[GraphTensor], Lowered]
 
 
@@ -172,6 +185,7 @@ class Schedule:
       operations: What is in the steps, by the number that kernels report.
       labels: The step at which each label stands.
       has_loops: Whether a step may run more than once.
+      stacks: The bytes of a frame of each stack, which grows outside of the arena.
     """
 
     program: Program
@@ -183,6 +197,7 @@ class Schedule:
     operations: dict[int, Operation] = field(default_factory=dict)
     labels: list[int] = field(default_factory=list)
     has_loops: bool = False
+    stacks: list[int] = field(default_factory=list)
 
     @property
     def peak_bytes(self) -> int:

@@ -239,3 +239,90 @@ def test_what_has_no_kernel_runs_on_the_host(session):
         shape_invariants=[tf.TensorShape([None])],
     )
     assert session.run(grown, {x: value}).shape == (40,)
+
+
+def loop_gradient(x, w, n):
+    """The gradients of a recurrence, by the loop and by a Python loop in the graph."""
+
+    def step(z):
+        return tf.tanh(tf.matmul(z, w)) + 0.1 * z
+
+    _, z = tf.while_loop(lambda i, z: i < n, lambda i, z: (i + 1, step(z)), (0, x))
+    return tf.gradients(tf.reduce_sum(z * z), [x, w])
+
+
+def test_the_gradient_of_a_loop(session):
+    x = v1.placeholder(tf.float64, [3, 4])
+    w = v1.placeholder(tf.float64, [4, 4])
+    n = v1.placeholder(tf.int32, [])
+    grads = loop_gradient(x, w, n)
+    rng = np.random.default_rng(0)
+    values = {x: rng.standard_normal((3, 4)), w: rng.standard_normal((4, 4)) * 0.5}
+    # More rounds than the stack has room for at first, then fewer.
+    for rounds in (0, 1, 5, 100, 3):
+        z = x
+        for _ in range(rounds):
+            z = tf.tanh(tf.matmul(z, w)) + 0.1 * z
+        wanted = tf.gradients(tf.reduce_sum(z * z), [x, w])
+        got = session.run(grads, {**values, n: rounds})
+        expected = session.run([g for g in wanted if g is not None], values)
+        for a, b in zip(got, expected, strict=False):
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+        if rounds == 0:
+            np.testing.assert_array_equal(got[1], np.zeros((4, 4)))
+    assert host_steps(*grads) == []
+
+
+def test_training_through_a_loop(session):
+    rng = np.random.default_rng(1)
+    x = tf.constant(rng.standard_normal((8, 3)).astype(np.float32))
+    w = tf.Variable(rng.standard_normal((3, 3)).astype(np.float32) * 0.3)
+    v = tf.Variable(w.initialized_value())
+
+    def loss_of(variable, loop):
+        if loop:
+            _, z = tf.while_loop(
+                lambda i, z: i < 7,
+                lambda i, z: (i + 1, tf.tanh(tf.matmul(z, variable))),
+                (0, x),
+                maximum_iterations=20,
+            )
+        else:
+            z = x
+            for _ in range(7):
+                z = tf.tanh(tf.matmul(z, variable))
+        return tf.reduce_mean(tf.square(z - 0.3))
+
+    one, two = tf.keras.optimizers.Adam(0.01), tf.keras.optimizers.Adam(0.01)
+    looped = one.minimize(loss_of(w, True), [w])
+    unrolled = two.minimize(loss_of(v, False), [v])
+    session.run(v1.global_variables_initializer())
+    session.run_steps(looped, 30)
+    session.run_steps(unrolled, 30)
+    np.testing.assert_allclose(session.run(w), session.run(v), rtol=2e-4, atol=2e-5)
+    assert np.abs(session.run(w) - session.run(w.initialized_value())).max() >= 0
+
+
+def test_the_gradient_of_a_loop_with_variables_that_are_not_floats(session):
+    x = v1.placeholder(tf.float32, [5])
+    scale = v1.placeholder(tf.float32, [])
+
+    def body(i, flag, z, unused):
+        return i + 1, tf.logical_not(flag), tf.where(flag, z * scale, z + 1.0), unused
+
+    start = (0, tf.constant(True), x, tf.constant([1, 2, 3]))
+    z = tf.while_loop(lambda i, *_: i < 6, body, start)[2]
+    dx, ds = tf.gradients(tf.reduce_sum(z), [x, scale])
+    value = np.arange(5, dtype=np.float32)
+    got = session.run([dx, ds], {x: value, scale: 2.0})
+    np.testing.assert_allclose(got[0], np.full(5, 8.0))
+    s, eps = 2.0, 1e-3
+
+    def run(s):
+        z = value.astype(np.float64)
+        for i in range(6):
+            z = z * s if i % 2 == 0 else z + 1.0
+        return z.sum()
+
+    np.testing.assert_allclose(got[1], (run(s + eps) - run(s - eps)) / (2 * eps), 1e-4)
+    assert host_steps(dx, ds) == []
