@@ -317,14 +317,23 @@ class Executable:
 
             return run_with_host_steps
 
+        acquire, release = lock.acquire, lock.release
+
         def run() -> None:
-            # Between an `acquire()` and a `try` an interrupt would leave the lock held.
-            with lock:
+            # Not `with`, which takes 60 ns more. `acquire()` is inside of the block, for
+            # between the two an interrupt would leave the lock held.
+            try:
+                acquire()
                 if store.busy:
                     raise nested_run()
                 if self.generation != store.generation:
                     rebind()
                 code = entry()
+            finally:
+                try:  # noqa: SIM105 (another context manager)
+                    release()
+                except RuntimeError:
+                    pass  # Interrupted while it waited for the lock.
             if code:
                 raise self._error(code)
 
