@@ -91,6 +91,11 @@ def _is_mergeable(op: Operation) -> bool:
     return not any(is_handle(tensor) for tensor in op.inputs)
 
 
+# Two constants with more bytes are equal only if they are one array: to read all data of a
+# training set would take longer than the rest of compiling.
+LARGEST_COMPARED = 1 << 20
+
+
 def attribute_key(value: Any) -> Hashable:
     """Returns what two attributes have in common only if they mean the same."""
     if value is None or isinstance(value, (str, bytes, DType)):
@@ -101,6 +106,8 @@ def attribute_key(value: Any) -> Hashable:
     if isinstance(value, (float, np.generic)):
         return type(value), np.asarray(value).tobytes()
     if isinstance(value, np.ndarray) and value.dtype != object:
+        if value.nbytes > LARGEST_COMPARED:
+            return np.ndarray, id(value)
         return value.dtype.str, value.shape, value.tobytes()
     if isinstance(value, TensorShape):
         if value.unknown_rank:

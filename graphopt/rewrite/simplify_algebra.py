@@ -61,7 +61,10 @@ def constant_elements(tensor: GraphTensor) -> NDArray[Any] | None:
 def is_constant(tensor: GraphTensor, number: float) -> bool:
     """Returns whether all elements are one number; 0.0 and -0.0 are two."""
     elements = constant_elements(tensor)
-    if elements is None or not np.all(elements == number):
+    # The first one decides nearly always, and there may be millions.
+    if elements is None or not np.all(elements.flat[:1] == number):
+        return False
+    if not np.all(elements == number):
         return False
     return bool(np.all(np.signbit(elements) == np.signbit(number)))
 
