@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from graphopt.codegen.division import DIVISIONS
 from graphopt.codegen.elementwise import lower_elementwise
 from graphopt.codegen.finite import look_at
 from graphopt.codegen.lower import lower_operation
@@ -26,6 +27,8 @@ def lower_checked(op: Operation) -> Lowered:
     if lowered.host or not lowered.calls:
         return lowered
     kernel = op.spec.kernel
+    if op.type in DIVISIONS and lowered.checks:
+        return lowered
     if isinstance(kernel, Elementwise):
         return lower_elementwise(op, checked=True)
     if not isinstance(kernel, Family) or kernel.name in MOVES:

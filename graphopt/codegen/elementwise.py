@@ -36,15 +36,22 @@ from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
 STATUS_NOT_FINITE = 3
 
 
-def lower_elementwise(op: Operation, checked: bool = False) -> Lowered:
+def lower_elementwise(
+    op: Operation, checked: bool = False, writer: type[Writer] | None = None
+) -> Lowered:
     """Returns the call of the loop that computes an elementwise operation.
 
     Args:
       op: The operation.
       checked: Whether the loop says when any value in it is not finite, those that never
         leave it included.
+      writer: What writes the kernel, if that is not `Writer`.
     """
-    body = op.attrs["body"] if op.spec is FUSED_ELEMENTWISE else body_of(op)
+    if writer is not None:
+        # An op that no loop is to be shared with, whatever its shape.
+        body = single_body(op, tuple(int(dim or 0) for dim in op.outputs[0].shape))
+    else:
+        body = op.attrs["body"] if op.spec is FUSED_ELEMENTWISE else body_of(op)
     if 0 in body.shape:
         return Lowered()
     read = values_read(body)
@@ -56,7 +63,8 @@ def lower_elementwise(op: Operation, checked: bool = False) -> Lowered:
         for i, pattern in zip(inputs, patterns, strict=True)
     )
     in_place = stores_in_place(op, body, operands)
-    source = write_source(body, operands, len(sizes), in_place, checked)
+    make = writer or Writer
+    source = make(body, operands, len(sizes), in_place, checked).write()
     request = KernelRequest("elementwise", source)
     arguments: list[Argument] = [Word("input", i) for i in inputs]
     arguments += [Word("output", i) for i in range(len(body.outputs))]
@@ -168,19 +176,11 @@ def merge_dimensions(
     return sizes, [tuple(p[i] for p in patterns) for i in range(len(operands))]
 
 
-def write_source(
-    body: FusedBody,
-    operands: tuple[Operand, ...],
-    depth: int,
-    in_place: dict[int, int] | None = None,
-    checked: bool = False,
-) -> str:
-    """Writes the text of a kernel; equal text means equal kernel."""
-    return Writer(body, operands, depth, in_place or {}, checked).write()
-
-
 class Writer:
     """Writes one loop nest, outermost first."""
+
+    # What a checked loop reports.
+    code = STATUS_NOT_FINITE
 
     def __init__(
         self,
@@ -224,7 +224,7 @@ class Writer:
         self.compute(self.depth)
         if self.checked:
             at = first_size + self.depth
-            words = f"{STATUS_NOT_FINITE}, args[{at + 1}], 0, 0"
+            words = f"{self.code}, args[{at + 1}], 0, 0"
             self.line(0, "if bad != 0:")
             self.line(1, f"report_status(args[{at}], {words})")
         return "\n".join(self.lines) + "\n"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from graphopt.codegen import copies, duplicates, finite, gathers, scans, slices
+from graphopt.codegen.division import DIVISIONS, lower_division
 from graphopt.codegen.elementwise import lower_elementwise
 from graphopt.codegen.fused_reduce import lower_fused_reduce
 from graphopt.codegen.jumps import jump_kernels
@@ -66,6 +67,8 @@ def lower_operation(op: Operation) -> Lowered:
         return Lowered(host=kernel.reason)
     if isinstance(kernel, Bodies):
         return Lowered(jumps=jump_kernels())
+    if op.type in DIVISIONS and op.outputs[0].dtype.is_integer:
+        return lower_division(op)
     for tensor in (*op.inputs, *op.outputs):
         if tensor.dtype in op.spec.host_dtypes:
             return Lowered(host=f"{op.type} has no kernel for {tensor.dtype.name}")

@@ -160,17 +160,27 @@ def compare(name: str, sign: str, function: Any, over: Any = NUMERIC) -> OpSpec:
 # ---- arithmetic
 
 
+def division_error(op: Any = None) -> InvalidArgumentError:
+    """Makes the error for an integer that is divided by zero.
+
+    Args:
+      op: The operation, where there is one.
+    """
+    return fail(
+        InvalidArgumentError,
+        "Integer division by zero",
+        got="a divisor that is 0",
+        expected="divisors other than 0",
+        op=op,
+        site=None if op is not None else str(user_site()),
+        remedy="tf.where to replace the zeros",
+    )
+
+
 def _integer_division(function: Any) -> Any:
     def divide(x: Any, y: Any) -> Any:
         if x.dtype.kind in "iu" and not np.all(y):
-            raise fail(
-                InvalidArgumentError,
-                "Integer division by zero",
-                got="a divisor that is 0",
-                expected="divisors other than 0",
-                site=str(user_site()),
-                remedy="tf.where to replace the zeros",
-            )
+            raise division_error()
         return function(x, y)
 
     return divide
@@ -199,7 +209,7 @@ FLOORDIV = binary(
     _integer_division(np.floor_divide),
     lambda g, z, x, y: (None, None),
     domain=(0.5, 3.0),
-    host_dtypes=INTEGERS,  # these raise when the divisor is 0
+    host_dtypes=INTEGERS,  # their kernel, which looks for zeros, is in no fused loop
 )
 FLOORMOD = binary(
     "FloorMod",

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from graphopt.codegen.division import STATUS_DIVISOR
 from graphopt.codegen.finite import STATUS_CHECK
 from graphopt.codegen.gathers import STATUS_INDEX
 from graphopt.codegen.kernels import get_kernel
@@ -27,6 +28,7 @@ from graphopt.graph.effects import handles_written, variable_of
 from graphopt.graph.graph import Operation
 from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import GraphTensor
+from graphopt.ops.elementwise import division_error
 from graphopt.ops.indexing import reported_index
 from graphopt.ops.nn import label_error
 from graphopt.runtime.store import VariableStore
@@ -449,6 +451,8 @@ class Executable:
             error = label_error(index, value, classes, op)
             assert isinstance(error, OpError)
             return error
+        if code == STATUS_DIVISOR and op is not None:
+            return division_error(op)
         if code == STATUS_INDEX and op is not None:
             return reported_index(op, index, value)
         if code == STATUS_CHECK and op is not None:
