@@ -10,6 +10,12 @@ when its step comes up, in the smallest hole that fits, and its memory is free a
 after its last reader, so the peak is known before anything has run. Outputs of aliases
 (reshape, identity, the read of a variable) have no memory of their own.
 
+Branches and loops are steps too (`control`): their bodies follow each other in the same
+list, with instructions in between that name the position to go on at. A loop of 20 million
+scalar rounds takes 19 ns a round; it pauses every 50 ms or so for Ctrl-C. The derivative of
+a loop keeps its variables on a stack that grows outside of the arena, for no bound of it
+is known before.
+
 Steps that can fail come before the first write of a variable; where the user's control
 dependencies forbid that, the program is interpreted, which collects its writes and
 commits them at once. So is a program in which only the data decide how large a tensor

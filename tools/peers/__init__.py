@@ -1,0 +1,1 @@
+"""The same training steps in several frameworks, for `tools/compare_peers.py`."""
