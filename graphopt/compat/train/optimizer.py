@@ -27,6 +27,7 @@ from graphopt.keras.optimizers.updates import (
     Rows,
     apply_constraint,
     apply_equation,
+    on_touched_rows,
     argument_names,
     rows_of,
     unique_rows,
@@ -349,7 +350,8 @@ class Optimizer(SlotOwner):
 
     def _put_to_work(self, var: Variable, rows: Rows) -> Any:
         slots = {name: self._slots[name][var.key] for name in self._slot_initializers()}
-        return apply_equation(self.update, var, slots, rows, self._scalars(var.dtype))
+        update = on_touched_rows(self.update, rows)
+        return apply_equation(update, var, slots, rows, self._scalars(var.dtype))
 
     def _scalars(self, dtype: DType) -> dict[str, Any]:
         """Returns what `update` takes of the `coefficients` of this step."""

@@ -12,8 +12,7 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
+from graphopt import dtypes
 from graphopt.autodiff.gradients import gradients
 from graphopt.autodiff.tape import GradientTape
 from graphopt.dtypes import DType
@@ -23,37 +22,49 @@ from graphopt.graph.context import building_graph, get_default_graph, modes
 from graphopt.graph.hooks import hooks
 from graphopt.graph.indexed_slices import IndexedSlices
 from graphopt.keras.optimizers.checks import (
-    ALLOWED_KEYWORDS,
-    CLIPS,
     GradsAndVars,
     check_any_gradient,
     check_loss,
     check_pairs,
     check_variables,
-    nearest_keyword,
 )
 from graphopt.keras.optimizers.compiled import CompiledUpdates
+from graphopt.keras.optimizers.gradient_steps import (
+    ACCUMULATOR,
+    accumulated,
+    checked,
+    unscaled,
+)
+from graphopt.keras.optimizers.options import OptimizerOptions
 from graphopt.keras.optimizers.schedules import LearningRateSchedule, deserialize
-from graphopt.keras.optimizers.state import OptimizerState
+from graphopt.keras.optimizers.transformers import deserialize_chain
 from graphopt.keras.optimizers.updates import (
+    AVERAGE,
     Rows,
+    all_rows,
     apply_constraint,
     apply_equation,
     argument_names,
+    on_touched_rows,
     rows_of,
+    starts_as,
     unique_rows,
+    with_average,
+    with_weight_decay,
 )
 from graphopt.ops.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
-from graphopt.ops.elementwise import cast
-from graphopt.ops.state import no_op
+from graphopt.ops.creation import ones_like
+from graphopt.ops.elementwise import cast, equal, not_equal
+from graphopt.ops.state import group, no_op
 from graphopt.runtime.names import name_scope
 from graphopt.runtime.variable import Variable
 
 # Keras replaces an epsilon of None or 0 by this.
 EPSILON = 1e-7
+SPARSE_HOOKS = ("_resource_apply_sparse", "_resource_apply_sparse_duplicate_indices")
 
 
-class Optimizer(OptimizerState):
+class Optimizer(OptimizerOptions):
     """The base class of optimizers.
 
     This class is not used directly: make one of a subclass, as `SGD` or `Adam`.
@@ -62,10 +73,26 @@ class Optimizer(OptimizerState):
       name: Scope of the variables and ops that it makes.
       gradient_aggregator: Function from and to a list of (gradient, variable) pairs,
         called before clipping.
-      gradient_transformers: Functions of the same kind, called after clipping, in order.
-      **kwargs: `clipnorm`, `clipvalue`, `global_clipnorm`: clipping of each gradient by
-        its norm, of each element, of all gradients together. `decay`: the learning rate
-        is divided by 1 + decay * iterations. `lr`: old name of `learning_rate`.
+      gradient_transformers: Functions of the same kind, called after clipping, in
+        order; `tf.keras.optimizers.transformers` has some.
+      **kwargs: The options of every optimizer:
+        `clipnorm`, `clipvalue`, `global_clipnorm`: clipping of each gradient by its
+          norm, of each element, of all gradients together.
+        `decay`: the learning rate is divided by 1 + decay * iterations.
+        `lr`: old name of `learning_rate`.
+        `weight_decay`: before its update a variable loses learning_rate * weight_decay
+          of itself; see `exclude_from_weight_decay`.
+        `use_ema`, `ema_momentum`, `ema_overwrite_frequency`: an average of each variable
+          after its updates, a <- momentum a + (1 - momentum) w, which replaces the
+          variable every so many steps; see `finalize_variable_values`.
+        `gradient_accumulation_steps`: updates with the mean gradient of so many calls,
+          which count as one step; every call must be given the same variables.
+        `loss_scale_factor`: what `minimize` and `scale_loss` multiply the loss by and
+          gradients are divided by.
+        `learning_rate_factors`: a mapping from variables, regular expressions of names,
+          or functions of a variable, to factors of the learning rate.
+        `on_nonfinite`: what happens when a gradient has NaN or infinities: "raise" an
+          error, "skip" the step (the call counts for nothing), or "warn".
 
     Raises:
       TypeError: An unknown keyword.
@@ -80,7 +107,8 @@ class Optimizer(OptimizerState):
     >>> round(float(var1), 4), round(float(var2), 4)
     (0.8, 3.0)
 
-    Source: `tf.keras.optimizers.Optimizer` (OptimizerV2).
+    Source: `tf.keras.optimizers.Optimizer` (OptimizerV2); the options from
+    `weight_decay` on are those of `keras.optimizers.Optimizer` (Keras 3).
     """
 
     # What a sparse gradient changes: "all" rows, as if it were dense; all rows of the
@@ -95,90 +123,20 @@ class Optimizer(OptimizerState):
         | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(name)
-        self.gradient_aggregator = gradient_aggregator
-        self.gradient_transformers = list(gradient_transformers or ())
-        self._check_keywords(kwargs)
-        self._clipnorm = kwargs.pop("clipnorm", None)
-        self._clipvalue = kwargs.pop("clipvalue", None)
-        self._global_clipnorm = kwargs.pop("global_clipnorm", None)
-        if self._clipnorm is not None and self._global_clipnorm is not None:
-            raise ValueError(
-                "Cannot accept both `clipnorm` and `global_clipnorm`; got "
-                f"clipnorm={self._clipnorm}, global_clipnorm={self._global_clipnorm}."
-            )
-        if self.gradient_transformers and any(
-            getattr(self, f"_{clip}") is not None for clip in CLIPS
-        ):
-            raise ValueError(
-                "`clipnorm`, `clipvalue` and `global_clipnorm` may not be set together "
-                "with `gradient_transformers`."
-            )
+        super().__init__(name, gradient_aggregator, gradient_transformers, kwargs)
         self._updates = CompiledUpdates()
-        self._initial_decay = kwargs.pop("decay", 0.0)
-        self._old_rate = kwargs.pop("lr", None)
-
-    @staticmethod
-    def _check_keywords(kwargs: dict[str, Any]) -> None:
-        for key, value in kwargs.items():
-            if key not in ALLOWED_KEYWORDS:
-                raise TypeError(
-                    f"Unexpected keyword argument passed to optimizer: {key}. Allowed "
-                    f"are {', '.join(ALLOWED_KEYWORDS)}{nearest_keyword(key)}."
-                )
-            if isinstance(value, (int, float, np.number)) and value < 0:
-                raise ValueError(f"Expected {key} >= 0, received: {value}")
-        if "lr" in kwargs:
-            warnings.warn(
-                "The `lr` argument is deprecated, use `learning_rate` instead.",
-                UserWarning,
-                stacklevel=4,
-            )
-
-    # ---- clipping
-
-    @property
-    def clipnorm(self) -> Any:
-        """The largest norm of each gradient, or None."""
-        return self._clipnorm
-
-    @clipnorm.setter
-    def clipnorm(self, value: Any) -> None:
-        self._set_clip("clipnorm", value)
-
-    @property
-    def clipvalue(self) -> Any:
-        """The largest absolute value of an element of a gradient, or None."""
-        return self._clipvalue
-
-    @clipvalue.setter
-    def clipvalue(self, value: Any) -> None:
-        self._set_clip("clipvalue", value)
-
-    @property
-    def global_clipnorm(self) -> Any:
-        """The largest norm of all gradients together, or None."""
-        return self._global_clipnorm
-
-    @global_clipnorm.setter
-    def global_clipnorm(self, value: Any) -> None:
-        self._set_clip("global_clipnorm", value)
-
-    def _set_clip(self, name: str, value: Any) -> None:
-        if value is not None and self.gradient_transformers:
-            raise ValueError(
-                f"`{name}` cannot be set when `gradient_transformers` is set."
-            )
-        setattr(self, f"_{name}", value)
+        # Whether the call that is being built updates at all: a bool tensor, or None.
+        self._only_if: Any = None
+        # How many calls are accumulated.
+        self._accumulated_calls: Variable | None = None
+        # Of the variable whose coefficients are being computed.
+        self._rate_factor: Any = None
 
     # ---- configuration
 
     def get_config(self) -> dict[str, Any]:
         """Returns what `from_config` makes the same optimizer of."""
-        config: dict[str, Any] = {"name": self._name}
-        for clip in CLIPS:
-            if getattr(self, f"_{clip}") is not None:
-                config[clip] = getattr(self, f"_{clip}")
+        config: dict[str, Any] = {"name": self._name, **self._option_config()}
         for name in self._hyper:
             config[name] = self._serialize_hyperparameter(name)
         return config
@@ -199,10 +157,18 @@ class Optimizer(OptimizerState):
         rate = arguments.get("learning_rate")
         if isinstance(rate, dict):
             arguments["learning_rate"] = deserialize(rate, custom_objects)
+        if "gradient_transformers" in arguments:
+            chain = deserialize_chain(arguments["gradient_transformers"])
+            arguments["gradient_transformers"] = chain
         return cls(**arguments)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         made = type(self).from_config(copy.deepcopy(self.get_config()))
+        # Functions are no part of a config.
+        made.gradient_aggregator = self.gradient_aggregator
+        made.gradient_transformers = list(self.gradient_transformers)
+        made.learning_rate_factors = list(self.learning_rate_factors)
+        made._not_decayed = list(self._not_decayed)
         memo[id(self)] = made
         return made
 
@@ -271,7 +237,8 @@ class Optimizer(OptimizerState):
         variables = check_variables(var_list() if callable(var_list) else var_list)
         loss = nest.map_structure(self._transform_loss, loss)
         with name_scope(self._name + "/gradients"):
-            grads = self._get_gradients(tape, loss, variables, grad_loss)
+            seeds = self._scaled_cotangent(loss, grad_loss)
+            grads = self._get_gradients(tape, loss, variables, seeds)
         check_any_gradient(grads, variables, lambda var: tape.explain(loss, var))
         return list(zip(grads, variables, strict=True))
 
@@ -280,9 +247,36 @@ class Optimizer(OptimizerState):
     ) -> GradsAndVars:
         variables = check_variables(var_list() if callable(var_list) else var_list)
         loss = self._transform_loss(hooks.convert(loss))
-        grads = gradients(loss, variables, grad_loss, name=self._name + "/gradients")
+        seeds = self._scaled_cotangent(loss, grad_loss)
+        grads = gradients(loss, variables, seeds, name=self._name + "/gradients")
         check_any_gradient(grads, variables, lambda var: "not connected to the loss")
         return list(zip(grads, variables, strict=True))
+
+    def _loss_scale(self) -> Any:
+        """What `minimize` multiplies the loss by, or None."""
+        return self.loss_scale_factor
+
+    def scale_loss(self, loss: Any) -> Any:
+        """Multiplies a loss by the loss scale, if there is one.
+
+        `minimize` does so itself; this is for gradients that are computed elsewhere and
+        given to `apply_gradients`, which divides by the same number.
+
+        Source: `keras.optimizers.Optimizer.scale_loss`.
+        """
+        scale = self._loss_scale()
+        if scale is None:
+            return loss
+        loss = hooks.convert(loss)
+        return loss * cast(scale, loss.dtype)
+
+    def _scaled_cotangent(self, loss: Any, grad_loss: Any) -> Any:
+        """The cotangent of the loss; a scaled loss is a scaled cotangent."""
+        if self._loss_scale() is None:
+            return grad_loss
+        if grad_loss is None:
+            grad_loss = nest.map_structure(ones_like, loss)
+        return nest.map_structure(self.scale_loss, grad_loss)
 
     def _transform_loss(self, loss: Any) -> Any:
         """Returns the loss to differentiate; a hook for subclasses."""
@@ -354,15 +348,60 @@ class Optimizer(OptimizerState):
             eager = building_graph() is None
             if eager and self._updates.run(self, pairs, name or self._name):
                 return self.iterations
-            pairs = self._transform_gradients(pairs)
-            apply_state = self._prepare(variables)
-            return self._apply_all(pairs, name or self._name, apply_state)
+            return self._apply_pairs(pairs, name or self._name)
+
+    def build(self, var_list: Sequence[Variable]) -> None:
+        """Makes what the optimizer keeps for variables, as `apply_gradients` would.
+
+        Source: `keras.optimizers.Optimizer.build`.
+        """
+        with name_scope(self._name):
+            self._create_all(check_variables(var_list))
 
     def _create_all(self, variables: Sequence[Variable]) -> None:
         """Makes what the optimizer keeps: the step count first, then the slots."""
         _ = self.iterations
         self._create_hypers(variables)
         self._create_slots(variables)
+        if self.gradient_accumulation_steps and self._accumulated_calls is None:
+            self._accumulated_calls = self.add_weight(
+                "accumulated_calls", shape=[], dtype=dtypes.int64, trainable=False
+            )
+        for var in variables:
+            if self.gradient_accumulation_steps:
+                self.add_slot(var, ACCUMULATOR)
+            if self.use_ema:
+                self.add_slot(var, AVERAGE, starts_as(var))
+
+    def _apply_pairs(
+        self, pairs: GradsAndVars, name: str, transforms: bool = True
+    ) -> Any:
+        """Builds or runs everything from aggregated gradients to the step count."""
+        self._check_hooks()
+        pairs, self._only_if, done = self._prepare_gradients(pairs)
+        try:
+            variables = list({id(var): var for _, var in pairs}.values())
+            if transforms:
+                pairs = self._transform_gradients(pairs)
+            return self._apply_all(pairs, name, self._prepare(variables), done)
+        finally:
+            self._only_if = None
+
+    def _prepare_gradients(
+        self, pairs: GradsAndVars
+    ) -> tuple[GradsAndVars, Any, list[Any]]:
+        """Unscales, checks and accumulates gradients.
+
+        Returns:
+          The pairs, a bool tensor that says whether this call updates, or None, and ops
+          that are part of the step.
+        """
+        if self.loss_scale_factor is not None:
+            pairs = unscaled(pairs, self.loss_scale_factor)
+        pairs, counts = checked(pairs, self)
+        if self.gradient_accumulation_steps:
+            return accumulated(pairs, self, counts)
+        return pairs, counts, []
 
     def _aggregate_gradients(self, grads_and_vars: GradsAndVars) -> GradsAndVars:
         """Calls the aggregator; a hook for subclasses."""
@@ -399,6 +438,8 @@ class Optimizer(OptimizerState):
         if self._initial_decay:
             step = cast(self._step(), var_dtype) if step is None else step
             rate = rate / (1.0 + self._initial_decay * step)
+        if self._rate_factor is not None:
+            rate = rate * cast(self._rate_factor, var_dtype)
         return rate
 
     def _step(self) -> Any:
@@ -451,7 +492,7 @@ class Optimizer(OptimizerState):
         self, grad: Any, handle: Variable, apply_state: dict[Any, Any] | None = None
     ) -> Any:
         """Updates one variable with a dense gradient; a hook for subclasses."""
-        return self._update_variable(handle, grad, apply_state)
+        return self._update_variable(handle, Rows(grad), apply_state)
 
     def _resource_apply_sparse_duplicate_indices(
         self, grad: Any, handle: Variable, indices: Any, **kwargs: Any
@@ -485,59 +526,95 @@ class Optimizer(OptimizerState):
         self, grad: IndexedSlices, var: Variable, apply_state: dict[Any, Any]
     ) -> Any:
         """Updates with a sparse gradient, by the same equation as with a dense one."""
-        cls, base = type(self), Optimizer
-        if (
-            cls._resource_apply_sparse is not base._resource_apply_sparse
-            or cls._resource_apply_sparse_duplicate_indices
-            is not base._resource_apply_sparse_duplicate_indices
-        ):
+        if self._has_hooks(SPARSE_HOOKS):
             return self._resource_apply_sparse_duplicate_indices(
                 grad.values, var, grad.indices, apply_state=apply_state
             )
         rows = rows_of(grad, var, self.sparse_rows)
-        return self._update_variable(
-            var, rows.grad, apply_state, rows.indices, rows.touched
-        )
+        if self.use_ema or self.weight_decay is not None:
+            # These change all rows, whatever the equation does.
+            rows = all_rows(grad, var, self.sparse_rows)
+        return self._update_variable(var, rows, apply_state)
+
+    def _has_hooks(self, names: tuple[str, ...]) -> bool:
+        """Whether a subclass assigns to variables itself instead of in `update`."""
+        cls = type(self)
+        return any(getattr(cls, hook) is not getattr(Optimizer, hook) for hook in names)
+
+    def _check_hooks(self) -> None:
+        """Refuses options that need the equation of a subclass that hides it."""
+        used = {
+            "weight_decay": self.weight_decay is not None,
+            "use_ema": self.use_ema,
+            "gradient_accumulation_steps": self.gradient_accumulation_steps,
+            "on_nonfinite": self.on_nonfinite == "skip",
+        }
+        names = [name for name, value in used.items() if value]
+        if names and self._has_hooks(("_resource_apply_dense", *SPARSE_HOOKS)):
+            raise NotImplementedError(
+                f"{', '.join(names)} of {type(self).__name__}, which assigns to "
+                "variables in _resource_apply_dense or _resource_apply_sparse; write its "
+                "equation as `update(w, g, **slots, **coefficients)`."
+            )
 
     def _update_variable(
-        self,
-        var: Variable,
-        grad: Any,
-        apply_state: dict[Any, Any] | None,
-        indices: Any = None,
-        touched: Any = None,
+        self, var: Variable, rows: Rows, apply_state: dict[Any, Any] | None
     ) -> Any:
         """Puts the equation to work on a variable and its slots.
 
         Args:
           var: The variable.
-          grad: Its gradient, or the rows of it that `indices` name.
+          rows: Its gradient, and what of it to work on.
           apply_state: What `_prepare` returned.
-          indices: The rows to work on; all if None.
-          touched: Which rows of the variable itself change; all if None.
         """
         key = (var.device, var.dtype)
         if apply_state is None or key not in apply_state:
             apply_state = self._prepare([var])
         names = argument_names(self.update)
         state = {k: v for k, v in apply_state[key].items() if k in names}
-        slots = {name: self.get_slot(var, name) for name in self._slot_initializers()}
-        rows = Rows(grad, indices, touched)
-        return apply_equation(self.update, var, slots, rows, state)
+        slots = {name: self.get_slot(var, name) for name in self._slots_of(var)}
+        update = on_touched_rows(self.update, rows)
+        if self.use_ema:
+            slots[AVERAGE] = self.get_slot(var, AVERAGE)
+            update = self._with_average(update, var.dtype)
+        if self.weight_decay is not None and self._decays(var):
+            update = with_weight_decay(
+                update, cast(self.weight_decay, var.dtype), self._decayed_lr(var.dtype)
+            )
+        return apply_equation(update, var, slots, rows, state, self._only_if)
+
+    def _with_average(self, update: Callable[..., Any], dtype: DType) -> Any:
+        """Adds the average of a variable to its equation."""
+        # The first value is an average of one.
+        later = cast(not_equal(self._step(), 0), dtype)
+        momentum = later * self._get_hyper("ema_momentum", dtype)
+        replace = None
+        if self.ema_overwrite_frequency:
+            replace = equal((self._step() + 1) % self.ema_overwrite_frequency, 0)
+        return with_average(update, momentum, replace)
+
+    def _slots_of(self, var: Variable) -> Iterable[str]:
+        """The slots that the equation of a variable has."""
+        return self._slot_initializers()
 
     def _apply_all(
-        self, pairs: GradsAndVars, name: str, apply_state: dict[Any, Any]
+        self,
+        pairs: GradsAndVars,
+        name: str,
+        apply_state: dict[Any, Any],
+        before: Sequence[Any] = (),
     ) -> Any:
         graph = building_graph()
-        done = []
+        done = list(before)
         with name_scope(name):
             for grad, var in pairs:
                 with name_scope(f"update_{var.key.name.rpartition('/')[2]}"):
                     done.append(self._apply_one(grad, var, apply_state))
+            one = 1 if self._only_if is None else cast(self._only_if, dtypes.int64)
             if graph is None:
-                return self.iterations.assign_add(1)
+                return self.iterations.assign_add(one)
             with graph.control_dependencies([op for op in done if op is not None]):
-                train_op = self.iterations.assign_add(1, read_value=False)
+                train_op = self.iterations.assign_add(one, read_value=False)
         if graph.building_function:
             with graph.control_dependencies([train_op]):
                 return self.iterations.read_value()
@@ -546,8 +623,58 @@ class Optimizer(OptimizerState):
         return train_op
 
     def _apply_one(self, grad: Any, var: Variable, apply_state: dict[Any, Any]) -> Any:
-        if isinstance(grad, IndexedSlices):
-            done = self._apply_sparse(grad, var, apply_state)
-        else:
-            done = self._resource_apply_dense(grad, var, apply_state)
-        return apply_constraint(var, done)
+        self._rate_factor = self._factor_of(var)
+        try:
+            if self._rate_factor is not None:
+                apply_state = {(var.device, var.dtype): {}}
+                self._prepare_local(var.device, var.dtype, apply_state)
+            if isinstance(grad, IndexedSlices):
+                done = self._apply_sparse(grad, var, apply_state)
+            else:
+                done = self._resource_apply_dense(grad, var, apply_state)
+        finally:
+            self._rate_factor = None
+        return apply_constraint(var, done, self._only_if)
+
+    # ---- averages
+
+    def finalize_variable_values(self, var_list: Iterable[Variable]) -> Any:
+        """Gives variables their averages, at the end of training with `use_ema`.
+
+        Args:
+          var_list: Variables that were updated.
+
+        Returns:
+          In a graph an op to run; None in eager mode. Without `use_ema` it does nothing.
+
+        Source: `keras.optimizers.Optimizer.finalize_variable_values`.
+        """
+        if not self.use_ema:
+            return no_op()
+        pairs = [(var, self.get_slot(var, AVERAGE)) for var in var_list]
+        done = [var.assign(average, read_value=False) for var, average in pairs]
+        return group(*done) if building_graph() is not None else None
+
+    def swap_variable_values(self, var_list: Iterable[Variable]) -> Any:
+        """Exchanges variables and their averages: before an evaluation, and back after.
+
+        Args:
+          var_list: Variables that were updated.
+
+        Returns:
+          In a graph an op to run; None in eager mode.
+
+        Raises:
+          ValueError: The optimizer keeps no averages.
+
+        Source: `keras.callbacks.SwapEMAWeights`.
+        """
+        if not self.use_ema:
+            raise ValueError(f"Optimizer {self._name!r} was made without use_ema=True.")
+        done = []
+        for var in var_list:
+            average = self.get_slot(var, AVERAGE)
+            value, mean = var.read_value(), average.read_value()
+            done.append(var.assign(mean, read_value=False))
+            done.append(average.assign(value, read_value=False))
+        return group(*done) if building_graph() is not None else None

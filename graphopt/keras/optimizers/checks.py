@@ -18,7 +18,22 @@ from graphopt.runtime.variable import Variable
 
 GradsAndVars = list[tuple[Any, Variable]]
 CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")
-ALLOWED_KEYWORDS = (*CLIPS, "lr", "decay")
+# What the keyword `on_nonfinite` may be.
+ON_NONFINITE = (None, "raise", "skip", "warn")
+NOT_NEGATIVE = ("learning_rate", "decay", "weight_decay", "loss_scale_factor")
+ALLOWED_KEYWORDS = (
+    *CLIPS,
+    "lr",
+    "decay",
+    "weight_decay",
+    "use_ema",
+    "ema_momentum",
+    "ema_overwrite_frequency",
+    "gradient_accumulation_steps",
+    "loss_scale_factor",
+    "learning_rate_factors",
+    "on_nonfinite",
+)
 
 
 def nearest_keyword(key: str) -> str:
@@ -41,7 +56,7 @@ def checked_number(name: str, value: Any) -> Any:
         raise ValueError(f"{name} must be a scalar; got shape {number.shape}.")
     if np.isnan(number):
         raise ValueError(f"{name} must not be NaN.")
-    if name in ("learning_rate", "decay") and number < 0:
+    if name in NOT_NEGATIVE and number < 0:
         raise ValueError(f"Expected {name} >= 0, received: {value}")
     return value
 

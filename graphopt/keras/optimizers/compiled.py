@@ -6,8 +6,8 @@ once for a set of variables, as a graph would hold it, and then runs the compile
 with the gradients as feeds: nothing is allocated, and all variables change or none.
 
 What is Python in an update stays Python. Callable hyperparameters and schedules that are
-not graphopt's own are called in each step and their values fed; gradient transformers run
-before the step. Where somebody else's code is in the update itself, a subclass or a
+not graphopt's own are called in each step and their values fed; so do gradient
+transformers that are the user's functions run before the step. Where somebody else's code is in the update itself, a subclass or a
 constraint, the update runs op by op as it is written.
 """
 
@@ -27,6 +27,7 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.indexed_slices import IndexedSlices
 from graphopt.graph.tensor import EagerTensor
 from graphopt.keras.optimizers.schedules import LearningRateSchedule
+from graphopt.keras.optimizers.transformers import Transformer
 from graphopt.ops.creation import placeholder
 from graphopt.ops.elementwise import cast
 from graphopt.runtime.function import FunctionGraph
@@ -81,12 +82,32 @@ def _is_ours(thing: Any) -> bool:
     return kind.__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
+def _has_python_transformers(optimizer: Optimizer) -> bool:
+    return not all(isinstance(t, Transformer) for t in optimizer.gradient_transformers)
+
+
 def _can_trace(optimizer: Optimizer, pairs: GradsAndVars) -> bool:
+    if _has_python_transformers(optimizer) and (
+        optimizer.gradient_accumulation_steps
+        or optimizer.on_nonfinite
+        or optimizer.loss_scale_factor is not None
+    ):
+        # These come first.
+        return False
     return _is_ours(optimizer) and all(
         isinstance(grad, (EagerTensor, IndexedSlices))
         and (var.constraint is None or _is_ours(var.constraint))
         for grad, var in pairs
     )
+
+
+def _selections_of(optimizer: Optimizer) -> list[Any]:
+    """What else the trace depends on, which is known by its identity."""
+    return [
+        *optimizer._not_decayed,
+        *optimizer.gradient_transformers,
+        *(each for pair in optimizer.learning_rate_factors for each in pair),
+    ]
 
 
 def _key_of(optimizer: Optimizer, pairs: GradsAndVars) -> Any:
@@ -100,6 +121,7 @@ def _key_of(optimizer: Optimizer, pairs: GradsAndVars) -> Any:
         options,
         tuple((name, id(value)) for name, value in optimizer._hyper.items()),
         tuple((id(var.key), type(grad), id(var.constraint)) for grad, var in pairs),
+        tuple(id(each) for each in _selections_of(optimizer)),
     )
 
 
@@ -116,7 +138,12 @@ class _Trace:
     def __init__(self, optimizer: Optimizer, pairs: GradsAndVars, name: str) -> None:
         hyper = optimizer._hyper
         # What the key knows by its identity has to live as long as the trace.
-        self.keep = (dict(hyper), [(var.key, var.constraint) for _, var in pairs])
+        self.keep = (
+            dict(hyper),
+            [(var.key, var.constraint) for _, var in pairs],
+            _selections_of(optimizer),
+        )
+        self.transforms_first = _has_python_transformers(optimizer)
         self.evaluated = [name for name, v in hyper.items() if _is_evaluated(v)]
         self.variables = [var for _, var in pairs]
         graph = FunctionGraph("apply_gradients")
@@ -127,10 +154,7 @@ class _Trace:
                 rates = [placeholder(dtypes.float64, []) for _ in self.evaluated]
                 hyper.update(zip(self.evaluated, rates, strict=True))
                 feeds, symbolic = self._placeholders(pairs)
-                if not optimizer.gradient_transformers:
-                    symbolic = optimizer._transform_gradients(symbolic)
-                state = optimizer._prepare(self.variables)
-                optimizer._apply_all(symbolic, name, state)
+                optimizer._apply_pairs(symbolic, name, not self.transforms_first)
         finally:
             modes.tapes = tapes
             hyper.update(self.keep[0])
@@ -158,7 +182,7 @@ class _Trace:
 
     def run(self, optimizer: Optimizer, pairs: GradsAndVars) -> None:
         """Runs the step on gradients."""
-        if optimizer.gradient_transformers:
+        if self.transforms_first:
             pairs = optimizer._transform_gradients(pairs)
         arrays = [self._evaluate(optimizer, name) for name in self.evaluated]
         for grad, _ in pairs:

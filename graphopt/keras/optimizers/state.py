@@ -135,7 +135,7 @@ class OptimizerState:
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "lr":
             name = "learning_rate"
-        if name in self.__dict__.get("_hyper", {}):
+        if name in self.__dict__.get("_hyper", {}) and not hasattr(type(self), name):
             self._set_hyper(name, value)
         else:
             super().__setattr__(name, value)

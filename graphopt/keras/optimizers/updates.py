@@ -29,6 +29,10 @@ from graphopt.ops.state import group
 from graphopt.runtime.variable import Variable
 
 
+# The slot that holds the average of a variable.
+AVERAGE = "average"
+
+
 class Rows(NamedTuple):
     """What of a variable an equation works on.
 
@@ -36,11 +40,13 @@ class Rows(NamedTuple):
       grad: The gradient of it.
       indices: The rows, of which some may be equal; all rows if None.
       touched: Which rows of the variable itself change, as booleans; all if None.
+      slots_too: Whether that goes for the rows of the slots as well.
     """
 
     grad: Any
     indices: Any = None
     touched: Any = None
+    slots_too: bool = False
 
 
 def rows_of(grad: IndexedSlices, var: Variable, sparse_rows: str) -> Rows:
@@ -56,12 +62,25 @@ def rows_of(grad: IndexedSlices, var: Variable, sparse_rows: str) -> Rows:
     indices = checked_indices(grad.indices, count)
     if sparse_rows == "touched":
         return Rows(sum_duplicates(grad.values, indices, count), indices)
+    return _as_dense(grad, var, indices, sparse_rows)
+
+
+def all_rows(grad: IndexedSlices, var: Variable, sparse_rows: str) -> Rows:
+    """Returns the same as `rows_of`, for an equation that also changes other rows."""
+    indices = checked_indices(grad.indices, int(var.shape[0] or 0))
+    return _as_dense(grad, var, indices, sparse_rows)
+
+
+def _as_dense(
+    grad: IndexedSlices, var: Variable, indices: Any, sparse_rows: str
+) -> Rows:
+    count = int(var.shape[0] or 0)
     dense = unsorted_segment_sum(grad.values, indices, count)
     if sparse_rows == "all":
         return Rows(dense)
     named = unsorted_segment_sum(ones_like(indices), indices, count) > 0
     touched = reshape(named, [count] + [1] * (len(var.shape) - 1))
-    return Rows(dense, touched=touched)
+    return Rows(dense, touched=touched, slots_too=sparse_rows == "touched")
 
 
 def apply_equation(
@@ -70,6 +89,7 @@ def apply_equation(
     slots: dict[str, Variable],
     rows: Rows,
     coefficients: dict[str, Any],
+    only_if: Any = None,
 ) -> Any:
     """Computes the new value of a variable and of its slots and assigns them.
 
@@ -79,6 +99,7 @@ def apply_equation(
       slots: Its slots, by their name in the equation.
       rows: What to work on.
       coefficients: Scalars, by their name in the equation.
+      only_if: Bool scalar: if it is false, everything keeps its value.
 
     Returns:
       In a graph an op that is done when all are assigned; None in eager mode.
@@ -99,11 +120,80 @@ def apply_equation(
     w = read(var)
     before = {name: read(slot) for name, slot in slots.items()}
     new_value, new_slots = update(w, rows.grad, **before, **coefficients)
-    if rows.touched is not None:
-        new_value = where(rows.touched, new_value, w)
-    done = [write(slots[name], value) for name, value in new_slots.items()]
-    done.append(write(var, new_value))
+    done = []
+    for name, value in new_slots.items():
+        done.append(write(slots[name], chosen(only_if, value, before[name])))
+    done.append(write(var, chosen(only_if, new_value, w)))
     return group(*done) if building_graph() is not None else None
+
+
+def chosen(condition: Any, value: Any, otherwise: Any) -> Any:
+    """Returns one of two values; the first if there is no condition."""
+    return value if condition is None else where(condition, value, otherwise)
+
+
+def on_touched_rows(update: Callable[..., Any], rows: Rows) -> Callable[..., Any]:
+    """Returns an equation that changes only the rows with a gradient."""
+
+    def changed(w: Any, g: Any, **rest: Any) -> tuple[Any, dict[str, Any]]:
+        new, slots = update(w, g, **rest)
+        if rows.slots_too:
+            slots = {k: where(rows.touched, v, rest[k]) for k, v in slots.items()}
+        return where(rows.touched, new, w), slots
+
+    return update if rows.touched is None else changed
+
+
+def with_weight_decay(
+    update: Callable[..., Any], weight_decay: Any, learning_rate: Any
+) -> Callable[..., Any]:
+    """Returns an equation that first takes a part of the variable away.
+
+        w <- w - w weight_decay learning_rate
+
+    Source: Loshchilov and Hutter 2017; Keras 3.
+    """
+
+    def decayed(w: Any, g: Any, **rest: Any) -> tuple[Any, dict[str, Any]]:
+        return update(w - w * weight_decay * learning_rate, g, **rest)
+
+    return decayed
+
+
+def with_average(
+    update: Callable[..., Any], momentum: Any, replace: Any
+) -> Callable[..., Any]:
+    """Returns an equation that keeps an average of the variable.
+
+        average <- momentum average + (1 - momentum) w
+
+    Args:
+      update: The equation.
+      momentum: How much of the average is kept.
+      replace: Bool scalar: whether the variable becomes the average; None if never.
+
+    Source: Polyak and Juditsky 1992; Keras 3.
+    """
+
+    def averaged(
+        w: Any, g: Any, average: Any, **rest: Any
+    ) -> tuple[Any, dict[str, Any]]:
+        new, slots = update(w, g, **rest)
+        average = momentum * average + (1.0 - momentum) * new
+        if replace is not None:
+            new = where(replace, average, new)
+        return new, {**slots, AVERAGE: average}
+
+    return averaged
+
+
+def starts_as(var: Variable) -> Callable[..., Any]:
+    """Returns an initializer: the value that a variable has."""
+
+    def value(shape: Any, dtype: Any = None) -> Any:
+        return var.initialized_value()
+
+    return value
 
 
 def argument_names(function: Callable[..., Any]) -> tuple[str, ...]:
@@ -112,15 +202,17 @@ def argument_names(function: Callable[..., Any]) -> tuple[str, ...]:
     return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
-def apply_constraint(var: Variable, done: Any) -> Any:
+def apply_constraint(var: Variable, done: Any, only_if: Any = None) -> Any:
     """Applies the constraint of a variable, if it has one, after an update of it."""
     if var.constraint is None:
         return done
     graph = building_graph()
     if graph is None:
-        return var.assign(var.constraint(var))
+        return var.assign(chosen(only_if, var.constraint(var), var))
     with graph.control_dependencies([done] if done is not None else []):
-        return var.assign(var.constraint(var.read_value()), read_value=False)
+        value = var.read_value()
+        kept = chosen(only_if, var.constraint(value), value)
+        return var.assign(kept, read_value=False)
 
 
 def unique_rows(values: Any, indices: Any, limit: int) -> tuple[Any, Any]:

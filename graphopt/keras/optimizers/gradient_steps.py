@@ -1,0 +1,135 @@
+"""What happens to gradients before clipping: loss scale, finiteness, accumulation.
+
+A call that is not to update anything still runs the same ops: what it would write is
+replaced by what is there, element by element, so that the same graph serves every call
+and no branch copies the variables. `only_if` below is that condition.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from graphopt import dtypes
+from graphopt.graph.context import building_graph
+from graphopt.graph.hooks import hooks
+from graphopt.graph.indexed_slices import IndexedSlices
+from graphopt.ops.creation import zeros_like
+from graphopt.ops.elementwise import (
+    cast,
+    equal,
+    is_finite,
+    logical_and,
+    where,
+)
+from graphopt.ops.finite import check_numerics
+from graphopt.ops.reduction import reduce_all
+from graphopt.ops.shaping import identity
+from graphopt.ops.warnings import warn_unless
+from graphopt.runtime.collections import control_dependencies
+
+if TYPE_CHECKING:
+    from graphopt.keras.optimizers.base import Optimizer
+    from graphopt.keras.optimizers.checks import GradsAndVars
+
+ACCUMULATOR = "gradient_accumulator"
+
+
+def unscaled(pairs: GradsAndVars, factor: Any) -> GradsAndVars:
+    """Divides gradients by the factor that the loss was multiplied by."""
+    return [(_on_values(g, lambda x: x / cast(factor, x.dtype)), v) for g, v in pairs]
+
+
+def all_finite(pairs: GradsAndVars) -> Any:
+    """Returns whether no gradient has NaN or infinities, as a bool tensor."""
+    return all_true([reduce_all(is_finite(_values(grad))) for grad, _ in pairs])
+
+
+def all_true(conditions: list[Any]) -> Any:
+    """Returns whether all of several bool tensors hold."""
+    result, *others = conditions
+    for other in others:
+        result = logical_and(result, other)
+    return result
+
+
+def checked(pairs: GradsAndVars, optimizer: Optimizer) -> tuple[GradsAndVars, Any]:
+    """Does what `on_nonfinite` says.
+
+    Args:
+      pairs: Gradients, unscaled.
+      optimizer: Its option counts.
+
+    Returns:
+      The pairs, which wait for the checks, and whether the call counts, or None.
+    """
+    if optimizer.on_nonfinite is None:
+        return pairs, None
+    if optimizer.on_nonfinite == "skip":
+        return pairs, all_finite(pairs)
+    if optimizer.on_nonfinite == "raise":
+        checks = [
+            check_numerics(
+                _values(grad), f"The gradient of variable {var.name!r} is not finite"
+            )
+            for grad, var in pairs
+        ]
+        done = [check.op for check in checks] if building_graph() is not None else []
+    else:
+        done = [
+            warn_unless(
+                reduce_all(is_finite(_values(grad))),
+                f"the gradient of variable {var.name!r} is not finite; "
+                f"optimizer {optimizer._name!r} applies it all the same",
+            )
+            for grad, var in pairs
+        ]
+    if building_graph() is None:
+        return pairs, None
+    # No variable is written before all gradients were looked at.
+    with control_dependencies(done):
+        return [(_on_values(grad, identity), var) for grad, var in pairs], None
+
+
+def accumulated(
+    pairs: GradsAndVars, optimizer: Optimizer, counts: Any
+) -> tuple[GradsAndVars, Any, list[Any]]:
+    """Adds gradients to those of the calls before.
+
+    Args:
+      pairs: Gradients of this call.
+      optimizer: It has the accumulators.
+      counts: Whether the call counts; None if it does.
+
+    Returns:
+      The mean gradients, whether this call is the last one of a step, and the ops that
+      keep the sums.
+    """
+    steps = optimizer.gradient_accumulation_steps
+    assert steps is not None and optimizer._accumulated_calls is not None
+    calls = optimizer._accumulated_calls
+    before = calls.read_value(in_order=True)
+    count = before + (1 if counts is None else cast(counts, dtypes.int64))
+    is_last = equal(count, steps)
+    left = where(is_last, zeros_like(count), count)
+    done = [calls.assign(left, read_value=False)]
+    means: GradsAndVars = []
+    for grad, var in pairs:
+        accumulator = optimizer.get_slot(var, ACCUMULATOR)
+        so_far = accumulator.read_value(in_order=True)
+        total = so_far + hooks.convert(grad)
+        if counts is not None:
+            total = where(counts, total, so_far)
+        kept = where(is_last, zeros_like(total), total)
+        done.append(accumulator.assign(kept, read_value=False))
+        means.append((total / cast(steps, total.dtype), var))
+    return means, is_last, done
+
+
+def _values(grad: Any) -> Any:
+    return grad.values if isinstance(grad, IndexedSlices) else grad
+
+
+def _on_values(grad: Any, function: Any) -> Any:
+    if isinstance(grad, IndexedSlices):
+        return grad.with_values(function(grad.values))
+    return function(grad)

@@ -1,0 +1,281 @@
+"""What every optimizer takes besides its equation: clipping, decay, averages, and so on.
+
+These are the keywords of TensorFlow's OptimizerV2 and those of Keras 3 that do not clash
+with them. What is a number stays a number of the step: it becomes a variable like the
+learning rate, so that a new one compiles nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphopt.keras.optimizers.checks import (
+    ALLOWED_KEYWORDS,
+    CLIPS,
+    ON_NONFINITE,
+    GradsAndVars,
+    check_fraction,
+    nearest_keyword,
+)
+from graphopt.keras.optimizers.state import OptimizerState
+from graphopt.keras.optimizers.transformers import serialize_chain
+from graphopt.runtime.variable import Variable
+
+# A variable, a regular expression that its name is searched for, or a function of it.
+Selector = Variable | str | Callable[[Variable], bool]
+
+
+class OptimizerOptions(OptimizerState):
+    """The options of an optimizer, as attributes."""
+
+    def __init__(
+        self,
+        name: str,
+        gradient_aggregator: Callable[[GradsAndVars], GradsAndVars] | None,
+        gradient_transformers: Sequence[Callable[[GradsAndVars], GradsAndVars]] | None,
+        kwargs: dict[str, Any],
+    ) -> None:
+        super().__init__(name)
+        check_keywords(kwargs)
+        self.gradient_aggregator = gradient_aggregator
+        self.gradient_transformers = list(gradient_transformers or ())
+        self._clipnorm = kwargs.get("clipnorm")
+        self._clipvalue = kwargs.get("clipvalue")
+        self._global_clipnorm = kwargs.get("global_clipnorm")
+        self._check_clips()
+        decay = kwargs.get("decay")
+        self._initial_decay = 0.0 if decay is None else decay
+        self._old_rate = kwargs.get("lr")
+        self.use_ema = bool(kwargs.get("use_ema", False))
+        self.ema_overwrite_frequency = kwargs.get("ema_overwrite_frequency")
+        self.gradient_accumulation_steps = kwargs.get("gradient_accumulation_steps")
+        self.on_nonfinite: str | None = kwargs.get("on_nonfinite")
+        self.learning_rate_factors = selections(kwargs.get("learning_rate_factors"))
+        self._not_decayed: list[Selector] = []
+        momentum = kwargs.get("ema_momentum")
+        self._set_option("ema_momentum", 0.99 if momentum is None else momentum)
+        self._set_option("weight_decay", kwargs.get("weight_decay"))
+        self._set_option("loss_scale_factor", kwargs.get("loss_scale_factor"))
+        self._check_options()
+
+    def _set_option(self, name: str, value: Any) -> None:
+        """Sets a number that an optimizer may do without."""
+        if value is None or (name == "ema_momentum" and not self.use_ema):
+            self.__dict__[f"_{name}"] = value
+        else:
+            self._set_hyper(name, value)
+
+    def _get_option(self, name: str) -> Any:
+        if name in self._hyper:
+            return self._get_hyper(name)
+        return self.__dict__.get(f"_{name}")
+
+    @property
+    def weight_decay(self) -> Any:
+        """How much of a variable is taken away in a step, times the learning rate."""
+        return self._get_option("weight_decay")
+
+    @weight_decay.setter
+    def weight_decay(self, value: Any) -> None:
+        self._set_option("weight_decay", value)
+
+    @property
+    def ema_momentum(self) -> Any:
+        """How much of the average of a variable is kept in a step."""
+        return self._get_option("ema_momentum")
+
+    @ema_momentum.setter
+    def ema_momentum(self, value: Any) -> None:
+        check_fraction("ema_momentum", value)
+        self._set_option("ema_momentum", value)
+
+    @property
+    def loss_scale_factor(self) -> Any:
+        """What the loss is multiplied by and gradients are divided by, or None."""
+        return self._get_option("loss_scale_factor")
+
+    @loss_scale_factor.setter
+    def loss_scale_factor(self, value: Any) -> None:
+        if value is None:
+            self._hyper.pop("loss_scale_factor", None)
+        self._set_option("loss_scale_factor", value)
+
+    def _check_options(self) -> None:
+        steps, every = self.gradient_accumulation_steps, self.ema_overwrite_frequency
+        if steps is not None and (not isinstance(steps, int) or steps < 2):
+            raise ValueError(
+                "`gradient_accumulation_steps` must be an integer >= 2. Received: "
+                f"gradient_accumulation_steps={steps}"
+            )
+        if every is not None and (not isinstance(every, int) or every < 1):
+            raise ValueError(
+                "`ema_overwrite_frequency` must be an integer >= 1 or None. Received: "
+                f"ema_overwrite_frequency={every}"
+            )
+        if self.on_nonfinite not in ON_NONFINITE:
+            raise ValueError(
+                f"`on_nonfinite` must be one of {ON_NONFINITE}; got "
+                f"{self.on_nonfinite!r}."
+            )
+        if self.use_ema:
+            check_fraction("ema_momentum", self._hyper["ema_momentum"])
+
+    # ---- clipping
+
+    def _check_clips(self) -> None:
+        if self._clipnorm is not None and self._global_clipnorm is not None:
+            raise ValueError(
+                "Cannot accept both `clipnorm` and `global_clipnorm`; got "
+                f"clipnorm={self._clipnorm}, global_clipnorm={self._global_clipnorm}."
+            )
+        if self.gradient_transformers and any(
+            getattr(self, f"_{clip}") is not None for clip in CLIPS
+        ):
+            raise ValueError(
+                "`clipnorm`, `clipvalue` and `global_clipnorm` may not be set together "
+                "with `gradient_transformers`."
+            )
+
+    @property
+    def clipnorm(self) -> Any:
+        """The largest norm of each gradient, or None."""
+        return self._clipnorm
+
+    @clipnorm.setter
+    def clipnorm(self, value: Any) -> None:
+        self._set_clip("clipnorm", value)
+
+    @property
+    def clipvalue(self) -> Any:
+        """The largest absolute value of an element of a gradient, or None."""
+        return self._clipvalue
+
+    @clipvalue.setter
+    def clipvalue(self, value: Any) -> None:
+        self._set_clip("clipvalue", value)
+
+    @property
+    def global_clipnorm(self) -> Any:
+        """The largest norm of all gradients together, or None."""
+        return self._global_clipnorm
+
+    @global_clipnorm.setter
+    def global_clipnorm(self, value: Any) -> None:
+        self._set_clip("global_clipnorm", value)
+
+    def _set_clip(self, name: str, value: Any) -> None:
+        if value is not None and self.gradient_transformers:
+            raise ValueError(
+                f"`{name}` cannot be set when `gradient_transformers` is set."
+            )
+        setattr(self, f"_{name}", value)
+
+    # ---- which variables
+
+    def exclude_from_weight_decay(
+        self,
+        var_list: Iterable[Variable] | None = None,
+        var_names: Iterable[str] | None = None,
+    ) -> None:
+        """Leaves variables without weight decay; the last call counts.
+
+        Args:
+          var_list: Variables.
+          var_names: Regular expressions; a variable in whose name one of them is found
+            is left out.
+
+        Source: `keras.optimizers.Optimizer.exclude_from_weight_decay`.
+        """
+        self._not_decayed = [*(var_list or ()), *(var_names or ())]
+
+    def _decays(self, var: Variable) -> bool:
+        """Whether weight decay acts on a variable."""
+        return not any(is_selected(var, each) for each in self._not_decayed)
+
+    def _factor_of(self, var: Variable) -> Any:
+        """What the learning rate of a variable is multiplied by, or None."""
+        for selector, factor in self.learning_rate_factors:
+            if is_selected(var, selector):
+                return factor
+        return None
+
+    # ---- configuration
+
+    def _option_config(self) -> dict[str, Any]:
+        """The options that differ from their defaults and that are no numbers."""
+        config: dict[str, Any] = {}
+        for clip in CLIPS:
+            if getattr(self, f"_{clip}") is not None:
+                config[clip] = getattr(self, f"_{clip}")
+        for name in (
+            "use_ema",
+            "ema_overwrite_frequency",
+            "gradient_accumulation_steps",
+            "on_nonfinite",
+        ):
+            if getattr(self, name):
+                config[name] = getattr(self, name)
+        chain = serialize_chain(self.gradient_transformers)
+        if chain:
+            config["gradient_transformers"] = chain
+        named = [(key, f) for key, f in self.learning_rate_factors if type(key) is str]
+        if named:
+            config["learning_rate_factors"] = dict(named)
+        return config
+
+
+def selections(given: Any) -> list[tuple[Selector, Any]]:
+    """Returns pairs of a selector and what is chosen for it.
+
+    Args:
+      given: A mapping, a list of pairs, or None.
+
+    Raises:
+      TypeError: A selector is no variable, text or function.
+    """
+    pairs = given.items() if isinstance(given, Mapping) else given or ()
+    found = [(selector, value) for selector, value in pairs]
+    for selector, _ in found:
+        if not isinstance(selector, (Variable, str)) and not callable(selector):
+            raise TypeError(
+                "Variables are chosen by a variable, a regular expression or a function "
+                f"of the variable; got {selector!r}."
+            )
+    return found
+
+
+def is_selected(var: Variable, selector: Selector) -> bool:
+    """Whether a selector means a variable."""
+    if isinstance(selector, Variable):
+        return selector.key is var.key
+    if isinstance(selector, str):
+        return re.search(selector, var.key.name) is not None
+    return bool(selector(var))
+
+
+def check_keywords(kwargs: dict[str, Any]) -> None:
+    """Refuses keywords that no optimizer has, and negative numbers.
+
+    Raises:
+      TypeError: An unknown keyword.
+      ValueError: A negative number.
+    """
+    for key, value in kwargs.items():
+        if key not in ALLOWED_KEYWORDS:
+            raise TypeError(
+                f"Unexpected keyword argument passed to optimizer: {key}. Allowed "
+                f"are {', '.join(ALLOWED_KEYWORDS)}{nearest_keyword(key)}."
+            )
+        if isinstance(value, (int, float, np.number)) and value < 0:
+            raise ValueError(f"Expected {key} >= 0, received: {value}")
+    if kwargs.get("lr") is not None:
+        warnings.warn(
+            "The `lr` argument is deprecated, use `learning_rate` instead.",
+            UserWarning,
+            stacklevel=5,
+        )
