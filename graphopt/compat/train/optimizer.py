@@ -27,8 +27,8 @@ from graphopt.keras.optimizers.updates import (
     Rows,
     apply_constraint,
     apply_equation,
-    on_touched_rows,
     argument_names,
+    on_touched_rows,
     rows_of,
     unique_rows,
 )

@@ -74,9 +74,13 @@ class Adam(Optimizer):
             "lr_t": learning_rate * correction,
             "beta_1": beta_1,
             "beta_2": beta_2,
-            "rest_1": 1.0 - beta_1,
-            "rest_2": 1.0 - beta_2,
+            "rest_1": self._rest("beta_1", dtype),
+            "rest_2": self._rest("beta_2", dtype),
         }
+
+    def _rest(self, name: str, dtype: DType) -> Any:
+        """1 minus a beta, in the dtype of the variables."""
+        return 1.0 - self._get_hyper(name, dtype)
 
     def update(
         self,

@@ -13,29 +13,26 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from graphopt import dtypes
-from graphopt.autodiff.gradients import gradients
 from graphopt.autodiff.tape import GradientTape
 from graphopt.dtypes import DType
 from graphopt.errors import GraphoptWarning
-from graphopt.graph import nest
-from graphopt.graph.context import building_graph, get_default_graph, modes
+from graphopt.graph.context import building_graph
 from graphopt.graph.hooks import hooks
 from graphopt.graph.indexed_slices import IndexedSlices
 from graphopt.keras.optimizers.checks import (
     GradsAndVars,
-    check_any_gradient,
-    check_loss,
     check_pairs,
     check_variables,
 )
 from graphopt.keras.optimizers.compiled import CompiledUpdates
+from graphopt.keras.optimizers.computing import GradientComputation
 from graphopt.keras.optimizers.gradient_steps import (
     ACCUMULATOR,
     accumulated,
+    all_true,
     checked,
     unscaled,
 )
-from graphopt.keras.optimizers.options import OptimizerOptions
 from graphopt.keras.optimizers.schedules import LearningRateSchedule, deserialize
 from graphopt.keras.optimizers.transformers import deserialize_chain
 from graphopt.keras.optimizers.updates import (
@@ -53,7 +50,6 @@ from graphopt.keras.optimizers.updates import (
     with_weight_decay,
 )
 from graphopt.ops.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
-from graphopt.ops.creation import ones_like
 from graphopt.ops.elementwise import cast, equal, not_equal
 from graphopt.ops.state import group, no_op
 from graphopt.runtime.names import name_scope
@@ -64,7 +60,7 @@ EPSILON = 1e-7
 SPARSE_HOOKS = ("_resource_apply_sparse", "_resource_apply_sparse_duplicate_indices")
 
 
-class Optimizer(OptimizerOptions):
+class Optimizer(GradientComputation):
     """The base class of optimizers.
 
     This class is not used directly: make one of a subclass, as `SGD` or `Adam`.
@@ -207,104 +203,6 @@ class Optimizer(OptimizerOptions):
         pairs = [(grad, var) for grad, var in pairs if grad is not None]
         return self.apply_gradients(pairs, name=name)
 
-    def _compute_gradients(
-        self,
-        loss: Any,
-        var_list: Any,
-        grad_loss: Any = None,
-        tape: GradientTape | None = None,
-    ) -> GradsAndVars:
-        if not callable(loss) and tape is None:
-            if building_graph() is None:
-                raise ValueError(
-                    "`tape` is required when a `Tensor` loss is passed; pass a function "
-                    "that computes the loss, or the tape that recorded it."
-                )
-            return self._symbolic_gradients(loss, var_list, grad_loss)
-        tape = tape if tape is not None else GradientTape()
-        if callable(loss):
-            tapes = modes.tapes
-            try:
-                with tape:
-                    if not callable(var_list):
-                        tape.watch(check_variables(var_list))
-                    value = loss()
-            finally:
-                # An interrupt at the very end of the block would leave the tape on.
-                modes.tapes = tapes
-            check_loss(value, loss)
-            loss = value
-        variables = check_variables(var_list() if callable(var_list) else var_list)
-        loss = nest.map_structure(self._transform_loss, loss)
-        with name_scope(self._name + "/gradients"):
-            seeds = self._scaled_cotangent(loss, grad_loss)
-            grads = self._get_gradients(tape, loss, variables, seeds)
-        check_any_gradient(grads, variables, lambda var: tape.explain(loss, var))
-        return list(zip(grads, variables, strict=True))
-
-    def _symbolic_gradients(
-        self, loss: Any, var_list: Any, grad_loss: Any
-    ) -> GradsAndVars:
-        variables = check_variables(var_list() if callable(var_list) else var_list)
-        loss = self._transform_loss(hooks.convert(loss))
-        seeds = self._scaled_cotangent(loss, grad_loss)
-        grads = gradients(loss, variables, seeds, name=self._name + "/gradients")
-        check_any_gradient(grads, variables, lambda var: "not connected to the loss")
-        return list(zip(grads, variables, strict=True))
-
-    def _loss_scale(self) -> Any:
-        """What `minimize` multiplies the loss by, or None."""
-        return self.loss_scale_factor
-
-    def scale_loss(self, loss: Any) -> Any:
-        """Multiplies a loss by the loss scale, if there is one.
-
-        `minimize` does so itself; this is for gradients that are computed elsewhere and
-        given to `apply_gradients`, which divides by the same number.
-
-        Source: `keras.optimizers.Optimizer.scale_loss`.
-        """
-        scale = self._loss_scale()
-        if scale is None:
-            return loss
-        loss = hooks.convert(loss)
-        return loss * cast(scale, loss.dtype)
-
-    def _scaled_cotangent(self, loss: Any, grad_loss: Any) -> Any:
-        """The cotangent of the loss; a scaled loss is a scaled cotangent."""
-        if self._loss_scale() is None:
-            return grad_loss
-        if grad_loss is None:
-            grad_loss = nest.map_structure(ones_like, loss)
-        return nest.map_structure(self.scale_loss, grad_loss)
-
-    def _transform_loss(self, loss: Any) -> Any:
-        """Returns the loss to differentiate; a hook for subclasses."""
-        return loss
-
-    def _get_gradients(
-        self, tape: GradientTape, loss: Any, var_list: Any, grad_loss: Any = None
-    ) -> list[Any]:
-        """Returns the gradients; a hook for subclasses."""
-        grads: list[Any] = tape.gradient(loss, list(var_list), grad_loss)
-        return grads
-
-    def get_gradients(self, loss: Any, params: Sequence[Variable]) -> list[Any]:
-        """Returns symbolic gradients of a loss, in a graph.
-
-        Raises:
-          ValueError: A variable has no gradient.
-        """
-        with get_default_graph().as_default(), name_scope(self._name + "/gradients"):
-            grads = gradients(loss, list(params))
-            for grad, param in zip(grads, params, strict=True):
-                if grad is None:
-                    raise ValueError(
-                        f"Variable {param.name!r} has `None` for gradient. Make sure "
-                        "that all your ops have a gradient defined."
-                    )
-        return grads
-
     def get_updates(self, loss: Any, params: Sequence[Variable]) -> list[Any]:
         """Returns a list with the train op for a loss, in a graph."""
         grads = self.get_gradients(loss, params)
@@ -374,21 +272,35 @@ class Optimizer(OptimizerOptions):
                 self.add_slot(var, AVERAGE, starts_as(var))
 
     def _apply_pairs(
-        self, pairs: GradsAndVars, name: str, transforms: bool = True
+        self,
+        pairs: GradsAndVars,
+        name: str,
+        transforms: bool = True,
+        counts: Any = None,
+        before: Sequence[Any] = (),
     ) -> Any:
-        """Builds or runs everything from aggregated gradients to the step count."""
+        """Builds or runs everything from aggregated gradients to the step count.
+
+        Args:
+          pairs: Checked pairs.
+          name: Scope of the ops.
+          transforms: Whether gradients are clipped and transformed here.
+          counts: Bool scalar: whether the call counts at all; None if it does.
+          before: Ops that are part of the step.
+        """
         self._check_hooks()
-        pairs, self._only_if, done = self._prepare_gradients(pairs)
+        pairs, self._only_if, done = self._prepare_gradients(pairs, counts)
         try:
             variables = list({id(var): var for _, var in pairs}.values())
             if transforms:
                 pairs = self._transform_gradients(pairs)
-            return self._apply_all(pairs, name, self._prepare(variables), done)
+            state = self._prepare(variables)
+            return self._apply_all(pairs, name, state, [*before, *done])
         finally:
             self._only_if = None
 
     def _prepare_gradients(
-        self, pairs: GradsAndVars
+        self, pairs: GradsAndVars, counts: Any
     ) -> tuple[GradsAndVars, Any, list[Any]]:
         """Unscales, checks and accumulates gradients.
 
@@ -398,7 +310,8 @@ class Optimizer(OptimizerOptions):
         """
         if self.loss_scale_factor is not None:
             pairs = unscaled(pairs, self.loss_scale_factor)
-        pairs, counts = checked(pairs, self)
+        pairs, finite = checked(pairs, self)
+        counts = all_true([each for each in (counts, finite) if each is not None])
         if self.gradient_accumulation_steps:
             return accumulated(pairs, self, counts)
         return pairs, counts, []
@@ -541,6 +454,10 @@ class Optimizer(OptimizerOptions):
         cls = type(self)
         return any(getattr(cls, hook) is not getattr(Optimizer, hook) for hook in names)
 
+    def _parts(self) -> list[Optimizer]:
+        """This optimizer and those inside of it."""
+        return [self]
+
     def _check_hooks(self) -> None:
         """Refuses options that need the equation of a subclass that hides it."""
         used = {
@@ -570,18 +487,32 @@ class Optimizer(OptimizerOptions):
         key = (var.device, var.dtype)
         if apply_state is None or key not in apply_state:
             apply_state = self._prepare([var])
-        names = argument_names(self.update)
+        equation = self._equation_of(var)
+        names = argument_names(equation)
         state = {k: v for k, v in apply_state[key].items() if k in names}
         slots = {name: self.get_slot(var, name) for name in self._slots_of(var)}
-        update = on_touched_rows(self.update, rows)
+        update = on_touched_rows(equation, rows)
         if self.use_ema:
             slots[AVERAGE] = self.get_slot(var, AVERAGE)
             update = self._with_average(update, var.dtype)
-        if self.weight_decay is not None and self._decays(var):
-            update = with_weight_decay(
-                update, cast(self.weight_decay, var.dtype), self._decayed_lr(var.dtype)
-            )
+        weight_decay = self._weight_decay_of(var)
+        if weight_decay is not None:
+            weight_decay = cast(weight_decay, var.dtype)
+            rate = self._decayed_lr(var.dtype)
+            update = with_weight_decay(update, weight_decay, rate)
         return apply_equation(update, var, slots, rows, state, self._only_if)
+
+    def _equation_of(self, var: Variable) -> Callable[..., Any]:
+        """The equation that updates a variable; a hook for subclasses with several."""
+        return self.update
+
+    def _slots_of(self, var: Variable) -> Iterable[str]:
+        """The slots in the equation of a variable; a hook for subclasses."""
+        return self._slot_initializers()
+
+    def _weight_decay_of(self, var: Variable) -> Any:
+        """How much of a variable decays, or None; a hook for subclasses."""
+        return self.weight_decay if self._decays(var) else None
 
     def _with_average(self, update: Callable[..., Any], dtype: DType) -> Any:
         """Adds the average of a variable to its equation."""
@@ -592,10 +523,6 @@ class Optimizer(OptimizerOptions):
         if self.ema_overwrite_frequency:
             replace = equal((self._step() + 1) % self.ema_overwrite_frequency, 0)
         return with_average(update, momentum, replace)
-
-    def _slots_of(self, var: Variable) -> Iterable[str]:
-        """The slots that the equation of a variable has."""
-        return self._slot_initializers()
 
     def _apply_all(
         self,

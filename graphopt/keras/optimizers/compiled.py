@@ -83,7 +83,8 @@ def _is_ours(thing: Any) -> bool:
 
 
 def _has_python_transformers(optimizer: Optimizer) -> bool:
-    return not all(isinstance(t, Transformer) for t in optimizer.gradient_transformers)
+    chain = (t for part in optimizer._parts() for t in part.gradient_transformers)
+    return not all(isinstance(each, Transformer) for each in chain)
 
 
 def _can_trace(optimizer: Optimizer, pairs: GradsAndVars) -> bool:
@@ -91,10 +92,11 @@ def _can_trace(optimizer: Optimizer, pairs: GradsAndVars) -> bool:
         optimizer.gradient_accumulation_steps
         or optimizer.on_nonfinite
         or optimizer.loss_scale_factor is not None
+        or len(optimizer._parts()) > 1
     ):
         # These come first.
         return False
-    return _is_ours(optimizer) and all(
+    return all(_is_ours(part) for part in optimizer._parts()) and all(
         isinstance(grad, (EagerTensor, IndexedSlices))
         and (var.constraint is None or _is_ours(var.constraint))
         for grad, var in pairs
@@ -103,18 +105,19 @@ def _can_trace(optimizer: Optimizer, pairs: GradsAndVars) -> bool:
 
 def _selections_of(optimizer: Optimizer) -> list[Any]:
     """What else the trace depends on, which is known by its identity."""
-    return [
-        *optimizer._not_decayed,
-        *optimizer.gradient_transformers,
-        *(each for pair in optimizer.learning_rate_factors for each in pair),
-    ]
+    found: list[Any] = []
+    for part in optimizer._parts():
+        found += [*part._not_decayed, *part.gradient_transformers]
+        found += [each for pair in part.learning_rate_factors for each in pair]
+    return found
 
 
 def _key_of(optimizer: Optimizer, pairs: GradsAndVars) -> Any:
     """Everything that a trace takes for granted."""
     options = tuple(
         (name, value)
-        for name, value in vars(optimizer).items()
+        for part in optimizer._parts()
+        for name, value in vars(part).items()
         if isinstance(value, (bool, int, float, str, type(None)))
     )
     return (

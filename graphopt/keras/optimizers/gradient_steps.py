@@ -45,10 +45,10 @@ def all_finite(pairs: GradsAndVars) -> Any:
 
 
 def all_true(conditions: list[Any]) -> Any:
-    """Returns whether all of several bool tensors hold."""
-    result, *others = conditions
-    for other in others:
-        result = logical_and(result, other)
+    """Returns whether all of several bool tensors hold; None if there are none."""
+    result = None
+    for each in conditions:
+        result = each if result is None else logical_and(result, each)
     return result
 
 

@@ -10,6 +10,7 @@ from graphopt.graph.graph import Operation
 from graphopt.keras.optimizers.base import EPSILON, Optimizer
 from graphopt.keras.optimizers.checks import check_fraction
 from graphopt.keras.optimizers.schedules import LearningRateSchedule
+from graphopt.keras.optimizers.updates import chosen
 from graphopt.ops.elementwise import cast, pow, sqrt
 from graphopt.ops.shaping import identity
 from graphopt.runtime.collections import control_dependencies
@@ -97,10 +98,10 @@ class Nadam(Optimizer):
         assert self._m_cache is not None
         # One product of momenta for all dtypes, moved on once a step.
         dtype = self._m_cache.dtype
-        self._cache_t = self._m_cache.read_value(in_order=True) * self._momentum(
-            dtype, cast(self._step() + 1, dtype)
-        )
-        moved = self._m_cache.assign(self._cache_t, read_value=False)
+        before = self._m_cache.read_value(in_order=True)
+        self._cache_t = before * self._momentum(dtype, cast(self._step() + 1, dtype))
+        kept = chosen(self._only_if, self._cache_t, before)
+        moved = self._m_cache.assign(kept, read_value=False)
         if isinstance(moved, Operation):
             # Whoever uses the product makes the run keep it.
             with control_dependencies([moved]):

@@ -36,6 +36,8 @@ class OptimizerState:
 
     # Slots, in the order in which they are made: name -> initializer.
     slots: dict[str, Any] = {}
+    # Whether hyperparameters are float64 whatever is trained.
+    wide_hyperparameters = False
     # Whether weights from an old file may lack the step count at the front.
     accepts_weights_without_iterations = False
 
@@ -110,7 +112,9 @@ class OptimizerState:
         """Makes variables of the numbers, of float64 if that is trained."""
         if self._hypers_created:
             return
-        wide = any(v.dtype is dtypes.float64 for v in variables)
+        wide = self.wide_hyperparameters or any(
+            v.dtype is dtypes.float64 for v in variables
+        )
         dtype = dtypes.float64 if wide else dtypes.float32
         for name, value in sorted(self._hyper.items()):
             if isinstance(value, (Tensor, Variable)) or callable(value):

@@ -28,7 +28,6 @@ from graphopt.ops.shaping import reshape
 from graphopt.ops.state import group
 from graphopt.runtime.variable import Variable
 
-
 # The slot that holds the average of a variable.
 AVERAGE = "average"
 
@@ -155,7 +154,9 @@ def with_weight_decay(
     """
 
     def decayed(w: Any, g: Any, **rest: Any) -> tuple[Any, dict[str, Any]]:
-        return update(w - w * weight_decay * learning_rate, g, **rest)
+        decayed_value = w - w * weight_decay * learning_rate
+        new, slots = update(decayed_value, g, **rest)
+        return new, slots
 
     return decayed
 
@@ -198,7 +199,7 @@ def starts_as(var: Variable) -> Callable[..., Any]:
 
 def argument_names(function: Callable[..., Any]) -> tuple[str, ...]:
     """Returns the names of the arguments of an equation."""
-    code = function.__code__
+    code = getattr(function, "func", function).__code__
     return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 

@@ -1,0 +1,130 @@
+"""LARS: momentum with a learning rate for each variable, by its norm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from graphopt.dtypes import DType
+from graphopt.keras.optimizers.base import Optimizer
+from graphopt.keras.optimizers.checks import check_fraction
+from graphopt.keras.optimizers.norms import norm
+from graphopt.keras.optimizers.options import is_selected
+from graphopt.ops.creation import ones_like
+from graphopt.ops.elementwise import cast, logical_and, where
+from graphopt.runtime.variable import Variable
+
+
+class LARS(Optimizer):
+    """Momentum whose step is relative to the norm of each variable.
+
+        rate = trust_coefficient |w| / (|g| + weight_decay |w| + epsilon)
+        a <- momentum a + lr rate (g + weight_decay w)
+        w <- w - a                                     nesterov: w - (momentum a + ...)
+
+    The rate is 1 where |w| or |g| is 0. Weight decay is part of the equation here: it
+    goes through the momentum, as in the paper.
+
+    Args:
+      learning_rate: Number >= 0, tensor, callable or schedule.
+      momentum: Number in [0, 1], tensor or callable.
+      weight_decay: Number >= 0.
+      trust_coefficient: Number > 0.
+      epsilon: Number >= 0.
+      nesterov: Whether to look ahead.
+      exclude_from_layer_adaptation: Variables, or regular expressions of names, for
+        which the rate is 1: biases, say.
+      name: Scope of what it makes.
+      **kwargs: As in `Optimizer`.
+
+    >>> import graphopt as tf
+    >>> opt, w = tf.keras.optimizers.LARS(1.0, trust_coefficient=0.1), tf.Variable(2.0)
+    >>> _ = opt.minimize(lambda: w * w, [w])
+    >>> round(float(w), 4)
+    1.8
+
+    Source: You et al. 2017, algorithm 1; `optax.lars`.
+    """
+
+    slots = {"momentum": "zeros"}
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.01,
+        momentum: Any = 0.9,
+        weight_decay: Any = 0.0,
+        trust_coefficient: float = 0.001,
+        epsilon: float = 0.0,
+        nesterov: bool = False,
+        exclude_from_layer_adaptation: Sequence[Any] = (),
+        name: str = "LARS",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name, weight_decay=weight_decay, **kwargs)
+        check_fraction("momentum", momentum)
+        self._set_hyper("learning_rate", learning_rate)
+        self._set_hyper("decay", self._initial_decay)
+        self._set_hyper("momentum", momentum)
+        self.trust_coefficient = trust_coefficient
+        self.epsilon = epsilon
+        self.nesterov = nesterov
+        self.exclude_from_layer_adaptation = list(exclude_from_layer_adaptation)
+
+    def coefficients(self, dtype: DType, learning_rate: Any) -> dict[str, Any]:
+        """Returns the momentum factor; the slot has the name `momentum` already."""
+        return {"mu": self._get_hyper("momentum", dtype)}
+
+    def _equation_of(self, var: Variable) -> Any:
+        excluded = self.exclude_from_layer_adaptation
+        weight_decay = self.weight_decay if self._decays(var) else None
+        return partial(
+            self.update,
+            adapts=not any(is_selected(var, each) for each in excluded),
+            decay=None if weight_decay is None else cast(weight_decay, var.dtype),
+        )
+
+    def _weight_decay_of(self, var: Variable) -> Any:
+        # It is in the equation.
+        return None
+
+    def update(
+        self,
+        w: Any,
+        g: Any,
+        momentum: Any,
+        *,
+        lr_t: Any,
+        mu: Any,
+        adapts: bool = True,
+        decay: Any = None,
+    ) -> tuple[Any, dict[str, Any]]:
+        """Returns the new value and slots, by the equation above."""
+        rate = lr_t * self._rate(w, g, decay) if adapts else lr_t
+        step = rate * (g if decay is None else g + decay * w)
+        a = mu * momentum + step
+        return w - (mu * a + step if self.nesterov else a), {"momentum": a}
+
+    def _rate(self, w: Any, g: Any, decay: Any) -> Any:
+        w_norm, g_norm = norm(w), norm(g)
+        below = g_norm + self.epsilon
+        if decay is not None:
+            below = below + decay * w_norm
+        is_defined = logical_and(w_norm > 0.0, g_norm > 0.0)
+        one = ones_like(g_norm)
+        ratio = self.trust_coefficient * w_norm / where(is_defined, below, one)
+        return where(is_defined, ratio, one)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what `from_config` makes the same optimizer of."""
+        config = {
+            "trust_coefficient": self.trust_coefficient,
+            "epsilon": self.epsilon,
+            "nesterov": self.nesterov,
+            "exclude_from_layer_adaptation": [
+                each
+                for each in self.exclude_from_layer_adaptation
+                if isinstance(each, str)
+            ],
+        }
+        return {**super().get_config(), **config}
