@@ -15,6 +15,7 @@ import sys
 import traceback
 from pathlib import Path
 
+from graphopt.viz.columns import split_columns
 from graphopt.viz.folding import fold, open_scopes
 from graphopt.viz.model import Drawing, make_drawing
 from graphopt.viz.plan import PlanSummary, format_plan, summarize_plan
@@ -147,6 +148,8 @@ def _run(options: argparse.Namespace, passed: list[str]) -> int:
         )
         drawing = make_drawing(target.graph, target.wanted)
         fold(drawing)
+        if options.command != "show":
+            split_columns(drawing)
         open_scopes(drawing, options.depth)
         if options.command == "show":
             _show(options, target, drawing)

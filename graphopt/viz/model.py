@@ -51,6 +51,7 @@ class Box:
       op: The operation of a leaf.
       children: What is inside a scope, in the order of creation.
       is_folded: Whether it is a series of alike scopes or a run of ops, not a scope.
+      is_column: Whether it stands beside others: forward, gradients, updates.
       is_open: Whether the children are shown.
       is_target: Whether it is, or holds, what was asked for.
       badges: For a leaf, what it uses.
@@ -63,6 +64,7 @@ class Box:
     op: Operation | None = None
     children: list[Box] = field(default_factory=list)
     is_folded: bool = False
+    is_column: bool = False
     is_open: bool = False
     is_target: bool = False
     badges: list[Badge] = field(default_factory=list)

@@ -16,6 +16,7 @@ from graphopt.graph.graph import Graph
 from graphopt.graph.opspec import Alias, Elementwise, Family, Host
 from graphopt.ops.creation import PLACEHOLDER
 from graphopt.ops.state import NO_OP
+from graphopt.viz.columns import split_columns
 from graphopt.viz.folding import MOST_BOXES, fold, open_scopes
 from graphopt.viz.layout import Layout, Route, lay_out
 from graphopt.viz.model import Box, Drawing, make_drawing
@@ -29,7 +30,7 @@ from graphopt.viz.shapes import (
 from graphopt.viz.words import clean_text, format_bytes, plural, shorten, text_width
 
 MARGIN = 20
-HEADING = 62
+HEADING = 72
 NARROWEST = 360
 
 # kind: (what the legend says, light fill, light line, dark fill, dark line)
@@ -55,13 +56,15 @@ text{font-family:system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif}
 .heading{font-size:17px;font-weight:600;fill:#1c2128}
 .count{font-size:12px;fill:#4d5661}
 .halo{paint-order:stroke;stroke:#fff;stroke-width:4px;stroke-linejoin:round}
-.edge{fill:none;stroke:#7b8592;stroke-opacity:.85}.control{stroke-dasharray:4 4}
+.edge{fill:none;stroke:#7b8592;stroke-opacity:.85}
+.level{fill:none;stroke:#5b83c0;stroke-opacity:.55}.control{stroke-dasharray:4 4}
 .arrow{fill:#7b8592}.target{stroke-width:3}
 """
 _DARK_STYLE = """\
 .page{fill:#15181d}.frame{fill:#fff;fill-opacity:.04;stroke:#4d5661}
 .title,.heading{fill:#e6e9ed}.detail,.badge,.note,.count{fill:#b4bcc6}
 .halo{stroke:#15181d}.edge{stroke:#8d97a4}.arrow{fill:#8d97a4}
+.level{stroke:#7aa7ee}
 """
 
 
@@ -88,6 +91,7 @@ def draw_svg(
     operations = [graph.as_graph_element(t, allow_tensor=False) for t in targets]
     drawing = make_drawing(graph, operations)  # type: ignore[arg-type]
     fold(drawing)
+    split_columns(drawing)
     open_scopes(drawing, depth, most)
     return render(drawing, title)
 
@@ -241,8 +245,20 @@ def _hover_text(box: Box) -> str:
 def _edge(route: Route) -> Iterator[str]:
     points = route.points
     last_x, last_y = points[-1]
+    width = 1.2 + min(max(math.log10(route.nbytes + 1) - 2, 0), 6) * 0.4
+    if route.is_level:
+        yield f'<path class="arrow" d="M{last_x:.1f} {last_y:.1f}l-7 -4v8z"/>'
+        (x, y), (next_x, next_y), *_ = points
+        bend = max(36.0, abs(next_x - x) / 2)
+        curve = (
+            f"M{x:.1f} {y:.1f}C{x + bend:.1f} {y:.1f} {next_x - bend:.1f} {next_y:.1f} "
+            f"{next_x:.1f} {next_y:.1f}H{last_x - 5:.1f}"
+        )
+        kind = "level control" if route.is_control else "level"
+        yield f'<path class="{kind}" stroke-width="{width:.1f}" d="{curve}"/>'
+        return
     if route.has_arrow:
-        upward = len(points) > 1 and points[-2][1] > last_y
+        upward = next((y > last_y for _, y in reversed(points) if y != last_y), False)
         tip = last_y
         # The line ends inside the head of the arrow, whatever its width.
         points = [*points[:-1], (last_x, last_y + (5 if upward else -5))]
@@ -256,7 +272,6 @@ def _edge(route: Route) -> Iterator[str]:
             middle = (y + next_y) / 2
             path.append(f"C{x:.1f} {middle:.1f} {next_x:.1f} {middle:.1f} ")
             path.append(f"{next_x:.1f} {next_y:.1f}")
-    width = 1.2 + min(max(math.log10(route.nbytes + 1) - 2, 0), 6) * 0.4
     kind = "edge control" if route.is_control else "edge"
     yield (f'<path class="{kind}" stroke-width="{width:.1f}" d="{"".join(path)}"/>')
 
@@ -275,7 +290,7 @@ def _counts(layout: Layout) -> Iterator[str]:
     ]
     for route in layout.routes:
         text = f"\u00d7{route.count}"
-        if route.count < 2 or not route.has_arrow:
+        if route.count < 2 or not route.has_arrow or route.is_level:
             continue
         (x, y), (next_x, next_y) = route.points[-3:-1]
         width = text_width(text, DETAIL_SIZE)
