@@ -1,4 +1,4 @@
-"""The command line: `graphopt show` and `graphopt export`.
+"""The command line: `graphopt show`, `graphopt view` and `graphopt export`.
 
 Data goes to the output stream, everything else to the error stream. The exit code is 0,
 2 for wrong usage, 3 if there is no such target or graph, 4 if the user's code raised,
@@ -12,11 +12,15 @@ import contextlib
 import json
 import os
 import sys
+import tempfile
 import traceback
+import webbrowser
 from pathlib import Path
 
 from graphopt.viz.columns import split_columns
 from graphopt.viz.folding import fold, open_scopes
+from graphopt.viz.html.data import StepTime
+from graphopt.viz.html.page import make_page
 from graphopt.viz.model import Drawing, make_drawing
 from graphopt.viz.plan import PlanSummary, format_plan, summarize_plan
 from graphopt.viz.svg import render
@@ -101,6 +105,20 @@ def make_parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--force", action="store_true", help="replace the file if there is one"
     )
+    view = _add_command(commands, "view", "make a page that shows a graph")
+    view.add_argument("-o", "--out", help="the file; by default a temporary one")
+    view.add_argument(
+        "--force", action="store_true", help="replace the file if there is one"
+    )
+    view.add_argument(
+        "--no-open", action="store_true", help="do not open it in a browser"
+    )
+    view.add_argument("--select", metavar="NAME", help="the op that is shown at first")
+    view.add_argument(
+        "--times",
+        metavar="FILE",
+        help='measured times as JSON, {"step": seconds} or {"step": [seconds, bytes]}',
+    )
     return parser
 
 
@@ -143,9 +161,15 @@ def _run(options: argparse.Namespace, passed: list[str]) -> int:
     try:
         if options.command == "export":
             _check_output(options)
+        elif options.command == "view":
+            check_place(options.out, replace=options.force)
+            times = read_times(options.times) if options.times else None
         target = load_target(
             options.target, passed, fetch=options.fetch, run=not options.no_run
         )
+        if options.command == "view":
+            _view(options, target, times)
+            return OK
         drawing = make_drawing(target.graph, target.wanted)
         fold(drawing)
         if options.command != "show":
@@ -273,7 +297,16 @@ def _check_output(options: argparse.Namespace) -> None:
         return
     if options.format is None and Path(out).suffix.lower() != ".svg":
         raise UsageError(f"{out!r} does not say what to write; use .svg or -f svg")
-    if os.path.lexists(out) and not options.force:
+    check_place(out, replace=options.force)
+
+
+def check_place(out: str | None, *, replace: bool) -> None:
+    """Refuses to replace a file unless that was asked for.
+
+    Raises:
+      UsageError: The file is there.
+    """
+    if out not in (None, "-") and os.path.lexists(out) and not replace:
         raise UsageError(f"{out} is there already; --force replaces it")
 
 
@@ -282,6 +315,15 @@ def _export(options: argparse.Namespace, drawing: Drawing) -> None:
     if options.out == "-":
         sys.stdout.write(text)
         return
+    save(options, text)
+
+
+def save(options: argparse.Namespace, text: str) -> None:
+    """Writes what was made to `--out` and says so.
+
+    Raises:
+      UsageError: The file is there, or cannot be written.
+    """
     try:
         write_file(Path(options.out), text, replace=options.force)
     except FileExistsError:
@@ -323,3 +365,51 @@ def write_file(path: Path, text: str, *, replace: bool) -> None:
             os.link(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+# ---- view
+
+
+def _view(
+    options: argparse.Namespace, target: Target, times: dict[str, StepTime] | None
+) -> None:
+    try:
+        page = make_page(
+            target.graph,
+            target.operations,
+            target.tensors,
+            title=options.target,
+            depth=options.depth,
+            times=times,
+            select=options.select,
+        )
+    except (KeyError, ValueError) as error:
+        raise TargetNotFoundError(str(error.args[0])) from None
+    if options.out == "-":
+        sys.stdout.write(page)
+        return
+    if options.out is None:
+        folder = tempfile.mkdtemp(prefix="graphopt-")
+        options.out = str(Path(folder) / "graph.html")
+    save(options, page)
+    if not options.no_open:
+        webbrowser.open(Path(options.out).resolve().as_uri())
+
+
+def read_times(path: str) -> dict[str, StepTime]:
+    """Reads measured times.
+
+    Args:
+      path: A JSON file, as `--help` says.
+
+    Raises:
+      UsageError: It is not there, or holds something else.
+    """
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
+        pairs = {k: v if isinstance(v, list) else [v] for k, v in values.items()}
+        return {k: StepTime(float(v[0]), *map(int, v[1:2])) for k, v in pairs.items()}
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    except (AttributeError, IndexError, TypeError, ValueError):
+        raise UsageError(f"{path} holds no times of steps as --help shows") from None

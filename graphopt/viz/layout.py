@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from graphopt.viz import layers
-from graphopt.viz.columns import counterparts, is_gradients
+from graphopt.viz.columns import FORWARD, counterparts, is_gradients
 from graphopt.viz.layers import Edge, Vertex
 from graphopt.viz.model import Box, Drawing
 from graphopt.viz.shapes import FRAME_HEADER, FRAME_PADDING, LANE, Shape, measure
@@ -76,6 +76,28 @@ class Route:
 
 
 @dataclass
+class ScopeLayout:
+    """The inside of one open scope, counted from its corner.
+
+    Attributes:
+      shapes: The boxes in it, with their places in the picture.
+      x, y: The place of the scope in the picture.
+      width, height: Its size.
+      routes: The lines in it.
+      ports: How far from its left side edges cross its top (-1) or bottom (1), by side
+        and the box they come from.
+    """
+
+    shapes: list[tuple[Box, Shape]]
+    x: float
+    y: float
+    width: float
+    height: float
+    routes: list[Route]
+    ports: dict[tuple[int, Box], float]
+
+
+@dataclass
 class Layout:
     """Where everything is; each box comes after the scope around it."""
 
@@ -83,6 +105,7 @@ class Layout:
     height: float
     shapes: dict[Box, Shape]
     routes: list[Route]
+    scopes: dict[Box, ScopeLayout]
 
 
 def lay_out(drawing: Drawing) -> Layout:
@@ -191,7 +214,6 @@ class _Builder:
 
     def build(self) -> Layout:
         """Lays the scopes out, innermost first, then adds up their places."""
-        self.entered = {target for _, target in self.crossings}
         bundles = {}
         for scope in reversed(self.open):
             if scope.parent is not None or not self.columns:
@@ -205,11 +227,27 @@ class _Builder:
             self._place_columns(self.open[0])
         for scope in self.open:
             self._shift_children(scope)
+        scopes = {scope: self._inside(scope) for scope in self.open}
         root = self.shapes.pop(self.open[0])
         ordered = {child: self.shapes[child] for s in self.open for child in s.children}
-        routes = [route for scope in self.open for route in self._routes(scope)]
+        routes = [route for scope in self.open for route in scopes[scope].routes]
         routes += [self._level_route(*item) for item in self.crossings.items()]
-        return Layout(root.width, root.height, ordered, routes)
+        return Layout(root.width, root.height, ordered, routes, scopes)
+
+    def _inside(self, scope: Box) -> ScopeLayout:
+        frame = self.shapes[scope]
+        return ScopeLayout(
+            [(child, self.shapes[child]) for child in scope.children],
+            *self.offsets[scope],
+            frame.width,
+            frame.height,
+            list(self._routes(scope)),
+            {
+                (side, key): frame.anchor + port.vertex.left
+                for (of, side, key), port in self.ports.items()
+                if of is scope
+            },
+        )
 
     def _align_rows(self) -> None:
         """Moves rows down until gradients stand beside what they belong to."""
@@ -276,7 +314,7 @@ class _Builder:
         for child in scope.children:
             shape = self.shapes.get(child)
             if shape is None:
-                lane = child in self.entered
+                lane = has_lane(child)
                 shape = self.shapes[child] = measure(child, lane=lane)
             vertex = self.vertices[child]
             vertex.left, vertex.right = shape.anchor, shape.width - shape.anchor
@@ -359,6 +397,12 @@ class _Builder:
                 bundle.nbytes,
                 bundle.is_control,
             )
+
+
+def has_lane(box: Box) -> bool:
+    """Whether lines from another column may come in above the badges of a box."""
+    column = next((scope for scope in box.ancestors() if scope.is_column), None)
+    return column is not None and column.label != FORWARD
 
 
 def _offset(port: Port | None, _vertex: Vertex) -> float:

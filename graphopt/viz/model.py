@@ -255,18 +255,31 @@ def _add_links(drawing: Drawing, leaves: dict[Operation, Box]) -> None:
 
 
 def _badge(op: Operation, tensor: GraphTensor) -> Badge | None:
-    source = tensor.op
-    if source.spec.effect is Effect.READ:
-        return Badge("variable", _variable_name(source.inputs[0]), size_of(tensor))
-    if source.type == HANDLE:
+    if tensor.op.type == HANDLE:
         kind = "write" if op.spec.effect is Effect.WRITE else "variable"
         return Badge(kind, _variable_name(tensor), size_of(tensor))
-    if source.spec is CONST:
-        value = source.attrs["value"]
+    return operation_badge(tensor.op)
+
+
+def operation_badge(op: Operation) -> Badge | None:
+    """Returns the badge that an op may be, None if it is always a box.
+
+    Args:
+      op: The op that has no inputs, or reads a variable.
+    """
+    tensor = op.outputs[0] if op.outputs else None
+    if tensor is None:
+        return None
+    if op.spec.effect is Effect.READ:
+        return Badge("variable", _variable_name(op.inputs[0]), size_of(tensor))
+    if op.type == HANDLE:
+        return Badge("variable", _variable_name(tensor), size_of(tensor))
+    if op.spec is CONST:
+        value = op.attrs["value"]
         text = f"{value.item():.6g}" if value.ndim == 0 else format_type(tensor)
         return Badge("constant", text, size_of(tensor))
-    if source.spec is PLACEHOLDER:
-        return Badge("input", clean_text(source.name), size_of(tensor))
+    if op.spec is PLACEHOLDER:
+        return Badge("input", clean_text(op.name), size_of(tensor))
     return None
 
 

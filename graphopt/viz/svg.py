@@ -117,16 +117,24 @@ def render(drawing: Drawing, title: str = "") -> str:
         _text(MARGIN, MARGIN + 16, heading, "heading"),
         _text(MARGIN, MARGIN + 38, notes, "note"),
         f'<g transform="translate({shift:.1f} {HEADING})">',
-        *(_frame(layout.shapes[box]) for box in boxes if box.is_open),
-        *(line for route in layout.routes for line in _edge(route)),
-        *(line for box in boxes for line in _box(box, layout.shapes[box])),
-        *_counts(layout),
+        *draw_parts(layout),
         "</g>",
         f'<g transform="translate({MARGIN} {height - MARGIN - 20:.1f})">',
         *legend,
         "</g></svg>",
     ]
     return "\n".join(parts) + "\n"
+
+
+def draw_parts(layout: Layout) -> Iterator[str]:
+    """Yields the elements of a picture, without what is around them."""
+    boxes = list(layout.shapes)
+    yield from (_frame(layout.shapes[box]) for box in boxes if box.is_open)
+    for route in layout.routes:
+        yield from _edge(route)
+    for box in boxes:
+        yield from _box(box, layout.shapes[box])
+    yield from _counts(layout)
 
 
 def describe(drawing: Drawing) -> str:
@@ -176,13 +184,18 @@ def _escape(text: str) -> str:
     return html.escape(clean_text(text), quote=True)
 
 
-def _style() -> str:
-    light, dark = [_STYLE], [_DARK_STYLE]
+def style_rules(*, dark: bool = False) -> str:
+    """Returns the rules of a picture, or those that a dark one has instead."""
+    rules = [_DARK_STYLE if dark else _STYLE]
     for kind, (_, fill, line, dark_fill, dark_line) in _KINDS.items():
-        light.append(f".{kind}{{fill:{fill};stroke:{line}}}\n")
-        dark.append(f".{kind}{{fill:{dark_fill};stroke:{dark_line}}}\n")
-    inner = "".join(dark)
-    return "".join(light) + f"@media (prefers-color-scheme:dark){{\n{inner}}}"
+        colors = (dark_fill, dark_line) if dark else (fill, line)
+        rules.append(f".{kind}{{fill:{colors[0]};stroke:{colors[1]}}}\n")
+    return "".join(rules)
+
+
+def _style() -> str:
+    dark = style_rules(dark=True)
+    return f"{style_rules()}@media (prefers-color-scheme:dark){{\n{dark}}}"
 
 
 def _text(x: float, y: float, text: str, kind: str) -> str:
