@@ -93,6 +93,13 @@ function bundleAll(visible) {
   return crowded.size ? bundleLinks(visible, crowded) : bundled;
 }
 
+// What a pass did, and the shapes that it found out, may need more room.
+function widthOf(box) {
+  if (!state.stage) return box.w;
+  const longest = Math.max(...detailsOf(box).map((line) => line.length));
+  return Math.max(box.w, box.bodyX + longest * 6.8 + 20);
+}
+
 const sumBytes = (tensors) => [...tensors.values()].reduce((sum, bytes) => sum + bytes, 0);
 
 function makeJob(id, bundled, upward) {
@@ -101,7 +108,8 @@ function makeJob(id, bundled, upward) {
     id, upward, openWidth: boxes[id].openWidth, ports: [...job.ports],
     nodes: shownKids(boxes[id]).map((kid) => {
       const box = boxes[kid];
-      return { id: kid, isOpen: state.open.has(kid), w: box.w, h: box.h, anchor: (box.bodyX + box.w) / 2 };
+      const w = widthOf(box);
+      return { id: kid, isOpen: state.open.has(kid) && isScope(box), w, h: box.h, anchor: (box.bodyX + w) / 2 };
     }),
     edges: [...job.edges.values()].map((edge) => ({
       ends: edge.ends, ports: edge.ports, n: edge.tensors.size, b: sumBytes(edge.tensors),
@@ -175,7 +183,7 @@ function absolute({ scopes, crossings }) {
       routes.push({ ...route, p: route.p.map(([a, b]) => [a + x, b + y]) });
     }
     for (const [kid, [dx, dy]] of Object.entries(scopes[id].c)) {
-      const size = scopes[kid] || boxes[kid];
+      const size = scopes[kid] || { w: widthOf(boxes[kid]), h: boxes[kid].h };
       places.set(+kid, { x: x + dx, y: y + dy, w: size.w, h: size.h });
       if (scopes[kid]) stack.push(+kid);
     }

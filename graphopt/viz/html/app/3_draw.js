@@ -80,11 +80,11 @@ function drawBox(box, place) {
   const size = [w - box.bodyX, h];
   const corner = isScope(box) ? 8 : 4;
   if (box.folded) group.append(rectangle(left + 4, y + 4, ...size, { rx: corner, class: "scope" }));
-  const body = rectangle(left, y, ...size, { rx: corner, class: `${box.kind}${box.target ? " target" : ""}` });
+  const body = rectangle(left, y, ...size, { rx: corner, class: `body ${box.kind}${box.target ? " target" : ""}` });
   const hot = state.heat ? heatOf(box) : 0;
   if (state.heat) body.style.fill = `color-mix(in oklab, #e5484d ${Math.round(hot * 88)}%, var(--cold))`;
   group.append(body);
-  const lines = [box.title, ...(box.added && isScope(box) || state.stage || isScope(box) ? detailsOf(box) : box.details)];
+  const lines = [box.title, ...(state.stage || isScope(box) ? detailsOf(box) : box.details)];
   const top = y + (h - lines.length * 17) / 2 + 12.75;
   lines.forEach((line, index) => {
     const text = make("text", { class: index ? "detail" : "title", x: left + 10, y: top + index * 17 }, line);

@@ -198,7 +198,6 @@ function drawMemory(arena, peak) {
   const high = Math.max(data.arena, ...arena.map((b) => b[4] + b[3]));
   const down = (offset) => (height * offset) / high;
   const svg = make("svg", { viewBox: `0 0 ${width} ${height + bottom}`, id: "memory", role: "img", "aria-label": "buffers over steps" });
-  svg.append(rectangle(left + peak.step * across, 0, across, height, { class: "peak" }));
   arena.forEach((buffer, index) => {
     const [name, , tensor, bytes, offset, first, last] = buffer;
     const reuses = arena.some((other) => other[6] < first && other[4] < offset + bytes && offset < other[4] + other[3]);
@@ -208,7 +207,8 @@ function drawMemory(arena, peak) {
     if (op !== undefined) shape.addEventListener("click", () => selectOp(op));
     svg.append(shape);
   });
-  svg.append(make("text", { class: "note", x: left, y: height + 15 }, "steps →  dashed: memory used before"));
+  svg.append(rectangle(left + peak.step * across, 0, across, height, { class: "peak" }));
+  svg.append(make("text", { class: "note", x: left, y: height + 15 }, "steps →  red: the peak; dashed: memory that was used before"));
   return svg;
 }
 

@@ -2,6 +2,7 @@
 
 const PADDING = 16;
 const HEADER = 44;
+const WIDEST_ROW = 1000;
 
 onmessage = ({ data: { known, todo, generation } }) => {
   const scopes = { ...known };
@@ -18,12 +19,15 @@ function layOutScope(job, scopes) {
   for (const node of job.nodes) {
     const inner = node.isOpen ? scopes[node.id] : null;
     const size = inner ? { w: inner.w, h: inner.h, anchor: inner.w / 2, ports: inner.p } : node;
+    // Edges meet a box in the middle of its body, not of the body and its badges.
+    const half = Math.max(size.anchor, size.w - size.anchor);
     nodes.set(String(node.id), size);
-    graph.setNode(String(node.id), { width: size.w, height: size.h });
+    graph.setNode(String(node.id), { width: 2 * half, height: size.h });
   }
   const entered = new Set(job.edges.map((edge) => edge.ends[1]));
   const left = new Set(job.edges.map((edge) => edge.ends[0]));
   addPorts(graph, job, entered, left);
+  breakRows(graph, job, nodes);
   job.edges.forEach((edge, index) => graph.setEdge(...edge.ends, {}, `e${index}`));
   dagre.layout(graph);
   return measure(graph, job, nodes);
@@ -44,13 +48,32 @@ function addPorts(graph, job, entered, left) {
   }
 }
 
+// Boxes that have nothing to do with each other, as the updates of an optimizer, would
+// all stand in one row.
+function breakRows(graph, job, nodes) {
+  const bound = new Set();
+  for (const { ends } of job.edges) if (!ends.some((name) => name.includes(":"))) ends.forEach((name) => bound.add(name));
+  let row = [];
+  let above = [];
+  let width = 0;
+  for (const [name, size] of nodes) {
+    if (bound.has(name)) continue;
+    if (width + size.w > WIDEST_ROW && row.length) {
+      [above, row, width] = [row, [], 0];
+    }
+    if (above.length) graph.setEdge(above[row.length % above.length], name, { weight: 0 }, "row");
+    row.push(name);
+    width += size.w + 22;
+  }
+}
+
 function measure(graph, job, nodes) {
   const up = job.upward;
   let [x0, y0, x1, y1] = [Infinity, Infinity, -Infinity, -Infinity];
   for (const [name, size] of nodes) {
     const { x, y } = graph.node(name);
-    x0 = Math.min(x0, x - size.w / 2);
-    x1 = Math.max(x1, x + size.w / 2);
+    x0 = Math.min(x0, x - size.anchor);
+    x1 = Math.max(x1, x - size.anchor + size.w);
     y0 = Math.min(y0, y - size.h / 2);
     y1 = Math.max(y1, y + size.h / 2);
   }
@@ -69,7 +92,7 @@ function measure(graph, job, nodes) {
   const c = {};
   for (const [name, size] of nodes) {
     const { x, y } = graph.node(name);
-    c[name] = [x + dx - size.w / 2, y + dy - size.h / 2];
+    c[name] = [x + dx - size.anchor, y + dy - size.h / 2];
   }
   // Where an edge meets a port on the frame, or a box at the height of its own border.
   const end = (name, portKey, next, isSource) => {
