@@ -37,7 +37,13 @@ class Browser:
             "about:blank",
         ]
         self.process = subprocess.Popen(
-            ["sh", "-c", f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}', "sh", *command],
+            [
+                "sh",
+                "-c",
+                f'exec "$@" 3</dev/fd/{theirs_in} 4>/dev/fd/{theirs_out}',
+                "sh",
+                *command,
+            ],
             pass_fds=(theirs_in, theirs_out),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
