@@ -2,7 +2,7 @@
 
 Data goes to the output stream, everything else to the error stream. The exit code is 0,
 2 for wrong usage, 3 if there is no such target or graph, 4 if the user's code raised,
-and 130 after Ctrl-C.
+5 if a package of an extra is missing, and 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from graphopt.viz.html.data import StepTime
 from graphopt.viz.html.page import make_page
 from graphopt.viz.model import Drawing, make_drawing
 from graphopt.viz.plan import PlanSummary, format_plan, summarize_plan
+from graphopt.viz.png import MissingExtraError, draw_png
 from graphopt.viz.svg import render
 from graphopt.viz.target import (
     ScriptError,
@@ -35,6 +36,8 @@ from graphopt.viz.text import as_json, format_rows, listing, rich_tree, tree_row
 from graphopt.viz.words import clean_text, plural
 
 OK, USAGE, NOT_FOUND, SCRIPT_RAISED, INTERRUPTED = 0, 2, 3, 4, 130
+MISSING_EXTRA = 5
+FORMATS = ("svg", "png")
 # More lines than this are listed only when asked for.
 LONGEST_LISTING = 100
 
@@ -101,7 +104,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     export = _add_command(commands, "export", "write a picture of a graph")
     export.add_argument("-o", "--out", required=True, help="the file; - for stdout")
-    export.add_argument("-f", "--format", choices=("svg",), help="by default as --out")
+    export.add_argument("-f", "--format", choices=FORMATS, help="by default as --out")
     export.add_argument(
         "--force", action="store_true", help="replace the file if there is one"
     )
@@ -188,6 +191,9 @@ def _run(options: argparse.Namespace, passed: list[str]) -> int:
     except UsageError as error:
         _say(str(error))
         return USAGE
+    except MissingExtraError as error:
+        _say(str(error))
+        return MISSING_EXTRA
     except ScriptError as error:
         assert error.__cause__ is not None
         sys.stderr.write(_users_traceback(error.__cause__, everything=options.verbose))
@@ -295,7 +301,7 @@ def _check_output(options: argparse.Namespace) -> None:
     out = options.out
     if out == "-":
         return
-    if options.format is None and Path(out).suffix.lower() != ".svg":
+    if options.format is None and Path(out).suffix.lower()[1:] not in FORMATS:
         raise UsageError(f"{out!r} does not say what to write; use .svg or -f svg")
     check_place(out, replace=options.force)
 
@@ -312,13 +318,21 @@ def check_place(out: str | None, *, replace: bool) -> None:
 
 def _export(options: argparse.Namespace, drawing: Drawing) -> None:
     text = render(drawing, options.target)
+    kind = options.format or Path(options.out).suffix.lower()[1:] or FORMATS[0]
+    if kind == "png":
+        picture = draw_png(text)
+        if options.out == "-":
+            sys.stdout.buffer.write(picture)
+        else:
+            save(options, picture)
+        return
     if options.out == "-":
         sys.stdout.write(text)
         return
     save(options, text)
 
 
-def save(options: argparse.Namespace, text: str) -> None:
+def save(options: argparse.Namespace, text: str | bytes) -> None:
     """Writes what was made to `--out` and says so.
 
     Raises:
@@ -336,7 +350,7 @@ def save(options: argparse.Namespace, text: str) -> None:
         sys.stderr.write(f"graphopt: wrote {options.out}\n")
 
 
-def write_file(path: Path, text: str, *, replace: bool) -> None:
+def write_file(path: Path, text: str | bytes, *, replace: bool) -> None:
     """Writes a file so that there is the old one or the whole new one, never a part.
 
     Args:
@@ -348,14 +362,15 @@ def write_file(path: Path, text: str, *, replace: bool) -> None:
       FileExistsError: It is there.
       OSError: It cannot be written; the old one is as it was.
     """
+    content = text.encode() if isinstance(text, str) else text
     if replace and path.exists() and not path.is_file():
         # A device or a pipe cannot be replaced.
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(content)
         return
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("x", encoding="utf-8") as file:
-            file.write(text)
+        with temporary.open("xb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         if replace:

@@ -38,6 +38,8 @@ class Hooks:
     on_train_op: Callable[..., Any] | None
     # viz: Graph -> svg text
     draw_svg: Callable[..., Any]
+    # viz: Graph -> html text of a frame that holds the page
+    draw_html: Callable[..., Any]
 
     def __init__(self) -> None:
         self.operators = {}
@@ -50,6 +52,7 @@ class Hooks:
         self.on_graph = None
         self.on_train_op = None
         self.draw_svg = _missing
+        self.draw_html = _missing
 
 
 hooks = Hooks()

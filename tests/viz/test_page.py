@@ -324,3 +324,12 @@ def test_times_that_cannot_be_read(text, script, tmp_path, capsys):
     arguments = ["view", str(script), "--no-open", "-o", "-", "--times", str(path)]
     assert main(arguments) == 2
     assert re.search("holds no times|cannot read", capsys.readouterr().err)
+
+
+def test_a_notebook_shows_the_page_in_a_sandbox() -> None:
+    graph, _ = _small()
+    found = Elements(graph._repr_html_())
+    assert found.tags == ["iframe"]
+    attributes = dict(found.attributes)
+    assert "allow-same-origin" not in str(attributes["sandbox"])
+    assert Elements(str(attributes["srcdoc"])).data["title"] == "graph"
