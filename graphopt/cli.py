@@ -21,7 +21,7 @@ from graphopt.viz.columns import split_columns
 from graphopt.viz.folding import fold, open_scopes
 from graphopt.viz.html.data import StepTime
 from graphopt.viz.html.page import make_page
-from graphopt.viz.model import Drawing, make_drawing
+from graphopt.viz.model import Drawing, make_drawing, needed_operations
 from graphopt.viz.plan import PlanSummary, format_plan, summarize_plan
 from graphopt.viz.png import MissingExtraError, draw_png
 from graphopt.viz.svg import render
@@ -389,6 +389,7 @@ def _view(
     options: argparse.Namespace, target: Target, times: dict[str, StepTime] | None
 ) -> None:
     try:
+        target = _holding(target, options)
         page = make_page(
             target.graph,
             target.operations,
@@ -409,6 +410,18 @@ def _view(
     save(options, page)
     if not options.no_open:
         webbrowser.open(Path(options.out).resolve().as_uri())
+
+
+def _holding(target: Target, options: argparse.Namespace) -> Target:
+    """Returns the whole graph where what is needed does not hold the selected op."""
+    if options.select is None or options.fetch is not None or not target.wanted:
+        return target
+    op = target.graph.as_graph_element(options.select, allow_tensor=False)
+    if op in needed_operations(target.graph, target.wanted):
+        return target
+    names = ", ".join(each.name for each in target.wanted)
+    _say(f"{names} does not need {options.select}; this is the whole graph")
+    return Target(target.graph)
 
 
 def read_times(path: str) -> dict[str, StepTime]:

@@ -2,7 +2,7 @@
 // Python; the others are laid out by dagre in a Worker, innermost first.
 
 const GAP = 70;
-const MOST_PORTS = 20;
+const MOST_PORTS = 8;
 const worker = startWorker();
 let generation = 0;
 

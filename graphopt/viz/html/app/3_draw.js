@@ -169,9 +169,10 @@ function applyView() {
   world.setAttribute("transform", `translate(${view.x} ${view.y}) scale(${view.scale})`);
 }
 
-function fit() {
+// At first the text has to be readable; when asked for, all of the picture shows.
+function fit(smallest = 0.02) {
   const { width, height } = picture.getBoundingClientRect();
-  view.scale = Math.max(Math.min((width - 32) / drawn.w, (height - 32) / drawn.h, 1), 0.55);
+  view.scale = Math.max(Math.min((width - 32) / drawn.w, (height - 32) / drawn.h, 1), smallest);
   view.x = Math.max((width - drawn.w * view.scale) / 2, 16);
   view.y = 16;
   applyView();

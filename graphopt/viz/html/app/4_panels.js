@@ -197,7 +197,7 @@ function drawMemory(arena, peak) {
   const across = (width - left) / Math.max(data.steps.length, 1);
   const high = Math.max(data.arena, ...arena.map((b) => b[4] + b[3]));
   const down = (offset) => (height * offset) / high;
-  const svg = make("svg", { viewBox: `0 0 ${width} ${height + bottom}`, id: "memory", role: "img", "aria-label": "buffers over steps" });
+  const svg = make("svg", { viewBox: `0 0 ${width} ${height + bottom}`, id: "memory", class: arena.length > 80 ? "many" : "", role: "img", "aria-label": "buffers over steps" });
   arena.forEach((buffer, index) => {
     const [name, , tensor, bytes, offset, first, last] = buffer;
     const reuses = arena.some((other) => other[6] < first && other[4] < offset + bytes && offset < other[4] + other[3]);
@@ -208,7 +208,7 @@ function drawMemory(arena, peak) {
     svg.append(shape);
   });
   svg.append(rectangle(left + peak.step * across, 0, across, height, { class: "peak" }));
-  svg.append(make("text", { class: "note", x: left, y: height + 15 }, "steps →  red: the peak; dashed: memory that was used before"));
+  svg.append(make("text", { class: "note", x: left, y: height + 15 }, `steps →  red: the peak${arena.length > 80 ? "" : "; dashed: memory that was used before"}`));
   return svg;
 }
 

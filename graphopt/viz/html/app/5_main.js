@@ -57,7 +57,7 @@ function openAll(id, isSure = false) {
 function closeAll() {
   state.open = new Set(boxes.filter((box) => !box.id || box.column).map((box) => box.id));
   state.scope = state.op = -1;
-  refresh({ keep: false }).then(fit);
+  refresh({ keep: false }).then(() => fit());
 }
 
 async function selectOp(index) {
@@ -242,7 +242,7 @@ picture.addEventListener("wheel", (event) => {
 
 const keys = {
   "/": () => search.focus(), "[": () => setStage(state.stage - 1), "]": () => setStage(state.stage + 1),
-  "+": () => zoomMiddle(1.25), "=": () => zoomMiddle(1.25), "-": () => zoomMiddle(0.8), 0: fit, c: closeAll,
+  "+": () => zoomMiddle(1.25), "=": () => zoomMiddle(1.25), "-": () => zoomMiddle(0.8), 0: () => fit(), c: closeAll,
   a: () => openAll(0), k: () => setFlag("hulls"), t: () => setFlag("heat"),
   ArrowLeft: () => move(80, 0), ArrowRight: () => move(-80, 0), ArrowUp: () => move(0, 80), ArrowDown: () => move(0, -80),
   Escape: () => { state.op = state.scope = state.step = -1; say(""); draw(); showPanel(); remember(); },
@@ -271,7 +271,7 @@ slider.addEventListener("input", () => setStage(Number(slider.value)));
 for (const tab of document.querySelectorAll("[data-tab]")) tab.addEventListener("click", () => { state.tab = tab.dataset.tab; showPanel(); remember(); });
 for (const flag of ["hulls", "heat"]) document.getElementById(flag).addEventListener("click", () => setFlag(flag));
 document.getElementById("close-all").addEventListener("click", closeAll);
-document.getElementById("fit").addEventListener("click", fit);
+document.getElementById("fit").addEventListener("click", () => fit());
 document.getElementById("theme").addEventListener("click", switchTheme);
 document.getElementById("export").addEventListener("click", exportSvg);
 addEventListener("hashchange", () => { recall(); refresh(); });
@@ -280,7 +280,7 @@ addEventListener("unhandledrejection", (event) => say(`Something in this page fa
 
 recall();
 await refresh({ keep: false });
-fit();
+fit(0.6);
 for (const flag of ["hulls", "heat"]) document.getElementById(flag).setAttribute("aria-pressed", state[flag]);
 if (state.op >= 0) await selectOp(state.op);
 document.body.dataset.loaded = Math.round(performance.now());

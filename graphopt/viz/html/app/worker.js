@@ -2,7 +2,8 @@
 
 const PADDING = 16;
 const HEADER = 44;
-const WIDEST_ROW = 1000;
+const WIDEST_ROW = 560;
+const MOST_LOOSE = 4;
 
 onmessage = ({ data: { known, todo, generation } }) => {
   const scopes = { ...known };
@@ -24,10 +25,11 @@ function layOutScope(job, scopes) {
     nodes.set(String(node.id), size);
     graph.setNode(String(node.id), { width: 2 * half, height: size.h });
   }
+  const isLoose = job.edges.every(({ ends }) => ends.some((name) => name.includes(":")));
+  if (isLoose && job.nodes.length > MOST_LOOSE) return layOutRows(job, nodes);
   const entered = new Set(job.edges.map((edge) => edge.ends[1]));
   const left = new Set(job.edges.map((edge) => edge.ends[0]));
   addPorts(graph, job, entered, left);
-  breakRows(graph, job, nodes);
   job.edges.forEach((edge, index) => graph.setEdge(...edge.ends, {}, `e${index}`));
   dagre.layout(graph);
   return measure(graph, job, nodes);
@@ -49,22 +51,39 @@ function addPorts(graph, job, entered, left) {
 }
 
 // Boxes that have nothing to do with each other, as the updates of an optimizer, would
-// all stand in one row.
-function breakRows(graph, job, nodes) {
-  const bound = new Set();
-  for (const { ends } of job.edges) if (!ends.some((name) => name.includes(":"))) ends.forEach((name) => bound.add(name));
-  let row = [];
-  let above = [];
-  let width = 0;
-  for (const [name, size] of nodes) {
-    if (bound.has(name)) continue;
-    if (width + size.w > WIDEST_ROW && row.length) {
-      [above, row, width] = [row, [], 0];
-    }
-    if (above.length) graph.setEdge(above[row.length % above.length], name, { weight: 0 }, "row");
-    row.push(name);
-    width += size.w + 22;
-  }
+// all stand in one row: they are set in rows like words, lines run between the columns.
+function layOutRows(job, nodes) {
+  const [gap, lane] = [26, 9];
+  const sizes = [...nodes.values()];
+  const wide = Math.max(...sizes.map((size) => size.w)) + gap;
+  const columns = Math.max(1, Math.min(sizes.length, Math.round(WIDEST_ROW / wide)));
+  const w = Math.max(columns * wide + 2 * PADDING, job.openWidth);
+  const c = {};
+  const rowEnd = {};
+  let y = HEADER;
+  [...nodes.keys()].forEach((name, index) => {
+    const size = nodes.get(name);
+    c[name] = [PADDING + lane + (index % columns) * wide, y];
+    const isLast = (index + 1) % columns === 0 || index + 1 === sizes.length;
+    if (isLast) y += Math.max(...sizes.slice(index - (index % columns), index + 1).map((each) => each.h)) + 30;
+    rowEnd[name] = c[name][1] + size.h;
+  });
+  const h = y - 30 + (job.ports.length ? 30 : PADDING);
+  const p = {};
+  job.ports.forEach((key, index) => { p[key] = w / 2 + (index - (job.ports.length - 1) / 2) * 10; });
+  const r = job.edges.map((edge) => {
+    const isIn = edge.ends[0].includes(":");
+    const [port, name] = isIn ? edge.ends : [...edge.ends].reverse();
+    const size = nodes.get(name);
+    const key = edge.ports[isIn ? 1 : 0];
+    const x = c[name][0] + ((key && size.ports ? size.ports[key] : size.anchor) ?? size.anchor);
+    const isTop = port.startsWith("-") !== !!job.upward;
+    const [start, near] = isTop ? [0, HEADER - 10] : [h, h - 14];
+    const beside = [c[name][0] - lane, isTop ? c[name][1] - 14 : rowEnd[name] + 8];
+    const points = [[p[port], start], [beside[0], near], beside, [x, isTop ? c[name][1] : rowEnd[name]]];
+    return { p: isIn ? points : points.reverse(), a: edge.a, n: edge.n, b: edge.b, c: edge.c };
+  });
+  return { w, h, c, r, p };
 }
 
 function measure(graph, job, nodes) {
