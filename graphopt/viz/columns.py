@@ -33,18 +33,20 @@ def split_columns(drawing: Drawing) -> None:
         return
     gradients = max(found, key=lambda box: (box.op_count, -box.first))
     around = [box for box in gradients.ancestors() if box.parent is not None]
-    downstream = _downstream(drawing, gradients)
+    inside = set(gradients.leaves())
+    downstream = _downstream(drawing, inside)
+    upstream = {link.source for link in drawing.links if link.target in inside}
     forward: list[Box] = []
     update: list[Box] = []
     for scope in (drawing.root, *reversed(around)):
         for child in scope.children:
             if child is gradients or child in around:
                 continue
-            is_late = any(leaf in downstream for leaf in child.leaves())
-            belongs = is_late or (around and not _feeds(drawing, child, gradients))
-            (update if belongs and (is_late or scope in around) else forward).append(
-                child
-            )
+            leaves = set(child.leaves())
+            # What an optimizer computes beside, as its rates, belongs to the updates.
+            is_beside = scope is not drawing.root and not leaves & upstream
+            late = is_beside or bool(leaves & downstream)
+            (update if late else forward).append(child)
     if not forward:
         return
     label = "/".join(box.label for box in reversed(around)) or "updates"
@@ -66,11 +68,10 @@ def _column(root: Box, label: str, children: list[Box]) -> Box:
     return column
 
 
-def _downstream(drawing: Drawing, gradients: Box) -> set[Box]:
+def _downstream(drawing: Drawing, inside: set[Box]) -> set[Box]:
     users: dict[Box, list[Box]] = {}
     for link in drawing.links:
         users.setdefault(link.source, []).append(link.target)
-    inside = set(gradients.leaves())
     found: set[Box] = set()
     stack = list(inside)
     while stack:
@@ -79,11 +80,6 @@ def _downstream(drawing: Drawing, gradients: Box) -> set[Box]:
                 found.add(user)
                 stack.append(user)
     return found
-
-
-def _feeds(drawing: Drawing, box: Box, gradients: Box) -> bool:
-    own, inside = set(box.leaves()), set(gradients.leaves())
-    return any(link.source in own and link.target in inside for link in drawing.links)
 
 
 def counterparts(forward: Box, gradients: Box) -> dict[Box, Box]:
