@@ -305,7 +305,11 @@ class _Builder:
         down = LANE / 2 if target.tags else target.height / 2
         last = (target.x + target.body_x, target.y + down)
         points = [first, last]
-        if target.tags:
+        if target.x < source.x:
+            # A line that goes back, to a column on the left.
+            middle = target.y + target.height / 2
+            points = [(source.x, first[1]), (target.x + target.width, middle)]
+        elif target.tags:
             points = [first, (target.x - 4, last[1]), last]
         count = len(crossing.tensors)
         return Route(points, True, count, crossing.nbytes, not count, is_level=True)

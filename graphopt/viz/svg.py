@@ -260,12 +260,13 @@ def _edge(route: Route) -> Iterator[str]:
     last_x, last_y = points[-1]
     width = 1.2 + min(max(math.log10(route.nbytes + 1) - 2, 0), 6) * 0.4
     if route.is_level:
-        yield f'<path class="arrow" d="M{last_x:.1f} {last_y:.1f}l-7 -4v8z"/>'
         (x, y), (next_x, next_y), *_ = points
-        bend = max(36.0, abs(next_x - x) / 2)
+        way = -1 if last_x < x else 1
+        yield f'<path class="arrow" d="M{last_x:.1f} {last_y:.1f}l{-7 * way} -4v8z"/>'
+        bend = way * max(36.0, abs(next_x - x) / 2)
         curve = (
             f"M{x:.1f} {y:.1f}C{x + bend:.1f} {y:.1f} {next_x - bend:.1f} {next_y:.1f} "
-            f"{next_x:.1f} {next_y:.1f}H{last_x - 5:.1f}"
+            f"{next_x:.1f} {next_y:.1f}H{last_x - 5 * way:.1f}"
         )
         kind = "level control" if route.is_control else "level"
         yield f'<path class="{kind}" stroke-width="{width:.1f}" d="{curve}"/>'

@@ -184,21 +184,17 @@ def _add_new_ops(
         if op.name in leaves or not history.born or not is_shown:
             continue
         parts = [leaves[name] for name in fused_names(op) if name in leaves]
-        if parts:
-            parent = _common(parts)
-        else:
+        parent = _common(parts)
+        if not parts:
             used = [leaves[t.op.name] for t in op.inputs if t.op.name in leaves]
             home = homes.get(clean_text(op.name).rpartition("/")[0])
             parent = home if home and home.parent else _common(used[:1])
-        if parent is None:
-            parent = drawing.root
-        if parent is drawing.root and parent.children[0].is_column:
-            parent = next(
-                (b for b in parts[-1].ancestors() if b.is_column)
-                if parts
-                else iter(()),
-                parent.children[0],
-            )
+        if parent is None or parent is drawing.root:
+            # One that stands for ops of two columns is drawn where the first of them was.
+            columns = drawing.root.children[0].is_column
+            beside = parts[0].parent if parts else drawing.root.children[0]
+            parent = beside if columns else drawing.root
+        assert parent is not None
         box = Box(clean_text(op.name).rpartition("/")[2], parent, op, op_count=1)
         parent.children.append(box)
         leaves[op.name] = box

@@ -192,8 +192,10 @@ function absolute({ scopes, crossings }) {
     const [a, b] = ends.map((id) => places.get(id));
     const target = boxes[ends[1]];
     const y = b.y + (target.tags.length ? 7 : b.h / 2);
+    const isBack = b.x < a.x;
     routes.push({
-      p: [[a.x + a.w, a.y + a.h / 2], [b.x - 4, y], [b.x + target.bodyX, y]],
+      p: isBack ? [[a.x, a.y + a.h / 2], [b.x + b.w, b.y + b.h / 2]]
+        : [[a.x + a.w, a.y + a.h / 2], [b.x - 4, y], [b.x + target.bodyX, y]],
       a: 1, n: tensors.size, b: sumBytes(tensors), c: tensors.size ? 0 : 1, level: true,
     });
   }

@@ -19,9 +19,11 @@ function pathOfRoute(route) {
   const [first, ...rest] = route.p;
   let [x, y] = first;
   if (route.level) {
-    const [[x2, y2], [end]] = rest;
-    const bend = Math.max(36, Math.abs(x2 - x) / 2);
-    return `M${x} ${y}C${x + bend} ${y} ${x2 - bend} ${y2} ${x2} ${y2}H${end - 5}`;
+    const [[x2, y2]] = rest;
+    const [end] = route.p.at(-1);
+    const way = end < x ? -1 : 1;
+    const bend = way * Math.max(36, Math.abs(x2 - x) / 2);
+    return `M${x} ${y}C${x + bend} ${y} ${x2 - bend} ${y2} ${x2} ${y2}H${end - way * 5}`;
   }
   let path = `M${x} ${y}`;
   rest.forEach(([a, b], index) => {
@@ -39,7 +41,7 @@ function drawRoute(route) {
   const group = make("g");
   group.append(make("path", { class: kind, "stroke-width": width, d: pathOfRoute(route) }));
   const [x, y] = route.p.at(-1);
-  if (route.level) group.append(make("path", { class: "arrow", d: `M${x} ${y}l-7 -4v8z` }));
+  if (route.level) group.append(make("path", { class: "arrow", d: `M${x} ${y}l${x < route.p[0][0] ? 7 : -7} -4v8z` }));
   else if (route.a) {
     const before = [...route.p].reverse().find((point) => point[1] !== y);
     const base = before && before[1] > y ? 7 : -7;
@@ -186,12 +188,14 @@ function zoom(factor, x, y) {
   applyView();
 }
 
-function centerOn(id) {
+// Moves the picture if a box is not in view.
+function reveal(id) {
   const place = drawn.places.get(id);
   if (!place) return;
   const { width, height } = picture.getBoundingClientRect();
-  view.scale = Math.max(view.scale, 0.7);
-  view.x = width / 2 - (place.x + place.w / 2) * view.scale;
-  view.y = height / 2 - (place.y + place.h / 2) * view.scale;
+  view.scale = Math.max(view.scale, 0.6);
+  const [x, y] = [place.x + place.w / 2, place.y + place.h / 2].map((v) => v * view.scale);
+  if (x + view.x < 60 || x + view.x > width - 60) view.x = width / 2 - x;
+  if (y + view.y < 40 || y + view.y > height - 40) view.y = height / 2 - y;
   applyView();
 }

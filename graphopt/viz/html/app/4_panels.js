@@ -56,7 +56,7 @@ function opCard(index) {
   const op = ops[index];
   const [, type, inputs, controls, outputs] = versionOf(op);
   const rows = [["type", type]];
-  outputs.forEach(([text, bytes], i) => rows.push([outputs.length > 1 ? `output ${i}` : "output", `${text}, ${formatBytes(bytes)}`]));
+  outputs.forEach(([text, bytes], i) => rows.push([outputs.length > 1 ? `output ${i}` : "output", bytes === null ? text : `${text}, ${formatBytes(bytes)}`]));
   if (op.f !== undefined) rows.push(["FLOPs", op.f.toLocaleString("en") + (data.assumed ? ` (unknown sizes as ${data.assumed})` : "")]);
   if (op.a) rows.push(["attributes", op.a]);
   const step = data.steps.findIndex((each) => each.ops.includes(index) || each.op === index);

@@ -74,7 +74,7 @@ async function selectOp(index) {
   }
   if (moved) await refresh({ keep: false });
   else { draw(); showPanel(); remember(); }
-  if (box !== undefined) centerOn(box);
+  if (box !== undefined) reveal(box);
 }
 
 function selectScope(id) {
@@ -82,7 +82,7 @@ function selectScope(id) {
   state.op = -1;
   state.tab = "op";
   for (let at = boxes[id].parent; at >= 0; at = boxes[at].parent) state.open.add(at);
-  refresh({ keep: false }).then(() => centerOn(id));
+  refresh({ keep: false }).then(() => reveal(id));
 }
 
 function selectStep(index) {
