@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from graphopt.graph.effects import has_side_effect
 from graphopt.graph.graph import Graph
@@ -182,6 +182,13 @@ def _name(drawing: Drawing) -> str:
 
 def _escape(text: str) -> str:
     return html.escape(clean_text(text), quote=True)
+
+
+def legend(kinds: Container[str]) -> list[tuple[str, str]]:
+    """Returns what the colors of boxes of these kinds, and of badges, mean."""
+    shown = [(kind, text) for kind, (text, *_) in _KINDS.items() if kind in kinds]
+    badges = [kind for kind in ("variable", "constant") if kind not in kinds]
+    return shown + [(kind, _KINDS[kind][0]) for kind in badges]
 
 
 def style_rules(*, dark: bool = False) -> str:

@@ -21,7 +21,7 @@ from graphopt.viz.layout import Layout, Route, has_lane
 from graphopt.viz.model import Badge, Box, Drawing, operation_badge
 from graphopt.viz.plan import UNKNOWN_SIZE, Planned
 from graphopt.viz.shapes import DETAIL_SIZE, Shape, measure
-from graphopt.viz.svg import describe, kind_of
+from graphopt.viz.svg import describe, kind_of, legend
 from graphopt.viz.words import clean_text, shorten, size_of, text_width
 from graphopt.viz.work import count_flops
 
@@ -95,6 +95,7 @@ def page_data(
         "title": clean_text(title),
         "note": clean_text(describe(drawing)),
         "problem": clean_text(problem),
+        "legend": legend({kind_of(box) for box in boxes if box.parent is not None}),
         "targets": [names[op.name] for op in drawing.targets],
         "ops": [_operation(history, names, sites) for history in histories.values()],
         "boxes": [_box(box, tree, names) for box in boxes],

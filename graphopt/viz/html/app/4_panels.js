@@ -42,6 +42,11 @@ function opPanel() {
     data.problem ? html("p", { class: "warning" }, `No plan: ${data.problem}`) : null,
     html("p", {}, "Click a yellow box to open it, its title to close it, an op to see what it is."),
     section("Fetched", shorten(data.targets, (index) => opLink(index))),
+    section("Colors", html("ul", {}, ...data.legend.map(([kind, text]) => {
+      const swatch = make("svg", { width: 16, height: 14 });
+      swatch.append(rectangle(1, 1, 13, 11, { rx: 3, class: kind }));
+      return html("li", {}, swatch, ` ${text}`);
+    }))),
     section("Keys", keyTable()),
   ];
 }
@@ -127,6 +132,7 @@ function passesPanel() {
   return [
     html("ol", { class: "passes", start: 0 }, item(0, "as built", plural(ops.filter((op) => !born(op)).length, "op")), ...passes),
     state.stage ? section(`What ${data.passes[state.stage - 1][0]} did`, lines.length ? diff : html("p", { class: "note" }, "Nothing in this graph.")) : null,
+    state.stage ? html("p", { class: "note" }, "In the picture: green was added, red removed, amber changed; a dashed scope holds such ops.") : null,
   ];
 }
 
