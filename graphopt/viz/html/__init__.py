@@ -15,7 +15,8 @@ that did not change keep the layout from Python, so the picture does not jump.
 
 Safety. Names come from the user's program and are text to the end: data is JSON in which
 no `<` is left, scripts write it with `textContent` only, and the policy in the head of
-the file forbids every request and every script but the two whose hashes it lists.
+the file forbids every request, and every script but the one whose hash it lists and the
+Worker that this one starts.
 
 Why not d3, Cytoscape or React: below 3,000 shapes plain SVG needs none of them, and what
 is not in the file need not be trusted. The scripts are a few files of plain JavaScript,

@@ -1,4 +1,4 @@
-"""Everything that a page shows, as plain values. `format` below says what they are."""
+"""Everything that a page shows, as plain values; `page_data` says which."""
 
 from __future__ import annotations
 
