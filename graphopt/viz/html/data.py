@@ -79,7 +79,8 @@ def page_data(
       removed it or -1, `b` its badge, `f` FLOPs, `a` attributes, and `v`: its versions
       (stage, type, inputs as numbers of op and output in turn, control inputs, outputs
       as type and bytes); `boxes`: each as `_box`; `first`: the layout of each open scope
-      as `_scope`; `sites`; `passes`; `steps`, `buffers` and `kernels` of the plan.
+      as `_scope`; `legend`: kinds with what they mean; `sites`: file, line, first line
+      shown, lines; `passes`; `steps`, `buffers` and `kernels` of the plan; `times`.
     """
     histories = make_histories(drawing.operations, planned.trace if planned else None)
     names = {name: index for index, name in enumerate(histories)}
