@@ -34,6 +34,7 @@ from graphopt.keras.optimizers.gradient_steps import (
     unscaled,
 )
 from graphopt.keras.optimizers.schedules import LearningRateSchedule, deserialize
+from graphopt.keras.optimizers.state import as_number
 from graphopt.keras.optimizers.transformers import deserialize_chain
 from graphopt.keras.optimizers.updates import (
     AVERAGE,
@@ -351,9 +352,14 @@ class Optimizer(GradientComputation):
         if self._initial_decay:
             step = cast(self._step(), var_dtype) if step is None else step
             rate = rate / (1.0 + self._initial_decay * step)
-        if self._rate_factor is not None:
-            rate = rate * cast(self._rate_factor, var_dtype)
         return rate
+
+    def _rate(self, dtype: DType) -> Any:
+        """The learning rate of the variable at hand."""
+        rate = self._decayed_lr(dtype)
+        if self._rate_factor is None:
+            return rate
+        return rate * as_number(self._rate_factor, dtype)
 
     def _step(self) -> Any:
         """The number of steps before this one; two train ops in one run count on."""
@@ -374,7 +380,7 @@ class Optimizer(GradientComputation):
     ) -> None:
         """Fills in the coefficients of one dtype; a hook for subclasses."""
         state = apply_state[(var_device, var_dtype)]
-        rate = self._decayed_lr(var_dtype) if "learning_rate" in self._hyper else None
+        rate = self._rate(var_dtype) if "learning_rate" in self._hyper else None
         state["lr_t"] = rate
         state.update(self.coefficients(var_dtype, rate))
 
@@ -497,8 +503,8 @@ class Optimizer(GradientComputation):
             update = self._with_average(update, var.dtype)
         weight_decay = self._weight_decay_of(var)
         if weight_decay is not None:
-            weight_decay = cast(weight_decay, var.dtype)
-            rate = self._decayed_lr(var.dtype)
+            weight_decay = as_number(weight_decay, var.dtype)
+            rate = self._rate(var.dtype)
             update = with_weight_decay(update, weight_decay, rate)
         return apply_equation(update, var, slots, rows, state, self._only_if)
 

@@ -11,8 +11,9 @@ from graphopt.keras.optimizers.base import Optimizer
 from graphopt.keras.optimizers.checks import check_fraction
 from graphopt.keras.optimizers.norms import norm
 from graphopt.keras.optimizers.options import is_selected
+from graphopt.keras.optimizers.state import as_number
 from graphopt.ops.creation import ones_like
-from graphopt.ops.elementwise import cast, logical_and, where
+from graphopt.ops.elementwise import logical_and, where
 from graphopt.runtime.variable import Variable
 
 
@@ -81,7 +82,7 @@ class LARS(Optimizer):
         return partial(
             self.update,
             adapts=not any(is_selected(var, each) for each in excluded),
-            decay=None if weight_decay is None else cast(weight_decay, var.dtype),
+            decay=None if weight_decay is None else as_number(weight_decay, var.dtype),
         )
 
     def _weight_decay_of(self, var: Variable) -> Any:

@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphopt import dtypes
-from graphopt.dtypes import as_dtype
+from graphopt.dtypes import DType, as_dtype
 from graphopt.graph.context import building_graph
 from graphopt.graph.tensor import GraphTensor, Tensor
 from graphopt.keras import initializers
 from graphopt.keras.optimizers.checks import checked_number
 from graphopt.keras.optimizers.schedules import LearningRateSchedule, serialize
+from graphopt.ops.creation import constant
 from graphopt.ops.elementwise import cast
 from graphopt.ops.host import python_scalar
 from graphopt.runtime.names import get_default_session
@@ -271,6 +272,13 @@ class OptimizerState:
                 )
         for weight, value in zip(params, weights, strict=True):
             set_value(weight, value)
+
+
+def as_number(value: Any, dtype: DType) -> Any:
+    """Returns a number, tensor or variable as a tensor; 0.1 is 0.1 in float64 too."""
+    if isinstance(value, (Tensor, Variable)):
+        return cast(value, dtype)
+    return constant(value, dtype)
 
 
 def called(function: Callable[[], Any], dtype: Any) -> Any:
