@@ -101,12 +101,12 @@ class LARS(Optimizer):
         decay: Any = None,
     ) -> tuple[Any, dict[str, Any]]:
         """Returns the new value and slots, by the equation above."""
-        rate = lr_t * self._rate(w, g, decay) if adapts else lr_t
+        rate = lr_t * self._relative_rate(w, g, decay) if adapts else lr_t
         step = rate * (g if decay is None else g + decay * w)
         a = mu * momentum + step
         return w - (mu * a + step if self.nesterov else a), {"momentum": a}
 
-    def _rate(self, w: Any, g: Any, decay: Any) -> Any:
+    def _relative_rate(self, w: Any, g: Any, decay: Any) -> Any:
         w_norm, g_norm = norm(w), norm(g)
         below = g_norm + self.epsilon
         if decay is not None:
