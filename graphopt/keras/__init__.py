@@ -7,6 +7,7 @@ build is a graph like any other.
 
 from graphopt.keras import activations as activations
 from graphopt.keras import backend as backend
+from graphopt.keras import experimental as experimental
 from graphopt.keras import initializers as initializers
 from graphopt.keras import layers as layers
 from graphopt.keras import losses as losses
