@@ -26,7 +26,7 @@ def build(kind, passes_off=()):
     if kind == "chain":
         new = tf.tanh(old + rows) * 2.0
     elif kind == "norm":
-        new = 2.0 * old / tf.sqrt(tf.reduce_sum(old * old))
+        new = old * tf.sqrt(tf.reduce_sum(old * old))
     elif kind == "matmul":
         square = tf.reshape(old, [SMALLEST, 3])
         product = tf.matmul(square, square, transpose_a=True)
@@ -68,7 +68,7 @@ def test_what_is_fetched_is_computed():
             session.run(tf.compat.v1.global_variables_initializer())
             before = session.run(v)
             got, _ = session.run([new, step], {condition: False})
-            want = 2.0 * before / np.linalg.norm(before)
+            want = before * np.linalg.norm(before)
             np.testing.assert_allclose(got, want, rtol=1e-5)
             np.testing.assert_array_equal(session.run(v), before)
 
