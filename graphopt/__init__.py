@@ -17,6 +17,7 @@ from graphopt import math as math
 from graphopt import nest as nest
 from graphopt import nn as nn
 from graphopt import random as random
+from graphopt import train as train
 from graphopt.autodiff.gradients import UnconnectedGradients as UnconnectedGradients
 from graphopt.autodiff.gradients import gradients as gradients
 from graphopt.autodiff.python_functions import py_function as py_function

@@ -8,7 +8,7 @@ The names of `graphopt` are here too.
 from graphopt import *  # noqa: F403 (all of it, so that a new op is listed once)
 from graphopt import keras as keras
 from graphopt.compat import nn_v1 as nn  # type: ignore[no-redef]
-from graphopt.compat import train as train
+from graphopt.compat import train as train  # type: ignore[no-redef]
 from graphopt.graph.context import get_default_graph as get_default_graph
 from graphopt.graph.context import reset_default_graph as reset_default_graph
 from graphopt.graph.shape import TensorShape as TensorShape

@@ -17,6 +17,7 @@ from graphopt.keras import initializers
 from graphopt.keras.functional import KerasTensor, call_on_placeholders
 from graphopt.runtime.names import get_default_session, name_scope
 from graphopt.runtime.session import session_for
+from graphopt.runtime.tracking import children_changed
 from graphopt.runtime.variable import Variable
 
 
@@ -84,6 +85,8 @@ class Layer:
                 ):
                     self._own_weights.append(item)
         super().__setattr__(key, value)
+        if not key.startswith("_"):
+            children_changed(self)
 
     def build(self, input_shape: Any) -> None:
         """Makes the weights; `input_shape` is that of the first inputs."""
@@ -139,6 +142,7 @@ class Layer:
             constraint=constraint,
         )
         self._own_weights.append(weight)
+        children_changed(self)
         return weight
 
     @property
