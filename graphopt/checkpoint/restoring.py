@@ -188,12 +188,9 @@ def _places(names: Iterable[str], aliases: dict[str, str]) -> set[str]:
         path, sign, slot = end.partition(SLOT)
         if sign:
             ends |= {path, slot.rpartition("/")[0]}
-    places = ends | {target for alias, target in aliases.items() if target in ends}
-    for end in ends | set(aliases.values()):
-        places.add(end)
-        while end:
-            end = end.rpartition("/")[0]
-            if end in places:
-                break
+    places = set()
+    for end in (*ends, *aliases, *aliases.values()):
+        while end not in places:
             places.add(end)
+            end = end.rpartition("/")[0]
     return places
