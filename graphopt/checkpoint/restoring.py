@@ -59,6 +59,7 @@ class Restore:
         # Where variables of a graph got their values, once they have.
         self._session: Callable[[], Any] = lambda: None
         self._paths: dict[VariableKey, str] = {}
+        self._reached: list[Found] = []
         with TensorFile(path) as file:
             self._aliases = {
                 name.removeprefix(ALIAS): target
@@ -135,8 +136,7 @@ class Restore:
             if isinstance(owner, Variable):
                 self._note(found, path, owner)
                 continue
-            if not isinstance(owner, (list, tuple, dict)):
-                wait_for(owner, self, path)
+            self._reached.append(Found(owner, path))
             if isinstance(owner, (OptimizerState, Trackable)):
                 optimizers.append(Found(owner, path))
             for name, child in children_of(owner).items():
@@ -170,6 +170,11 @@ class Restore:
         set_values({v: self._values[n] for n, v in now.items()}, None)
         self.bound.update(found)
         self._unused -= set(found)
+        # The nearest path to an object is the last one written.
+        while self._reached:
+            owner, path = self._reached.pop()
+            if not isinstance(owner, (list, tuple, dict)):
+                wait_for(owner, self, self.roots[0], path)
         for name in now:
             del self._values[name]
         session = self._session()

@@ -37,25 +37,35 @@ class Trackable:
         yield from ()
 
 
-def wait_for(owner: Any, restore: Any, path: str) -> None:
-    """Leaves a restore in an object, under the path that the file knows it by."""
-    waiting = vars(owner).setdefault(_WAITING, {})
-    waiting[restore] = path
+def wait_for(owner: Any, restore: Any, root: Any, path: str) -> None:
+    """Leaves a restore in an object, in place of an earlier one into the same root.
+
+    Args:
+      owner: The object.
+      restore: What to tell of new parts.
+      root: The object that was restored as a whole.
+      path: The one by which the file knows the object.
+    """
+    vars(owner).setdefault(_WAITING, {})[id(root)] = (restore, path)
+
+
+def _waiting(owner: Any) -> list[tuple[Any, str]]:
+    return list(vars(owner).get(_WAITING, {}).values())
 
 
 def children_changed(owner: Any) -> None:
     """Says that an object may have got new parts."""
-    for restore, path in tuple(vars(owner).get(_WAITING, {}).items()):
+    for restore, path in _waiting(owner):
         restore.visit(owner, path)
 
 
 def child_made(owner: Any, name: str, child: Any) -> None:
     """Says that an object has got a variable under a name."""
-    for restore, path in tuple(vars(owner).get(_WAITING, {}).items()):
+    for restore, path in _waiting(owner):
         restore.child_made(path, name, child)
 
 
 def slot_made(owner: Any, key: Any, slot_name: str, slot: Any) -> None:
     """Says that an optimizer has made a slot of the variable that a key stands for."""
-    for restore, path in tuple(vars(owner).get(_WAITING, {}).items()):
+    for restore, path in _waiting(owner):
         restore.slot_made(path, key, slot_name, slot)

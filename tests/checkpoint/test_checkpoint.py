@@ -334,6 +334,33 @@ def test_a_wrong_shape_is_noticed_when_the_variable_is_made(tmp_path):
         checkpoint.b = tf.Variable(1.0)
 
 
+def test_a_failed_restore_waits_for_nothing(tmp_path):
+    v = tf.Variable(2.0)
+    path = tf.train.Checkpoint(a=tf.Variable([5.0]), b=v).write(tmp_path / "m")
+    checkpoint = tf.train.Checkpoint(a=tf.Variable(1.0))
+    with pytest.raises(ValueError, match="cannot be restored"):
+        checkpoint.read(path)
+    checkpoint.b = tf.Variable(7.0)
+    assert float(checkpoint.b) == 7.0
+
+
+def test_the_last_restore_is_the_one_that_waits(tmp_path):
+    paths = [
+        tf.train.Checkpoint(a=tf.Variable(x), b=tf.Variable(-x)).write(
+            tmp_path / f"{x}"
+        )
+        for x in (1.0, 2.0)
+    ]
+    checkpoint = tf.train.Checkpoint(a=tf.Variable(0.0))
+    for _ in range(10):
+        for path in paths:
+            status = checkpoint.read(path)
+    assert len(vars(checkpoint)["_waiting_restores"]) == 1
+    checkpoint.b = tf.Variable(0.0)
+    assert float(checkpoint.b) == -2.0
+    status.assert_consumed()
+
+
 def test_what_is_no_object_is_refused():
     with pytest.raises(ValueError, match="expecting a to be a trackable object"):
         tf.train.Checkpoint(a=3)

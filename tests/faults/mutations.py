@@ -9,6 +9,7 @@ kinds; a failed restore changes nothing; nothing is executed, imported or writte
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import os
 import random
@@ -54,11 +55,16 @@ class Watch:
 
 NUMBERS = [-1, 0, 1, 2, 3, 7, 8, 2**31, 2**32, 2**53, 2**62, 2**63 - 1, 2**63, 2**64]
 NUMBERS += [2**64 - 8, -(2**63), 10**30, 0.5, 1e308]
-ODD = [None, True, "", "F32", "__import__('os').system('id')", [], {}, [[]], [None]]
+_ODD = [None, True, "", "F32", "__import__('os').system('id')", [], {}, [[]], [None]]
 NAMES = ["", "../../etc/passwd", "/etc/passwd", "a\0b", "\ud7ff", "__metadata__", "w"]
 NAMES += ["x" * 5000, "é", "<script>", "__reduce__", "w/.OPTIMIZER_SLOT/optimizer/m"]
 DTYPES = ["F16", "F32", "F64", "BF16", "F8_E4M3", "F8_E5M2", "F4", "C64", "I8", "U8"]
 DTYPES += ["I64", "U64", "BOOL", "O", "object", "f32", "V8", "", "F32\0"]
+
+
+def odd():
+    """Values that are wrong nearly everywhere; new ones, for they may be changed."""
+    return copy.deepcopy(_ODD)
 
 
 def split(data):
@@ -82,17 +88,17 @@ def mutate_header(header, rng):
     entry = header[name]
     kind = rng.randrange(15)
     if kind == 0:
-        entry["dtype"] = rng.choice([*DTYPES, *ODD])
+        entry["dtype"] = rng.choice([*DTYPES, *odd()])
     elif kind == 1:
-        entry["shape"] = rng.choice([*ODD, *NUMBERS])
+        entry["shape"] = rng.choice([*odd(), *NUMBERS])
     elif kind == 2:
         entry["shape"] = [rng.choice(NUMBERS) for _ in range(rng.randrange(6))]
     elif kind == 3:
         entry["shape"] = entry["shape"] + [1] * rng.choice([1, 2, 31, 64, 1000])
     elif kind == 4:
-        entry["data_offsets"][rng.randrange(2)] = rng.choice([*NUMBERS, *ODD])
+        entry["data_offsets"][rng.randrange(2)] = rng.choice([*NUMBERS, *odd()])
     elif kind == 5:
-        entry["data_offsets"] = rng.choice([*ODD, [0], [0, 0, 0], [8, 0]])
+        entry["data_offsets"] = rng.choice([*odd(), [0], [0, 0, 0], [8, 0]])
     elif kind == 6:
         other = header[rng.choice(names)]
         entry["data_offsets"], other["data_offsets"] = (
@@ -107,11 +113,13 @@ def mutate_header(header, rng):
     elif kind == 9:
         header[rng.choice(NAMES)] = header.pop(name)
     elif kind == 10:
-        header[rng.choice(NAMES)] = rng.choice([*ODD, entry])
+        header[rng.choice(NAMES)] = rng.choice([*odd(), entry])
     elif kind == 11:
         del entry[rng.choice(list(entry))]
     elif kind == 12:
-        header["__metadata__"] = rng.choice([*ODD, *NUMBERS, {"a": rng.choice(ODD)}])
+        header["__metadata__"] = rng.choice(
+            [*odd(), *NUMBERS, {"a": rng.choice(odd())}]
+        )
     elif kind == 13:
         checksums = metadata["graphopt.crc32"]
         metadata["graphopt.crc32"] = rng.choice(
