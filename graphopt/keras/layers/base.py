@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import threading
 from collections.abc import Callable, Sequence
@@ -117,7 +118,9 @@ class Layer:
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Builds the weights if that has not been done, and computes the outputs."""
         if any(isinstance(item, KerasTensor) for item in nest.flatten(inputs)):
-            return call_on_placeholders(self, inputs)
+            outputs = call_on_placeholders(self, inputs)
+            self._forget_call_terms()
+            return outputs
         inputs = nest.map_structure(
             lambda x: hooks.convert(x, dtype_hint=self.dtype), inputs
         )
@@ -227,7 +230,8 @@ class Layer:
         )
         self._own_weights.append(weight)
         if regularize is not None:
-            self._terms.append(lambda: regularize(weight))
+            # A copy of the layer copies the weight in it, too.
+            self._terms.append(functools.partial(regularize, weight))
         children_changed(self)
         return weight
 
