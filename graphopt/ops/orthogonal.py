@@ -19,12 +19,15 @@ from graphopt.graph.opspec import (
     Sample,
     register,
 )
+from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 
 Array = NDArray[Any]
 
 
 def _infer(x: Any) -> tuple[TensorShape, DType]:
+    if x.shape.unknown_rank:
+        return x.shape, x.dtype
     rows, columns = x.shape.as_list() if x.shape.rank == 2 else (0, 1)
     if rows is not None and columns is not None and rows < columns:
         raise fail(
@@ -32,6 +35,7 @@ def _infer(x: Any) -> tuple[TensorShape, DType]:
             "Orthonormal columns need a matrix with at least as many rows",
             got=describe_shapes(x),
             expected="[m, n], m >= n",
+            site=str(user_site()),
         )
     return x.shape, x.dtype
 
