@@ -13,8 +13,10 @@ removed (`kept.py`). And back: everything is read, compared with the file's real
 and its checksums, and with the shape and dtype of the variable that it is for, before
 the first variable changes; what has no variable yet waits for it (`restoring.py`).
 
-Writing is one copy of all values in memory, made at 0.5 GB/s with its checksum, and
-no step waits for the disk.
+Saving 128 MiB holds steps up for 0.2 s, the time of one copy with its checksum, and then
+waits 0.5 s for the disk while they run on; reading them again takes 0.1 s. In place of
+the second copy in memory a file could be written piece by piece under the lock: steps
+would wait for the disk.
 """
 
 from graphopt.checkpoint.files import checkpoint_exists as checkpoint_exists

@@ -76,13 +76,15 @@ def children_of(owner: Any) -> dict[str, Any]:
 
 def _weights_of_optimizer(optimizer: OptimizerState) -> dict[str, Any]:
     slots = {id(slot.variable) for slot in slots_of(optimizer)}
-    found: dict[str, Any] = {}
-    for weight in (*optimizer._hyper.values(), *optimizer._weights):
-        if isinstance(weight, Variable) and id(weight) not in slots:
-            found[last_part(weight)] = weight
-    if optimizer._iterations is not None:
-        found = {n: w for n, w in found.items() if w is not optimizer._iterations}
-        found["iter"] = optimizer._iterations
+    found = {
+        name: value
+        for name, value in optimizer._hyper.items()
+        if isinstance(value, Variable)
+    }
+    for weight in optimizer._weights:
+        if id(weight) not in slots:
+            counts = weight is optimizer._iterations
+            found["iter" if counts else last_part(weight)] = weight
     return found
 
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from graphopt.dtypes import DType, as_dtype, float32
 from graphopt.keras import serialization
 from graphopt.ops.creation import constant as _constant
@@ -65,18 +67,27 @@ class Ones(Initializer):
 
 
 class Constant(Initializer):
-    """All one number.
+    """All one number, or the numbers of a list in order.
 
     Args:
-      value: The number.
+      value: A number, or as many as the shape has elements.
+
+    Source: `tf.keras.initializers.Constant`, `tf.constant_initializer`.
     """
 
     def __init__(self, value: Any = 0) -> None:
         self.value = value
 
     def __call__(self, shape: Sequence[int], dtype: Any = None, **_kwargs: Any) -> Any:
-        """Returns the number, repeated."""
-        return fill(shape, _constant(self.value, as_dtype(dtype or float32)))
+        """Returns the numbers.
+
+        Raises:
+          ValueError: There are neither one nor as many as the shape has elements.
+        """
+        wanted = as_dtype(dtype or float32)
+        if np.ndim(self.value):
+            return reshape(_constant(self.value, wanted), shape)
+        return fill(shape, _constant(self.value, wanted))
 
 
 class RandomUniform(Initializer):

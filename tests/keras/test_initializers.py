@@ -99,3 +99,40 @@ def test_a_layer_with_orthogonal_weights_in_a_graph():
         session.run(v1.global_variables_initializer())
         kernel = session.run(layer.kernel)
         np.testing.assert_allclose(kernel.T @ kernel, np.eye(3), atol=1e-6)
+
+
+def test_lists_of_constants():
+    made = tf.constant_initializer([1.0, 2.0, 3.0, 4.0])
+    assert made([2, 2]).numpy().tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert made([4], dtype=tf.float64).dtype == tf.float64
+    with pytest.raises(ValueError, match="reshape"):
+        made([3])
+
+
+def test_defaults_of_tensorflow_1():
+    size = [300, 300]
+    normal = v1.random_normal_initializer(seed=1)(size).numpy()
+    uniform = v1.random_uniform_initializer(seed=1, dtype=tf.float64)(size).numpy()
+    truncated = v1.truncated_normal_initializer(seed=1)(size).numpy()
+    np.testing.assert_allclose(normal.std(), 1.0, rtol=0.02)
+    np.testing.assert_allclose(truncated.std(), 0.8796, rtol=0.02)
+    assert uniform.dtype == np.float64 and 0.0 <= uniform.min() < 0.01
+    assert 0.99 < uniform.max() < 1.0
+    assert tf.random_normal_initializer(seed=1)(size).numpy().std() < 0.06
+    assert v1.zeros_initializer(tf.int32)([2]).dtype == tf.int32
+    assert v1.ones_initializer()([2], tf.float16).dtype == tf.float16
+    made = v1.constant_initializer(3.0, dtype=tf.float64)
+    assert made.get_config() == {"value": 3.0, "dtype": "float64"}
+    assert made([1]).dtype == tf.float64
+    with pytest.raises(NotImplementedError, match="verify_shape"):
+        v1.constant_initializer(3.0, verify_shape=True)
+
+
+def test_get_variable_takes_them():
+    with tf.Graph().as_default(), v1.Session() as session:
+        w = v1.get_variable("w", [2], initializer=v1.constant_initializer([5.0, 6.0]))
+        q = v1.get_variable("q", [3, 3], initializer=v1.orthogonal_initializer())
+        session.run(v1.global_variables_initializer())
+        assert session.run(w).tolist() == [5.0, 6.0]
+        q = session.run(q)
+        np.testing.assert_allclose(q @ q.T, np.eye(3), atol=1e-6)

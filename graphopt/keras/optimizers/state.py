@@ -79,7 +79,7 @@ class OptimizerState:
             trainable=trainable is None or trainable,
         )
         self._weights.append(made)
-        child_made(self, made.key.name.rpartition("/")[2], made)
+        child_made(self, name, made)
         return made
 
     def _set_hyper(self, name: str, value: Any) -> None:
