@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from graphopt.keras.layers.base import Layer
 from graphopt.keras.optimizers.state import OptimizerState
 from graphopt.runtime.store import VariableKey
-from graphopt.runtime.tracking import Slot, Trackable
+from graphopt.runtime.tracking import Slot, Trackable, names_of_children
 from graphopt.runtime.variable import Variable
 
 VALUE: Final = "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -75,17 +75,30 @@ def children_of(owner: Any) -> dict[str, Any]:
 
 
 def _weights_of_optimizer(optimizer: OptimizerState) -> dict[str, Any]:
-    slots = {id(slot.variable) for slot in slots_of(optimizer)}
-    found = {
-        name: value
-        for name, value in optimizer._hyper.items()
-        if isinstance(value, Variable)
+    """Returns optimizers inside of it, hyperparameters and what is no slot, by name."""
+    found: dict[str, Any] = {
+        name.strip("_"): value
+        for name, value in vars(optimizer).items()
+        if isinstance(value, OptimizerState)
     }
+    found |= {n: v for n, v in optimizer._hyper.items() if isinstance(v, Variable)}
+    slots = {id(slot.variable) for slot in slots_of(optimizer)}
+    names = names_of_children(optimizer)
     for weight in optimizer._weights:
-        if id(weight) not in slots:
-            counts = weight is optimizer._iterations
-            found["iter" if counts else last_part(weight)] = weight
+        if weight is optimizer._iterations:
+            found["iter"] = weight
+        elif id(weight) not in slots:
+            found[free_name(found, names.get(weight.key) or last_part(weight))] = weight
     return found
+
+
+def free_name(taken: Mapping[str, Any], name: str) -> str:
+    """Returns a name, with a number after it if it is taken."""
+    free, count = name, 0
+    while free in taken:
+        count += 1
+        free = f"{name}_{count}"
+    return free
 
 
 def _parts_of_layer(layer: Layer) -> dict[str, Any]:
@@ -98,12 +111,7 @@ def _parts_of_layer(layer: Layer) -> dict[str, Any]:
     named = {id(child) for child in found.values()}
     for weight in layer._own_weights:
         if id(weight) not in named:
-            name = base = last_part(weight)
-            count = 0
-            while name in found:
-                count += 1
-                name = f"{base}_{count}"
-            found[name] = weight
+            found[free_name(found, last_part(weight))] = weight
     for index, part in enumerate(layer._parts):
         if id(part) not in named:
             found[f"layer-{index}"] = part

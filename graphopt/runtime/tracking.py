@@ -15,6 +15,7 @@ from graphopt.runtime.store import VariableKey
 from graphopt.runtime.variable import Variable
 
 _WAITING = "_waiting_restores"
+_NAMES = "_names_of_children"
 
 
 class Slot(NamedTuple):
@@ -59,10 +60,17 @@ def children_changed(owner: Any) -> None:
         restore.visit(owner, path)
 
 
-def child_made(owner: Any, name: str, child: Any) -> None:
-    """Says that an object has got a variable under a name."""
+def child_made(owner: Any, name: str, child: Variable) -> None:
+    """Says that an object has got a variable under a name, which is remembered."""
+    names_of_children(owner)[child.key] = name
     for restore, path in _waiting(owner):
         restore.child_made(path, name, child)
+
+
+def names_of_children(owner: Any) -> dict[VariableKey, str]:
+    """Returns the names under which an object has got variables."""
+    names: dict[VariableKey, str] = vars(owner).setdefault(_NAMES, {})
+    return names
 
 
 def slot_made(owner: Any, key: Any, slot_name: str, slot: Any) -> None:

@@ -238,6 +238,50 @@ def test_an_optimizer_without_its_variables_keeps_slots_by_name(tmp_path):
     assert int(again.iterations) == 2
 
 
+class Averaging(tf.keras.optimizers.SGD):
+    """Keeps variables that are no slots, and another optimizer."""
+
+    def __init__(self, inner=None):
+        super().__init__(0.1)
+        self._inner = inner
+
+    def _create_all(self, variables):
+        super()._create_all(variables)
+        if not hasattr(self, "averages"):
+            self.averages = [
+                self.add_weight(f"{v.key.name}/average", v.shape) for v in variables
+            ]
+
+
+def test_optimizers_with_weights_of_their_own(tmp_path):
+    def make():
+        variables = [tf.Variable(x, name=n) for n, x in (("a", 1.0), ("b", 2.0))]
+        inner = tf.keras.optimizers.Adam(0.1)
+        outer = Averaging(inner)
+        checkpoint = tf.train.Checkpoint(optimizer=outer, variables=variables)
+
+        def step():
+            for opt in (outer, inner):
+                opt.minimize(lambda: variables[0] * variables[1], variables)
+
+        return checkpoint, outer, step
+
+    checkpoint, outer, step = make()
+    step()
+    for i, average in enumerate(outer.averages):
+        average.assign(i + 5.0)
+    path = checkpoint.write(tmp_path / "m")
+    names = [name for name, _ in tf.train.list_variables(path)]
+    assert "optimizer/a.Saverage/.ATTRIBUTES/VARIABLE_VALUE" in names
+    assert "optimizer/inner/iter/.ATTRIBUTES/VARIABLE_VALUE" in names
+    again, outer, step = make()
+    status = again.read(path)
+    step()
+    assert [float(average) for average in outer.averages] == [5.0, 6.0]
+    assert int(outer._inner.iterations) == 2
+    status.assert_consumed()
+
+
 def test_two_variables_of_one_name_cannot_be_told_apart():
     a, b = tf.Variable(1.0, name="w"), tf.Variable(1.0, name="w")
     opt = tf.keras.optimizers.SGD(0.1, momentum=0.5)
