@@ -26,6 +26,7 @@ from graphopt.ops.elementwise import cast
 from graphopt.ops.host import python_scalar
 from graphopt.runtime.names import get_default_session
 from graphopt.runtime.session import session_for
+from graphopt.runtime.tracking import child_made, slot_made
 from graphopt.runtime.variable import Variable
 
 
@@ -81,6 +82,7 @@ class OptimizerState:
             trainable=trainable is None or trainable,
         )
         self._weights.append(made)
+        child_made(self, name, made)
         return made
 
     def _set_hyper(self, name: str, value: Any) -> None:
@@ -205,6 +207,7 @@ class OptimizerState:
                 initializer,
                 trainable=False,
             )
+            slot_made(self, var.key, slot_name, slots[slot_name])
         return slots[slot_name]
 
     def get_slot(self, var: Variable, slot_name: str) -> Variable:
