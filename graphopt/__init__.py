@@ -17,6 +17,7 @@ from graphopt import math as math
 from graphopt import nest as nest
 from graphopt import nn as nn
 from graphopt import random as random
+from graphopt import train as train
 from graphopt.autodiff.gradients import UnconnectedGradients as UnconnectedGradients
 from graphopt.autodiff.gradients import gradients as gradients
 from graphopt.autodiff.python_functions import py_function as py_function
@@ -44,6 +45,11 @@ from graphopt.graph.tensor import Tensor as Tensor
 from graphopt.keras import initializers as initializers
 from graphopt.keras import losses as losses
 from graphopt.keras import optimizers as optimizers
+from graphopt.keras.initializers import Constant as constant_initializer
+from graphopt.keras.initializers import Ones as ones_initializer
+from graphopt.keras.initializers import RandomNormal as random_normal_initializer
+from graphopt.keras.initializers import RandomUniform as random_uniform_initializer
+from graphopt.keras.initializers import Zeros as zeros_initializer
 from graphopt.ops import subscripts as _subscripts
 from graphopt.ops.assertions import Assert as Assert
 from graphopt.ops.assertions import assert_equal as assert_equal

@@ -9,6 +9,7 @@ the op and what to do.
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -59,8 +60,14 @@ class NotFoundError(OpError, LookupError):
         return self.message
 
 
+class PermissionDeniedError(OpError, PermissionError):
+    """The system does not allow what was asked for."""
+
+    error_code = 7
+
+
 class ResourceExhaustedError(OpError, MemoryError):
-    """The result would not fit into memory."""
+    """The result would not fit into memory, or a file not onto the disk."""
 
     error_code = 8
 
@@ -89,6 +96,18 @@ class InternalError(OpError, RuntimeError):
     error_code = 13
 
 
+class DataLossError(OpError, ValueError):
+    """A file is damaged, or cut short."""
+
+    error_code = 15
+
+
+class UnknownError(OpError, RuntimeError):
+    """The system failed for a reason that has no class of its own."""
+
+    error_code = 2
+
+
 class OperatorNotAllowedInGraphError(TypeError):
     """Python asked a symbolic tensor for a value that it has only when it runs."""
 
@@ -101,8 +120,27 @@ class _DtypeMismatch(InvalidArgumentError, TypeError):
     """TensorFlow raises TypeError in graph mode and InvalidArgumentError in eager."""
 
 
-_DtypeMismatch.__name__ = _DtypeMismatch.__qualname__ = "InvalidArgumentError"
+class _NoSuchFile(NotFoundError, FileNotFoundError):
+    """What users of files catch is not what users of mappings catch."""
+
+
+class _StorageFull(ResourceExhaustedError, OSError):
+    """A full disk, a quota, a limit on the size of files."""
+
+
+class _StorageFailed(UnknownError, OSError):
+    """Any other failure of the system to write or read."""
+
+
+for _own, _shown in (
+    (_DtypeMismatch, InvalidArgumentError),
+    (_NoSuchFile, NotFoundError),
+    (_StorageFull, ResourceExhaustedError),
+    (_StorageFailed, UnknownError),
+):
+    _own.__name__ = _own.__qualname__ = _shown.__name__
 DtypeMismatchError = _DtypeMismatch
+NoSuchFileError = _NoSuchFile
 
 ErrorT = TypeVar("ErrorT", bound=Exception)
 
@@ -150,6 +188,32 @@ def fail(
         made.parts = {"what": what, "got": got, "expected": expected, "remedy": remedy}
         return made
     return error(message)
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def storage_error(error: OSError, what: str, file: str) -> OpError:
+    """Makes TensorFlow's error of one of the system; its `errno` is kept.
+
+    Args:
+      error: What the system said.
+      what: What failed.
+      file: The file concerned.
+    """
+    kind: type[OpError] = _StorageFailed
+    remedy = "another folder, after a look at the health of this disk"
+    if error.errno in _FULL:
+        kind, remedy = _StorageFull, "freeing space there, or another folder"
+    elif error.errno in _DENIED:
+        kind, remedy = PermissionDeniedError, "a folder that you may write to"
+    elif error.errno == errno.ENOENT:
+        kind, remedy = _NoSuchFile, "a path that exists"
+    reason = error.strerror or str(error)
+    made = fail(kind, what, got=f"{reason} ({file})", remedy=remedy)
+    made.errno = error.errno  # type: ignore[attr-defined]
+    return made
 
 
 def describe_shapes(*things: Any) -> str:

@@ -8,6 +8,7 @@ interrupts  interrupts at random times of training
 threads     eight threads in one session
 leaks       memory over steps and graphs that are built again
 cache       damaged, shared and hostile caches
+checkpoints killed saves, damaged and hostile files
 processes   fork, spawn and forkserver
 all         all of them
 
@@ -30,6 +31,7 @@ TESTS: Final = {
     "threads": ("tests/faults/test_threads.py",),
     "leaks": ("tests/faults/test_leaks.py",),
     "cache": ("tests/codegen/test_cache.py", "tests/codegen/test_cache_file.py"),
+    "checkpoints": ("tests/faults/test_checkpoints.py",),
     "processes": (
         "tests/runtime/test_processes.py",
         "tests/faults/test_determinism.py",

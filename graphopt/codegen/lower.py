@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from graphopt.codegen import copies, duplicates, finite, gathers, scans, slices
@@ -75,7 +76,10 @@ def lower_operation(op: Operation) -> Lowered:
     if isinstance(kernel, Alias):
         return copies.lower_copy(op)
     if isinstance(kernel, Elementwise):
-        return lower_elementwise(op)
+        lowered = lower_elementwise(op)
+        if getattr(op.attrs.get("body"), "only_if", None) is not None:
+            return replace(lowered, jumps=jump_kernels())
+        return lowered
     assert isinstance(kernel, Family), op
     lower = FAMILIES.get(kernel.name)
     if lower is None:

@@ -8,11 +8,27 @@ The names of `graphopt` are here too.
 from graphopt import *  # noqa: F403 (all of it, so that a new op is listed once)
 from graphopt import keras as keras
 from graphopt.compat import nn_v1 as nn  # type: ignore[no-redef]
-from graphopt.compat import train as train
+from graphopt.compat import train as train  # type: ignore[no-redef]
+from graphopt.compat.initializers_v1 import constant_initializer as constant_initializer
+from graphopt.compat.initializers_v1 import ones_initializer as ones_initializer
+from graphopt.compat.initializers_v1 import (
+    random_normal_initializer as random_normal_initializer,
+)
+from graphopt.compat.initializers_v1 import (
+    random_uniform_initializer as random_uniform_initializer,
+)
+from graphopt.compat.initializers_v1 import (
+    truncated_normal_initializer as truncated_normal_initializer,
+)
+from graphopt.compat.initializers_v1 import zeros_initializer as zeros_initializer
 from graphopt.graph.context import get_default_graph as get_default_graph
 from graphopt.graph.context import reset_default_graph as reset_default_graph
 from graphopt.graph.shape import TensorShape as TensorShape
 from graphopt.keras import initializers as initializers
+from graphopt.keras.initializers import GlorotNormal as glorot_normal_initializer
+from graphopt.keras.initializers import GlorotUniform as glorot_uniform_initializer
+from graphopt.keras.initializers import Orthogonal as orthogonal_initializer
+from graphopt.keras.initializers import VarianceScaling as variance_scaling_initializer
 from graphopt.keras.variable_scopes import AUTO_REUSE as AUTO_REUSE
 from graphopt.keras.variable_scopes import VariableScope as VariableScope
 from graphopt.keras.variable_scopes import get_variable as get_variable

@@ -7,10 +7,13 @@ build is a graph like any other.
 
 from graphopt.keras import activations as activations
 from graphopt.keras import backend as backend
+from graphopt.keras import constraints as constraints
+from graphopt.keras import experimental as experimental
 from graphopt.keras import initializers as initializers
 from graphopt.keras import layers as layers
 from graphopt.keras import losses as losses
 from graphopt.keras import optimizers as optimizers
+from graphopt.keras import regularizers as regularizers
 from graphopt.keras.functional import Input as Input
 from graphopt.keras.models import Model as Model
 from graphopt.keras.models import Sequential as Sequential

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from graphopt.dtypes import DType, as_dtype, float32
-from graphopt.ops.creation import constant, fill, ones, zeros
+from graphopt.keras import serialization
+from graphopt.ops.creation import constant as _constant
+from graphopt.ops.creation import fill
+from graphopt.ops.creation import ones as _ones
+from graphopt.ops.creation import zeros as _zeros
+from graphopt.ops.diagonal import eye
+from graphopt.ops.orthogonal import orthonormal_columns
 from graphopt.ops.random import (
     next_seed,
     stateless_normal,
     stateless_truncated_normal,
     stateless_uniform,
 )
+from graphopt.ops.shaping import reshape, transpose
 
 
 class Initializer:
@@ -46,7 +55,7 @@ class Zeros(Initializer):
 
     def __call__(self, shape: Sequence[int], dtype: Any = None, **_kwargs: Any) -> Any:
         """Returns zeros of a shape and dtype."""
-        return zeros(shape, dtype or float32)
+        return _zeros(shape, dtype or float32)
 
 
 class Ones(Initializer):
@@ -54,22 +63,31 @@ class Ones(Initializer):
 
     def __call__(self, shape: Sequence[int], dtype: Any = None, **_kwargs: Any) -> Any:
         """Returns ones of a shape and dtype."""
-        return ones(shape, dtype or float32)
+        return _ones(shape, dtype or float32)
 
 
 class Constant(Initializer):
-    """All one number.
+    """All one number, or the numbers of a list in order.
 
     Args:
-      value: The number.
+      value: A number, or as many as the shape has elements.
+
+    Source: `tf.keras.initializers.Constant`, `tf.constant_initializer`.
     """
 
     def __init__(self, value: Any = 0) -> None:
         self.value = value
 
     def __call__(self, shape: Sequence[int], dtype: Any = None, **_kwargs: Any) -> Any:
-        """Returns the number, repeated."""
-        return fill(shape, constant(self.value, as_dtype(dtype or float32)))
+        """Returns the numbers.
+
+        Raises:
+          ValueError: There are neither one nor as many as the shape has elements.
+        """
+        wanted = as_dtype(dtype or float32)
+        if np.ndim(self.value):
+            return reshape(_constant(self.value, wanted), shape)
+        return fill(shape, _constant(self.value, wanted))
 
 
 class RandomUniform(Initializer):
@@ -191,66 +209,235 @@ def _fans(shape: Sequence[int]) -> tuple[float, float]:
     return float(dims[-2] * field), float(dims[-1] * field)
 
 
-def _scaled(name: str, scale: float, mode: str, distribution: str) -> Any:
-    def make(seed: int | None = None) -> VarianceScaling:
-        return VarianceScaling(scale, mode, distribution, seed)
+class _Scaled(VarianceScaling):
+    """VarianceScaling with everything chosen but the seed."""
 
-    make.__name__ = make.__qualname__ = name
-    make.__doc__ = f"Makes VarianceScaling({scale}, {mode!r}, {distribution!r}, seed)."
-    return make
+    _choice: tuple[float, str, str]
+
+    def __init__(self, seed: int | None = None) -> None:
+        super().__init__(*self._choice, seed)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's argument."""
+        return {"seed": self.seed}
 
 
-GlorotUniform = _scaled("GlorotUniform", 1.0, "fan_avg", "uniform")
-GlorotNormal = _scaled("GlorotNormal", 1.0, "fan_avg", "truncated_normal")
-HeUniform = _scaled("HeUniform", 2.0, "fan_in", "uniform")
-HeNormal = _scaled("HeNormal", 2.0, "fan_in", "truncated_normal")
-LecunUniform = _scaled("LecunUniform", 1.0, "fan_in", "uniform")
-LecunNormal = _scaled("LecunNormal", 1.0, "fan_in", "truncated_normal")
+class GlorotUniform(_Scaled):
+    """Uniform within sqrt(6 / (fan_in + fan_out)).
 
-_BY_NAME: dict[str, Callable[[], Initializer]] = {
-    "zeros": Zeros,
-    "ones": Ones,
-    "constant": Constant,
-    "random_uniform": RandomUniform,
-    "random_normal": RandomNormal,
-    "glorot_uniform": GlorotUniform,
-    "glorot_normal": GlorotNormal,
-    "he_uniform": HeUniform,
-    "he_normal": HeNormal,
-    "lecun_uniform": LecunUniform,
-    "lecun_normal": LecunNormal,
-    "truncated_normal": TruncatedNormal,
-    "variance_scaling": VarianceScaling,
+    Args:
+      seed: For the same numbers each time.
+
+    Source: `tf.keras.initializers.GlorotUniform`; Glorot and Bengio 2010.
+    """
+
+    _choice = (1.0, "fan_avg", "uniform")
+
+
+class GlorotNormal(_Scaled):
+    """Truncated normal with a variance of 2 / (fan_in + fan_out).
+
+    Args:
+      seed: For the same numbers each time.
+
+    Source: `tf.keras.initializers.GlorotNormal`; Glorot and Bengio 2010.
+    """
+
+    _choice = (1.0, "fan_avg", "truncated_normal")
+
+
+class HeUniform(_Scaled):
+    """Uniform within sqrt(6 / fan_in).
+
+    Args:
+      seed: For the same numbers each time.
+
+    Source: `tf.keras.initializers.HeUniform`; He et al. 2015.
+    """
+
+    _choice = (2.0, "fan_in", "uniform")
+
+
+class HeNormal(_Scaled):
+    """Truncated normal with a variance of 2 / fan_in.
+
+    Args:
+      seed: For the same numbers each time.
+
+    Source: `tf.keras.initializers.HeNormal`; He et al. 2015.
+    """
+
+    _choice = (2.0, "fan_in", "truncated_normal")
+
+
+class LecunUniform(_Scaled):
+    """Uniform within sqrt(3 / fan_in).
+
+    Args:
+      seed: For the same numbers each time.
+
+    Source: `tf.keras.initializers.LecunUniform`; LeCun et al. 1998.
+    """
+
+    _choice = (1.0, "fan_in", "uniform")
+
+
+class LecunNormal(_Scaled):
+    """Truncated normal with a variance of 1 / fan_in.
+
+    Args:
+      seed: For the same numbers each time.
+
+    Source: `tf.keras.initializers.LecunNormal`; LeCun et al. 1998.
+    """
+
+    _choice = (1.0, "fan_in", "truncated_normal")
+
+
+class Orthogonal(Initializer):
+    """A random matrix with orthonormal columns, or rows if there are more columns.
+
+    All dimensions but the last one count as rows.
+
+    Args:
+      gain: Factor.
+      seed: For the same numbers each time.
+
+    >>> import graphopt as tf
+    >>> w = tf.keras.initializers.Orthogonal(seed=1)([3, 2])
+    >>> tf.matmul(w, w, transpose_a=True).numpy().round(4).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+
+    Source: `tf.keras.initializers.Orthogonal`; Saxe et al. 2013.
+    """
+
+    def __init__(self, gain: float = 1.0, seed: int | None = None) -> None:
+        self.gain, self.seed = gain, seed
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None, **_kwargs: Any) -> Any:
+        """Returns a matrix, or a tensor of its elements.
+
+        Raises:
+          ValueError: The shape has less than two dimensions, or the dtype is no float.
+        """
+        dims, dtype = [int(dim) for dim in shape], _float_type(self, dtype)
+        if len(dims) < 2:
+            raise ValueError(
+                "The tensor to initialize must be at least two-dimensional; got shape "
+                f"{dims}."
+            )
+        rows, columns = math.prod(dims[:-1]), dims[-1]
+        size = [max(rows, columns), min(rows, columns)]
+        q = orthonormal_columns(
+            stateless_normal(size, next_seed(self.seed), 0.0, 1.0, dtype)
+        )
+        return self.gain * reshape(q if rows >= columns else transpose(q), dims)
+
+
+class Identity(Initializer):
+    """A matrix with a number on the diagonal and zeros elsewhere.
+
+    Args:
+      gain: The number.
+
+    >>> import graphopt as tf
+    >>> tf.keras.initializers.Identity(2.0)([2, 3]).numpy().tolist()
+    [[2.0, 0.0, 0.0], [0.0, 2.0, 0.0]]
+
+    Source: `tf.keras.initializers.Identity`.
+    """
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = gain
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None, **_kwargs: Any) -> Any:
+        """Returns the matrix.
+
+        Raises:
+          ValueError: The shape is not that of a matrix, or the dtype is no float.
+        """
+        dims, dtype = [int(dim) for dim in shape], _float_type(self, dtype)
+        if len(dims) != 2:
+            raise ValueError(
+                "Identity matrix initializer can only be used for 2D matrices; got "
+                f"shape {dims}."
+            )
+        return self.gain * eye(dims[0], dims[1], dtype=dtype)
+
+
+def _float_type(initializer: Initializer, dtype: Any) -> DType:
+    found = as_dtype(dtype or float32)
+    if not found.is_floating:
+        raise ValueError(
+            f"{type(initializer).__name__} makes floating point numbers; got dtype "
+            f"{found.name}."
+        )
+    return found
+
+
+# TensorFlow 2 has each class under the name of a function, too.
+zeros = Zeros
+ones = Ones
+constant = Constant
+random_uniform = RandomUniform
+random_normal = RandomNormal
+truncated_normal = TruncatedNormal
+variance_scaling = VarianceScaling
+orthogonal = Orthogonal
+identity = Identity
+glorot_uniform = GlorotUniform
+glorot_normal = GlorotNormal
+he_uniform = HeUniform
+he_normal = HeNormal
+lecun_uniform = LecunUniform
+lecun_normal = LecunNormal
+
+_TABLE: dict[str, type[Initializer]] = {
+    name: made
+    for name, made in globals().items()
+    if isinstance(made, type)
+    and issubclass(made, Initializer)
+    and made not in (Initializer, _Scaled)
 }
 
 
 def get(identifier: Any) -> Any:
-    """Returns an initializer for a name, a class or a function.
+    """Returns an initializer for a name, a config, a class or a function; None for None.
+
+    Raises:
+      ValueError: It stands for none.
+
+    Source: `tf.keras.initializers.get`.
+    """
+    if isinstance(identifier, str) and identifier not in _TABLE:
+        identifier = identifier.lower()
+    return serialization.get(identifier, _TABLE, "initializer")
+
+
+def serialize(initializer: Any) -> Any:
+    """Returns class name and config as plain values.
+
+    Source: `tf.keras.initializers.serialize`.
+    """
+    return serialization.serialize(initializer)
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+    """Makes an initializer of what `serialize` returned.
 
     Raises:
       ValueError: No initializer has that name.
 
-    Source: `tf.keras.initializers.get`.
+    Source: `tf.keras.initializers.deserialize`.
     """
-    if isinstance(identifier, str):
-        made = _BY_NAME.get(identifier.lower())
-        if made is None:
-            raise ValueError(
-                f"Unknown initializer {identifier!r}; expected one of {list(_BY_NAME)}."
-            )
-        return made()
-    if isinstance(identifier, type):
-        return identifier()
-    if callable(identifier):
-        return identifier
-    raise ValueError(f"Could not interpret initializer {identifier!r}.")
+    return serialization.deserialize(config, _TABLE, "initializer", custom_objects)
 
 
 def make_value(initializer: Any, shape: Any, dtype: DType) -> Any:
     """Returns the initial value that a name, a function or a value stands for."""
     if not isinstance(initializer, str) and not callable(initializer):
         return (
-            constant(initializer, dtype)
+            _constant(initializer, dtype)
             if not hasattr(initializer, "op")
             else initializer
         )

@@ -8,6 +8,7 @@ from typing import Any
 from graphopt.graph import nest
 from graphopt.keras.functional import Input, KerasTensor, layers_between
 from graphopt.keras.layers.base import Layer
+from graphopt.runtime.tracking import children_changed
 
 
 class Model(Layer):
@@ -103,6 +104,7 @@ class Sequential(Model):
         if not self._parts and layer.input_shape is not None:
             self._reached = Input(layer.input_shape, dtype=layer.dtype)
         self._parts.append(layer)
+        children_changed(self)
         if self._reached is not None:
             self._reached = layer(self._reached)
 

@@ -13,6 +13,7 @@ from graphopt.errors import fail
 from graphopt.graph.context import building_graph
 from graphopt.graph.provenance import user_site
 from graphopt.keras import initializers
+from graphopt.runtime.collections import GraphKeys
 from graphopt.runtime.names import name_scope
 from graphopt.runtime.variable import Variable
 
@@ -35,12 +36,14 @@ class VariableScope:
       reuse: False: variables are new; True: they exist; AUTO_REUSE: either.
       initializer: For variables that are given none.
       dtype: For variables that are given none.
+      regularizer: For variables that are given none.
     """
 
     name: str = ""
     reuse: Any = False
     initializer: Any = None
     dtype: Any = float32
+    regularizer: Any = None
 
     def reuse_variables(self) -> None:
         """Makes the variables of this scope ones that exist."""
@@ -86,7 +89,7 @@ def variable_scope(
       default_name: The name, made unique, where the first is None.
       values: Accepted for compatibility.
       initializer: For variables that are given none.
-      regularizer: Must be None.
+      regularizer: For variables that are given none.
       reuse: Whether variables exist: True, False, or AUTO_REUSE for either; by default
         as in the enclosing scope.
       dtype: For variables that are given none.
@@ -102,8 +105,6 @@ def variable_scope(
 
     Source: `tf.compat.v1.variable_scope`.
     """
-    if regularizer is not None:
-        raise NotImplementedError("Regularizers; add the term to the loss instead.")
     outer = get_variable_scope()
     again = isinstance(name_or_scope, VariableScope)
     name = name_or_scope.name if again else name_or_scope
@@ -120,6 +121,7 @@ def variable_scope(
         inherited.reuse if reuse is None else reuse,
         initializer or inherited.initializer,
         dtype or inherited.dtype,
+        regularizer or inherited.regularizer,
     )
     scopes = _scopes()
     with name_scope(full + "/" if again else name):
@@ -149,7 +151,8 @@ def get_variable(
       dtype: Its dtype, float32 by default.
       initializer: A name, a function of shape and dtype, or a value; by default
         Glorot's uniform numbers, zeros for integers.
-      regularizer: Must be None.
+      regularizer: Function whose result, a term of the loss, is put into the collection
+        `REGULARIZATION_LOSSES`; only in graphs.
       trainable: Whether it is trainable; True by default.
       collections: Graph collections to add it to.
       constraint: Applied after each update.
@@ -160,8 +163,6 @@ def get_variable(
 
     Source: `tf.compat.v1.get_variable`.
     """
-    if regularizer is not None:
-        raise NotImplementedError("Regularizers; add the term to the loss instead.")
     scope = get_variable_scope()
     full = f"{scope.name}/{name}" if scope.name else name
     graph = building_graph()
@@ -198,7 +199,23 @@ def get_variable(
             constraint=constraint,
         )
     known[full] = made
+    term_of = regularizer if regularizer is not None else scope.regularizer
+    if term_of is not None:
+        _regularize(made, term_of)
     return made
+
+
+def _regularize(variable: Variable, term_of: Any) -> None:
+    graph = building_graph()
+    if graph is None:
+        raise NotImplementedError(
+            "Regularizers of get_variable in eager mode; add the term to the loss, or "
+            "use those of a layer."
+        )
+    with name_scope(None), name_scope(f"{variable.key.name}/Regularizer/"):
+        term = term_of(variable)
+    if term is not None:
+        graph.add_to_collection(GraphKeys.REGULARIZATION_LOSSES, term)
 
 
 def _reused(found: Variable, scope: VariableScope, full: str, shape: Any) -> Variable:

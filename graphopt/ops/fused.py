@@ -59,6 +59,7 @@ class FusedBody:
       instructions: Instruction j makes value `input_count + j`.
       outputs: The values that are outputs of the op.
       stores: (input, value): the variable behind an input gets a value at the end.
+      only_if: The input, a bool scalar, without which the op need not run.
     """
 
     shape: tuple[int, ...]
@@ -66,6 +67,7 @@ class FusedBody:
     instructions: tuple[Instruction, ...]
     outputs: tuple[int, ...]
     stores: tuple[tuple[int, int], ...]
+    only_if: int | None = None
 
     def __str__(self) -> str:
         names = [i.spec.name for i in self.instructions]

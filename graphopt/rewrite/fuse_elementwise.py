@@ -22,6 +22,7 @@ from typing import Any
 
 from graphopt.graph.effects import variable_of, variables_written
 from graphopt.graph.graph import Operation
+from graphopt.graph.guards import guards_of
 from graphopt.graph.opspec import Effect, Elementwise
 from graphopt.graph.program import Program, Rebuilder
 from graphopt.graph.tensor import GraphTensor
@@ -59,6 +60,8 @@ class _Groups:
 
     def __init__(self, program: Program) -> None:
         self.program = program
+        # What may be jumped over does not share a loop with what may not.
+        self.guard = guards_of(program)
         self.members: dict[int, list[Operation]] = {}
         self.group_of: dict[Operation, int] = {}
         self.shape: dict[int, tuple[int, ...] | None] = {}
@@ -101,8 +104,14 @@ class _Groups:
             else:
                 current = group
 
+    def guard_of(self, group: int) -> GraphTensor | None:
+        """The condition without which a group need not run; None if it must."""
+        return self.guard.get(self.members[group][0])
+
     def _can_join(self, a: int, b: int) -> bool:
         if self.shape[a] != self.shape[b] or self.written[a] & self.written[b]:
+            return False
+        if self.guard and self.guard_of(a) is not self.guard_of(b):
             return False
         if len(self.members[a]) + len(self.members[b]) > LARGEST_GROUP:
             return False
@@ -160,7 +169,8 @@ def _rebuild(program: Program, groups: _Groups) -> Program:
         if len(members) == 1:
             rebuilder.copy(members[0])
         else:
-            _add_fused(rebuilder, members, group, uses, wanted, f"fused_{fused}")
+            guard = groups.guard_of(group)
+            _add_fused(rebuilder, members, group, uses, wanted, f"fused_{fused}", guard)
             fused += 1
     return rebuilder.finish()
 
@@ -190,6 +200,7 @@ def _add_fused(
     uses: dict[GraphTensor, set[int]],
     wanted: set[GraphTensor],
     name: str,
+    guard: GraphTensor | None,
 ) -> None:
     inside = set(members)
     inputs: dict[GraphTensor, int] = {}
@@ -223,6 +234,7 @@ def _add_fused(
         tuple(instructions),
         tuple(numbers[tensor] for tensor in outputs),
         tuple(stores),
+        inputs.get(guard) if guard is not None and stores else None,
     )
     controls = dict.fromkeys(
         control

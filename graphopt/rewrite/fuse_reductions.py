@@ -14,6 +14,7 @@ share, where a kernel for both is one more to compile.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Family
@@ -101,11 +102,8 @@ def _add_fused(rebuilder: Rebuilder, loop: Operation, reduction: Operation) -> N
     kept: list[GraphTensor] = [t for t in loop.outputs if t is not reduced]
     order = [*(t.index for t in kept), reduced.index]
     outputs = tuple(body.outputs[i] for i in order)
-    instructions = body.instructions
     attrs = {
-        "body": FusedBody(
-            body.shape, body.input_count, instructions, outputs, body.stores
-        ),
+        "body": replace(body, outputs=outputs),
         "reduction": reduction.spec,
         "options": reduction.attrs,
     }

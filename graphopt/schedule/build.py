@@ -11,13 +11,14 @@ from graphopt.graph.effects import (
     variable_of,
 )
 from graphopt.graph.graph import Operation
+from graphopt.graph.guards import guards_of
 from graphopt.graph.opspec import Alias, Bodies, Source
 from graphopt.graph.program import Program
 from graphopt.graph.tensor import GraphTensor
-from graphopt.schedule.control import add_bodies
+from graphopt.schedule.control import add_bodies, with_guard
 from graphopt.schedule.memory import place_buffers
 from graphopt.schedule.order import order_operations
-from graphopt.schedule.steps import Buffer, Lowered, Schedule, Step
+from graphopt.schedule.steps import Buffer, Jumps, Lowered, Schedule, Step
 
 Lower = Callable[[Operation], Lowered]
 
@@ -41,8 +42,13 @@ def build_schedule(program: Program, lower: Lower, jumps: bool = True) -> Schedu
         why = "has a size that only its data decide"
         return Schedule(program, [], {}, 0, _explain(sized_by_data, why))
     builder = Builder(program, lower, jumps)
+    guards = _native_guards(builder, program, lower) if jumps else {}
     for op in order:
+        guard = guards.get(op)
+        # What comes before its condition is known has to run.
+        with_guard(builder, guard if guard in builder.locations else None)
         builder.add(op)
+    with_guard(builder, None)
     return builder.finish()
 
 
@@ -64,6 +70,10 @@ class Builder:
         self.labels: list[int] = []
         self.has_loops = False
         self.stacks: list[int] = []
+        # The condition of the steps being added, and where to go if it is false.
+        self.guard: GraphTensor | None = None
+        self.behind_guard = -1
+        self.jump_kernels: Jumps | None = None
 
     def add(self, op: Operation) -> None:
         """Gives an operation's outputs their memory and, if it computes, a step."""
@@ -147,6 +157,23 @@ class Builder:
             self.has_loops,
             self.stacks,
         )
+
+
+def _native_guards(
+    builder: Builder, program: Program, lower: Lower
+) -> dict[Operation, GraphTensor]:
+    """The conditions of ops, without those that run on the host or may fail."""
+    guards = guards_of(program)
+    always = set()
+    for op in guards:
+        if not isinstance(op.spec.kernel, (Source, Alias)):
+            lowered = lower(op)
+            builder.jump_kernels = lowered.jumps or builder.jump_kernels
+            if lowered.host or lowered.checks:
+                always.add(op)
+    if builder.jump_kernels is None:
+        return {}
+    return guards_of(program, always) if always else guards
 
 
 def _is_known(op: Operation) -> bool:

@@ -146,6 +146,21 @@ def _add_condition(builder: Builder, op: Operation, jumps: Jumps) -> None:
     builder.locations.update(zip(op.outputs, outputs, strict=True))
 
 
+def with_guard(builder: Builder, guard: GraphTensor | None) -> None:
+    """Jumps over the steps that follow, up to the next call, unless a condition holds."""
+    if guard is builder.guard:
+        return
+    if builder.guard is not None:
+        _place(builder, builder.behind_guard)
+    builder.guard = guard
+    if guard is not None:
+        builder.behind_guard = _new_label(builder)
+        label = Word("label", builder.behind_guard)
+        assert builder.jump_kernels is not None
+        branch = _jump(builder.jump_kernels.unless, Word("input"), _STATUS, label)
+        builder.place_step(guard.op, branch, (builder.locations[guard],))
+
+
 def _begin_loop(builder: Builder, op: Operation) -> None:
     if builder.wrote:
         # Where it pauses an interrupt may end the step.

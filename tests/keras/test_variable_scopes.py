@@ -72,8 +72,20 @@ def test_mistakes():
     root.reuse_variables()
     with pytest.raises(ValueError, match="another shape"):
         v1.get_variable("v", [3])
-    with pytest.raises(NotImplementedError, match="Regularizers"):
-        v1.get_variable("y", [3], regularizer=abs)
+
+
+def test_regularizers_fill_a_collection():
+    l2 = tf.keras.regularizers.L2(0.5)
+    with v1.variable_scope("layer", regularizer=l2):
+        w = v1.get_variable("w", initializer=[1.0, 2.0])
+        v1.get_variable("b", initializer=[3.0], regularizer=tf.reduce_sum)
+    with v1.variable_scope("layer", reuse=True, regularizer=l2):
+        assert v1.get_variable("w") is w
+    terms = v1.get_collection(v1.GraphKeys.REGULARIZATION_LOSSES)
+    assert terms[0].name.startswith("layer/w/Regularizer/")
+    with v1.Session() as session:
+        session.run(v1.global_variables_initializer())
+        assert session.run(terms) == [2.5, 3.0]
 
 
 def test_placeholder_with_default():

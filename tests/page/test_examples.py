@@ -64,6 +64,18 @@ def test_tensorflow_1_script_runs_as_it_stands():
     assert offset == pytest.approx(2.0, abs=0.1)
 
 
+def test_picture_of_all_optimizers(tmp_path):
+    pytest.importorskip("matplotlib")
+    module = runpy.run_path(str(EXAMPLES / "optimizers.py"))
+    names = {name.partition(",")[0].lower() for name in module["OPTIMIZERS"]}
+    assert names == set(tf.keras.optimizers.CLASSES) - {"lossscaleoptimizer"}
+    left = module["main"](tmp_path / "optimizers.png")
+    # Rosenbrock starts at 5, Beale at 14.
+    worst = max(left, key=left.get)
+    assert left[worst] < 1.0, worst
+    assert (tmp_path / "optimizers.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_mean_over_an_unknown_batch_trains():
     with tf.Graph().as_default():
         x = tf.compat.v1.placeholder(tf.float32, [None, 16])

@@ -12,6 +12,17 @@ The alternative, one class with a switch for the generation, was left out: two o
 equations could have used it.
 """
 
+from graphopt.checkpoint import Checkpoint as Checkpoint
+from graphopt.checkpoint import CheckpointManager as CheckpointManager
+from graphopt.checkpoint import Saver as Saver
+from graphopt.checkpoint import checkpoint_exists as checkpoint_exists
+from graphopt.checkpoint import get_checkpoint_state as get_checkpoint_state
+from graphopt.checkpoint import latest_checkpoint as latest_checkpoint
+from graphopt.checkpoint import list_variables as list_variables
+from graphopt.checkpoint import load_checkpoint as load_checkpoint
+from graphopt.checkpoint import load_variable as load_variable
+from graphopt.checkpoint import remove_checkpoint as remove_checkpoint
+from graphopt.checkpoint import update_checkpoint_state as update_checkpoint_state
 from graphopt.compat.train.adadelta import AdadeltaOptimizer as AdadeltaOptimizer
 from graphopt.compat.train.adagrad import AdagradOptimizer as AdagradOptimizer
 from graphopt.compat.train.adagrad_da import AdagradDAOptimizer as AdagradDAOptimizer

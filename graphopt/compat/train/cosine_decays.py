@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 from graphopt.compat.train.decays import decayed
 from graphopt.graph.tensor import Tensor
 from graphopt.keras.optimizers import schedules
-from graphopt.ops.elementwise import cos, minimum, pow, sqrt
-from graphopt.ops.random_stateful import normal
+from graphopt.keras.optimizers.schedules.linear_cosine import (
+    decaying_noise,
+    linear_cosine,
+)
 from graphopt.runtime.variable import Variable
 
 
@@ -95,24 +96,6 @@ def cosine_decay_restarts(
     )
 
 
-def _linear_cosine(
-    step: Any,
-    learning_rate: Any,
-    steps: Any,
-    periods: Any,
-    alpha: Any,
-    beta: Any,
-    noise: Callable[[Any], Any] | None = None,
-) -> Any:
-    """The equation of the two functions below."""
-    step = minimum(step, steps)
-    linear = (steps - step) / steps
-    if noise is not None:
-        linear = linear + noise(step)
-    cosine = 0.5 * (1.0 + cos(math.pi * 2.0 * periods * (step / steps)))
-    return learning_rate * ((alpha + linear) * cosine + beta)
-
-
 def linear_cosine_decay(
     learning_rate: Any,
     global_step: Any,
@@ -145,7 +128,7 @@ def linear_cosine_decay(
     Source: `tf.compat.v1.train.linear_cosine_decay`; Bello et al. 2017.
     """
     return decayed(
-        lambda step, of: _linear_cosine(
+        lambda step, of: linear_cosine(
             step,
             of(learning_rate),
             of(decay_steps),
@@ -199,10 +182,9 @@ def noisy_linear_cosine_decay(
 
     def rate_at(step: Any, of: Callable[[Any], Any]) -> Any:
         def noise(step: Any) -> Any:
-            variance = of(initial_variance) / pow(1.0 + step, of(variance_decay))
-            return sqrt(variance) * normal([], dtype=step.dtype)
+            return decaying_noise(step, of(initial_variance), of(variance_decay))
 
-        return _linear_cosine(
+        return linear_cosine(
             step,
             of(learning_rate),
             of(decay_steps),

@@ -6,7 +6,7 @@ variable `w/Adam_1`), which is what checkpoints of TensorFlow 1 look it up by.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from graphopt import dtypes
@@ -16,6 +16,7 @@ from graphopt.graph.graph import Graph
 from graphopt.keras import initializers
 from graphopt.keras.variable_scopes import get_variable_scope
 from graphopt.runtime.names import name_scope
+from graphopt.runtime.tracking import Slot, Trackable, child_made, slot_made
 from graphopt.runtime.variable import Variable, home_of
 
 
@@ -46,7 +47,7 @@ def create_slot(
         return Variable(initial_value, trainable=False, name=full, dtype=dtype)
 
 
-class SlotOwner:
+class SlotOwner(Trackable):
     """Slots by their name and variable; other variables by their name and graph."""
 
     def __init__(self, name: str) -> None:
@@ -74,6 +75,18 @@ class SlotOwner:
             found += slots.values()
         return sorted((v for v in found if v.graph is home), key=lambda v: v.name)
 
+    # ---- for checkpoints
+
+    def trackable_children(self) -> dict[str, Any]:
+        """Returns the variables that belong to no other."""
+        return {name: made for (name, _), made in self._non_slots.items()}
+
+    def trackable_slots(self) -> Iterator[Slot]:
+        """Yields the slots."""
+        for name, of_one in self._slots.items():
+            for key, slot in of_one.items():
+                yield Slot(key, name, slot)
+
     # ---- for subclasses, under the names that TensorFlow has for them
 
     def _slot_dict(self, slot_name: str) -> dict[Any, Variable]:
@@ -91,6 +104,7 @@ class SlotOwner:
                 if var.key in of_one
             }
             slots[var.key] = create_slot(var.key.name, op_name, val, taken=taken)
+            slot_made(self, var.key, slot_name, slots[var.key])
         return slots[var.key]
 
     def _get_or_make_slot_with_initializer(
@@ -138,6 +152,7 @@ class SlotOwner:
                 name=name,
                 dtype=dtypes.float64 if wide else dtypes.float32,
             )
+            child_made(self, name, self._non_slots[key])
         return self._non_slots[key]
 
     def _get_non_slot_variable(

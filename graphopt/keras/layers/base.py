@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,10 +15,13 @@ from graphopt.dtypes import as_dtype, float32
 from graphopt.graph import nest
 from graphopt.graph.context import building_graph
 from graphopt.graph.hooks import hooks
-from graphopt.keras import initializers
+from graphopt.keras import constraints, initializers, regularizers
 from graphopt.keras.functional import KerasTensor, call_on_placeholders
+from graphopt.ops.creation import shape as shape_of
+from graphopt.ops.elementwise import cast
 from graphopt.runtime.names import get_default_session, name_scope
 from graphopt.runtime.session import session_for
+from graphopt.runtime.tracking import children_changed
 from graphopt.runtime.variable import Variable
 
 
@@ -24,6 +29,15 @@ class _Names:
     """How many layers of each kind were named, in eager mode."""
 
     counts: dict[str, int] = {}
+
+
+class _Calls(threading.local):
+    """Whether this thread is inside of a layer's call."""
+
+    inside = False
+
+
+_calls = _Calls()
 
 
 def reset_names() -> None:
@@ -54,6 +68,8 @@ class Layer:
       dtype: The dtype of its weights, float32 by default.
       input_shape: The shape of one example, for the first layer of a `Sequential`.
       input_dim: The same, where it is one number.
+      activity_regularizer: Makes a term of the loss of the outputs, divided by the size
+        of the batch: a name or function.
 
     Source: `tf.keras.layers.Layer`.
     """
@@ -65,8 +81,13 @@ class Layer:
         dtype: Any = None,
         input_shape: Any = None,
         input_dim: int | None = None,
+        activity_regularizer: Any = None,
     ) -> None:
         self._own_weights: list[Variable] = []
+        # Functions without arguments, and what they were called on in the last call.
+        self._terms: list[Callable[[], Any]] = []
+        self._call_terms: list[Any] = []
+        self.activity_regularizer = regularizers.get(activity_regularizer)
         self._parts: list[Layer] = []
         self.built = False
         self.input_shape = (input_dim,) if input_dim is not None else input_shape
@@ -84,6 +105,8 @@ class Layer:
                 ):
                     self._own_weights.append(item)
         super().__setattr__(key, value)
+        if not key.startswith("_"):
+            children_changed(self)
 
     def build(self, input_shape: Any) -> None:
         """Makes the weights; `input_shape` is that of the first inputs."""
@@ -95,16 +118,84 @@ class Layer:
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Builds the weights if that has not been done, and computes the outputs."""
         if any(isinstance(item, KerasTensor) for item in nest.flatten(inputs)):
-            return call_on_placeholders(self, inputs)
+            outputs = call_on_placeholders(self, inputs)
+            self._forget_call_terms()
+            return outputs
         inputs = nest.map_structure(
             lambda x: hooks.convert(x, dtype_hint=self.dtype), inputs
         )
-        with name_scope(self.name):
-            if not self.built:
-                shapes = nest.map_structure(lambda x: x.shape, inputs)
-                self.build(shapes)
-                self.built = True
-            return self.call(inputs, *args, **kwargs)
+        outermost = not _calls.inside
+        if outermost:
+            self._forget_call_terms()
+        _calls.inside = True
+        try:
+            with name_scope(self.name):
+                if not self.built:
+                    shapes = nest.map_structure(lambda x: x.shape, inputs)
+                    self.build(shapes)
+                    self.built = True
+                outputs = self.call(inputs, *args, **kwargs)
+                self._add_activity_terms(outputs)
+        finally:
+            _calls.inside = not outermost
+        return outputs
+
+    # ---- terms of the loss
+
+    def add_loss(self, losses: Any, **_options: Any) -> None:
+        """Adds terms to `losses`.
+
+        Args:
+          losses: A tensor, which counts until the next call of the layer; a function
+            without arguments that returns one, which stays; or a list of such.
+          **_options: Accepted for compatibility.
+        """
+        for loss in nest.flatten(losses):
+            if callable(loss) and not isinstance(loss, Variable):
+                self._terms.append(loss)
+            else:
+                self._call_terms.append(hooks.convert(loss))
+
+    @property
+    def losses(self) -> list[Any]:
+        """Scalars to add to the loss: of weights, and of outputs of the last call.
+
+        Terms of weights are computed anew each time, so that a tape sees them.
+        """
+        graph = building_graph()
+        found: list[Any] = []
+        for layer in self._all_layers():
+            found += [term() for term in layer._terms]
+            # A tensor of another graph, or of eager mode, is no use here.
+            found += [
+                term
+                for term in layer._call_terms
+                if getattr(term, "graph", None) is graph
+            ]
+        return found
+
+    def _all_layers(self) -> list[Layer]:
+        """Itself and the layers in it, each once."""
+        found: dict[int, Layer] = {}
+        left = [self]
+        while left:
+            layer = left.pop()
+            if id(layer) not in found:
+                found[id(layer)] = layer
+                left += reversed(layer._parts)
+        return list(found.values())
+
+    def _forget_call_terms(self) -> None:
+        for layer in self._all_layers():
+            layer._call_terms = []
+
+    def _add_activity_terms(self, outputs: Any) -> None:
+        if self.activity_regularizer is None:
+            return
+        for output in nest.flatten(outputs):
+            term = self.activity_regularizer(output)
+            batch = cast(shape_of(output)[0], term.dtype)
+            self._call_terms.append(term / batch)
 
     def add_weight(
         self,
@@ -123,12 +214,11 @@ class Layer:
           shape: Its shape.
           dtype: Its dtype; by default that of the layer.
           initializer: A name or function; by default `glorot_uniform`.
-          regularizer: Must be None.
+          regularizer: Makes a term of the loss of it: a name or function.
           trainable: Whether it is trainable; by default whether the layer is.
-          constraint: Applied after each update.
+          constraint: Applied after each update: a name or function.
         """
-        if regularizer is not None:
-            raise NotImplementedError("Regularizers; add the term to the loss instead.")
+        regularize = regularizers.get(regularizer)
         dtype = as_dtype(dtype) if dtype is not None else self.dtype
         make = initializers.get(initializer or "glorot_uniform")
         weight = Variable(
@@ -136,9 +226,13 @@ class Layer:
             name=name or "weight",
             trainable=self.trainable if trainable is None else trainable,
             dtype=dtype,
-            constraint=constraint,
+            constraint=constraints.get(constraint),
         )
         self._own_weights.append(weight)
+        if regularize is not None:
+            # A copy of the layer copies the weight in it, too.
+            self._terms.append(functools.partial(regularize, weight))
+        children_changed(self)
         return weight
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail
-from graphopt.keras import activations
+from graphopt.keras import activations, constraints, regularizers
 from graphopt.keras.layers.base import Layer
 from graphopt.ops.matmul import matmul
 from graphopt.ops.shaping import reshape
@@ -20,6 +20,9 @@ class Dense(Layer):
       use_bias: Whether to add a bias.
       kernel_initializer: For the kernel, `[inputs, units]`.
       bias_initializer: For the bias, `[units]`.
+      kernel_regularizer: Makes a term of `losses` of the kernel.
+      bias_regularizer: Makes one of the bias.
+      activity_regularizer: Makes one of the outputs, divided by the size of the batch.
       kernel_constraint: Applied to the kernel after each update.
       bias_constraint: Applied to the bias after each update.
       **kwargs: As in `Layer`.
@@ -42,6 +45,9 @@ class Dense(Layer):
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
         **kwargs: Any,
@@ -49,13 +55,15 @@ class Dense(Layer):
         self.units = int(units)
         if self.units <= 0:
             raise ValueError(f"Dense needs a positive number of units; got {units}.")
-        super().__init__(**kwargs)
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer
-        self.kernel_constraint = kernel_constraint
-        self.bias_constraint = bias_constraint
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
         self._kernel: Any = None
         self._bias: Any = None
 
@@ -81,6 +89,7 @@ class Dense(Layer):
             "kernel",
             [depth, self.units],
             initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
         )
         if self.use_bias:
@@ -88,6 +97,7 @@ class Dense(Layer):
                 "bias",
                 [self.units],
                 initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer,
                 constraint=self.bias_constraint,
             )
 

@@ -11,8 +11,9 @@ from graphopt.keras.optimizers.base import Optimizer
 from graphopt.keras.optimizers.checks import check_fraction
 from graphopt.keras.optimizers.norms import norm
 from graphopt.keras.optimizers.options import is_selected
+from graphopt.keras.optimizers.state import as_number
 from graphopt.ops.creation import ones_like
-from graphopt.ops.elementwise import cast, logical_and, where
+from graphopt.ops.elementwise import logical_and, where
 from graphopt.runtime.variable import Variable
 
 
@@ -81,7 +82,7 @@ class LARS(Optimizer):
         return partial(
             self.update,
             adapts=not any(is_selected(var, each) for each in excluded),
-            decay=None if weight_decay is None else cast(weight_decay, var.dtype),
+            decay=None if weight_decay is None else as_number(weight_decay, var.dtype),
         )
 
     def _weight_decay_of(self, var: Variable) -> Any:
@@ -100,12 +101,12 @@ class LARS(Optimizer):
         decay: Any = None,
     ) -> tuple[Any, dict[str, Any]]:
         """Returns the new value and slots, by the equation above."""
-        rate = lr_t * self._rate(w, g, decay) if adapts else lr_t
+        rate = lr_t * self._relative_rate(w, g, decay) if adapts else lr_t
         step = rate * (g if decay is None else g + decay * w)
         a = mu * momentum + step
         return w - (mu * a + step if self.nesterov else a), {"momentum": a}
 
-    def _rate(self, w: Any, g: Any, decay: Any) -> Any:
+    def _relative_rate(self, w: Any, g: Any, decay: Any) -> Any:
         w_norm, g_norm = norm(w), norm(g)
         below = g_norm + self.epsilon
         if decay is not None:

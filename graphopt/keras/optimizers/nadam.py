@@ -10,6 +10,7 @@ from graphopt.graph.graph import Operation
 from graphopt.keras.optimizers.base import EPSILON, Optimizer
 from graphopt.keras.optimizers.checks import check_fraction
 from graphopt.keras.optimizers.schedules import LearningRateSchedule
+from graphopt.keras.optimizers.state import as_number
 from graphopt.keras.optimizers.updates import chosen
 from graphopt.ops.elementwise import cast, pow, sqrt
 from graphopt.ops.shaping import identity
@@ -109,7 +110,7 @@ class Nadam(Optimizer):
         return super()._prepare(var_list)
 
     def _momentum(self, dtype: DType, t: Any) -> Any:
-        decay = pow(cast(0.96, dtype), self._initial_decay * t)
+        decay = pow(as_number(0.96, dtype), self._initial_decay * t)
         return self._get_hyper("beta_1", dtype) * (1.0 - 0.5 * decay)
 
     def coefficients(self, dtype: DType, learning_rate: Any) -> dict[str, Any]:

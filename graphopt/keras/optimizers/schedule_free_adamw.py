@@ -77,7 +77,7 @@ class ScheduleFreeAdamW(Optimizer):
         beta_2 = self._get_hyper("beta_2", dtype)
         rate = learning_rate
         if self.warmup_steps:
-            rate = rate * minimum(t / cast(self.warmup_steps, dtype), 1.0)
+            rate = rate * minimum(t / self.warmup_steps, 1.0)
         return {
             "rate": rate,
             "beta_1": self._get_hyper("beta_1", dtype),

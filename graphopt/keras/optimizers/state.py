@@ -15,16 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphopt import dtypes
-from graphopt.dtypes import as_dtype
+from graphopt.dtypes import DType, as_dtype
 from graphopt.graph.context import building_graph
 from graphopt.graph.tensor import GraphTensor, Tensor
 from graphopt.keras import initializers
 from graphopt.keras.optimizers.checks import checked_number
 from graphopt.keras.optimizers.schedules import LearningRateSchedule, serialize
+from graphopt.ops.creation import constant
 from graphopt.ops.elementwise import cast
 from graphopt.ops.host import python_scalar
 from graphopt.runtime.names import get_default_session
 from graphopt.runtime.session import session_for
+from graphopt.runtime.tracking import child_made, slot_made
 from graphopt.runtime.variable import Variable
 
 
@@ -80,6 +82,7 @@ class OptimizerState:
             trainable=trainable is None or trainable,
         )
         self._weights.append(made)
+        child_made(self, name, made)
         return made
 
     def _set_hyper(self, name: str, value: Any) -> None:
@@ -204,6 +207,7 @@ class OptimizerState:
                 initializer,
                 trainable=False,
             )
+            slot_made(self, var.key, slot_name, slots[slot_name])
         return slots[slot_name]
 
     def get_slot(self, var: Variable, slot_name: str) -> Variable:
@@ -271,6 +275,13 @@ class OptimizerState:
                 )
         for weight, value in zip(params, weights, strict=True):
             set_value(weight, value)
+
+
+def as_number(value: Any, dtype: DType) -> Any:
+    """Returns a number, tensor or variable as a tensor; 0.1 is 0.1 in float64 too."""
+    if isinstance(value, (Tensor, Variable)):
+        return cast(value, dtype)
+    return constant(value, dtype)
 
 
 def called(function: Callable[[], Any], dtype: Any) -> Any:

@@ -15,7 +15,7 @@ from graphopt.keras.optimizers.checks import GradsAndVars
 from graphopt.ops.clipping import clip_by_global_norm as clip_all_by_norm
 from graphopt.ops.clipping import clip_by_norm as clip_one_by_norm
 from graphopt.ops.clipping import clip_by_value as clip_elements
-from graphopt.ops.elementwise import cast, is_finite, maximum, sqrt, where
+from graphopt.ops.elementwise import is_finite, maximum, sqrt, where
 from graphopt.ops.random_stateful import normal
 from graphopt.ops.reduction import reduce_mean, reduce_sum
 
@@ -184,7 +184,7 @@ def add_decayed_weights(weight_decay: float) -> Transformer:
                 f"add_decayed_weights to the sparse gradient of {var.name!r}; use "
                 "`weight_decay=` of the optimizer."
             )
-        return grad + cast(weight_decay, grad.dtype) * var.read_value()
+        return grad + weight_decay * var.read_value()
 
     made = _for_each(add)
     return Transformer("add_decayed_weights", made, weight_decay=weight_decay)
@@ -209,7 +209,7 @@ def scale(factor: float) -> Transformer:
     """
 
     def multiply(grad: Any, var: Any) -> Any:
-        return _on_values(grad, lambda g: g * cast(factor, g.dtype))
+        return _on_values(grad, lambda g: g * factor)
 
     return Transformer("scale", _for_each(multiply), factor=factor)
 

@@ -1,4 +1,4 @@
-"""Learning rates that change with the step, as ops: no Python runs in a step."""
+"""The decays of TensorFlow: from a first rate down to a last one."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from graphopt.dtypes import float32
 from graphopt.graph.hooks import hooks
+from graphopt.keras.optimizers.schedules.base import LearningRateSchedule, as_float
 from graphopt.ops.elementwise import (
-    cast,
     ceil,
     cos,
     equal,
@@ -19,45 +18,6 @@ from graphopt.ops.elementwise import (
     pow,
     where,
 )
-
-
-class LearningRateSchedule:
-    """A learning rate as a function of the step: subclasses define `__call__(step)`.
-
-    Source: `tf.keras.optimizers.schedules.LearningRateSchedule`.
-    """
-
-    # The constructor's arguments, which `get_config` returns.
-    arguments: tuple[str, ...] = ()
-
-    def __call__(self, step: Any) -> Any:
-        """Returns the learning rate at a step.
-
-        Args:
-          step: Scalar tensor or number; a float64 step gives a float64 rate.
-        """
-        raise NotImplementedError(
-            "Learning rate schedule must override __call__(step)."
-        )
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        if not self.arguments:
-            raise NotImplementedError(
-                "Learning rate schedule must override get_config."
-            )
-        return {name: getattr(self, name) for name in self.arguments}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> LearningRateSchedule:
-        """Makes a schedule of what `get_config` returned."""
-        return cls(**config)
-
-
-def _step(step: Any) -> Any:
-    """The step as a float: its own type if it is one, else float32."""
-    step = hooks.convert(step)
-    return step if step.dtype.is_floating else cast(step, float32)
 
 
 class ExponentialDecay(LearningRateSchedule):
@@ -100,7 +60,7 @@ class ExponentialDecay(LearningRateSchedule):
 
     def __call__(self, step: Any) -> Any:
         """Returns the learning rate at a step."""
-        periods = _step(step) / self.decay_steps
+        periods = as_float(step) / self.decay_steps
         if self.staircase:
             periods = floor(periods)
         return self.initial_learning_rate * pow(self.decay_rate, periods)
@@ -136,7 +96,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
 
     def __call__(self, step: Any) -> Any:
         """Returns the learning rate at a step."""
-        step = _step(step)
+        step = as_float(step)
         rate = hooks.convert(self.values[0], dtype_hint=step.dtype)
         for boundary, value in zip(self.boundaries, self.values[1:], strict=True):
             rate = where(step > boundary, value, rate)
@@ -189,7 +149,7 @@ class PolynomialDecay(LearningRateSchedule):
 
     def __call__(self, step: Any) -> Any:
         """Returns the learning rate at a step."""
-        step = _step(step)
+        step = as_float(step)
         steps = self.decay_steps
         if self.cycle:
             steps = steps * where(equal(step, 0), 1.0, ceil(step / steps))
@@ -230,7 +190,7 @@ class InverseTimeDecay(LearningRateSchedule):
 
     def __call__(self, step: Any) -> Any:
         """Returns the learning rate at a step."""
-        periods = _step(step) / self.decay_steps
+        periods = as_float(step) / self.decay_steps
         if self.staircase:
             periods = floor(periods)
         return self.initial_learning_rate / (1.0 + self.decay_rate * periods)
@@ -281,7 +241,7 @@ class CosineDecay(LearningRateSchedule):
 
     def __call__(self, step: Any) -> Any:
         """Returns the learning rate at a step."""
-        step, initial = _step(step), self.initial_learning_rate
+        step, initial = as_float(step), self.initial_learning_rate
         if self.warmup_target is None:
             return self._decay(minimum(step, self.decay_steps), initial)
         step = minimum(step, self.decay_steps + self.warmup_steps)
@@ -336,7 +296,7 @@ class CosineDecayRestarts(LearningRateSchedule):
 
     def __call__(self, step: Any) -> Any:
         """Returns the learning rate at a step."""
-        done, t_mul = _step(step) / self.first_decay_steps, self.t_mul
+        done, t_mul = as_float(step) / self.first_decay_steps, self.t_mul
         if t_mul == 1.0:
             restart = floor(done)
             fraction = done - restart
@@ -347,53 +307,3 @@ class CosineDecayRestarts(LearningRateSchedule):
         height = pow(self.m_mul, restart)
         cosine = 0.5 * height * (1.0 + cos(fraction * math.pi))
         return self.initial_learning_rate * ((1.0 - self.alpha) * cosine + self.alpha)
-
-
-_SCHEDULES = {
-    cls.__name__: cls
-    for cls in (
-        ExponentialDecay,
-        PiecewiseConstantDecay,
-        PolynomialDecay,
-        InverseTimeDecay,
-        CosineDecay,
-        CosineDecayRestarts,
-    )
-}
-
-
-def serialize(learning_rate_schedule: LearningRateSchedule) -> dict[str, Any]:
-    """Returns class name and config as plain values.
-
-    Source: `tf.keras.optimizers.schedules.serialize`.
-    """
-    return {
-        "module": "keras.optimizers.schedules",
-        "class_name": type(learning_rate_schedule).__name__,
-        "config": learning_rate_schedule.get_config(),
-        "registered_name": None,
-    }
-
-
-def deserialize(
-    config: dict[str, Any], custom_objects: dict[str, Any] | None = None
-) -> LearningRateSchedule:
-    """Makes a schedule of what `serialize` returned.
-
-    Args:
-      config: With `class_name` and `config`.
-      custom_objects: Further classes by name.
-
-    Raises:
-      ValueError: No schedule has that name.
-
-    Source: `tf.keras.optimizers.schedules.deserialize`.
-    """
-    known = {**_SCHEDULES, **(custom_objects or {})}
-    name = config.get("class_name")
-    if name not in known:
-        raise ValueError(
-            f"Unknown learning rate schedule {name!r}; expected one of {sorted(known)}."
-        )
-    schedule: LearningRateSchedule = known[name].from_config(config["config"])
-    return schedule

@@ -1,0 +1,127 @@
+"""The values of variables, of one moment, wherever they live."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphopt.checkpoint.tensors import pack
+from graphopt.dtypes import DType
+from graphopt.errors import InvalidArgumentError, describe_shapes, fail
+from graphopt.graph.shape import TensorShape
+from graphopt.runtime.executable import nested_run
+from graphopt.runtime.names import get_default_session
+from graphopt.runtime.session import session_for
+from graphopt.runtime.store import EAGER_STORE, VariableStore
+from graphopt.runtime.variable import Variable
+
+Array = NDArray[Any]
+
+
+def session_of(variables: Iterable[Variable], session: Any) -> Any:
+    """Returns the session with the values of variables, None for eager ones.
+
+    Args:
+      variables: All of one graph, or all eager.
+      session: The session; by default the one that is entered.
+
+    Raises:
+      ValueError: It is one of another graph, or there is none; or some variables were
+        made in eager mode and some in a graph.
+      RuntimeError: The session is closed.
+    """
+    graphs = {variable.graph for variable in variables}
+    if len(graphs) > 1:
+        raise ValueError(
+            "A checkpoint holds variables of one graph, or eager ones; got some of "
+            f"{sorted(str(graph) for graph in graphs)}; try one checkpoint for each."
+        )
+    graph = next(iter(graphs), None)
+    if graph is None:
+        return None
+    found = session_for(graph, session or get_default_session())
+    found._check_open()
+    return found
+
+
+def store_of(variables: Iterable[Variable], session: Any) -> VariableStore:
+    """Returns the store with the values of variables; as `session_of`."""
+    found = session_of(variables, session)
+    if found is None:
+        return EAGER_STORE
+    store: VariableStore = found.store
+    return store
+
+
+def packed_values(
+    variables: Mapping[str, Variable],
+    session: Any,
+    metadata: Mapping[str, str],
+    instead: Mapping[str, Array],
+) -> bytes:
+    """Returns the content of a file with the values of one moment.
+
+    Args:
+      variables: By their name in the file.
+      session: Where those of a graph have their values.
+      metadata: Texts for the file.
+      instead: Values in place of those of some variables.
+
+    Raises:
+      FailedPreconditionError: A variable has no value.
+      RuntimeError: It is called from inside a step.
+    """
+    store = store_of(variables.values(), session)
+    # Packed while no step can run: the file is the copy.
+    with store.lock:
+        if store.busy:
+            raise nested_run()
+        arrays = {
+            name: instead[name] if name in instead else store.read(variable.key)
+            for name, variable in variables.items()
+        }
+        return pack(arrays, metadata)
+
+
+def check_fits(
+    path: str, name: str, dtype: DType, shape: tuple[int, ...], variable: Variable
+) -> None:
+    """Refuses an array that a variable cannot hold.
+
+    Args:
+      path: The file that it comes from.
+      name: Its name there.
+      dtype: Its dtype.
+      shape: Its shape.
+      variable: Where it is to go.
+
+    Raises:
+      InvalidArgumentError: The variable's shape or dtype is another one.
+    """
+    fits = TensorShape(shape).is_compatible_with(variable.shape)
+    if fits and dtype is variable.dtype:
+        return
+    raise fail(
+        InvalidArgumentError,
+        f"Variable {variable.name!r} cannot be restored from key {name} of {path}",
+        got=f"{dtype.name}{list(shape)}",
+        expected=describe_shapes(variable),
+        site=str(variable.key.site),
+        remedy="building the model as it was when it was saved",
+    )
+
+
+def set_values(values: Mapping[Variable, Array], session: Any) -> None:
+    """Sets variables to values that fit: all of them, or none.
+
+    Raises:
+      RuntimeError: It is called from inside a step.
+    """
+    store = store_of(values, session)
+    with store.lock:
+        if store.busy:
+            raise nested_run()
+        store.commit({v.key: np.asarray(array) for v, array in values.items()})
