@@ -35,7 +35,7 @@ NARROWEST = 360
 
 # kind: (what the legend says, light fill, light line, dark fill, dark line)
 _KINDS = {
-    "product": ("matrix product", "#dbe8fd", "#3b6fc4", "#1d3252", "#7aa7ee"),
+    "product": ("product, convolution", "#dbe8fd", "#3b6fc4", "#1d3252", "#7aa7ee"),
     "gather": ("reduction, movement", "#ece0fb", "#7f51b8", "#372650", "#b993e6"),
     "plain": ("elementwise", "#f4f5f7", "#8b939e", "#2a2f37", "#8b939e"),
     "write": ("writes a variable", "#fde3d3", "#c4622d", "#4b2a17", "#eb9a6c"),
@@ -166,6 +166,8 @@ def kind_of(box: Box) -> str:
         case Host():
             return "host"
         case Family(name="matmul"):
+            return "product"
+        case Family(name="windows", option=option) if option.startswith("conv"):
             return "product"
         case Family() | Alias():
             return "gather"

@@ -138,7 +138,12 @@ def test_search_and_the_card_of_an_op(browser: Browser, page: Path) -> None:
         assert part in card, card
     assert "tf.matmul(hidden, w)" in text(browser, "#snippet .here")
     assert count(browser, ".box.selected") == 1
+    # The op before it, the sum after it, and the gradients that need its shape.
+    assert count(browser, ".box.near") >= 2
     assert "op=dense_4%2FMatMul" in browser.evaluate("location.hash")
+    # The search has let go of the keyboard.
+    browser.press("k")
+    assert browser.evaluate("document.querySelector('#hulls').ariaPressed") == "true"
     quiet(browser, page)
 
 

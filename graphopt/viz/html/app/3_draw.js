@@ -62,7 +62,15 @@ function detailsOf(box) {
   return [plural(box.count - box.removed, "op") + (changes.length ? `  ${changes.join(" ")}` : "")];
 }
 
-function drawBox(box, place) {
+// What the selected op uses and what uses it, or the closed scopes around those.
+function nearBoxes(visible) {
+  if (state.op < 0) return new Set();
+  const inputs = versionOf(ops[state.op])[2].filter((_, at) => at % 2 === 0);
+  const found = [...inputs, ...usersOf(state.op)].map((op) => boxOf.get(op)).filter((id) => id !== undefined);
+  return new Set(found.map((id) => visible[id]));
+}
+
+function drawBox(box, place, near) {
   const isOpen = state.open.has(box.id) && isScope(box);
   const change = box.op >= 0 ? changeOf(ops[box.op]) : box.added + box.removed + box.changed ? "touched" : "";
   const group = make("g", {
@@ -71,6 +79,7 @@ function drawBox(box, place) {
   });
   group.append(make("title", {}, box.op >= 0 ? ops[box.op].n : `${pathOf(box.id) || box.label}, ${plural(box.count, "op")}`));
   if (box.id === selectedBox()) group.classList.add("selected");
+  else if (near.has(box.id)) group.classList.add("near");
   const { x, y, w, h } = place;
   if (isOpen) {
     group.append(rectangle(x, y, w, h, { rx: 8, class: "frame" }));
@@ -141,11 +150,12 @@ function draw() {
   const shown = [...drawn.places].filter(([id]) => id).map(([id, place]) => [boxes[id], place]);
   const isFrame = ([box]) => isScope(box) && state.open.has(box.id);
   const parts = [];
-  for (const [box, place] of shown.filter(isFrame)) parts.push(drawBox(box, place));
   const visible = findVisible();
+  const near = nearBoxes(visible);
+  for (const item of shown.filter(isFrame)) parts.push(drawBox(...item, near));
   const hulls = data.steps.map((_, index) => index === state.step || state.hulls ? drawHull(index, visible, index === state.step) : null);
   parts.push(...hulls.filter(Boolean), ...drawn.routes.map(drawRoute));
-  for (const item of shown) if (!isFrame(item)) parts.push(drawBox(...item));
+  for (const item of shown) if (!isFrame(item)) parts.push(drawBox(...item, near));
   const focused = document.activeElement?.dataset?.box;
   world.replaceChildren(...parts);
   if (focused) world.querySelector(`[data-box="${focused}"]`)?.focus({ preventScroll: true });

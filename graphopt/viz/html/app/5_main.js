@@ -136,7 +136,7 @@ function find(text) {
 
 function showResults() {
   const found = find(search.value);
-  const choose = (index) => { results.hidden = true; selectOp(index); };
+  const choose = (index) => { results.hidden = true; search.blur(); selectOp(index); };
   results.replaceChildren(...found.slice(0, 50).map((index) => html("li", {}, html("button", { class: "link", onclick: () => choose(index) }, ops[index].n), ` ${versionOf(ops[index])[1]}`)));
   if (!found.length) results.append(html("li", { class: "note" }, "nothing found"));
   else if (found.length > 50) results.append(html("li", { class: "note" }, `and ${found.length - 50} more`));
