@@ -167,7 +167,7 @@ def kind_of(box: Box) -> str:
             return "host"
         case Family(name="matmul"):
             return "product"
-        case Family(name="windows", option=option) if option.startswith("conv"):
+        case Family(name="windows", option=option) if option.startswith(("conv", "depth")):
             return "product"
         case Family() | Alias():
             return "gather"
