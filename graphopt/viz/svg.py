@@ -167,7 +167,9 @@ def kind_of(box: Box) -> str:
             return "host"
         case Family(name="matmul"):
             return "product"
-        case Family(name="windows", option=option) if option.startswith(("conv", "depth")):
+        case Family(name="windows", option=option) if option.startswith(
+            ("conv", "depth")
+        ):
             return "product"
         case Family() | Alias():
             return "gather"
