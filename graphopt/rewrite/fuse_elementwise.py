@@ -23,7 +23,7 @@ from typing import Any
 from graphopt.graph.effects import variable_of, variables_written
 from graphopt.graph.graph import Operation
 from graphopt.graph.guards import guards_of
-from graphopt.graph.opspec import Effect, Elementwise
+from graphopt.graph.opspec import Effect, Elementwise, Family
 from graphopt.graph.program import Program, Rebuilder
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.fused import FUSED_ELEMENTWISE, FusedBody, Instruction
@@ -32,6 +32,8 @@ from graphopt.rewrite.driver import graph_pass
 # Beyond this numba's compile time grows faster than the loop's gain.
 LARGEST_GROUP = 200
 MOST_OPERANDS = 48
+# Smaller arrays are in the cache when a reduction comes to them.
+SMALLEST_REDUCED = 1 << 14
 
 
 @graph_pass(preserves="bits")
@@ -41,6 +43,7 @@ def fuse_elementwise(program: Program) -> Program:
     for op in program.operations:
         groups.add(op)
     groups.join_scalars()
+    groups.release_reduced()
     return _rebuild(program, groups)
 
 
@@ -103,6 +106,57 @@ class _Groups:
                 current = self._join(current, group)
             else:
                 current = group
+
+    def release_reduced(self) -> None:
+        """Takes out what only a reduction needs, if that can be had from what is stored.
+
+        Of a loop that stores u, and u * u for a norm, the square is better computed by
+        the reduction (`fuse_reductions`) than written to memory for it.
+        """
+        users: dict[Operation, list[Operation]] = defaultdict(list)
+        for op in self.program.operations:
+            for tensor in op.inputs:
+                users[tensor.op].append(op)
+        fetched = {tensor.op for tensor in self.program.fetches}
+        # What waits for an op may be in its group, an update in place above all.
+        fixed = {c for op in self.program.operations for c in op.control_inputs}
+        fixed |= fetched
+        for op, group in list(self.group_of.items()):
+            if op in fixed or op.index == group or len(self.members[group]) < 2:
+                continue
+            if not self._is_only_reduced(op, users[op]):
+                continue
+            inside = [t.op for t in op.inputs if self.group_of[t.op] == group]
+            stored = all(
+                source in fetched
+                or any(self.group_of[u] != group for u in users[source])
+                for source in inside
+            )
+            if inside and stored:
+                self._release(op, self.group_of[users[op][0]])
+
+    def _is_only_reduced(self, op: Operation, users: list[Operation]) -> bool:
+        if len(users) != 1 or op.spec.effect is not Effect.NONE:
+            return False
+        kernel = users[0].spec.kernel
+        count = op.outputs[0].shape.num_elements() or 0
+        return (
+            isinstance(kernel, Family)
+            and kernel.name == "reduce"
+            and count >= SMALLEST_REDUCED
+        )
+
+    def _release(self, op: Operation, user: int) -> None:
+        """Makes an op a group of its own again; `user` is the group that needs it."""
+        me = op.index
+        self.members[self.group_of[op]].remove(op)
+        self.members[me], self.group_of[op] = [op], me
+        sources = (*(t.op for t in op.inputs), *op.control_inputs)
+        self.parents[me] = {self.group_of[source] for source in sources}
+        for parent in self.parents[me]:
+            self.children[parent].add(me)
+        self.parents[user].add(me)
+        self.children[me].add(user)
 
     def guard_of(self, group: int) -> GraphTensor | None:
         """The condition without which a group need not run; None if it must."""

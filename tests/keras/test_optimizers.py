@@ -342,3 +342,25 @@ def test_what_eager_variables_answer_as_in_tensorflow():
         ValueError, match=r"`momentum` must be between \[0, 1\]. Receiv"
     ):
         tf.keras.optimizers.SGD(momentum=2.5)
+
+
+def test_ftrl_takes_a_root_for_the_usual_power():
+    def run(opt, steps=3):
+        w = tf.Variable(np.array([1.0, -2.0]))
+        for _ in range(steps):
+            opt.apply_gradients([(2.0 * w, w)])
+        return w.numpy()
+
+    ftrl = tf.keras.optimizers.Ftrl
+    usual = run(ftrl(0.1))
+    np.testing.assert_allclose(run(ftrl(0.1, tf.constant(-0.5))), usual, rtol=1e-6)
+    other = ftrl(0.1)
+    other.learning_rate_power = -0.4
+    np.testing.assert_allclose(run(other), run(ftrl(0.1, -0.4)), rtol=1e-12)
+    with tf.Graph().as_default():
+        v = tf.Variable(1.0)
+        opt = ftrl(0.1)
+        opt.apply_gradients([(tf.constant(1.0), v)])
+        opt.learning_rate_power = -0.5
+        with pytest.raises(ValueError, match="learning_rate_power=-0.3 after"):
+            opt.learning_rate_power = -0.3

@@ -142,3 +142,38 @@ def test_debug_sessions_know_it():
         for _ in range(2):
             session.run(fetches, {x: array((200, 100))})
         assert "FusedReduce" in str(session.plan(fetches, {x: array((200, 100))}))
+
+
+def test_a_square_is_computed_for_its_norm_and_not_stored():
+    with tf.Graph().as_default() as graph, tf.compat.v1.Session() as session:
+        x = tf.Variable(np.linspace(-1.0, 1.0, 1 << 15, dtype=np.float32))
+        u = tf.exp(x * 2.0) - x
+        y = u / tf.sqrt(tf.reduce_sum(u * u))
+        del graph
+        session.run(tf.compat.v1.global_variables_initializer())
+        plan = session.plan(y)
+        assert [step.kernel.split()[0] for step in plan.steps][:2] == [
+            "elementwise",
+            "fused_reduce",
+        ]
+        stored = [b for b in plan.buffers if b.nbytes == 4 << 15]
+        assert len(stored) == 3, plan
+        want = session.run(u)
+        want = want / np.linalg.norm(want.astype(np.float64))
+        np.testing.assert_allclose(session.run(y), want, rtol=1e-6)
+
+
+def test_a_square_that_an_update_in_place_waits_for_stays():
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        x = tf.Variable(np.linspace(-1.0, 1.0, 1 << 15, dtype=np.float32))
+        old = x.read_value()
+        u = old * 2.0 + 1.0
+        total = tf.reduce_sum(u * old)
+        step = x.assign(u)
+        session.run(tf.compat.v1.global_variables_initializer())
+        before = session.run(x).astype(np.float64)
+        got, after, _ = session.run([total, u, step])
+        np.testing.assert_allclose(
+            got, ((before * 2.0 + 1.0) * before).sum(), rtol=1e-5
+        )
+        np.testing.assert_allclose(after, before * 2.0 + 1.0, rtol=1e-6)

@@ -274,19 +274,18 @@ def test_gradients_share_what_they_can():
     assert program.fetches[1] is program.fetches[2]
 
 
-def test_time_is_linear():
-    seconds = []
-    for count in (2_000, 16_000):
+def test_a_chain_of_many_ops_takes_no_square_of_the_time():
+    count = 16_000
 
-        def build(x):
-            y = x
-            for _ in range(count // 2):
-                y = tf.tanh(y) + tf.tanh(y)
-            return y
+    def build(x):
+        y = x
+        for _ in range(count // 2):
+            y = tf.tanh(y) + tf.tanh(y)
+        return y
 
-        program = build_program(build, X)
-        start = time.perf_counter()
-        after = merge_common_subexpressions.function(program)
-        seconds.append(time.perf_counter() - start)
-        assert len(after.operations) == 1 + 2 * (count // 2)
-    assert seconds[1] < 40 * seconds[0]
+    program = build_program(build, X)
+    start = time.perf_counter()
+    after = merge_common_subexpressions.function(program)
+    # It takes a quarter of a second; comparing all with all would take minutes.
+    assert time.perf_counter() - start < 20
+    assert len(after.operations) == 1 + 2 * (count // 2)

@@ -9,7 +9,7 @@ from graphopt.dtypes import DType
 from graphopt.keras import initializers
 from graphopt.keras.optimizers.base import Optimizer
 from graphopt.ops.creation import zeros_like
-from graphopt.ops.elementwise import abs, pow, sign, where
+from graphopt.ops.elementwise import abs, pow, sign, sqrt, where
 from graphopt.runtime.variable import Variable
 
 
@@ -36,7 +36,8 @@ class Ftrl(Optimizer):
       **kwargs: As in `Optimizer`.
 
     Raises:
-      ValueError: A number is out of range.
+      ValueError: A number is out of range, or `learning_rate_power` becomes another number
+        than -0.5, or becomes -0.5, when a train op exists in a graph.
 
     >>> import graphopt as tf
     >>> opt, w = tf.keras.optimizers.Ftrl(0.1), tf.Variable(1.0)
@@ -49,6 +50,8 @@ class Ftrl(Optimizer):
     """
 
     sparse_rows = "touched"
+    # Whether the power is the number -0.5.
+    _is_root: bool = True
 
     def __init__(
         self,
@@ -89,6 +92,20 @@ class Ftrl(Optimizer):
             l2_shrinkage_regularization_strength
         )
 
+    def _set_hyper(self, name: str, value: Any) -> None:
+        if name == "learning_rate_power":
+            # A root takes a tenth of the time of a power.
+            is_root = isinstance(value, (int, float)) and value == -0.5
+            in_graph = any(key.graph is not None for key in self._slots)
+            if in_graph and is_root != self._is_root:
+                raise ValueError(
+                    f"learning_rate_power={value} after a train op was built in a graph "
+                    f"{'with' if self._is_root else 'without'} -0.5; make the optimizer "
+                    "with it, or with a tensor."
+                )
+            self._is_root = is_root
+        super()._set_hyper(name, value)
+
     def _slot_initializers(self) -> dict[str, Any]:
         start = initializers.Constant(self._initial_accumulator_value)
         return {"accumulator": start, "linear": "zeros"}
@@ -121,13 +138,16 @@ class Ftrl(Optimizer):
     ) -> tuple[Any, dict[str, Any]]:
         """Returns the new value and slots, by the equation above."""
         n = accumulator + g * g
-        root = pow(n, power)
-        s = (root - pow(accumulator, power)) / lr_t
+        root = self._power(n, power)
+        s = (root - self._power(accumulator, power)) / lr_t
         shrinkage = 2.0 * self._l2_shrinkage_regularization_strength
         z = linear + (g + shrinkage * w if shrinkage else g) - s * w
         solved = (sign(z) * l1 - z) / (root / lr_t + 2.0 * l2)
         value = where(abs(z) > l1, solved, zeros_like(w))
         return value, {"accumulator": n, "linear": z}
+
+    def _power(self, x: Any, power: Any) -> Any:
+        return sqrt(x) if self._is_root else pow(x, power)
 
     def get_config(self) -> dict[str, Any]:
         """Returns what `from_config` makes the same optimizer of."""
