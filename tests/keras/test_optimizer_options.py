@@ -638,3 +638,31 @@ def test_keywords_of_keras_configs_are_understood():
     )
     again = type(all_set).from_config(all_set.get_config())
     assert again.get_config() == all_set.get_config()
+
+
+@both_modes
+def test_two_optimizers_share_a_variable(mode):
+    first, second = tf.keras.optimizers.Adam(0.1), tf.keras.optimizers.Adam(0.2)
+
+    def build(w):
+        done = first.apply_gradients([(tf.constant(1.0), w)])
+        with tf.control_dependencies([done] if mode == "graph" else []):
+            return second.apply_gradients([(tf.constant(1.0), w)])
+
+    if mode == "eager":
+        w = tf.Variable(1.0)
+        build(w)
+        values = [w.numpy(), *(opt.get_slot(w, "m").numpy() for opt in (first, second))]
+        steps = int(first.iterations), int(second.iterations)
+    else:
+        with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+            w = tf.Variable(1.0)
+            train = build(w)
+            session.run(tf.compat.v1.global_variables_initializer())
+            session.run(train)
+            slots = [opt.get_slot(w, "m") for opt in (first, second)]
+            values = session.run([w, *slots])
+            steps = tuple(session.run([first.iterations, second.iterations]))
+    # Each has slots and a count of its own; the second goes on from the first.
+    np.testing.assert_allclose(values, [0.7, 0.1, 0.1], rtol=1e-4)
+    assert steps == (1, 1)
