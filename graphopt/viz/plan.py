@@ -15,6 +15,7 @@ from graphopt.ops.creation import PLACEHOLDER
 from graphopt.rewrite.driver import Trace, run_passes
 from graphopt.rewrite.pipeline import PIPELINE
 from graphopt.schedule.build import build_schedule
+from graphopt.schedule.steps import Schedule
 from graphopt.schedule.summary import PlannedStep, summarize_steps
 from graphopt.viz.model import needed_operations
 from graphopt.viz.words import clean_text, format_bytes, plural
@@ -63,9 +64,24 @@ class PlanSummary:
         }
 
 
-def summarize_plan(
+@dataclass(frozen=True)
+class Planned:
+    """A fetch after the passes and the scheduler.
+
+    Attributes:
+      trace: What each pass did.
+      schedule: What would run.
+      is_size_assumed: Whether unknown dimensions were taken as `UNKNOWN_SIZE`.
+    """
+
+    trace: Trace
+    schedule: Schedule
+    is_size_assumed: bool
+
+
+def plan_fetch(
     graph: Graph, targets: Sequence[Operation], fetches: Sequence[GraphTensor] = ()
-) -> PlanSummary:
+) -> Planned:
     """Runs the passes and the scheduler on a fetch.
 
     Args:
@@ -74,7 +90,7 @@ def summarize_plan(
       fetches: Tensors whose values are wanted.
 
     Returns:
-      The summary.
+      What they made of it.
 
     Raises:
       ValueError: The rank of a placeholder is not known, or an op does not fit.
@@ -97,15 +113,23 @@ def summarize_plan(
     source = Program(graph, feeds, tuple(fetches), tuple(targets), shapes)
     trace = Trace()
     program = run_passes(source, PIPELINE, trace)
-    schedule = build_schedule(program, lower_operation)
+    return Planned(trace, build_schedule(program, lower_operation), is_assumed)
+
+
+def summarize_plan(
+    graph: Graph, targets: Sequence[Operation], fetches: Sequence[GraphTensor] = ()
+) -> PlanSummary:
+    """Says in plain values what became of a fetch; as `plan_fetch`."""
+    planned = plan_fetch(graph, targets, fetches)
+    schedule = planned.schedule
     return PlanSummary(
         tuple(
             PassCount(a.name, len(a.before.operations), len(a.after.operations))
-            for a in trace.applied
+            for a in planned.trace.applied
         ),
         summarize_steps(schedule),
         schedule.arena_bytes,
-        is_assumed,
+        planned.is_size_assumed,
         schedule.interpreted,
     )
 
