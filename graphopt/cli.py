@@ -13,18 +13,6 @@ import sys
 import traceback
 from pathlib import Path
 
-from graphopt import commands
-from graphopt.commands import (
-    cache,
-    check,
-    completion,
-    diff,
-    doctor,
-    export,
-    kernels,
-    profile,
-    show,
-)
 from graphopt.commands.shared import (
     INTERRUPTED,
     MISSING_EXTRA,
@@ -36,20 +24,10 @@ from graphopt.commands.shared import (
     UsageError,
     say,
 )
+from graphopt.commands.verbs import load_verb, make_parser
 from graphopt.viz.target import ScriptError, StopRunning, TargetNotFoundError
 
-VERBS = {
-    "show": show,
-    "export": export,
-    "diff": diff,
-    "profile": profile,
-    "kernels": kernels,
-    "check": check,
-    "doctor": doctor,
-    "cache": cache,
-    "completion": completion,
-}
-_PACKAGE = str(Path(commands.__file__).resolve().parents[1]) + os.sep
+_PACKAGE = str(Path(__file__).resolve().parent) + os.sep
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -67,7 +45,8 @@ def main(argv: list[str] | None = None) -> int:
         at = arguments.index("--")
         arguments, passed = arguments[:at], arguments[at + 1 :]
     try:
-        options = make_parser().parse_args(arguments)
+        parser, _ = make_parser(arguments)
+        options = parser.parse_args(arguments)
     except SystemExit as stop:
         return int(stop.code or 0)
     try:
@@ -83,26 +62,10 @@ def main(argv: list[str] | None = None) -> int:
     return code
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """Makes the parser of all verbs."""
-    parser = argparse.ArgumentParser(
-        prog="graphopt",
-        description="Looks at graphs: what will run, what became of it, what it costs.",
-        epilog="graphopt VERB --help says more. Try: graphopt show train.py",
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "--version", action="version", version=f"graphopt {doctor.own_version()}"
-    )
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
-    for module in VERBS.values():
-        module.add_parser(verbs)
-    return parser
-
-
 def _run(options: argparse.Namespace, passed: list[str]) -> int:
     try:
-        return VERBS[options.verb].run(options, passed)
+        code: int = load_verb(options.verb).run(options, passed)
+        return code
     except TargetNotFoundError as error:
         say(str(error))
         return NOT_FOUND

@@ -1,4 +1,7 @@
-"""`graphopt cache`: what is in the kernel cache, emptying it, filling it."""
+"""`graphopt cache`: what is in the kernel cache, emptying it, filling it.
+
+The cache is imported where it is used: it loads llvmlite, which help does without.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,6 @@ import argparse
 from typing import Any
 
 from graphopt.codegen import kernels
-from graphopt.codegen.cache_file import CacheError
-from graphopt.codegen.cache_folder import clear_cache, describe_cache
 from graphopt.codegen.kernels import get_kernel
 from graphopt.commands.kernels import schedule_of
 from graphopt.commands.shared import (
@@ -21,6 +22,7 @@ from graphopt.commands.shared import (
     progress,
     say,
 )
+from graphopt.commands.verbs import SUMMARIES
 from graphopt.schedule.steps import KernelRequest, Schedule, Word
 from graphopt.viz.words import clean_text, format_bytes, plural
 
@@ -29,8 +31,8 @@ def add_parser(commands: Any) -> None:
     """Adds the parsers of the verb and of what it can do."""
     parser = commands.add_parser(
         "cache",
-        help="look at the cache of compiled kernels, empty it, fill it",
-        description="Look at the cache of compiled kernels, empty it, fill it.",
+        help=SUMMARIES["cache"],
+        description=SUMMARIES["cache"].capitalize() + ".",
         allow_abbrev=False,
     )
     tasks = parser.add_subparsers(dest="task", required=True, metavar="task")
@@ -47,10 +49,13 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace, passed: list[str]) -> int:
     """Does what is asked for."""
     tasks = {"info": _info, "clear": _clear, "warm": _warm}
-    return tasks[options.task](options, passed)
+    code: int = tasks[options.task](options, passed)
+    return code
 
 
 def _info(options: argparse.Namespace, passed: list[str]) -> int:
+    from graphopt.codegen.cache_folder import describe_cache
+
     state = describe_cache()
     if options.json:
         print_json(vars(state))
@@ -65,6 +70,9 @@ def _info(options: argparse.Namespace, passed: list[str]) -> int:
 
 
 def _clear(options: argparse.Namespace, passed: list[str]) -> int:
+    from graphopt.codegen.cache_file import CacheError
+    from graphopt.codegen.cache_folder import clear_cache
+
     try:
         removed = clear_cache()
     except (CacheError, OSError, RuntimeError) as error:
@@ -77,6 +85,8 @@ def _clear(options: argparse.Namespace, passed: list[str]) -> int:
 
 
 def _warm(options: argparse.Namespace, passed: list[str]) -> int:
+    from graphopt.codegen.cache_folder import describe_cache
+
     state = describe_cache()
     if state.problem:
         raise UsageError(f"there is no cache to fill: {state.problem}")

@@ -47,7 +47,6 @@ def add_parser(commands: Any) -> None:
     parser = add_command(
         commands,
         "check",
-        "look for mistakes in a training program",
         more="It finds variables that are not used or get no gradient, updates and ops "
         "that are never run, writes without an order, graphs that grow in the loop, feeds "
         "and casts that lose digits. The exit code is 1 if there are warnings or errors; "
@@ -172,5 +171,6 @@ def _lines(finding: Finding, options: argparse.Namespace) -> str:
         return f"{place}{kind}: {message}{remedy}"
     from rich.text import Text
 
-    parts = [place, (kind, _STYLES[finding.severity]), f": {message}{remedy}"]
-    return render_rich(Text.assemble(*parts), color=True)
+    styled = (kind, _STYLES[finding.severity])
+    text = Text.assemble(place, styled, f": {message}{remedy}")
+    return render_rich(text, color=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphopt.commands.shared import OK, print_text
+from graphopt.commands.verbs import SUMMARIES, make_parser
 
 SHELLS = ("bash", "zsh", "fish")
 _INSTALL = """\
@@ -42,20 +43,19 @@ def add_parser(commands: Any) -> None:
     """Adds the parser."""
     parser = commands.add_parser(
         "completion",
-        help="print a script that completes verbs and options in a shell",
-        description="Print a script that completes verbs and options in a shell.",
+        help=SUMMARIES["completion"],
+        description=SUMMARIES["completion"].capitalize() + ".",
         epilog=_INSTALL,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("shell", choices=SHELLS)
-    # The verb that prints the script has to see the parsers of all.
-    parser.set_defaults(commands=commands)
 
 
 def run(options: argparse.Namespace, passed: list[str]) -> int:
     """Prints the script."""
-    words = list(collect_words(options.commands.choices, (), _help(options.commands)))
+    _, parsers = make_parser(SUMMARIES)
+    words = list(collect_words(parsers, (), SUMMARIES))
     writers = {"bash": _bash, "zsh": _zsh, "fish": _fish}
     print_text(writers[options.shell](words))
     return OK

@@ -31,9 +31,7 @@ _STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 def add_parser(commands: Any) -> None:
     """Adds the parser."""
-    parser = add_command(
-        commands, "diff", "compare two graphs, or a graph before and after a pass"
-    )
+    parser = add_command(commands, "diff")
     parser.add_argument("other", nargs="?", help="the second target")
     names = [each.name for each in PIPELINE]
     parser.add_argument(

@@ -9,11 +9,9 @@ import os
 import platform
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import graphopt
-from graphopt.codegen import cache
-from graphopt.codegen.cache_folder import CacheState, describe_cache
 from graphopt.commands.shared import (
     OK,
     add_command,
@@ -24,15 +22,13 @@ from graphopt.commands.shared import (
 from graphopt.config import settings
 from graphopt.viz.words import clean_text, format_bytes, plural
 
+if TYPE_CHECKING:
+    from graphopt.codegen.cache_folder import CacheState
+
 PACKAGES = ("numpy", "numba", "llvmlite", "networkx", "rich", "safetensors")
 EXTRAS = ("matplotlib", "scikit-learn")
 # What kernels profit from, of the many things that a processor can do.
 FEATURES = ("sse4.2", "avx", "avx2", "fma", "avx512f", "neon", "sve")
-
-
-def own_version() -> str:
-    """Returns the version of graphopt."""
-    return graphopt.__version__
 
 
 def add_parser(commands: Any) -> None:
@@ -40,7 +36,6 @@ def add_parser(commands: Any) -> None:
     parser = add_command(
         commands,
         "doctor",
-        "say what graphopt runs on here, and what is wrong",
         takes_target=False,
     )
     add_json(parser)
@@ -60,10 +55,12 @@ def examine() -> dict[str, Any]:
     """Looks at everything; returns plain values."""
     import llvmlite.binding as llvm
 
+    from graphopt.codegen.cache_folder import describe_cache
+
     features = llvm.get_host_cpu_features()
     state = describe_cache()
     found: dict[str, Any] = {
-        "graphopt": own_version(),
+        "graphopt": graphopt.__version__,
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "packages": {name: _version(name) for name in (*PACKAGES, *EXTRAS)},
@@ -164,7 +161,7 @@ def _text(found: dict[str, Any]) -> str:
         ),
         ("vector maths", "own exp, log, tanh, ... in kernels, no library needed"),
         ("libmvec", found["vector_maths"]["libmvec"] or "not there"),
-        ("kernel cache", str(cache.find_folder()) if settings.cache else "off"),
+        ("kernel cache", state["folder"] if state["is_on"] else "off"),
         (
             "",
             f"{plural(state['entries'], 'kernel')}, {format_bytes(state['nbytes'])} of "

@@ -72,7 +72,7 @@ _SUFFIXES = {"gv": "dot", "mmd": "mermaid"}
 
 def add_parser(commands: Any) -> None:
     """Adds the parser."""
-    parser = add_command(commands, "export", "write a graph in a format of your choice")
+    parser = add_command(commands, "export")
     add_depth(parser)
     add_out(
         parser,

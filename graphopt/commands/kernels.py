@@ -31,9 +31,7 @@ from graphopt.viz.words import plural, shorten
 
 def add_parser(commands: Any) -> None:
     """Adds the parser."""
-    parser = add_command(
-        commands, "kernels", "list the kernels of a step, or print their source"
-    )
+    parser = add_command(commands, "kernels")
     parser.add_argument(
         "--source",
         metavar="NAME",

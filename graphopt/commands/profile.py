@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,6 @@ def add_parser(commands: Any) -> None:
     parser = add_command(
         commands,
         "profile",
-        "time the kernels of a training step",
         more="A script runs until its first training step (or the first run of --fetch); "
         "that step is run --steps times with what it was fed, and the script ends there. "
         "Other targets are fed zeros. Variables are what they were before, whatever the "
@@ -100,7 +99,7 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
     return OK
 
 
-_WRITERS = {
+_WRITERS: dict[str, Callable[[Profile], str]] = {
     ".html": Profile.to_html,
     ".json": lambda profile: json.dumps(profile.to_json(), indent=1) + "\n",
     ".txt": lambda profile: f"{profile}\n",
@@ -109,7 +108,7 @@ _WRITERS = {
 
 def _print(profile: Profile, options: argparse.Namespace) -> None:
     most = None if options.verbose else LONGEST_TABLE
-    print_text("\n".join(profile.summary()) + "\n")
+    print_text("\n".join(profile.summary()) + "\n\n")
     print_table(
         list(profile.HEADINGS),
         profile.rows(most),

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from graphopt.commands.verbs import SUMMARIES
 from graphopt.viz.target import Target, load_target
 from graphopt.viz.words import clean_text
 
@@ -45,7 +46,7 @@ class MissingExtraError(Exception):
 def add_command(
     commands: Any,
     name: str,
-    summary: str,
+    summary: str = "",
     *,
     more: str = "",
     takes_target: bool = True,
@@ -55,13 +56,15 @@ def add_command(
     Args:
       commands: What `add_subparsers` returned.
       name: The verb.
-      summary: What it does, beginning with a verb in lower case.
+      summary: What it does, beginning with a verb in lower case; by default as the
+        list of verbs says.
       more: Further sentences about it.
       takes_target: Whether it is about a graph.
 
     Returns:
       The parser, for the options of its own.
     """
+    summary = summary or SUMMARIES[name]
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
         help=summary,

@@ -30,7 +30,7 @@ LONGEST_LISTING = 100
 
 def add_parser(commands: Any) -> None:
     """Adds the parser."""
-    parser = add_command(commands, "show", "print the scopes and ops of a graph")
+    parser = add_command(commands, "show")
     add_depth(parser)
     parser.add_argument(
         "--shapes", action="store_true", help="dtype, shape and size of every op"

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from graphopt.dtypes import DType, from_numpy
+from graphopt.dtypes import DType, as_dtype
 from graphopt.exchange.node_link import graph_to_json
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.shape import TensorShape
@@ -148,7 +148,7 @@ def _type_name(dtype: DType) -> str:
 def _type(thing: Any) -> str:
     dtype = thing if isinstance(thing, DType) else thing.dtype
     if not isinstance(dtype, DType):
-        dtype = from_numpy(dtype)
+        dtype = as_dtype(dtype)
     return f"type: {_type_name(dtype)}"
 
 
@@ -162,10 +162,8 @@ def _tensor(array: np.ndarray[Any, Any]) -> str:
     dims = _shape(TensorShape(array.shape))
     little = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"))
     content = "".join(f"\\{byte:03o}" for byte in little.tobytes())
-    dtype = from_numpy(array.dtype)
-    assert dtype is not None
     return (
-        f"tensor {{ dtype: {_type_name(dtype)} tensor_shape {{{dims} }} "
+        f"tensor {{ dtype: {_type_name(as_dtype(array.dtype))} tensor_shape {{{dims} }} "
         f'tensor_content: "{content}" }}'
     )
 

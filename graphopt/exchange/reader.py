@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from graphopt.dtypes import DType
 from graphopt.errors import DataLossError, OpError, fail, storage_error
 from graphopt.exchange.attributes import (
     Decoder,
@@ -26,6 +29,7 @@ from graphopt.graph.provenance import Site
 from graphopt.graph.tensor import GraphTensor
 from graphopt.graph.words import clean_text
 from graphopt.ops.custom import CUSTOM_GRADIENT
+from graphopt.ops.random_stateful import RandomStream
 from graphopt.runtime.store import VariableKey
 from graphopt.runtime.variable import adopt_variable
 
@@ -213,9 +217,9 @@ def _adopt_variables(
     initializers: dict[VariableKey, Operation] = {}
     for op in graph.operations:
         if op.type == HANDLE:
-            key = op.attrs["variable"]
-            if key in handles or op.outputs[0].dtype is not key.dtype:
-                raise bad("a variable is there twice, or is of another dtype", key.name)
+            key, handle = op.attrs["variable"], op.outputs[0]
+            if key in handles or (handle.dtype, handle.shape) != (key.dtype, key.shape):
+                raise bad("a variable is there twice, or is another one", key.name)
             handles[key] = op.outputs[0]
         elif op.attrs.get("initializer") is True and op.type == "AssignVariableOp":
             if op.inputs[0].op.type != HANDLE:
@@ -344,7 +348,7 @@ class _Reader:
         values = node.get("attrs")
         if not isinstance(values, dict):
             raise bad("an op has no attributes", name)
-        known, worded = _known_attributes(spec.name)
+        known = _known_attributes(spec.name)
         attrs = {}
         for key, value in values.items():
             if spec is CUSTOM_GRADIENT and key == "gradient":
@@ -353,8 +357,8 @@ class _Reader:
             if key not in known:
                 raise bad(f"{spec.name} has no attribute {key!r:.40}", name)
             attrs[key] = self.decoder.decode(value)
-            if key not in worded and _holds_text(attrs[key]):
-                raise bad(f"the attribute {key!r} of {spec.name} is no text", value)
+            if known[key] and _kind(attrs[key]) not in known[key]:
+                raise bad(f"the attribute {key!r} of {spec.name} is malformed", value)
         return attrs
 
     def body(self, values: Any) -> Body:
@@ -413,20 +417,32 @@ def _check_types(spec: OpSpec, inputs: list[GraphTensor]) -> None:
 
 
 @functools.cache
-def _known_attributes(kind: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Returns the attributes that an op may have, and those that may hold text."""
+def _known_attributes(kind: str) -> dict[str, frozenset[str]]:
+    """Returns the attributes that an op may have, each with the kinds of its values.
+
+    They are those of the samples in the registry; where these have none, any will do.
+    """
     spec = REGISTRY[kind]
-    known, worded = set(_MARKS), set()
+    known: dict[str, set[str]] = {mark: {""} for mark in _MARKS}
     for function in (spec.infer, spec.compute):
         with_names = inspect.signature(function).parameters.values()
-        known |= {p.name for p in with_names if p.kind is p.KEYWORD_ONLY}
+        known |= {p.name: set() for p in with_names if p.kind is p.KEYWORD_ONLY}
     for sample in spec.samples():
-        known |= set(sample.attrs)
-        worded |= {k for k, value in sample.attrs.items() if _holds_text(value)}
-    return frozenset(known), frozenset(worded)
+        for key, value in sample.attrs.items():
+            known.setdefault(key, set()).add(_kind(value))
+    if kind == HANDLE:
+        # The sample has no storage.
+        known["variable"] = {VariableKey.__name__}
+    return {key: frozenset(kinds) for key, kinds in known.items()}
 
 
-def _holds_text(value: Any) -> bool:
+_SPECIAL = (DType, Body, RandomStream, np.ndarray, VariableKey)
+
+
+def _kind(value: Any) -> str:
+    """Returns which kind of thing an attribute is: text, something special, or neither."""
     if isinstance(value, (tuple, list)):
-        return any(_holds_text(item) for item in value)
-    return isinstance(value, str)
+        return next(filter(None, map(_kind, value)), "")
+    if isinstance(value, str):
+        return "text"
+    return next((each.__name__ for each in _SPECIAL if isinstance(value, each)), "")

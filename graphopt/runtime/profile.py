@@ -6,16 +6,19 @@ import html
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from graphopt.codegen.limits import MachineLimits
 from graphopt.graph.words import clean_text, format_bytes, plural
+
+if TYPE_CHECKING:
+    from graphopt.codegen.limits import MachineLimits
 
 FORMAT = "graphopt.profile"
 VERSION = 1
 # Lines of `str(profile)`; the rest is in `steps`.
 LONGEST_TABLE = 25
 LONGEST_NAME = 60
+MOST_NAMES = 3
 
 
 @dataclass(frozen=True)
@@ -154,14 +157,17 @@ class Profile:
 
     def summary(self) -> list[str]:
         """Returns the lines above the table: totals, machine, compilation."""
-        what = clean_text(", ".join(self.fetches)) or "the targets"
+        what = clean_text(", ".join(self.fetches[:MOST_NAMES])) or "nothing"
+        if len(self.fetches) > MOST_NAMES:
+            what += f" and {len(self.fetches) - MOST_NAMES} more"
         limits = self.limits
         lines = [
             f"profile of {what}: {format_seconds(self.seconds)} a run (median of "
             f"{self.runs}; {format_seconds(self.fastest)} to "
             f"{format_seconds(self.slowest)})",
             f"{plural(len(self.steps), 'step')} take {format_seconds(self.kernel_seconds)}"
-            f", arena {format_bytes(self.arena_bytes)}",
+            " of it, the rest is feeding and fetching; arena "
+            f"{format_bytes(self.arena_bytes)}",
             f"one core at most: {limits.float32 / 1e9:.0f} GFLOP/s in float32, "
             f"{limits.float64 / 1e9:.0f} in float64; copies {limits.memory / 1e9:.0f} "
             f"GB/s in memory, {limits.large_cache / 1e9:.0f} and "

@@ -5,13 +5,12 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from graphopt.codegen import kernels
-from graphopt.codegen.limits import MachineLimits, measure_limits
 from graphopt.errors import fail
 from graphopt.graph.effects import handles_written, variable_of
 from graphopt.graph.graph import Operation
@@ -25,6 +24,9 @@ from graphopt.runtime.timed import Span, TimedExecutable, interpret_timed
 from graphopt.schedule.steps import Step
 from graphopt.schedule.summary import fused_names, summarize_kernels
 from graphopt.schedule.work import count_flops
+
+if TYPE_CHECKING:
+    from graphopt.codegen.limits import MachineLimits
 
 Array = NDArray[Any]
 WARM_UP = 2
@@ -53,6 +55,9 @@ def profile_plan(
       OpError: The plan fails.
       ValueError: `runs` is not positive.
     """
+    # llvmlite, which a program that profiles nothing may not need.
+    from graphopt.codegen.limits import measure_limits
+
     if runs < 1:
         raise fail(
             ValueError,
@@ -95,7 +100,7 @@ def profile_plan(
     names = [kernel.name for kernel in summarize_kernels(schedule)]
     record = kernels.record
     program = plan.source
-    wanted = (*program.fetches, *program.targets)
+    wanted: tuple[Any, ...] = (*program.fetches, *program.targets)
     return Profile(
         tuple(clean_text(each.name) for each in wanted),
         runs,

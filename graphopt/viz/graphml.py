@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 from graphopt.viz.model import Drawing
 from graphopt.viz.words import clean_text, format_type, size_of
@@ -27,7 +28,7 @@ def draw_graphml(drawing: Drawing) -> str:
     """
     import networkx
 
-    graph = networkx.MultiDiGraph()
+    graph: Any = networkx.MultiDiGraph()
     inside = set(drawing.operations)
     for op in drawing.operations:
         name = clean_text(op.name)

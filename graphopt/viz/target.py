@@ -258,7 +258,7 @@ def _recording(recorder: Recorder) -> Iterator[None]:
     hooks.on_train_op = recorder.record_train_op
     hooks.on_gradients = recorder.on_gradients
     if on_run is not None:
-        Runner._run = observed  # type: ignore[method-assign]
+        Runner._run = observed  # type: ignore[assignment,method-assign]
     try:
         yield
     finally:
