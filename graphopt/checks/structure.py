@@ -34,7 +34,7 @@ def needed(wanted: Iterable[Operation]) -> set[Operation]:
 
 
 def unused_variables(graph: Graph, run: Iterable[Operation]) -> list[Finding]:
-    """Finds variables that nothing reads and nothing updates.
+    """Finds trainable variables that nothing reads and nothing updates.
 
     Args:
       graph: The graph.
@@ -55,15 +55,17 @@ def unused_variables(graph: Graph, run: Iterable[Operation]) -> list[Finding]:
     return [
         Finding(
             "unused-variable",
-            # Those that are not trained are counters and rates as a rule.
-            "warning" if variable.trainable else "note",
+            "warning",
             f"variable {variable.key.name!r} is never used",
             str(variable.key.site or ""),
             "using it, or leaving it out",
             variable.key.name,
         )
         for variable in graph.variables
-        if variable.key not in used and variable.handle.op not in fetched
+        # Of an optimizer's rates and counters some are not for every setting.
+        if variable.trainable
+        and variable.key not in used
+        and variable.handle.op not in fetched
     ]
 
 

@@ -114,7 +114,7 @@ def chosen(schedule: Schedule, name: str) -> tuple[PlannedKernel, ...]:
     wanted = {
         kernel
         for step in summarize_steps(schedule)
-        if name in (step.name, step.name.rpartition("/")[2], *step.fused)
+        if any(name in (op, op.rpartition("/")[2]) for op in (step.name, *step.fused))
         for kernel in step.kernels
     }
     found = [k for k in kernels if k.name in wanted or k.name.startswith(name)]

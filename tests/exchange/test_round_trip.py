@@ -64,7 +64,9 @@ def control_flow():
     start = tf.constant(np.arange(6.0, dtype=np.float32).reshape(2, 3), name="start")
     branch = tf.cond(tf.reduce_sum(start) > 3.0, lambda: start * 2, lambda: start - 1)
     _, loop = tf.while_loop(
-        lambda i, a: i < 3, lambda i, a: (i + 1, a + tf.random.normal([2, 3])), [0, branch]
+        lambda i, a: i < 3,
+        lambda i, a: (i + 1, a + tf.random.normal([2, 3])),
+        [0, branch],
     )
     parts = tf.split(loop, 3, 1)
     mixed = tf.concat([parts[2], tf.gather(loop, [1, 0])], 1)
