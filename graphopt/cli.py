@@ -7,7 +7,6 @@ codes mean stands in `graphopt.commands`.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import sys
 import traceback
@@ -22,6 +21,8 @@ from graphopt.commands.shared import (
     USAGE,
     MissingExtraError,
     UsageError,
+    discard_output,
+    flush_output,
     say,
 )
 from graphopt.commands.verbs import load_verb, make_parser
@@ -51,13 +52,11 @@ def main(argv: list[str] | None = None) -> int:
         return int(stop.code or 0)
     try:
         code = _run(options, passed)
-        sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Who reads has seen enough. Python would complain once more at exit.
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Who reads has seen enough.
+        discard_output()
         return OK
     return code
 
@@ -65,6 +64,7 @@ def main(argv: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace, passed: list[str]) -> int:
     try:
         code: int = load_verb(options.verb).run(options, passed)
+        flush_output()
         return code
     except TargetNotFoundError as error:
         say(str(error))

@@ -157,8 +157,38 @@ def say(message: str) -> None:
 
 
 def print_text(text: str) -> None:
-    """Writes data to the output stream, ending in a newline."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    """Writes data to the output stream, ending in a newline.
+
+    Raises:
+      UsageError: The disk is full, or the like.
+    """
+    try:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UsageError(f"cannot write the output: {error.strerror}") from None
+
+
+def flush_output() -> None:
+    """Writes what is still to be written to the output stream.
+
+    Raises:
+      UsageError: The disk is full, or the like.
+    """
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard_output()
+        raise UsageError(f"cannot write the output: {error.strerror}") from None
+
+
+def discard_output() -> None:
+    """Makes Python say nothing at its end of output that nobody takes."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_json(values: Any) -> None:

@@ -34,15 +34,17 @@ def draw_dot(drawing: Drawing, title: str) -> str:
     >>> with tf.Graph().as_default() as graph:
     ...     x = tf.compat.v1.placeholder(tf.float32, [2], name="x")
     ...     y = tf.exp(x, name="y")
-    >>> print(draw_dot(make_drawing(graph), "two ops"))
+    >>> text = draw_dot(make_drawing(graph), "two ops")
+    >>> print(text.replace(y.op.site.file, "program.py"))
     digraph graphopt {
       label="two ops"; labelloc=t; rankdir=TB; fontname="sans-serif";
       node [shape=box, style="rounded,filled", fillcolor="#f2f2f2", fontname="sans-serif"];
       edge [fontname="sans-serif", fontsize=9];
-      n0 [label="x\\nPlaceholder", fillcolor="#d3efd3", tooltip="..."];
-      n1 [label="y\\nExp", tooltip="..."];
+      n0 [label="x\\nPlaceholder", fillcolor="#d3efd3", tooltip="program.py:2"];
+      n1 [label="y\\nExp", tooltip="program.py:3"];
       n0 -> n1 [label="float32[2]"];
     }
+    <BLANKLINE>
     """
     lines = [
         "digraph graphopt {",

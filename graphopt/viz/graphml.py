@@ -22,7 +22,7 @@ def draw_graphml(drawing: Drawing) -> str:
     >>> import graphopt as tf
     >>> from graphopt.viz.model import make_drawing
     >>> with tf.Graph().as_default() as graph:
-    ...     y = tf.exp(tf.ones([2]), name="y")
+    ...     y = tf.exp(tf.constant(1.0), name="y")
     >>> draw_graphml(make_drawing(graph)).count("<node ")
     2
     """

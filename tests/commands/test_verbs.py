@@ -542,11 +542,14 @@ def test_streams_of_a_process(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["runs"] == 2
-    done = subprocess.run(
-        [sys.executable, "-m", "graphopt", "doctor", "--json"],
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=60,
-    )
-    assert json.loads(done.stdout) and done.stderr == ""
+    with open("/dev/full", "w") as full:  # noqa: PTH123 (a device)
+        done = subprocess.run(
+            [sys.executable, "-m", "graphopt", "completion", "bash"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            timeout=60,
+        )
+    assert done.returncode == 2
+    assert done.stderr == "graphopt: cannot write the output: No space left on device\n"
