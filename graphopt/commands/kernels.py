@@ -26,7 +26,7 @@ from graphopt.schedule.summary import (
 )
 from graphopt.viz.plan import plan_fetch
 from graphopt.viz.target import Target, TargetNotFoundError
-from graphopt.viz.words import plural, shorten
+from graphopt.viz.words import plural
 
 
 def add_parser(commands: Any) -> None:
@@ -69,14 +69,16 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
             [
                 kernel.short_name,
                 kernel.family,
-                shorten(users[kernel.name][0].name if users[kernel.name] else "", 60),
+                users[kernel.name][0].name if users[kernel.name] else "",
                 str(len(users[kernel.name])),
                 str(kernel.source.count("\n") + 1),
             ]
             for kernel in kernels
         ]
         headings = ["kernel", "family", "first step", "steps", "lines"]
-        print_table(headings, rows, color=wants_color(options.color), numbers=2)
+        print_table(
+            headings, rows, color=wants_color(options.color), numbers=2, flexible=2
+        )
         if not options.quiet:
             print_text(
                 f"\n{plural(len(kernels), 'kernel')} for {plural(len(steps), 'step')}; "

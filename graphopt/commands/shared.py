@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import json
 import os
+import shutil
 import sys
 import textwrap
 import time
@@ -21,6 +22,8 @@ OK, FOUND, USAGE, NOT_FOUND, SCRIPT_RAISED, MISSING_EXTRA = range(6)
 INTERRUPTED = 130
 # What is over sooner than this needs no progress bar.
 PATIENCE = 1.0
+# A column of a table is not cut to less, however narrow the terminal.
+SHORTEST_CELL = 12
 
 TARGET_HELP = """\
 targets:
@@ -234,7 +237,12 @@ def render_rich(thing: object, *, color: bool) -> str:
 
 
 def print_table(
-    headings: list[str], rows: list[list[str]], *, color: bool, numbers: int = 0
+    headings: list[str],
+    rows: list[list[str]],
+    *,
+    color: bool,
+    numbers: int = 0,
+    flexible: int = 0,
 ) -> None:
     """Prints a table: `rich`'s on a terminal with colors, else aligned columns.
 
@@ -243,8 +251,12 @@ def print_table(
       rows: Cells, cleaned here.
       color: Whether to use colors.
       numbers: How many of the last columns are numbers, set to the right.
+      flexible: The column that is cut where a terminal is too narrow.
     """
     rows = [[clean_text(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
+        rows = fit_column(headings, rows, flexible, width)
     first = len(headings) - numbers
     if color:
         from rich.table import Table
@@ -259,6 +271,30 @@ def print_table(
         print_rich(table, color=True)
         return
     print_text("\n".join(plain_table(headings, rows, first)))
+
+
+def fit_column(
+    headings: list[str], rows: list[list[str]], flexible: int, width: int
+) -> list[list[str]]:
+    """Cuts the cells of one column, at their beginning, so that a table fits.
+
+    >>> fit_column(["op", "us"], [["a/long/name/of/MatMul", "3.0"]], 0, 20)
+    [['...me/of/MatMul', '3.0']]
+    """
+    table = [headings, *rows]
+    others = sum(
+        max(len(row[index]) for row in table) + 2
+        for index in range(len(headings))
+        if index != flexible
+    )
+    most = max(width - others, SHORTEST_CELL)
+    return [
+        [
+            f"...{cell[3 - most :]}" if index == flexible and len(cell) > most else cell
+            for index, cell in enumerate(row)
+        ]
+        for row in rows
+    ]
 
 
 def plain_table(headings: list[str], rows: list[list[str]], first: int) -> list[str]:
