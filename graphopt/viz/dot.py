@@ -1,7 +1,7 @@
 """Drawing -> Graphviz's language, scopes as clusters.
 
-Identifiers are numbers of ours, so no name can be anything but a label; a label is
-quoted and escaped. Nothing here starts `dot`: pipe the text into it.
+Names are cleaned, quoted and escaped, so none can be anything but an identifier or a
+label. Nothing here starts `dot`: pipe the text into it.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ def draw_dot(drawing: Drawing, title: str) -> str:
       label="two ops"; labelloc=t; rankdir=TB; fontname="sans-serif";
       node [shape=box, style="rounded,filled", fillcolor="#f2f2f2", fontname="sans-serif"];
       edge [fontname="sans-serif", fontsize=9];
-      n0 [label="x\\nPlaceholder", fillcolor="#d3efd3", tooltip="program.py:2"];
-      n1 [label="y\\nExp", tooltip="program.py:3"];
-      n0 -> n1 [label="float32[2]"];
+      "x" [label="x\\nPlaceholder", fillcolor="#d3efd3", tooltip="program.py:2"];
+      "y" [label="y\\nExp", tooltip="program.py:3"];
+      "x" -> "y" [label="float32[2]"];
     }
     <BLANKLINE>
     """
@@ -53,7 +53,8 @@ def draw_dot(drawing: Drawing, title: str) -> str:
         'fontname="sans-serif"];',
         '  edge [fontname="sans-serif", fontsize=9];',
     ]
-    numbers: dict[Box, int] = {}
+    names: dict[Box, str] = {}
+    taken: set[str] = set()
     clusters = 0
     # A box, or the closing of the cluster before it.
     stack: list[Box | None] = list(reversed(drawing.root.children))
@@ -71,17 +72,26 @@ def draw_dot(drawing: Drawing, title: str) -> str:
             stack.append(None)
             stack += reversed(box.children)
         else:
-            numbers[box] = len(numbers)
-            lines.append("  " * depth + _node(box, numbers[box]))
+            names[box] = _unique_name(box.op.name, taken)
+            lines.append("  " * depth + _node(box, names[box]))
     for link in drawing.links:
         style = "style=dashed"
         if link.tensor is not None:
             style = f"label={quote(format_type(link.tensor))}"
-        lines.append(f"  n{numbers[link.source]} -> n{numbers[link.target]} [{style}];")
+        lines.append(f"  {names[link.source]} -> {names[link.target]} [{style}];")
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def _node(box: Box, number: int) -> str:
+def _unique_name(name: str, taken: set[str]) -> str:
+    """Quotes a name; cleaning may have made two of them one."""
+    quoted = quote(name)
+    if quoted in taken:
+        quoted = quote(f"{name} ({len(taken)})")
+    taken.add(quoted)
+    return quoted
+
+
+def _node(box: Box, name: str) -> str:
     assert box.op is not None
     parts = [box.label] + ([box.op.type] if box.op.type != box.label else [])
     parts += [
@@ -93,9 +103,7 @@ def _node(box: Box, number: int) -> str:
     fill = _FILLS.get(kind_of(box))
     color = f", fillcolor={quote(fill)}" if fill else ""
     bold = ", penwidth=3" if box.is_target else ""
-    return (
-        f'n{number} [label="{label}"{color}{bold}, tooltip={quote(box.op.site_text)}];'
-    )
+    return f'{name} [label="{label}"{color}{bold}, tooltip={quote(box.op.site_text)}];'
 
 
 def quote(text: str) -> str:

@@ -47,7 +47,9 @@ def test_dot_has_clusters_and_every_link():
     assert text.count("{") == text.count("}")
     assert 'label="dense_0"' in text and "subgraph cluster_0" in text
     assert text.count(" -> ") == len(drawing.links)
-    assert len(set(re.findall(r"\bn\d+ \[label", text))) == drawing.root.op_count
+    names = re.findall(r'^ *("[^"]*") \[label', text, re.MULTILINE)
+    assert len(set(names)) == len(names) == drawing.root.op_count
+    assert '"dense_0/MatMul" -> "dense_0/add"' in text
 
 
 def test_hostile_names_stay_text():
