@@ -35,8 +35,9 @@ class StepTime:
       seconds: The median over the runs.
       nbytes: What it reads and writes, each buffer once; None if not known.
       flops: Its floating-point operations; None if not known.
-      limit: The share of what the machine can do at most, from 0 to 1: of its
-        multiply-adds or of its bandwidth, whichever is more. None if not known.
+      limit: The share of what the machine can do at most: of its multiply-adds or of
+        the bandwidth of a copy, whichever is more. It can exceed 1, for what a kernel
+        reads may still be in a nearer cache. None if not known.
       bound: Which of the two that is: `arithmetic`, `memory` or `cache`.
       kernels: The names of its kernels.
       site: `file:line` of the user's code that made the op.
