@@ -185,7 +185,14 @@ def _draw_svg(graph: Graph) -> str:
     return draw_svg(graph)
 
 
+def _draw_html(graph: Graph) -> str:
+    from graphopt.viz.html.page import in_frame, make_page
+
+    return in_frame(make_page(graph))
+
+
 _hooks.draw_svg = _draw_svg
+_hooks.draw_html = _draw_html
 __version__ = "0.1.0"
 newaxis = None
 

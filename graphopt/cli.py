@@ -19,13 +19,13 @@ from graphopt.commands.shared import (
     OK,
     SCRIPT_RAISED,
     USAGE,
-    MissingExtraError,
     UsageError,
     discard_output,
     flush_output,
     say,
 )
 from graphopt.commands.verbs import load_verb, make_parser
+from graphopt.viz.png import MissingExtraError
 from graphopt.viz.target import ScriptError, StopRunning, TargetNotFoundError
 
 _PACKAGE = str(Path(__file__).resolve().parent) + os.sep

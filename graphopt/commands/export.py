@@ -20,17 +20,27 @@ from graphopt.commands.shared import (
 )
 from graphopt.exchange.graph_def import format_graph_def
 from graphopt.exchange.node_link import graph_to_json
+from graphopt.viz.columns import split_columns
 from graphopt.viz.dot import draw_dot
 from graphopt.viz.folding import fold, open_scopes
 from graphopt.viz.graphml import draw_graphml
 from graphopt.viz.mermaid import TooLargeError, draw_mermaid
 from graphopt.viz.model import Drawing, make_drawing
+from graphopt.viz.png import draw_png
 from graphopt.viz.svg import render
 from graphopt.viz.target import Target
 
 
 def _svg(target: Target, options: argparse.Namespace) -> str:
-    return render(drawing_of(target, options.depth), options.target)
+    drawing = make_drawing(target.graph, target.wanted)
+    fold(drawing)
+    split_columns(drawing)
+    open_scopes(drawing, options.depth)
+    return render(drawing, options.target)
+
+
+def _png(target: Target, options: argparse.Namespace) -> bytes:
+    return draw_png(_svg(target, options))
 
 
 def _dot(target: Target, options: argparse.Namespace) -> str:
@@ -59,8 +69,9 @@ def _pbtxt(target: Target, options: argparse.Namespace) -> str:
 
 
 # By the suffix of the file, or `-f`.
-FORMATS: dict[str, Callable[[Target, argparse.Namespace], str]] = {
+FORMATS: dict[str, Callable[[Target, argparse.Namespace], str | bytes]] = {
     "svg": _svg,
+    "png": _png,
     "dot": _dot,
     "graphml": _graphml,
     "json": _json,

@@ -42,10 +42,6 @@ class UsageError(Exception):
     """The options do not fit together, or the output cannot be written."""
 
 
-class MissingExtraError(Exception):
-    """A package of an extra is not installed; the message says how to get it."""
-
-
 def add_command(
     commands: Any,
     name: str,

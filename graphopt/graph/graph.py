@@ -582,6 +582,10 @@ class Graph:
         """The picture that notebooks show."""
         return str(hooks.draw_svg(self))
 
+    def _repr_html_(self) -> str:
+        """The page that notebooks show, in a frame of its own."""
+        return str(hooks.draw_html(self))
+
 
 context.graph_class = Graph
 

@@ -41,6 +41,8 @@ class Hooks:
     on_gradients: Callable[..., Any] | None
     # viz: Graph -> svg text
     draw_svg: Callable[..., Any]
+    # viz: Graph -> html text of a frame that holds the page
+    draw_html: Callable[..., Any]
 
     def __init__(self) -> None:
         self.operators = {}
@@ -54,6 +56,7 @@ class Hooks:
         self.on_train_op = None
         self.on_gradients = None
         self.draw_svg = _missing
+        self.draw_html = _missing
 
 
 hooks = Hooks()

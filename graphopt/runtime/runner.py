@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 
 from graphopt.codegen.lower import lower_operation
 from graphopt.config import NEVER, settings
-from graphopt.errors import InvalidArgumentError, describe_shapes, fail, format_shape
+from graphopt.errors import (
+    InvalidArgumentError,
+    OpError,
+    describe_shapes,
+    fail,
+    format_shape,
+)
 from graphopt.graph.collector import rare_collections
 from graphopt.graph.effects import handles_written, variable_of
 from graphopt.graph.graph import Graph, Operation
@@ -32,6 +38,7 @@ from graphopt.runtime.executable import LONGEST_CALL, Executable, nested_run
 from graphopt.runtime.interpreter import interpret
 from graphopt.runtime.numerics import CheckedExecutable, interpret_checked
 from graphopt.runtime.store import VariableStore
+from graphopt.runtime.view_hint import add_view_hint
 from graphopt.schedule.build import build_schedule
 from graphopt.schedule.steps import Schedule
 
@@ -319,6 +326,9 @@ class Runner:
                 shapes += [array.shape[1:] for array in rows]
                 plan = self.plan(tuple(shapes))
                 results = plan.run(feeds, rows, self.at_once or count > 1, count)
+            except OpError as error:
+                add_view_hint(error, self.graph)
+                raise
             finally:
                 store.busy = False
         can_be_short = not self.fetches and not self.feeds and not store.shares_arrays

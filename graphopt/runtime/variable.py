@@ -70,6 +70,7 @@ class Variable(Operators):
       shape: Its shape; by default that of the value.
       constraint: A function applied to it after each update by an optimizer.
       collections: Graph collections to add it to; by default the global variables.
+      use_resource: Accepted for compatibility; reads see what writes before them left.
 
     >>> import graphopt as tf
     >>> v = tf.Variable([1.0, 2.0], name="v")
@@ -94,6 +95,7 @@ class Variable(Operators):
         aggregation: Any = None,
         shape: Any = None,
         collections: Any = None,
+        use_resource: bool | None = None,
     ) -> None:
         if initial_value is None:
             raise ValueError("initial_value must be specified; got None.")
@@ -202,9 +204,8 @@ class Variable(Operators):
 
     @property
     def initializer(self) -> Any:
-        """The op that gives the variable its initial value, in a graph."""
-        self._require_graph("initializer")
-        return self._initializer
+        """The op that gives the variable its initial value; None in eager mode."""
+        return self._initializer if self.key.graph is not None else None
 
     @property
     def initial_value(self) -> Any:

@@ -1,4 +1,4 @@
-"""Seeing a graph: pictures and text, without a server, a browser or another program.
+"""Seeing a graph: pictures, a page and text, without a server or another program.
 
 The problem. Every framework can draw its graphs and hardly anybody looks at the
 pictures: they need the `dot` program, which is not installed, or they are a strip ten
@@ -8,21 +8,24 @@ and the gradients mirror the whole network.
 The design. What is drawn is a tree, made of the names: `model` splits them at `/`,
 turns variables, constants and busy inputs into badges beside the ops that use them, and
 keeps the links between the rest. `folding` makes one box of alike siblings and opens
-scopes from the outside until about 30 boxes show. `layout` places the children of each
-open scope with `layers`, a small layered layout, innermost scopes first, so that the
-cost is that of many small graphs and an edge is bundled at each border it crosses.
-`svg` writes the result; `text` writes the same tree for a terminal, and `dot`, `graphml`
-and `mermaid` write it for other programs; `plan` says what the compiler made of a fetch;
-`changes` compares two graphs; `target` finds the graph that a user means.
+scopes from the outside until about 30 boxes show; `columns` sets forward pass, gradients
+and updates side by side. `layout` places the children of each open scope with `layers`,
+a small layered layout, innermost scopes first, so that the cost is that of many small
+graphs and an edge is bundled at each border it crosses. `svg` writes the result and
+`png` paints it; `html/` makes a page to look around in; `text` writes the same tree for
+a terminal, `dot`, `graphml` and `mermaid` for other programs; `plan` says what the
+compiler made of a fetch, `changes` compares two graphs; `target` finds the graph that a
+user means.
 
 Why not Graphviz. It is a program to install, and given a training graph of 1,935 ops
 with scopes as clusters it did not finish in two minutes; its bindings with the library
 inside take 108 MB. The layouts of networkx give positions without clusters, routes or
-crossing reduction. This folder is about 2,000 lines of loops on the standard library.
+crossing reduction. This folder is loops on the standard library.
 
-Measured. A training step of 2,234 ops: 22 ms from graph to SVG as shown at first, of
-which 8 ms are layout; 0.3 s with every scope open. Importing the folder loads neither
-numba, networkx nor rich.
+Measured. A training step of 2,207 ops: 26 ms from graph to SVG as shown at first, of
+which 6 ms are layout (0.16 s with every scope open); its page takes 0.5 s to make, has
+0.2 MB and opens in 0.2 s. With 21,611 ops: 0.75 MB, 0.35 s. Importing the folder loads
+neither numba, networkx nor rich.
 
 Names are hostile until shown otherwise: control and direction characters are replaced,
 everything is escaped, and a picture holds no scripts, links or outside references.

@@ -30,6 +30,7 @@ def fold(drawing: Drawing) -> None:
         _fold_series(scope, signatures)
         if len(scope.children) > MOST_BOXES:
             _fold_runs(scope)
+            _fold_crowd(scope)
         elif scope.parent is not None:
             _fold_ops_beside_scopes(scope)
     count_operations(drawing)
@@ -61,8 +62,13 @@ def _fold_series(scope: Box, signatures: dict[Box, int]) -> None:
             alike.setdefault((stem, signatures[child]), []).append(child)
     for members in alike.values():
         if SHORTEST_SERIES <= len(members) < len(scope.children):
-            label = f"{members[0].label} .. {members[-1].label}"
-            _put_inside(scope, members, f"{label} \u00d7{len(members)}")
+            _put_inside(scope, members, _series_label(members))
+
+
+def _series_label(members: list[Box]) -> str:
+    if all(member.label.startswith("update_") for member in members):
+        return f"update of {len(members)} variables"
+    return f"{members[0].label} .. {members[-1].label} \u00d7{len(members)}"
 
 
 def _fold_runs(scope: Box) -> None:
@@ -74,6 +80,21 @@ def _fold_runs(scope: Box) -> None:
     for start in range(0, len(ops), length):
         run = ops[start : start + length]
         _put_inside(scope, run, f"{run[0].label} .. {run[-1].label}")
+
+
+def _fold_crowd(scope: Box) -> None:
+    """Divides what still holds too many boxes, runs of runs included."""
+    crowded = [scope, *(child for child in scope.children if child.is_folded)]
+    for box in crowded:
+        if len(box.children) <= MOST_BOXES:
+            continue
+        children = list(box.children)
+        length = -(-len(children) // RUNS)
+        for start in range(0, len(children), length):
+            run = children[start : start + length]
+            if len(run) > 1:
+                _put_inside(box, run, f"{run[0].label} .. {run[-1].label}")
+        crowded += [child for child in box.children if child.is_folded]
 
 
 def _fold_ops_beside_scopes(scope: Box) -> None:
@@ -117,8 +138,14 @@ def open_scopes(
     for scope in drawing.scopes():
         scope.is_open = False
     root.is_open = True
-    shown = len(root.children)
-    heap = [_entry(child, 1) for child in root.children if child.is_scope]
+    outer = [root]
+    for scope in outer:
+        outer += [child for child in scope.children if child.is_column]
+    for scope in outer:
+        scope.is_open = True
+    inside = [c for scope in outer for c in scope.children if not c.is_column]
+    shown = len(inside)
+    heap = [_entry(child, 1) for child in inside if child.is_scope]
     heapq.heapify(heap)
     while heap:
         level, count, _, scope = heapq.heappop(heap)

@@ -11,14 +11,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from graphopt.viz import layers
+from graphopt.viz.columns import FORWARD, counterparts, is_gradients
 from graphopt.viz.layers import Edge, Vertex
 from graphopt.viz.model import Box, Drawing
-from graphopt.viz.shapes import FRAME_HEADER, FRAME_PADDING, Shape, measure
+from graphopt.viz.shapes import FRAME_HEADER, FRAME_PADDING, LANE, Shape, measure
 from graphopt.viz.words import size_of
 
 Point = tuple[float, float]
 # How far an edge that goes around a box keeps from it.
 DETOUR = 9.0
+# Between columns, for the curves.
+COLUMN_GAP = 70.0
 
 
 @dataclass(eq=False)
@@ -44,6 +47,14 @@ class Bundle:
 
 
 @dataclass
+class Crossing:
+    """All links between two boxes that show, in different columns."""
+
+    tensors: set[object] = field(default_factory=set)
+    nbytes: int = 0
+
+
+@dataclass
 class Route:
     """A line to draw, in the coordinates of the picture.
 
@@ -53,6 +64,7 @@ class Route:
       count: How many tensors it stands for.
       nbytes: Their size.
       is_control: Whether it only orders.
+      is_level: Whether it goes from side to side, between columns.
     """
 
     points: list[Point]
@@ -60,6 +72,29 @@ class Route:
     count: int
     nbytes: int
     is_control: bool
+    is_level: bool = False
+
+
+@dataclass
+class ScopeLayout:
+    """The inside of one open scope, counted from its corner.
+
+    Attributes:
+      shapes: The boxes in it, with their places in the picture.
+      x, y: The place of the scope in the picture.
+      width, height: Its size.
+      routes: The lines in it.
+      ports: How far from its left side edges cross its top (-1) or bottom (1), by side
+        and the box they come from.
+    """
+
+    shapes: list[tuple[Box, Shape]]
+    x: float
+    y: float
+    width: float
+    height: float
+    routes: list[Route]
+    ports: dict[tuple[int, Box], float]
 
 
 @dataclass
@@ -70,6 +105,7 @@ class Layout:
     height: float
     shapes: dict[Box, Shape]
     routes: list[Route]
+    scopes: dict[Box, ScopeLayout]
 
 
 def lay_out(drawing: Drawing) -> Layout:
@@ -98,7 +134,14 @@ class _Builder:
         }
         self.rows: dict[Box, list[tuple[float, float]]] = {}
         self.offsets: dict[Box, Point] = {}
+        self.heights: dict[Box, float] = {}
+        self.crossings: dict[tuple[Box, Box], Crossing] = {}
+        self.columns = [box for box in drawing.root.children if box.is_column]
+        # Where ops run upward.
+        self.upward = {box for box in self.columns if is_gradients(box)}
         for scope in self.open:
+            if scope in self.upward:
+                self.upward.update(scope.children)
             for child in scope.children:
                 self.vertices[child] = Vertex()
         self._add_links(drawing)
@@ -117,6 +160,12 @@ class _Builder:
     def _add_link(self, source: Box, target: Box, tensor: object) -> None:
         above = set(source.ancestors())
         common = next(box for box in target.ancestors() if box in above)
+        if common.parent is None and self.columns:
+            crossing = self.crossings.setdefault((source, target), Crossing())
+            if tensor is not None and tensor not in crossing.tensors:
+                crossing.tensors.add(tensor)
+                crossing.nbytes += size_of(tensor) or 0  # type: ignore[arg-type]
+            return
         port: Port | None = None
         while source.parent is not common:
             scope = source.parent
@@ -165,20 +214,112 @@ class _Builder:
 
     def build(self) -> Layout:
         """Lays the scopes out, innermost first, then adds up their places."""
+        bundles = {}
         for scope in reversed(self.open):
-            self._lay_out_scope(scope)
+            if scope.parent is not None or not self.columns:
+                bundles[scope] = self._place(scope)
+                if not scope.is_column:
+                    self._frame(scope, *bundles[scope])
+        if self.columns:
+            self._align_rows()
+            for column in self.columns:
+                self._frame(column, *bundles[column])
+            self._place_columns(self.open[0])
         for scope in self.open:
             self._shift_children(scope)
+        scopes = {scope: self._inside(scope) for scope in self.open}
         root = self.shapes.pop(self.open[0])
         ordered = {child: self.shapes[child] for s in self.open for child in s.children}
-        routes = [route for scope in self.open for route in self._routes(scope)]
-        return Layout(root.width, root.height, ordered, routes)
+        routes = [route for scope in self.open for route in scopes[scope].routes]
+        routes += [self._level_route(*item) for item in self.crossings.items()]
+        return Layout(root.width, root.height, ordered, routes, scopes)
 
-    def _lay_out_scope(self, scope: Box) -> None:
+    def _inside(self, scope: Box) -> ScopeLayout:
+        frame = self.shapes[scope]
+        return ScopeLayout(
+            [(child, self.shapes[child]) for child in scope.children],
+            *self.offsets[scope],
+            frame.width,
+            frame.height,
+            list(self._routes(scope)),
+            {
+                (side, key): frame.anchor + port.vertex.left
+                for (of, side, key), port in self.ports.items()
+                if of is scope
+            },
+        )
+
+    def _align_rows(self) -> None:
+        """Moves rows down until gradients stand beside what they belong to."""
+        forward = self.columns[0]
+        gradients = next(box for box in self.columns if box in self.upward)
+        rows, mirrored = self.rows[forward], self.rows[gradients]
+        last = len(mirrored) - 1
+        pairs = sorted(
+            (last - self.vertices[box].layer, self.vertices[other].layer)
+            for box, other in counterparts(forward, gradients).items()
+        )
+        tops = [top for top, _ in rows]
+        other_tops = [mirrored[-1][1] - bottom for _, bottom in reversed(mirrored)]
+        seen = 0
+        for other_row, row in pairs:
+            if row <= seen:
+                continue
+            seen = row
+            down = other_tops[other_row] - tops[row]
+            moved, start = (tops, row) if down > 0 else (other_tops, other_row)
+            for index in range(start, len(moved)):
+                moved[index] += abs(down)
+        heights = [bottom - top for top, bottom in rows]
+        self.rows[forward] = [(t, t + h) for t, h in zip(tops, heights, strict=True)]
+        heights = [bottom - top for top, bottom in reversed(mirrored)]
+        end = other_tops[-1] + heights[-1]
+        self.rows[gradients] = [
+            (end - t - h, end - t)
+            for t, h in zip(reversed(other_tops), reversed(heights), strict=True)
+        ]
+        for column in (forward, gradients):
+            for child in column.children:
+                vertex = self.vertices[child]
+                vertex.y = self.rows[column][vertex.layer][0]
+
+    def _place_columns(self, root: Box) -> None:
+        frame = measure(root)
+        frame.height = max(self.shapes[column].height for column in self.columns)
+        x = 0.0
+        for index, column in enumerate(self.columns):
+            shape, vertex = self.shapes[column], self.vertices[column]
+            if index < 2:
+                shape.height = frame.height
+            vertex.x = x + shape.anchor
+            vertex.y = 0.0 if index < 2 else (frame.height - shape.height) / 2
+            x += shape.width + COLUMN_GAP
+        frame.width = x - COLUMN_GAP
+        self.shapes[root] = frame
+        self.offsets[root] = (0.0, 0.0)
+        self.rows[root] = []
+
+    def _level_route(self, ends: tuple[Box, Box], crossing: Crossing) -> Route:
+        source, target = (self.shapes[box] for box in ends)
+        first = (source.x + source.width, source.y + source.height / 2)
+        down = LANE / 2 if target.tags else target.height / 2
+        last = (target.x + target.body_x, target.y + down)
+        points = [first, last]
+        if target.x < source.x:
+            # A line that goes back, to a column on the left.
+            middle = target.y + target.height / 2
+            points = [(source.x, first[1]), (target.x + target.width, middle)]
+        elif target.tags:
+            points = [first, (target.x - 4, last[1]), last]
+        count = len(crossing.tensors)
+        return Route(points, True, count, crossing.nbytes, not count, is_level=True)
+
+    def _place(self, scope: Box) -> tuple[list[Vertex], list[Bundle]]:
         for child in scope.children:
             shape = self.shapes.get(child)
             if shape is None:
-                shape = self.shapes[child] = measure(child)
+                lane = has_lane(child)
+                shape = self.shapes[child] = measure(child, lane=lane)
             vertex = self.vertices[child]
             vertex.left, vertex.right = shape.anchor, shape.width - shape.anchor
             vertex.height = shape.height
@@ -197,7 +338,7 @@ class _Builder:
         rows = layers.place(vertices, edges, quick=len(self.vertices) > layers.MANY)
         _spread_arrows(bundles)
         self.rows[scope] = rows
-        self._frame(scope, vertices, bundles)
+        return vertices, bundles
 
     def _frame(self, scope: Box, vertices: list[Vertex], bundles: list[Bundle]) -> None:
         """Makes the box around what was placed; all then counts from its corner."""
@@ -210,12 +351,15 @@ class _Builder:
         # Without ports the first and the last row are empty.
         entries = any(port.side < 0 for port in self.ports_of[scope])
         exits = any(port.side > 0 for port in self.ports_of[scope])
-        top = rows[0][0] if entries else rows[1][0] - FRAME_HEADER
-        bottom = rows[-1][1] if exits else rows[-2][1] + FRAME_PADDING
+        before, after = FRAME_HEADER, FRAME_PADDING
+        if scope in self.upward:
+            before, after = after, before
+        top = rows[0][0] if entries else rows[1][0] - before
+        bottom = rows[-1][1] if exits else rows[-2][1] + after
         frame = measure(scope)
         inner = right - left + 2 * FRAME_PADDING
         frame.width = max(frame.width, inner)
-        frame.height = bottom - top
+        frame.height = self.heights[scope] = bottom - top
         frame.anchor = frame.width / 2
         shift = (frame.width - inner) / 2 + FRAME_PADDING - left
         for vertex in everything:
@@ -234,6 +378,8 @@ class _Builder:
             vertex, shape = self.vertices[child], self.shapes[child]
             shape.x = dx + vertex.x - shape.anchor
             shape.y = dy + vertex.y
+            if scope in self.upward:
+                shape.y = dy + self.heights[scope] - vertex.y - shape.height
             if child in self.offsets:
                 self.offsets[child] = (shape.x, shape.y)
 
@@ -245,6 +391,9 @@ class _Builder:
             points = _points(edge, rows)
             if edge.is_reversed:
                 points.reverse()
+            if scope in self.upward:
+                height = self.heights[scope]
+                points = [(x, height - y) for x, y in points]
             yield Route(
                 [(x + dx, y + dy) for x, y in points],
                 bundle.enters,
@@ -252,6 +401,12 @@ class _Builder:
                 bundle.nbytes,
                 bundle.is_control,
             )
+
+
+def has_lane(box: Box) -> bool:
+    """Whether lines from another column may come in above the badges of a box."""
+    column = next((scope for scope in box.ancestors() if scope.is_column), None)
+    return column is not None and column.label != FORWARD
 
 
 def _offset(port: Port | None, _vertex: Vertex) -> float:

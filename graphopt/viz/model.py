@@ -51,6 +51,7 @@ class Box:
       op: The operation of a leaf.
       children: What is inside a scope, in the order of creation.
       is_folded: Whether it is a series of alike scopes or a run of ops, not a scope.
+      is_column: Whether it stands beside others: forward, gradients, updates.
       is_open: Whether the children are shown.
       is_target: Whether it is, or holds, what was asked for.
       badges: For a leaf, what it uses.
@@ -63,6 +64,7 @@ class Box:
     op: Operation | None = None
     children: list[Box] = field(default_factory=list)
     is_folded: bool = False
+    is_column: bool = False
     is_open: bool = False
     is_target: bool = False
     badges: list[Badge] = field(default_factory=list)
@@ -253,18 +255,31 @@ def _add_links(drawing: Drawing, leaves: dict[Operation, Box]) -> None:
 
 
 def _badge(op: Operation, tensor: GraphTensor) -> Badge | None:
-    source = tensor.op
-    if source.spec.effect is Effect.READ:
-        return Badge("variable", _variable_name(source.inputs[0]), size_of(tensor))
-    if source.type == HANDLE:
+    if tensor.op.type == HANDLE:
         kind = "write" if op.spec.effect is Effect.WRITE else "variable"
         return Badge(kind, _variable_name(tensor), size_of(tensor))
-    if source.spec is CONST:
-        value = source.attrs["value"]
+    return operation_badge(tensor.op)
+
+
+def operation_badge(op: Operation) -> Badge | None:
+    """Returns the badge that an op may be, None if it is always a box.
+
+    Args:
+      op: The op that has no inputs, or reads a variable.
+    """
+    tensor = op.outputs[0] if op.outputs else None
+    if tensor is None:
+        return None
+    if op.spec.effect is Effect.READ:
+        return Badge("variable", _variable_name(op.inputs[0]), size_of(tensor))
+    if op.type == HANDLE:
+        return Badge("variable", _variable_name(tensor), size_of(tensor))
+    if op.spec is CONST:
+        value = op.attrs["value"]
         text = f"{value.item():.6g}" if value.ndim == 0 else format_type(tensor)
         return Badge("constant", text, size_of(tensor))
-    if source.spec is PLACEHOLDER:
-        return Badge("input", clean_text(source.name), size_of(tensor))
+    if op.spec is PLACEHOLDER:
+        return Badge("input", clean_text(op.name), size_of(tensor))
     return None
 
 

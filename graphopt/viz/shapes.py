@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from graphopt.graph.hooks import hooks
 from graphopt.ops.creation import PLACEHOLDER
+from graphopt.viz.columns import is_gradients
 from graphopt.viz.model import Badge, Box
 from graphopt.viz.words import clean_text, format_type, plural, shorten, text_width
 
@@ -24,6 +25,8 @@ BADGE_GAP = 10
 LONGEST_LINE = 34
 LONGEST_BADGE = 24
 MOST_BADGES = 4
+# The height left free above badges where lines come in.
+LANE = 14.0
 
 _NUMBER = re.compile(r"_\d+\Z")
 
@@ -62,8 +65,13 @@ class Shape:
     y: float = 0.0
 
 
-def measure(box: Box) -> Shape:
-    """Returns the shape of a box; an open scope is made larger by its contents."""
+def measure(box: Box, *, lane: bool = False) -> Shape:
+    """Returns the shape of a box; an open scope is made larger by its contents.
+
+    Args:
+      box: The box.
+      lane: Whether lines come in from the left, above the badges.
+    """
     title = shorten(title_of(box), LONGEST_LINE)
     details = [] if box.is_open else [shorten(d, LONGEST_LINE) for d in _details(box)]
     widest = max(
@@ -77,11 +85,11 @@ def measure(box: Box) -> Shape:
     tags = [
         Tag(badge, text_width(badge.text, BADGE_SIZE) + 14) for badge in badges_of(box)
     ]
-    height = max(
-        PADDING * 1.4 + LINE * (1 + len(details)), (BADGE_HEIGHT + 3) * len(tags) - 3
-    )
+    above = LANE if lane and tags else 0.0
+    of_tags = (BADGE_HEIGHT + 3) * len(tags) - 3
+    height = max(PADDING * 1.4 + LINE * (1 + len(details)), of_tags + above)
     body_x = max((tag.width for tag in tags), default=-BADGE_GAP) + BADGE_GAP
-    top = (height - (BADGE_HEIGHT + 3) * len(tags) + 3) / 2
+    top = above + (height - above - of_tags) / 2
     for index, tag in enumerate(tags):
         tag.x = body_x - BADGE_GAP - tag.width
         tag.y = top + index * (BADGE_HEIGHT + 3)
@@ -147,7 +155,12 @@ def _in_scope(badge: Badge, box: Box) -> Badge:
     if badge.kind not in ("variable", "write"):
         return badge
     around = [box, *box.ancestors()] if box.is_scope else list(box.ancestors())
-    labels = [scope.label for scope in around if scope.label and not scope.is_folded]
+    named = [scope for scope in around if scope.label and not scope.is_folded]
+    labels = [scope.label for scope in named]
+    for index, scope in enumerate(named):
+        # Below `gradients` the names of the network are repeated.
+        if scope.is_column and is_gradients(scope):
+            labels = labels[:index]
     for count in range(len(labels)):
         prefix = "/".join(reversed(labels[count:])) + "/"
         if badge.text.startswith(prefix):

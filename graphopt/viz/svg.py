@@ -9,13 +9,14 @@ from __future__ import annotations
 import html
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from graphopt.graph.effects import has_side_effect
 from graphopt.graph.graph import Graph
 from graphopt.graph.opspec import Alias, Elementwise, Family, Host
 from graphopt.ops.creation import PLACEHOLDER
 from graphopt.ops.state import NO_OP
+from graphopt.viz.columns import split_columns
 from graphopt.viz.folding import MOST_BOXES, fold, open_scopes
 from graphopt.viz.layout import Layout, Route, lay_out
 from graphopt.viz.model import Box, Drawing, make_drawing
@@ -29,12 +30,12 @@ from graphopt.viz.shapes import (
 from graphopt.viz.words import clean_text, format_bytes, plural, shorten, text_width
 
 MARGIN = 20
-HEADING = 62
+HEADING = 72
 NARROWEST = 360
 
 # kind: (what the legend says, light fill, light line, dark fill, dark line)
 _KINDS = {
-    "product": ("matrix product", "#dbe8fd", "#3b6fc4", "#1d3252", "#7aa7ee"),
+    "product": ("product, convolution", "#dbe8fd", "#3b6fc4", "#1d3252", "#7aa7ee"),
     "gather": ("reduction, movement", "#ece0fb", "#7f51b8", "#372650", "#b993e6"),
     "plain": ("elementwise", "#f4f5f7", "#8b939e", "#2a2f37", "#8b939e"),
     "write": ("writes a variable", "#fde3d3", "#c4622d", "#4b2a17", "#eb9a6c"),
@@ -55,13 +56,15 @@ text{font-family:system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif}
 .heading{font-size:17px;font-weight:600;fill:#1c2128}
 .count{font-size:12px;fill:#4d5661}
 .halo{paint-order:stroke;stroke:#fff;stroke-width:4px;stroke-linejoin:round}
-.edge{fill:none;stroke:#7b8592;stroke-opacity:.85}.control{stroke-dasharray:4 4}
+.edge{fill:none;stroke:#7b8592;stroke-opacity:.85}
+.level{fill:none;stroke:#5b83c0;stroke-opacity:.55}.control{stroke-dasharray:4 4}
 .arrow{fill:#7b8592}.target{stroke-width:3}
 """
 _DARK_STYLE = """\
 .page{fill:#15181d}.frame{fill:#fff;fill-opacity:.04;stroke:#4d5661}
 .title,.heading{fill:#e6e9ed}.detail,.badge,.note,.count{fill:#b4bcc6}
 .halo{stroke:#15181d}.edge{stroke:#8d97a4}.arrow{fill:#8d97a4}
+.level{stroke:#7aa7ee}
 """
 
 
@@ -88,6 +91,7 @@ def draw_svg(
     operations = [graph.as_graph_element(t, allow_tensor=False) for t in targets]
     drawing = make_drawing(graph, operations)  # type: ignore[arg-type]
     fold(drawing)
+    split_columns(drawing)
     open_scopes(drawing, depth, most)
     return render(drawing, title)
 
@@ -113,16 +117,24 @@ def render(drawing: Drawing, title: str = "") -> str:
         _text(MARGIN, MARGIN + 16, heading, "heading"),
         _text(MARGIN, MARGIN + 38, notes, "note"),
         f'<g transform="translate({shift:.1f} {HEADING})">',
-        *(_frame(layout.shapes[box]) for box in boxes if box.is_open),
-        *(line for route in layout.routes for line in _edge(route)),
-        *(line for box in boxes for line in _box(box, layout.shapes[box])),
-        *_counts(layout),
+        *draw_parts(layout),
         "</g>",
         f'<g transform="translate({MARGIN} {height - MARGIN - 20:.1f})">',
         *legend,
         "</g></svg>",
     ]
     return "\n".join(parts) + "\n"
+
+
+def draw_parts(layout: Layout) -> Iterator[str]:
+    """Yields the elements of a picture, without what is around them."""
+    boxes = list(layout.shapes)
+    yield from (_frame(layout.shapes[box]) for box in boxes if box.is_open)
+    for route in layout.routes:
+        yield from _edge(route)
+    for box in boxes:
+        yield from _box(box, layout.shapes[box])
+    yield from _counts(layout)
 
 
 def describe(drawing: Drawing) -> str:
@@ -155,6 +167,10 @@ def kind_of(box: Box) -> str:
             return "host"
         case Family(name="matmul"):
             return "product"
+        case Family(name="windows", option=option) if option.startswith(
+            ("conv", "depth")
+        ):
+            return "product"
         case Family() | Alias():
             return "gather"
         case Elementwise():
@@ -172,13 +188,25 @@ def _escape(text: str) -> str:
     return html.escape(clean_text(text), quote=True)
 
 
-def _style() -> str:
-    light, dark = [_STYLE], [_DARK_STYLE]
+def legend(kinds: Container[str]) -> list[tuple[str, str]]:
+    """Returns what the colors of boxes of these kinds, and of badges, mean."""
+    shown = [(kind, text) for kind, (text, *_) in _KINDS.items() if kind in kinds]
+    badges = [kind for kind in ("variable", "constant") if kind not in kinds]
+    return shown + [(kind, _KINDS[kind][0]) for kind in badges]
+
+
+def style_rules(*, dark: bool = False) -> str:
+    """Returns the rules of a picture, or those that a dark one has instead."""
+    rules = [_DARK_STYLE if dark else _STYLE]
     for kind, (_, fill, line, dark_fill, dark_line) in _KINDS.items():
-        light.append(f".{kind}{{fill:{fill};stroke:{line}}}\n")
-        dark.append(f".{kind}{{fill:{dark_fill};stroke:{dark_line}}}\n")
-    inner = "".join(dark)
-    return "".join(light) + f"@media (prefers-color-scheme:dark){{\n{inner}}}"
+        colors = (dark_fill, dark_line) if dark else (fill, line)
+        rules.append(f".{kind}{{fill:{colors[0]};stroke:{colors[1]}}}\n")
+    return "".join(rules)
+
+
+def _style() -> str:
+    dark = style_rules(dark=True)
+    return f"{style_rules()}@media (prefers-color-scheme:dark){{\n{dark}}}"
 
 
 def _text(x: float, y: float, text: str, kind: str) -> str:
@@ -241,8 +269,21 @@ def _hover_text(box: Box) -> str:
 def _edge(route: Route) -> Iterator[str]:
     points = route.points
     last_x, last_y = points[-1]
+    width = 1.2 + min(max(math.log10(route.nbytes + 1) - 2, 0), 6) * 0.4
+    if route.is_level:
+        (x, y), (next_x, next_y), *_ = points
+        way = -1 if last_x < x else 1
+        yield f'<path class="arrow" d="M{last_x:.1f} {last_y:.1f}l{-7 * way} -4v8z"/>'
+        bend = way * max(36.0, abs(next_x - x) / 2)
+        curve = (
+            f"M{x:.1f} {y:.1f}C{x + bend:.1f} {y:.1f} {next_x - bend:.1f} {next_y:.1f} "
+            f"{next_x:.1f} {next_y:.1f}H{last_x - 5 * way:.1f}"
+        )
+        kind = "level control" if route.is_control else "level"
+        yield f'<path class="{kind}" stroke-width="{width:.1f}" d="{curve}"/>'
+        return
     if route.has_arrow:
-        upward = len(points) > 1 and points[-2][1] > last_y
+        upward = next((y > last_y for _, y in reversed(points) if y != last_y), False)
         tip = last_y
         # The line ends inside the head of the arrow, whatever its width.
         points = [*points[:-1], (last_x, last_y + (5 if upward else -5))]
@@ -256,7 +297,6 @@ def _edge(route: Route) -> Iterator[str]:
             middle = (y + next_y) / 2
             path.append(f"C{x:.1f} {middle:.1f} {next_x:.1f} {middle:.1f} ")
             path.append(f"{next_x:.1f} {next_y:.1f}")
-    width = 1.2 + min(max(math.log10(route.nbytes + 1) - 2, 0), 6) * 0.4
     kind = "edge control" if route.is_control else "edge"
     yield (f'<path class="{kind}" stroke-width="{width:.1f}" d="{"".join(path)}"/>')
 
@@ -275,7 +315,7 @@ def _counts(layout: Layout) -> Iterator[str]:
     ]
     for route in layout.routes:
         text = f"\u00d7{route.count}"
-        if route.count < 2 or not route.has_arrow:
+        if route.count < 2 or not route.has_arrow or route.is_level:
             continue
         (x, y), (next_x, next_y) = route.points[-3:-1]
         width = text_width(text, DETAIL_SIZE)

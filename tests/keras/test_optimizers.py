@@ -298,3 +298,47 @@ def test_weights_of_old_files_have_no_step_count(name):
     opt.set_weights(slots)
     assert int(opt.iterations) == 0
     np.testing.assert_array_equal(opt.get_weights()[1], [3.0, 3.0])
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "Adagrad", "Nadam", "RMSprop"])
+@pytest.mark.parametrize("with_state", [True, False])
+def test_hooks_that_call_the_optimizer_itself(name, with_state):
+    base = getattr(tf.keras.optimizers, name)
+
+    class WithoutState(base):
+        def _resource_apply_dense(self, grad, var):
+            return super()._resource_apply_dense(2.0 * grad, var)
+
+        def _resource_apply_sparse(self, grad, var, indices):
+            return super()._resource_apply_sparse(2.0 * grad, var, indices)
+
+    class WithState(base):
+        def _resource_apply_dense(self, grad, var, apply_state=None):
+            return super()._resource_apply_dense(2.0 * grad, var, apply_state)
+
+        def _resource_apply_sparse(self, grad, var, indices, apply_state=None):
+            return super()._resource_apply_sparse(
+                2.0 * grad, var, indices, apply_state=apply_state
+            )
+
+    results = []
+    for cls, factor in [(WithState if with_state else WithoutState, 1.0), (base, 2.0)]:
+        dense, rows = tf.Variable([1.0, 2.0]), tf.Variable([[1.0], [2.0], [3.0]])
+        opt = cls(0.1)
+        values = tf.constant([[1.0], [3.0], [-1.0]]) * factor
+        # The shape of the whole, which says three rows of two, is not looked at.
+        sparse = tf.IndexedSlices(values, tf.constant([0, 2, 0]), [3, 2])
+        for _ in range(2):
+            opt.apply_gradients([(tf.ones([2]) * factor, dense), (sparse, rows)])
+        results.append((dense.numpy(), rows.numpy()))
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_what_eager_variables_answer_as_in_tensorflow():
+    v = tf.compat.v1.Variable(1.0, use_resource=True)
+    assert v.initializer is None
+    with pytest.raises(
+        ValueError, match=r"`momentum` must be between \[0, 1\]. Receiv"
+    ):
+        tf.keras.optimizers.SGD(momentum=2.5)

@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from graphopt.viz.html.page import SCRIPTS
+
 ROOT = Path(__file__).parents[2]
+# What a page is made of; without its licence dagre may not be handed on.
+PAGE = [
+    *(f"graphopt/viz/html/app/{name}" for name in (*SCRIPTS, "worker.js")),
+    *(f"graphopt/viz/html/app/{name}.css" for name in ("page", "dark", "picture")),
+    *(f"graphopt/viz/html/vendor/dagre.{end}" for end in ("min.js", "LICENSE")),
+]
 
 
 def test_wheel_holds_the_package_and_nothing_else(tmp_path):
@@ -29,4 +37,4 @@ def test_wheel_holds_the_package_and_nothing_else(tmp_path):
     sources = {
         str(path.relative_to(ROOT)) for path in (ROOT / "graphopt").rglob("*.py")
     }
-    assert package == sources | {"graphopt/py.typed"}
+    assert package == sources | {"graphopt/py.typed"} | set(PAGE)

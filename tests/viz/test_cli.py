@@ -91,8 +91,8 @@ def test_help_loads_nothing_large():
         ["show", "x.py", "--depth", "-1"],
         ["show", "x.py", "--colour"],
         ["export", "x.py"],
-        ["export", "x.py", "-o", "x.png"],
-        ["export", "x.py", "-o", "x.svg", "-f", "png"],
+        ["export", "x.py", "-o", "x.txt"],
+        ["export", "x.py", "-o", "x.svg", "-f", "pdf"],
     ],
 )
 def test_wrong_usage(arguments, capsys):

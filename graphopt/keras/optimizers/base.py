@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from inspect import signature
 from typing import Any
 
 from graphopt import dtypes
@@ -52,7 +53,7 @@ from graphopt.keras.optimizers.updates import (
 )
 from graphopt.ops.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
 from graphopt.ops.elementwise import cast, equal, not_equal
-from graphopt.ops.state import group, no_op
+from graphopt.ops.state import no_op
 from graphopt.runtime.names import name_scope
 from graphopt.runtime.variable import Variable
 
@@ -431,7 +432,8 @@ class Optimizer(GradientComputation):
         self, grad: Any, handle: Variable, indices: Any, apply_state: Any = None
     ) -> Any:
         """Updates rows of one variable, each listed once; a hook for subclasses."""
-        raise NotImplementedError("Must be implemented in subclasses.")
+        sparse = IndexedSlices(grad, indices, handle.shape)
+        return self._update_rows(sparse, handle, apply_state)
 
     def _resource_scatter_add(self, x: Variable, i: Any, v: Any) -> Any:
         """Adds to rows of a variable; for the hooks of subclasses."""
@@ -446,9 +448,14 @@ class Optimizer(GradientComputation):
     ) -> Any:
         """Updates with a sparse gradient, by the same equation as with a dense one."""
         if self._has_hooks(SPARSE_HOOKS):
-            return self._resource_apply_sparse_duplicate_indices(
-                grad.values, var, grad.indices, apply_state=apply_state
-            )
+            hook = self._resource_apply_sparse_duplicate_indices
+            state = self._state_for(self._resource_apply_sparse, apply_state)
+            return hook(grad.values, var, grad.indices, **state)
+        return self._update_rows(grad, var, apply_state)
+
+    def _update_rows(
+        self, grad: IndexedSlices, var: Variable, apply_state: dict[Any, Any] | None
+    ) -> Any:
         rows = rows_of(grad, var, self.sparse_rows)
         if self.use_ema or self.weight_decay is not None:
             # These change all rows, whatever the equation does.
@@ -459,6 +466,16 @@ class Optimizer(GradientComputation):
         """Whether a subclass assigns to variables itself instead of in `update`."""
         cls = type(self)
         return any(getattr(cls, hook) is not getattr(Optimizer, hook) for hook in names)
+
+    def _state_for(
+        self, hook: Callable[..., Any], apply_state: dict[Any, Any]
+    ) -> dict[str, Any]:
+        """The keyword `apply_state` for a hook of a subclass, if it takes that."""
+        parameters = signature(hook).parameters.values()
+        takes = any(
+            p.name == "apply_state" or p.kind == p.VAR_KEYWORD for p in parameters
+        )
+        return {"apply_state": apply_state} if takes else {}
 
     def _parts(self) -> list[Optimizer]:
         """This optimizer and those inside of it."""
@@ -492,7 +509,9 @@ class Optimizer(GradientComputation):
         """
         key = (var.device, var.dtype)
         if apply_state is None or key not in apply_state:
-            apply_state = self._prepare([var])
+            # Called by a hook that was not told; `_prepare` has run for the step.
+            apply_state = {key: {}}
+            self._prepare_local(*key, apply_state)
         equation = self._equation_of(var)
         names = argument_names(equation)
         state = {k: v for k, v in apply_state[key].items() if k in names}
@@ -564,50 +583,8 @@ class Optimizer(GradientComputation):
             if isinstance(grad, IndexedSlices):
                 done = self._apply_sparse(grad, var, apply_state)
             else:
-                done = self._resource_apply_dense(grad, var, apply_state)
+                state = self._state_for(self._resource_apply_dense, apply_state)
+                done = self._resource_apply_dense(grad, var, **state)
         finally:
             self._rate_factor = None
         return apply_constraint(var, done, self._only_if)
-
-    # ---- averages
-
-    def finalize_variable_values(self, var_list: Iterable[Variable]) -> Any:
-        """Gives variables their averages, at the end of training with `use_ema`.
-
-        Args:
-          var_list: Variables that were updated.
-
-        Returns:
-          In a graph an op to run; None in eager mode. Without `use_ema` it does nothing.
-
-        Source: `keras.optimizers.Optimizer.finalize_variable_values`.
-        """
-        if not self.use_ema:
-            return no_op()
-        pairs = [(var, self.get_slot(var, AVERAGE)) for var in var_list]
-        done = [var.assign(average, read_value=False) for var, average in pairs]
-        return group(*done) if building_graph() is not None else None
-
-    def swap_variable_values(self, var_list: Iterable[Variable]) -> Any:
-        """Exchanges variables and their averages: before an evaluation, and back after.
-
-        Args:
-          var_list: Variables that were updated.
-
-        Returns:
-          In a graph an op to run; None in eager mode.
-
-        Raises:
-          ValueError: The optimizer keeps no averages.
-
-        Source: `keras.callbacks.SwapEMAWeights`.
-        """
-        if not self.use_ema:
-            raise ValueError(f"Optimizer {self._name!r} was made without use_ema=True.")
-        done = []
-        for var in var_list:
-            average = self.get_slot(var, AVERAGE)
-            value, mean = var.read_value(), average.read_value()
-            done.append(var.assign(mean, read_value=False))
-            done.append(average.assign(value, read_value=False))
-        return group(*done) if building_graph() is not None else None

@@ -71,7 +71,10 @@ def check_fraction(name: str, value: Any, upper_included: bool = True) -> None:
         0 <= value <= 1 if upper_included else 0 <= value < 1
     ):
         bracket = "]" if upper_included else ")"
-        raise ValueError(f"`{name}` must be in [0, 1{bracket}; got {value}.")
+        raise ValueError(
+            f"`{name}` must be between [0, 1{bracket}. Received: {name}={value} "
+            f"(of type {type(value)})."
+        )
 
 
 def check_variables(var_list: Any) -> list[Variable]:
@@ -204,7 +207,11 @@ def converted_pairs(grads_and_vars: Iterable[tuple[Any, Variable]]) -> GradsAndV
 def _checked_gradient(grad: Any, var: Variable) -> Any:
     if not isinstance(grad, (GraphTensor, EagerTensor, IndexedSlices)):
         grad = hooks.convert(grad, dtype_hint=var.dtype)
-    if grad.dtype is not var.dtype or not grad.shape.is_compatible_with(var.shape):
+    # Of a sparse gradient the rows count; what it says of the whole is not always right.
+    sparse = isinstance(grad, IndexedSlices)
+    shape = grad.values.shape[1:] if sparse else grad.shape
+    expected = var.shape[1:] if sparse else var.shape
+    if grad.dtype is not var.dtype or not shape.is_compatible_with(expected):
         raise fail(
             InvalidArgumentError,
             f"The gradient of variable {var.name!r} does not fit it",

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from graphopt.graph.context import building_graph
 from graphopt.keras.optimizers.checks import (
     ALLOWED_KEYWORDS,
     CLIPS,
@@ -24,6 +25,8 @@ from graphopt.keras.optimizers.checks import (
 )
 from graphopt.keras.optimizers.state import OptimizerState
 from graphopt.keras.optimizers.transformers import serialize_chain
+from graphopt.keras.optimizers.updates import AVERAGE
+from graphopt.ops.state import group, no_op
 from graphopt.runtime.variable import Variable
 
 # A variable, a regular expression that its name is searched for, or a function of it.
@@ -203,6 +206,49 @@ class OptimizerOptions(OptimizerState):
             if is_selected(var, selector):
                 return factor
         return None
+
+    # ---- averages
+
+    def finalize_variable_values(self, var_list: Iterable[Variable]) -> Any:
+        """Gives variables their averages, at the end of training with `use_ema`.
+
+        Args:
+          var_list: Variables that were updated.
+
+        Returns:
+          In a graph an op to run; None in eager mode. Without `use_ema` it does nothing.
+
+        Source: `keras.optimizers.Optimizer.finalize_variable_values`.
+        """
+        if not self.use_ema:
+            return no_op()
+        pairs = [(var, self.get_slot(var, AVERAGE)) for var in var_list]
+        done = [var.assign(average, read_value=False) for var, average in pairs]
+        return group(*done) if building_graph() is not None else None
+
+    def swap_variable_values(self, var_list: Iterable[Variable]) -> Any:
+        """Exchanges variables and their averages: before an evaluation, and back after.
+
+        Args:
+          var_list: Variables that were updated.
+
+        Returns:
+          In a graph an op to run; None in eager mode.
+
+        Raises:
+          ValueError: The optimizer keeps no averages.
+
+        Source: `keras.callbacks.SwapEMAWeights`.
+        """
+        if not self.use_ema:
+            raise ValueError(f"Optimizer {self._name!r} was made without use_ema=True.")
+        done = []
+        for var in var_list:
+            average = self.get_slot(var, AVERAGE)
+            value, mean = var.read_value(), average.read_value()
+            done.append(var.assign(mean, read_value=False))
+            done.append(average.assign(value, read_value=False))
+        return group(*done) if building_graph() is not None else None
 
     # ---- configuration
 

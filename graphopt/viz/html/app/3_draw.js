@@ -1,0 +1,211 @@
+// State -> SVG elements. Names are only ever text: nothing here writes markup.
+
+const SVG = "http://www.w3.org/2000/svg";
+const picture = document.getElementById("picture");
+const world = document.getElementById("world");
+const view = { x: 0, y: 0, scale: 1 };
+let drawn = { places: new Map(), routes: [], w: 1, h: 1 };
+
+function make(tag, attributes = {}, text = null) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  if (text !== null) element.textContent = text;
+  return element;
+}
+
+const rectangle = (x, y, width, height, attributes) => make("rect", { x, y, width, height, ...attributes });
+
+function pathOfRoute(route) {
+  const [first, ...rest] = route.p;
+  let [x, y] = first;
+  if (route.level) {
+    const [[x2, y2]] = rest;
+    const [end] = route.p.at(-1);
+    const way = end < x ? -1 : 1;
+    const bend = way * Math.max(36, Math.abs(x2 - x) / 2);
+    return `M${x} ${y}C${x + bend} ${y} ${x2 - bend} ${y2} ${x2} ${y2}H${end - way * 5}`;
+  }
+  let path = `M${x} ${y}`;
+  rest.forEach(([a, b], index) => {
+    if (route.a && index === rest.length - 1) b += b > y ? -5 : 5;
+    if (Math.abs(a - x) < 0.05) path += `V${b}`;
+    else { const middle = (y + b) / 2; path += `C${x} ${middle} ${a} ${middle} ${a} ${b}`; }
+    [x, y] = [a, b];
+  });
+  return path;
+}
+
+function drawRoute(route) {
+  const width = (1.2 + Math.min(Math.max(Math.log10(route.b + 1) - 2, 0), 6) * 0.4).toFixed(1);
+  const kind = (route.level ? "level" : "edge") + (route.c ? " control" : "");
+  const group = make("g");
+  group.append(make("path", { class: kind, "stroke-width": width, d: pathOfRoute(route) }));
+  const [x, y] = route.p.at(-1);
+  if (route.level) group.append(make("path", { class: "arrow", d: `M${x} ${y}l${x < route.p[0][0] ? 7 : -7} -4v8z` }));
+  else if (route.a) {
+    const before = [...route.p].reverse().find((point) => point[1] !== y);
+    const base = before && before[1] > y ? 7 : -7;
+    group.append(make("path", { class: "arrow", d: `M${x} ${y}l-4 ${base}h8z` }));
+    if (route.n > 1) group.append(make("text", { class: "count halo", x: x + 8, y: y + (base > 0 ? 16 : -10) }, `×${route.n}`));
+  }
+  group.append(make("title", {}, `${plural(route.n, "tensor")}, ${formatBytes(route.b)}`));
+  return group;
+}
+
+function detailsOf(box) {
+  if (!isScope(box)) {
+    const outputs = versionOf(ops[box.op])[4];
+    return outputs.slice(0, Math.max(box.details.length, 1)).map(([type]) => (type.length > 34 ? `${type.slice(0, 31)}...` : type));
+  }
+  const changes = [["added", "+"], ["removed", "−"], ["changed", "~"]]
+    .filter(([key]) => box[key]).map(([key, sign]) => sign + box[key]);
+  return [plural(box.count - box.removed, "op") + (changes.length ? `  ${changes.join(" ")}` : "")];
+}
+
+// What the selected op uses and what uses it, or the closed scopes around those.
+function nearBoxes(visible) {
+  if (state.op < 0) return new Set();
+  const inputs = versionOf(ops[state.op])[2].filter((_, at) => at % 2 === 0);
+  const found = [...inputs, ...usersOf(state.op)].map((op) => boxOf.get(op)).filter((id) => id !== undefined);
+  return new Set(found.map((id) => visible[id]));
+}
+
+function drawBox(box, place, near) {
+  const isOpen = state.open.has(box.id) && isScope(box);
+  const change = box.op >= 0 ? changeOf(ops[box.op]) : box.added + box.removed + box.changed ? "touched" : "";
+  const group = make("g", {
+    tabindex: 0, role: "button", "data-box": box.id, class: `box ${isOpen ? "open" : "closed"} ${change}`,
+    "aria-label": `${box.title}, ${isScope(box) ? (isOpen ? "open scope" : "closed scope") : "op"}`,
+  });
+  group.append(make("title", {}, box.op >= 0 ? ops[box.op].n : `${pathOf(box.id) || box.label}, ${plural(box.count, "op")}`));
+  if (box.id === selectedBox()) group.classList.add("selected");
+  else if (near.has(box.id)) group.classList.add("near");
+  const { x, y, w, h } = place;
+  if (isOpen) {
+    group.append(rectangle(x, y, w, h, { rx: 8, class: "frame" }));
+    group.append(rectangle(x, y, w, 30, { rx: 8, class: "grip" }));
+    group.append(make("text", { class: "title halo", x: x + 10, y: y + 20 }, `▾ ${box.title}`));
+    return group;
+  }
+  const left = x + box.bodyX;
+  const size = [w - box.bodyX, h];
+  const corner = isScope(box) ? 8 : 4;
+  if (box.folded) group.append(rectangle(left + 4, y + 4, ...size, { rx: corner, class: "scope" }));
+  const body = rectangle(left, y, ...size, { rx: corner, class: `body ${box.kind}${box.target ? " target" : ""}` });
+  const hot = state.heat ? heatOf(box) : 0;
+  if (state.heat) body.style.fill = `color-mix(in oklab, #e5484d ${Math.round(hot * 88)}%, var(--cold))`;
+  group.append(body);
+  const lines = [box.title, ...(state.stage || isScope(box) ? detailsOf(box) : box.details)];
+  const top = y + (h - lines.length * 17) / 2 + 12.75;
+  lines.forEach((line, index) => {
+    const text = make("text", { class: index ? "detail" : "title", x: left + 10, y: top + index * 17 }, line);
+    group.append(text);
+  });
+  for (const [kind, label, width, tx, ty] of box.tags) {
+    const style = { input: "source", more: "constant" }[kind] || kind;
+    group.append(make("path", { class: "edge", d: `M${x + tx + width} ${y + ty + 10}H${left}` }));
+    group.append(rectangle(x + tx, y + ty, width, 20, { rx: 10, class: style }));
+    group.append(make("text", { class: "badge", x: x + tx + 7, y: y + ty + 14.5 }, label));
+  }
+  return group;
+}
+
+// The smallest convex shape around some boxes.
+function hullOf(places) {
+  const points = places.flatMap(({ x, y, w, h }) => [[x, y], [x + w, y], [x, y + h], [x + w, y + h]]);
+  points.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+  const half = (list) => {
+    const hull = [];
+    for (const point of list) {
+      while (hull.length > 1) {
+        const [[ax, ay], [bx, by]] = hull.slice(-2);
+        if ((bx - ax) * (point[1] - ay) - (by - ay) * (point[0] - ax) > 0) break;
+        hull.pop();
+      }
+      hull.push(point);
+    }
+    return hull.slice(0, -1);
+  };
+  return [...half(points), ...half(points.reverse())];
+}
+
+function drawHull(index, visible, isChosen) {
+  const found = new Set();
+  for (const op of data.steps[index].ops) {
+    const box = boxOf.get(op);
+    if (box !== undefined && boxes[box].count) found.add(visible[box]);
+  }
+  const places = [...found].filter((id) => id && drawn.places.has(id)).map((id) => {
+    const place = drawn.places.get(id);
+    return { ...place, x: place.x + boxes[id].bodyX, w: place.w - boxes[id].bodyX };
+  });
+  if (!places.length || (!isChosen && (places.length < 2 || [...found].some((id) => isScope(boxes[id]))))) return null;
+  const path = hullOf(places).map((point) => point.join(" ")).join("L");
+  const hull = make("path", { class: `hull hull${index % 6}${isChosen ? " chosen" : ""}`, d: `M${path}Z`, "data-step": index });
+  hull.append(make("title", {}, `${data.steps[index].k}: ${data.steps[index].n}`));
+  return hull;
+}
+
+function draw() {
+  const shown = [...drawn.places].filter(([id]) => id).map(([id, place]) => [boxes[id], place]);
+  const isFrame = ([box]) => isScope(box) && state.open.has(box.id);
+  const parts = [];
+  const visible = findVisible();
+  const near = nearBoxes(visible);
+  for (const item of shown.filter(isFrame)) parts.push(drawBox(...item, near));
+  const hulls = data.steps.map((_, index) => index === state.step || state.hulls ? drawHull(index, visible, index === state.step) : null);
+  parts.push(...hulls.filter(Boolean), ...drawn.routes.map(drawRoute));
+  for (const item of shown) if (!isFrame(item)) parts.push(drawBox(...item, near));
+  const focused = document.activeElement?.dataset?.box;
+  world.replaceChildren(...parts);
+  if (focused) world.querySelector(`[data-box="${focused}"]`)?.focus({ preventScroll: true });
+}
+
+function selectedBox() {
+  if (state.op < 0) return state.scope;
+  return nearestBox(state.op) ?? -1;
+}
+
+// A variable, a constant or a read has no box: the first op that uses it stands for it.
+function nearestBox(op) {
+  const seen = new Set([op]);
+  for (const index of seen) {
+    const box = boxOf.get(index);
+    if (box !== undefined && boxes[box].count) return box;
+    for (const user of usersOf(index)) seen.add(user);
+  }
+  return undefined;
+}
+
+function applyView() {
+  world.setAttribute("transform", `translate(${view.x} ${view.y}) scale(${view.scale})`);
+}
+
+// At first the text has to be readable; when asked for, all of the picture shows.
+function fit(smallest = 0.02) {
+  const { width, height } = picture.getBoundingClientRect();
+  view.scale = Math.max(Math.min((width - 32) / drawn.w, (height - 32) / drawn.h, 1), smallest);
+  view.x = Math.max((width - drawn.w * view.scale) / 2, 16);
+  view.y = 16;
+  applyView();
+}
+
+function zoom(factor, x, y) {
+  const scale = Math.min(Math.max(view.scale * factor, 0.02), 4);
+  view.x = x - ((x - view.x) * scale) / view.scale;
+  view.y = y - ((y - view.y) * scale) / view.scale;
+  view.scale = scale;
+  applyView();
+}
+
+// Moves the picture if a box is not in view.
+function reveal(id) {
+  const place = drawn.places.get(id);
+  if (!place) return;
+  const { width, height } = picture.getBoundingClientRect();
+  view.scale = Math.max(view.scale, 0.6);
+  const [x, y] = [place.x + place.w / 2, place.y + place.h / 2].map((v) => v * view.scale);
+  if (x + view.x < 60 || x + view.x > width - 60) view.x = width / 2 - x;
+  if (y + view.y < 40 || y + view.y > height - 40) view.y = height / 2 - y;
+  applyView();
+}

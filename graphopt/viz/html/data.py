@@ -1,0 +1,323 @@
+"""Everything that a page shows, as plain values; `page_data` says which."""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphopt.graph.effects import FUSED, FUSED_REDUCE
+from graphopt.graph.graph import Operation
+from graphopt.graph.words import format_type
+from graphopt.schedule.summary import (
+    fused_names,
+    summarize_buffers,
+    summarize_kernels,
+    summarize_steps,
+)
+from graphopt.viz.html.stages import History, make_histories
+from graphopt.viz.layout import Layout, Route, has_lane
+from graphopt.viz.model import Badge, Box, Drawing, operation_badge
+from graphopt.viz.plan import UNKNOWN_SIZE, Planned
+from graphopt.viz.shapes import DETAIL_SIZE, Shape, measure
+from graphopt.viz.svg import describe, kind_of, legend
+from graphopt.viz.words import clean_text, shorten, size_of, text_width
+from graphopt.viz.work import count_flops
+
+FORMAT = "graphopt.page"
+VERSION = 1
+# Lines of the user's program shown above and below the one that made an op.
+AROUND = 2
+LONGEST_ATTRIBUTE = 120
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """What was measured for one step of a plan.
+
+    Attributes:
+      seconds: The median time of one run.
+      nbytes: What it reads and writes, 0 if that was not counted.
+    """
+
+    seconds: float
+    nbytes: int = 0
+
+
+@dataclass
+class Tree:
+    """The boxes of a page, numbered; the root is 0."""
+
+    boxes: list[Box]
+    number: dict[Box, int]
+
+
+def page_data(
+    drawing: Drawing,
+    layout: Layout,
+    planned: Planned | None,
+    *,
+    title: str,
+    problem: str = "",
+    times: Mapping[str, StepTime] | None = None,
+    homes: Mapping[str, Box] | None = None,
+) -> dict[str, Any]:
+    """Says what a page shows.
+
+    Args:
+      drawing: With its scopes opened.
+      layout: Of what shows at first.
+      planned: What the compiler made of the fetch, if there is one.
+      title: What the page is called.
+      problem: Why there is no plan.
+      times: Measured times by the name of the step.
+      homes: The scope with each name, where columns have moved them.
+
+    Returns:
+      `ops`: each with `n` name, `k` kind, `s` number of its site, `d` the stage that
+      removed it or -1, `b` its badge, `f` FLOPs, `a` attributes, and `v`: its versions
+      (stage, type, inputs as numbers of op and output in turn, control inputs, outputs
+      as type and bytes); `boxes`: each as `_box`; `first`: the layout of each open scope
+      as `_scope`; `legend`: kinds with what they mean; `sites`: file, line, first line
+      shown, lines; `passes`; `steps`, `buffers` and `kernels` of the plan; `times`.
+    """
+    histories = make_histories(drawing.operations, planned.trace if planned else None)
+    names = {name: index for index, name in enumerate(histories)}
+    _add_new_ops(drawing, histories, homes or {})
+    boxes = [drawing.root]
+    for box in boxes:
+        boxes += box.children
+    tree = Tree(boxes, {box: index for index, box in enumerate(boxes)})
+    sites: dict[Any, int] = {}
+    data: dict[str, Any] = {
+        "format": FORMAT,
+        "version": VERSION,
+        "title": clean_text(title),
+        "note": clean_text(describe(drawing)),
+        "problem": clean_text(problem),
+        "legend": legend({kind_of(box) for box in boxes if box.parent is not None}),
+        "targets": [names[op.name] for op in drawing.targets],
+        "ops": [_operation(history, names, sites) for history in histories.values()],
+        "boxes": [_box(box, tree, names) for box in boxes],
+        "first": {
+            str(tree.number[scope]): _scope(scope, layout, tree)
+            for scope in layout.scopes
+        },
+        "sites": [_site(site) for site in sites],
+        "passes": [],
+        "steps": [],
+        "buffers": [],
+        "kernels": [],
+        "times": {
+            clean_text(name): [each.seconds, each.nbytes]
+            for name, each in (times or {}).items()
+        },
+    }
+    if planned is not None:
+        _add_plan(data, planned, names)
+    return data
+
+
+def _add_plan(data: dict[str, Any], planned: Planned, names: dict[str, int]) -> None:
+    schedule = planned.schedule
+    data["assumed"] = UNKNOWN_SIZE if planned.is_size_assumed else 0
+    data["interpreted"] = clean_text(schedule.interpreted)
+    data["arena"] = schedule.arena_bytes
+    data["passes"] = [
+        [each.name, len(each.before.operations), len(each.after.operations)]
+        for each in planned.trace.applied
+    ]
+    cleaned = {clean_text(name): index for name, index in names.items()}
+    data["steps"] = [
+        {
+            "n": step.name,
+            "t": step.type,
+            "k": step.kernel,
+            "op": cleaned.get(step.name, -1),
+            "ops": [cleaned[n] for n in step.fused or (step.name,) if n in cleaned],
+            "o": step.outputs,
+            "h": step.host,
+            "kernels": step.kernels,
+            "r": step.reads,
+            "w": step.writes,
+        }
+        for step in summarize_steps(schedule)
+    ]
+    data["buffers"] = [
+        [b.name, b.kind, b.tensor, b.nbytes, b.offset, b.first, b.last]
+        for b in summarize_buffers(schedule)
+    ]
+    data["kernels"] = [
+        [k.name, k.family, clean_lines(k.source)] for k in summarize_kernels(schedule)
+    ]
+
+
+def clean_lines(text: str) -> str:
+    """Cleans a text line by line."""
+    return "\n".join(clean_text(line) for line in text.split("\n"))
+
+
+def scope_names(drawing: Drawing) -> dict[str, Box]:
+    """Returns every scope by its full name; to be called before columns are split."""
+    found: dict[str, Box] = {"": drawing.root}
+    stack = [(drawing.root, "")]
+    while stack:
+        scope, path = stack.pop()
+        for child in scope.children:
+            inner = path if child.is_folded else f"{path}/{child.label}".lstrip("/")
+            if child.is_scope:
+                stack.append((child, inner))
+                if not child.is_folded:
+                    found.setdefault(inner, child)
+    return found
+
+
+def _add_new_ops(
+    drawing: Drawing, histories: Mapping[str, History], homes: Mapping[str, Box]
+) -> None:
+    """Gives the ops that passes made a box: beside those they replace, else by name."""
+    leaves = {leaf.op.name: leaf for leaf in drawing.root.leaves() if leaf.op}
+    for history in histories.values():
+        op = history.last
+        is_shown = op.type in (FUSED, FUSED_REDUCE) or (
+            history.born and operation_badge(op) is None
+        )
+        if op.name in leaves or not history.born or not is_shown:
+            continue
+        parts = [leaves[name] for name in fused_names(op) if name in leaves]
+        parent = _common(parts)
+        if not parts:
+            used = [leaves[t.op.name] for t in op.inputs if t.op.name in leaves]
+            home = homes.get(clean_text(op.name).rpartition("/")[0])
+            parent = home if home and home.parent else _common(used[:1])
+        if parent is None or parent is drawing.root:
+            # One that stands for ops of two columns is drawn where the first of them was.
+            columns = drawing.root.children[0].is_column
+            beside = parts[0].parent if parts else drawing.root.children[0]
+            parent = beside if columns else drawing.root
+        assert parent is not None
+        box = Box(clean_text(op.name).rpartition("/")[2], parent, op, op_count=1)
+        parent.children.append(box)
+        leaves[op.name] = box
+
+
+def _common(boxes: list[Box]) -> Box | None:
+    if not boxes:
+        return None
+    chains = [list(box.ancestors()) for box in boxes]
+    shared = set(chains[0]).intersection(*map(set, chains[1:]))
+    return next(box for box in chains[0] if box in shared)
+
+
+def _operation(
+    history: History, names: Mapping[str, int], sites: dict[Any, int]
+) -> dict[str, Any]:
+    op = history.last
+    entry: dict[str, Any] = {
+        "n": clean_text(op.name),
+        "k": kind_of(Box("", None, history.first)),
+        "s": -1 if op.site is None else sites.setdefault(op.site, len(sites)),
+        "v": [
+            [
+                version.stage,
+                version.op.type,
+                [
+                    number
+                    for tensor in version.op.inputs
+                    if tensor.op.name in names
+                    for number in (names[tensor.op.name], tensor.index)
+                ],
+                [names[c.name] for c in version.op.control_inputs if c.name in names],
+                [[format_type(t), size_of(t)] for t in version.op.outputs],
+            ]
+            for version in history.versions
+        ],
+    }
+    if history.died >= 0:
+        entry["d"] = history.died
+    flops = count_flops(op)
+    if flops is not None:
+        entry["f"] = flops
+    attributes = _attributes(history.first)
+    if attributes:
+        entry["a"] = attributes
+    badge = operation_badge(history.first)
+    if badge is not None:
+        entry["b"] = [badge.kind, badge.text]
+    return entry
+
+
+def _attributes(op: Operation) -> str:
+    parts = [f"{name}={value}" for name, value in op.attrs.items() if name != "body"]
+    if "body" in op.attrs:
+        parts.append(str(op.attrs["body"]))
+    return shorten(clean_text(", ".join(parts)), LONGEST_ATTRIBUTE)
+
+
+def _site(site: Any) -> list[Any]:
+    first = max(1, site.line - AROUND)
+    lines = []
+    for number in range(first, site.line + AROUND + 1):
+        line = linecache.getline(site.file, number)
+        if not line:
+            break
+        lines.append(clean_text(line.rstrip("\n").expandtabs(4)))
+    return [clean_text(site.file), site.line, first, lines]
+
+
+def _box(box: Box, tree: Tree, names: Mapping[str, int]) -> list[Any]:
+    """Parent, label, op, flags, title, details, kind, size, badges, width when open."""
+    was_open, box.is_open = box.is_open, False
+    shape = measure(box, lane=has_lane(box))
+    box.is_open = was_open
+    flags = box.is_folded | box.is_column << 1 | was_open << 2 | box.is_target << 3
+    wide = text_width(shape.title, DETAIL_SIZE) * 1.3 + 40 if box.is_scope else 0
+    return [
+        -1 if box.parent is None else tree.number[box.parent],
+        box.label,
+        -1 if box.op is None else names[box.op.name],
+        int(flags),
+        shape.title,
+        shape.details,
+        kind_of(box),
+        [round(v, 1) for v in (shape.width, shape.height, shape.body_x)],
+        [_tag(tag.badge, tag.width, tag.x, tag.y) for tag in shape.tags],
+        round(wide),
+    ]
+
+
+def _tag(badge: Badge, width: float, x: float, y: float) -> list[Any]:
+    return [badge.kind, badge.text, round(width, 1), round(x, 1), round(y, 1)]
+
+
+def _scope(scope: Box, layout: Layout, tree: Tree) -> dict[str, Any]:
+    """Width, height, places of children, lines, ports; counted from its corner."""
+    inside = layout.scopes[scope]
+    return {
+        "w": round(inside.width, 1),
+        "h": round(inside.height, 1),
+        "c": {
+            str(tree.number[child]): _place(shape, inside.x, inside.y)
+            for child, shape in inside.shapes
+        },
+        "r": [_route(route, inside.x, inside.y) for route in inside.routes],
+        "p": {
+            f"{side}:{tree.number[key]}": round(x, 1)
+            for (side, key), x in inside.ports.items()
+        },
+    }
+
+
+def _place(shape: Shape, x: float, y: float) -> list[float]:
+    return [round(shape.x - x, 1), round(shape.y - y, 1)]
+
+
+def _route(route: Route, x: float, y: float) -> dict[str, Any]:
+    return {
+        "p": [[round(a - x, 1), round(b - y, 1)] for a, b in route.points],
+        "a": int(route.has_arrow),
+        "n": route.count,
+        "b": route.nbytes,
+        "c": int(route.is_control),
+    }

@@ -1,0 +1,222 @@
+"""Graph -> one HTML file that asks the network for nothing."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import html
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from graphopt.graph.graph import Graph, Operation
+from graphopt.graph.tensor import GraphTensor
+from graphopt.viz.columns import split_columns
+from graphopt.viz.folding import fold, open_scopes
+from graphopt.viz.html.data import StepTime, page_data, scope_names
+from graphopt.viz.layout import lay_out
+from graphopt.viz.model import make_drawing
+from graphopt.viz.plan import Planned, plan_fetch
+from graphopt.viz.svg import draw_parts, style_rules
+from graphopt.viz.words import clean_text
+
+# More JSON than this is compressed; browsers unpack it in milliseconds.
+LARGEST_PLAIN = 200_000
+# In the order in which they are joined: one module, with one scope.
+SCRIPTS = ("1_model.js", "2_layout.js", "3_draw.js", "4_panels.js", "5_main.js")
+
+_ESCAPES = {
+    ord(char): f"\\u{ord(char):04x}" for char in ("<", ">", "&", "\u2028", "\u2029")
+}
+
+_PAGE = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width,initial-scale=1">
+<title>{title}</title>
+<link rel="icon" href="data:,">
+<style>{style}</style>
+<style id="picture-style">{picture_style}</style>
+</head>
+<body>
+<header>
+<h1>{title}</h1>
+<div id="find"><input id="search" type="search" placeholder="Search ops ( / )" aria-label="Search ops" autocomplete="off"><ul id="results" hidden></ul></div>
+<div id="passes"><label for="stage">Passes</label><input id="stage" type="range" min="0" max="0" value="0"><span id="stage-name"></span></div>
+<span class="spring"></span>
+<button id="hulls" aria-pressed="false" title="Outline what runs in one kernel (k)">Kernels</button>
+<button id="heat" aria-pressed="false" title="Color by measured time (t)">Heat</button>
+<button id="close-all" title="Close all scopes (c)">Close all</button>
+<button id="fit" title="Show all (0)">Fit</button>
+<button id="export" title="Save what shows as SVG">SVG</button>
+<button id="theme" title="Light or dark">Theme</button>
+</header>
+<main id="canvas">
+<svg id="picture" role="group" aria-label="the graph"><g id="world" transform="translate(16 16)">
+{picture}
+</g></svg>
+<div id="notice" role="status" hidden></div>
+</main>
+<aside>
+<nav role="tablist"><button role="tab" data-tab="op">Op</button><button role="tab" data-tab="passes">Passes</button><button role="tab" data-tab="kernels">Kernels</button><button role="tab" data-tab="memory">Memory</button></nav>
+<div id="panel" role="tabpanel"></div>
+</aside>
+<script type="text/plain" id="data" data-coding="{coding}">{data}</script>
+<script type="text/plain" id="dagre">{dagre}</script>
+<script type="text/plain" id="worker">{worker}</script>
+<script type="module">{script}</script>
+</body>
+</html>
+"""
+
+
+def make_page(
+    graph: Graph,
+    targets: Sequence[Operation] = (),
+    tensors: Sequence[GraphTensor] = (),
+    *,
+    title: str = "",
+    depth: int | None = None,
+    times: Mapping[str, StepTime] | None = None,
+    select: str | None = None,
+) -> str:
+    """Makes a page that shows a graph and what the compiler makes of it.
+
+    Args:
+      graph: The graph.
+      targets: Operations to be run; with `tensors`, only what these need is shown.
+      tensors: Tensors whose values are wanted.
+      title: What the page is called.
+      depth: How many levels of scopes are open at first; by default few boxes show.
+      times: Measured times by the name of the step.
+      select: The name of the op that is shown at first.
+
+    Returns:
+      HTML text.
+
+    Raises:
+      KeyError: There is no op with the name `select` in the graph.
+      ValueError: `select` is not needed for what is shown.
+
+    >>> import graphopt as tf
+    >>> with tf.Graph().as_default() as graph:
+    ...     y = tf.exp(tf.zeros([2]), name="y")
+    >>> make_page(graph, (), [y], title="two").count("<title>two</title>")
+    1
+    """
+    wanted = (*targets, *dict.fromkeys(tensor.op for tensor in tensors))
+    drawing = make_drawing(graph, wanted)
+    fold(drawing)
+    homes = scope_names(drawing)
+    split_columns(drawing)
+    open_scopes(drawing, depth)
+    layout = lay_out(drawing)
+    picture = "\n".join(draw_parts(layout))
+    planned, problem = _plan(graph, targets, tensors)
+    data = page_data(
+        drawing,
+        layout,
+        planned,
+        title=title or "graph",
+        problem=problem,
+        times=times,
+        homes=homes,
+    )
+    if select is not None:
+        op = graph.as_graph_element(select, allow_tensor=False)
+        if op not in set(drawing.operations):
+            raise ValueError(f"{select!r} is not needed for what is fetched")
+        data["select"] = drawing.operations.index(op)  # type: ignore[arg-type]
+    return _assemble(data, picture, title or "graph")
+
+
+def in_frame(page: str, height: int = 640) -> str:
+    """Puts a page into a sandboxed frame, for notebooks."""
+    return (
+        f'<iframe sandbox="allow-scripts allow-downloads" width="100%" '
+        f'height="{height}" style="border:0" '
+        f'srcdoc="{html.escape(page, quote=True)}"></iframe>'
+    )
+
+
+def _plan(
+    graph: Graph, targets: Sequence[Operation], tensors: Sequence[GraphTensor]
+) -> tuple[Planned | None, str]:
+    if not targets and not tensors:
+        return None, ""
+    try:
+        return plan_fetch(graph, targets, tensors), ""
+    except Exception as error:
+        # Whatever keeps the compiler from it, the graph is still worth seeing.
+        return None, f"{type(error).__name__}: {error}"
+
+
+def _assemble(data: dict[str, Any], picture: str, title: str) -> str:
+    text = escape_json(data)
+    coding = "plain"
+    if len(text) > LARGEST_PLAIN:
+        packed = gzip.compress(text.encode(), 9, mtime=0)
+        text, coding = base64.b64encode(packed).decode(), "gzip"
+    style, picture_style = _page_style(), _picture_style()
+    script = "\n" + "".join(_read(f"app/{name}") for name in SCRIPTS)
+    policy = (
+        f"default-src 'none'; script-src {_hash(script)}; "
+        f"style-src {_hash(style)} {_hash(picture_style)}; "
+        "worker-src blob:; img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    dagre = _read("vendor/dagre.min.js").partition("//# sourceMappingURL")[0]
+    return _PAGE.format(
+        policy=policy,
+        title=html.escape(clean_text(title), quote=True),
+        style=style,
+        picture_style=picture_style,
+        picture=picture,
+        coding=coding,
+        data=text,
+        dagre=f"/* {_read('vendor/dagre.LICENSE')} */\n{dagre}",
+        worker=_read("app/worker.js"),
+        script=script,
+    )
+
+
+def escape_json(data: Any) -> str:
+    """Writes JSON that can stand in a script element.
+
+    >>> escape_json({"name": "</script>&"})
+    '{"name":"\\\\u003c/script\\\\u003e\\\\u0026"}'
+    """
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+    return text.translate(_ESCAPES)
+
+
+@cache
+def _read(name: str) -> str:
+    return files("graphopt.viz.html").joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return f"'sha256-{digest}'"
+
+
+def _dark(rules: str) -> str:
+    """Rules for a dark system or a dark choice; a light choice wins over the system."""
+    return (
+        f"@media(prefers-color-scheme:dark){{:root:not([data-theme=light]){{\n{rules}}}}}"
+        f"\n:root[data-theme=dark]{{\n{rules}}}"
+    )
+
+
+def _page_style() -> str:
+    return _read("app/page.css") + _dark(_read("app/dark.css"))
+
+
+def _picture_style() -> str:
+    dark = _dark(style_rules(dark=True))
+    return style_rules() + dark + "\n" + _read("app/picture.css")

@@ -1,0 +1,89 @@
+"""The graph as built and after each pass, as one list of ops with a history each.
+
+An op is known by its name, which rewrites keep. Stage 0 is the graph as built, stage i
+what pass i left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from graphopt.graph.graph import Operation
+from graphopt.rewrite.driver import Trace
+
+
+@dataclass(frozen=True)
+class Version:
+    """What an op is from a stage on."""
+
+    stage: int
+    op: Operation
+
+
+@dataclass
+class History:
+    """An op through all stages.
+
+    Attributes:
+      versions: The first is the stage at which it appeared.
+      died: The stage that no longer has it; -1 if it was left.
+    """
+
+    versions: list[Version] = field(default_factory=list)
+    died: int = -1
+
+    @property
+    def born(self) -> int:
+        """The stage that has it first."""
+        return self.versions[0].stage
+
+    @property
+    def first(self) -> Operation:
+        """As it was made."""
+        return self.versions[0].op
+
+    @property
+    def last(self) -> Operation:
+        """As it was left, or when it was removed."""
+        return self.versions[-1].op
+
+
+def make_histories(
+    built: Sequence[Operation], trace: Trace | None
+) -> dict[str, History]:
+    """Follows every op through the passes.
+
+    Args:
+      built: The ops of the graph that are shown.
+      trace: What the passes did, if there was anything to compile.
+
+    Returns:
+      Histories by the name of the op, in the order in which they appeared.
+    """
+    histories = {op.name: History([Version(0, op)]) for op in built}
+    alive = set(histories)
+    for stage, applied in enumerate(trace.applied if trace else (), start=1):
+        now = {op.name: op for op in applied.after.operations}
+        if stage == 1:
+            # The pass that prunes starts from the whole graph; only what is shown counts.
+            alive &= set(histories)
+        for name in alive - now.keys():
+            histories[name].died = stage
+        for name, op in now.items():
+            history = histories.get(name)
+            if history is None or history.died >= 0:
+                histories[name] = History([Version(stage, op)])
+            elif _signature(history.last) != _signature(op):
+                history.versions.append(Version(stage, op))
+        alive = set(now)
+    return histories
+
+
+def _signature(op: Operation) -> tuple[object, ...]:
+    return (
+        op.type,
+        tuple(tensor.name for tensor in op.inputs),
+        tuple(control.name for control in op.control_inputs),
+        tuple((t.dtype.name, str(t.shape)) for t in op.outputs),
+    )
