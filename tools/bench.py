@@ -90,8 +90,22 @@ def op_in_a_graph() -> Callable[[], float]:
 
 def import_milliseconds() -> Callable[[], float]:
     """`import graphopt` in a fresh process, in ms, less the import of NumPy."""
+    return fresh_process("numpy", "import graphopt")
+
+
+def help_milliseconds() -> Callable[[], float]:
+    """`graphopt --help` in a fresh process, in ms, less `import graphopt`."""
+    return fresh_process(
+        "graphopt, contextlib, io",
+        "from graphopt.cli import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()): main(['--help'])",
+    )
+
+
+def fresh_process(imported: str, work: str) -> Callable[[], float]:
+    """Returns what times some work in a new process, in ms, after some imports."""
     code = (
-        "import time; import numpy; a = time.perf_counter(); import graphopt; "
+        f"import time; import {imported}; a = time.perf_counter()\n{work}\n"
         "print((time.perf_counter() - a) * 1e3)"
     )
 
@@ -122,6 +136,7 @@ MEASUREMENTS = {
         eager_add,
         op_in_a_graph,
         import_milliseconds,
+        help_milliseconds,
     )
 }
 

@@ -19,7 +19,10 @@ ORDER = [
     ("checkpoint",),
     ("nn", "math", "linalg", "random", "debugging", "nest", "compat"),
     ("train",),
+    ("exchange",),
+    ("checks",),
     ("viz",),
+    ("commands",),
     ("cli",),
     ("__main__",),
 ]

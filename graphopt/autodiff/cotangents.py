@@ -87,7 +87,10 @@ def walk_cotangents(
                     continue
                 if tensor.dtype.is_floating:
                     _accumulate(cotangents, tensor, _shaped_like(part, tensor))
-    return [cotangents.get(id(source)) for source in sources]
+    found = [cotangents.get(id(source)) for source in sources]
+    if hooks.on_gradients is not None:
+        hooks.on_gradients(targets, sources, found)
+    return found
 
 
 def _apply_rule(record: Record, cotangents: dict[int, Any]) -> tuple[Any, ...]:

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-__all__ = ["CacheError", "CacheFolder", "pack_entry", "unpack_entry"]
+__all__ = ["CacheError", "CacheFolder", "check_folder", "pack_entry", "unpack_entry"]
 
 MAGIC: Final = b"\x89GraphO\n"
 VERSION: Final = 1
@@ -32,8 +32,8 @@ _HEADER: Final = struct.Struct("<8sIQ32s32s")
 MAX_ENTRY_BYTES: Final = 16 << 20
 CAP_BYTES: Final = 256 << 20
 
-_ENTRY = re.compile(r"[0-9a-f]{64}\.o")
-_PARTIAL = re.compile(r"\.[0-9a-f]{32}\.partial")
+ENTRY: Final = re.compile(r"[0-9a-f]{64}\.o")
+PARTIAL: Final = re.compile(r"\.[0-9a-f]{32}\.partial")
 _PARTIAL_AGE_S = 3600
 _TOUCH_AGE_S = 3600
 
@@ -96,6 +96,25 @@ def _check_parents(folder: Path) -> None:
         mode = parent.stat().st_mode
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
             raise CacheError(f"{parent} can be written by all users")
+
+
+def check_folder(path: Path) -> None:
+    """Verify the owner and the mode of a folder and of those it is in.
+
+    Args:
+        path: Where it is.
+
+    Raises:
+        CacheError: If others may change what is in it.
+        OSError: If it cannot be looked at, or is not there.
+    """
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    folder = os.open(path, flags)
+    try:
+        _check_owner(os.fstat(folder), "the folder")
+        _check_parents(path.absolute())
+    finally:
+        os.close(folder)
 
 
 class CacheFolder:
@@ -208,11 +227,11 @@ class CacheFolder:
             for item in found:
                 with contextlib.suppress(FileNotFoundError):
                     status = item.stat(follow_symlinks=False)
-                    if _ENTRY.fullmatch(item.name):
+                    if ENTRY.fullmatch(item.name):
                         used = max(status.st_atime, status.st_mtime)
                         entries.append((used, item.name, status.st_size))
                     elif (
-                        _PARTIAL.fullmatch(item.name)
+                        PARTIAL.fullmatch(item.name)
                         and time.time() - status.st_mtime > _PARTIAL_AGE_S
                     ):
                         os.unlink(item.name, dir_fd=folder)

@@ -25,12 +25,14 @@ class CompileRecord:
       loaded: How many came from the cache.
       seconds: What compiling took, all together.
       by_name: What compiling each took.
+      loading: What loading each from the cache took.
     """
 
     kernels: int = 0
     loaded: int = 0
     seconds: float = 0.0
     by_name: dict[str, float] = field(default_factory=dict)
+    loading: dict[str, float] = field(default_factory=dict)
 
 
 record = CompileRecord()
@@ -85,11 +87,13 @@ def _make(request: KernelRequest) -> NativeKernel:
     with _lock:
         kernel = _kernels.get(request.key)
         if kernel is None:
+            start = time.perf_counter()
             kernel = cache.load_kernel(request.family, request.source, request.name)
             if kernel is None:
                 kernel = _compile(request)
             else:
                 record.loaded += 1
+                record.loading[request.name] = time.perf_counter() - start
             _kernels[request.key] = kernel
     return kernel
 

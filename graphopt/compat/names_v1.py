@@ -107,6 +107,8 @@ from graphopt.runtime.collections import (
 from graphopt.runtime.collections import trainable_variables as trainable_variables
 from graphopt.runtime.collections import variables_initializer as variables_initializer
 from graphopt.runtime.names import get_default_session as get_default_session
+from graphopt.runtime.run_options import RunMetadata as RunMetadata
+from graphopt.runtime.run_options import RunOptions as RunOptions
 from graphopt.runtime.session import InteractiveSession as InteractiveSession
 from graphopt.runtime.session import Session as Session
 from graphopt.runtime.variable import Variable as Variable

@@ -652,6 +652,8 @@ def shown_attrs(op: Operation) -> list[tuple[str, str]]:
     for key, value in op.attrs.items():
         if value is None or value is False or hasattr(value, "__array__"):
             continue
-        text = getattr(value, "name", None) or str(value)
+        # Of a Python function its name: where it is in memory says nothing.
+        text = getattr(value, "name", None) or getattr(value, "__name__", None)
+        text = str(value) if text is None else text
         shown.append((key, text if len(text) < 60 else text[:57] + "..."))
     return shown

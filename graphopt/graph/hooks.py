@@ -36,6 +36,9 @@ class Hooks:
     # cli: told of every Graph made and of every train op, so that `show` finds them
     on_graph: Callable[..., Any] | None
     on_train_op: Callable[..., Any] | None
+    # cli: told what each walk of derivatives in a graph started at, what it was to lead
+    # to, and what it found: (targets, sources, cotangents)
+    on_gradients: Callable[..., Any] | None
     # viz: Graph -> svg text
     draw_svg: Callable[..., Any]
     # viz: Graph -> html text of a frame that holds the page
@@ -51,6 +54,7 @@ class Hooks:
         self.pullback = _missing
         self.on_graph = None
         self.on_train_op = None
+        self.on_gradients = None
         self.draw_svg = _missing
         self.draw_html = _missing
 

@@ -99,7 +99,7 @@ class Executable:
         status_words: list[tuple[int, int]] = []
         label_words: list[tuple[int, int, int]] = []
         row_of_step: list[int] = []
-        for step in self.schedule.steps:
+        for number, step in enumerate(self.schedule.steps):
             row_of_step.append(len(rows))
             if step.lowered.host:
                 hosts.append(step)
@@ -117,12 +117,13 @@ class Executable:
                     if isinstance(argument, Word) and argument.place == "label":
                         label_words.append((len(words), argument.index, starts[-1]))
                     words.append(self._word(step, argument, len(words)))
-            if self.steps_apart:
+            if self.steps_apart and self._may_end_part(number):
                 hosts.append(None)
                 starts.append(len(rows))
         self._words = aligned_zeros(8 * len(words)).view(np.int64)
         self._words[:] = words
         row_of_step.append(len(rows))
+        self._row_of_step = row_of_step
         for position, label, start in label_words:
             # Positions count from the beginning of the native part.
             self._words[position] = row_of_step[self.schedule.labels[label]] - start
@@ -142,6 +143,10 @@ class Executable:
         self._loops = len(calls) == 1 and not hosts and calls[0].repeats
         self._parts = self._make_parts(starts, len(rows), hosts)
         self._entry = self._parts[0] if len(self._parts) == 1 else self._run_parts
+
+    def _may_end_part(self, _number: int) -> bool:
+        """Whether the native part may end after a step."""
+        return True
 
     def _make_parts(
         self, starts: list[int], end: int, hosts: list[Step | None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -23,8 +23,12 @@ from graphopt.graph.opspec import Effect
 from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import EagerTensor, GraphTensor
 from graphopt.ops.creation import constant
+from graphopt.runtime.executable import nested_run
 from graphopt.runtime.names import get_default_session, local
 from graphopt.runtime.plan import Plan, make_plan
+from graphopt.runtime.profile import Profile
+from graphopt.runtime.profiler import profile_plan
+from graphopt.runtime.run_options import RunMetadata, RunOptions, is_traced
 from graphopt.runtime.runner import Runner
 from graphopt.runtime.store import VariableStore
 from graphopt.runtime.variable import Variable
@@ -162,8 +166,8 @@ class Session:
         Args:
           fetches: A tensor, operation, variable or name, or a nest of them.
           feed_dict: Values for placeholders or any other tensors.
-          options: Accepted for compatibility.
-          run_metadata: Accepted for compatibility.
+          options: With `trace_level=RunOptions.FULL_TRACE` each step is timed.
+          run_metadata: Is filled with these times; it must be given with `options`.
 
         Returns:
           The structure of `fetches`, with a fresh array for each tensor and None for
@@ -180,6 +184,8 @@ class Session:
         fetch = self._fetch(fetches)
         feeds, values = self._feed(feed_dict)
         runner = self._runner(fetch, feeds)
+        if options is not None or run_metadata is not None:
+            return fetch.rebuild(_run_traced(runner, values, options, run_metadata))
         return fetch.rebuild(runner.run(values))
 
     def plan(self, fetches: Any, feed_dict: Mapping[Any, Any] | None = None) -> Plan:
@@ -211,6 +217,43 @@ class Session:
         shapes = tuple(array.shape for array in values)
         with self.store.lock:
             return make_plan(self._runner(fetch, feeds).plan(shapes))
+
+    def profile(
+        self,
+        fetches: Any,
+        feed_dict: Mapping[Any, Any] | None = None,
+        *,
+        runs: int = 20,
+    ) -> Profile:
+        """Runs the fetches and says where their time goes.
+
+        The steps are those of real runs, one after the other with the same feeds. At the
+        end variables and the streams of random ops are what they were; what ops print,
+        or Python functions do, happens in every run.
+
+        Args:
+          fetches: As in `run`.
+          feed_dict: As in `run`.
+          runs: How often, for the medians.
+
+        Returns:
+          A `Profile`: print it, or ask it for its steps, JSON, or a Chrome trace.
+
+        Raises:
+          TypeError, ValueError, OpError: As in `run`.
+
+        >>> import graphopt as tf
+        >>> with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        ...     x = tf.compat.v1.placeholder(tf.float32, [None, 64], name="x")
+        ...     y = tf.matmul(x, tf.ones([64, 32]), name="y")
+        ...     profile = session.profile(y, {x: np.ones((16, 64))}, runs=5)
+        >>> step = profile.steps[-1]
+        >>> step.name, step.kernel, step.flops
+        ('y', 'gemm', 65536)
+        """
+        fetch = self._fetch(fetches)
+        feeds, values = self._feed(feed_dict)
+        return profile_runner(self._runner(fetch, feeds), values, runs)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -395,6 +438,38 @@ class Session:
 
     def __repr__(self) -> str:
         return f"<tf.Session of {self._graph!r}>"
+
+
+def profile_runner(
+    runner: Runner,
+    feeds: Sequence[Array],
+    runs: int,
+    on_run: Callable[[int], None] = lambda done: None,
+) -> Profile:
+    """Profiles a fetch set with arrays that it is fed; see `Session.profile`."""
+    store = runner.store
+    with store.lock:
+        if store.busy:
+            raise nested_run()
+        store.busy = True
+        try:
+            shapes = tuple(array.shape for array in feeds)
+            return profile_plan(runner.plan(shapes), feeds, runs, on_run)
+        finally:
+            store.busy = False
+
+
+def _run_traced(
+    runner: Runner,
+    feeds: Sequence[Array],
+    options: RunOptions | None,
+    metadata: RunMetadata | None,
+) -> list[Array]:
+    """Runs a fetch set, after a profile of it if one is wanted."""
+    if is_traced(options, metadata):
+        assert metadata is not None
+        metadata.profile = profile_runner(runner, feeds, 1)
+    return runner.run(feeds)
 
 
 class InteractiveSession(Session):

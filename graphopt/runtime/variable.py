@@ -584,3 +584,31 @@ _AS_TENSORS: dict[OpSpec, Callable[..., Any]] = {
     SCATTER["add"]: _scattered(tensor_scatter_nd_add),
     SCATTER["sub"]: _scattered(tensor_scatter_nd_sub),
 }
+
+
+def adopt_variable(
+    key: VariableKey, handle: Any, initializer: Operation, *, trainable: bool
+) -> Variable:
+    """Makes the variable of ops that are in a graph already, as a file brings them.
+
+    Args:
+      key: Its storage.
+      handle: The tensor that stands for it.
+      initializer: The op that gives it its initial value.
+      trainable: Whether optimizers take it by default.
+
+    Returns:
+      The variable, which is in the collections of its graph.
+    """
+    graph = handle.op.graph
+    variable = Variable.__new__(Variable)
+    variable.trainable = trainable
+    variable.constraint = variable.synchronization = variable.aggregation = None
+    variable.key = key
+    variable._handle = handle
+    variable._initializer = initializer
+    variable._initial_value = initializer.inputs[1]
+    graph.variables.append(variable)
+    names = [GLOBAL_VARIABLES, *([TRAINABLE_VARIABLES] if trainable else [])]
+    graph.add_to_collections(names, variable)
+    return variable

@@ -13,8 +13,9 @@ and updates side by side. `layout` places the children of each open scope with `
 a small layered layout, innermost scopes first, so that the cost is that of many small
 graphs and an edge is bundled at each border it crosses. `svg` writes the result and
 `png` paints it; `html/` makes a page to look around in; `text` writes the same tree for
-a terminal; `plan` says what the compiler made of a fetch; `target` finds the graph that
-a user means.
+a terminal, `dot`, `graphml` and `mermaid` for other programs; `plan` says what the
+compiler made of a fetch, `changes` compares two graphs; `target` finds the graph that a
+user means.
 
 Why not Graphviz. It is a program to install, and given a training graph of 1,935 ops
 with scopes as clusters it did not finish in two minutes; its bindings with the library

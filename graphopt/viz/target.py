@@ -13,11 +13,13 @@ import re
 import runpy
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+from graphopt.errors import OpError
+from graphopt.exchange.reader import read_graph
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.hooks import hooks
 from graphopt.graph.tensor import GraphTensor
@@ -26,6 +28,10 @@ from graphopt.runtime.runner import Runner
 _ATTRIBUTE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*\Z")
 # Programs that make thousands of graphs are not kept alive as a whole.
 GRAPHS_KEPT = 100
+
+
+# What is read as a graph and not run.
+GRAPH_FILES = (".json", ".pbtxt")
 
 
 class TargetNotFoundError(Exception):
@@ -42,8 +48,15 @@ class StopRunning(BaseException):
 
 @dataclass
 class Recorder:
-    """What a script made: its graphs and the last train op."""
+    """What a script made: its graphs and the last train op.
 
+    Attributes:
+      on_run: Called after each run of a fetch set, with its runner and what was fed.
+      on_gradients: Called after each walk of derivatives; see `graph.hooks`.
+    """
+
+    on_run: Callable[[Runner, Sequence[Any]], None] | None = None
+    on_gradients: Callable[[Any, Any, Any], None] | None = None
     graphs: deque[Graph] = field(default_factory=lambda: deque(maxlen=GRAPHS_KEPT))
     train_op: Operation | None = None
 
@@ -72,15 +85,22 @@ class Target:
 
 
 def load_target(
-    text: str, arguments: list[str], *, fetch: str | None = None, run: bool = True
+    text: str,
+    arguments: list[str],
+    *,
+    fetch: str | None = None,
+    run: bool = True,
+    recorder: Recorder | None = None,
 ) -> Target:
     """Finds what the user means, running their code.
 
     Args:
-      text: `script.py`, `script.py:attribute` or `module:attribute`.
+      text: `script.py`, `script.py:attribute`, `module:attribute`, or a file with a
+        graph, `.json` or `.pbtxt`, which is read without running anything.
       arguments: What the script finds in `sys.argv[1:]`.
       fetch: The name of an operation or tensor.
       run: Whether graphs are run, or the script ends where the first would be.
+      recorder: Where to write down what the script makes and runs.
 
     Returns:
       The attribute if there is one (called if it is a function); otherwise the last
@@ -90,8 +110,11 @@ def load_target(
       TargetNotFoundError: There is no such thing.
       ScriptError: The user's code raised.
     """
+    if text.endswith(GRAPH_FILES):
+        target = _read_target(text)
+        return _with_fetch(target, fetch) if fetch is not None else target
     path, attribute = split_target(text)
-    recorder = Recorder()
+    recorder = recorder or Recorder()
     with _recording(recorder), _output_to_errors(), _stopping(stop=not run):
         found = _execute(path, attribute, arguments)
     target = _as_target(found, text) if attribute else _recorded(recorder, text)
@@ -113,9 +136,19 @@ def split_target(text: str) -> tuple[str, str]:
     if text.endswith(".py") or Path(text).is_file():
         return text, ""
     raise TargetNotFoundError(
-        f"{text!r} is no target; expected script.py, script.py:attribute or "
-        "module:attribute"
+        f"{text!r} is no target; expected script.py, script.py:attribute, "
+        "module:attribute, graph.json or graph.pbtxt"
     )
+
+
+def _read_target(path: str) -> Target:
+    try:
+        loaded = read_graph(path)
+    except FileNotFoundError:
+        raise TargetNotFoundError(f"there is no file {path!r}") from None
+    except OpError as error:
+        raise TargetNotFoundError(f"{path}: {error}") from None
+    return Target(loaded.graph, loaded.operations, loaded.tensors)
 
 
 def _execute(place: str, attribute: str, arguments: list[str]) -> Any:
@@ -212,13 +245,25 @@ def _with_fetch(target: Target, name: str) -> Target:
 
 @contextlib.contextmanager
 def _recording(recorder: Recorder) -> Iterator[None]:
-    before = hooks.on_graph, hooks.on_train_op
+    before = hooks.on_graph, hooks.on_train_op, hooks.on_gradients, Runner._run
+    run, on_run = Runner._run, recorder.on_run
+
+    def observed(runner: Runner, feeds: Any, rows: Any, count: int) -> Any:
+        results = run(runner, feeds, rows, count)
+        assert on_run is not None
+        on_run(runner, [*feeds, *(array[-1, ...] for array in rows)])
+        return results
+
     hooks.on_graph = recorder.graphs.append
     hooks.on_train_op = recorder.record_train_op
+    hooks.on_gradients = recorder.on_gradients
+    if on_run is not None:
+        Runner._run = observed  # type: ignore[assignment,method-assign]
     try:
         yield
     finally:
-        hooks.on_graph, hooks.on_train_op = before
+        hooks.on_graph, hooks.on_train_op, hooks.on_gradients, _ = before
+        Runner._run = before[-1]  # type: ignore[method-assign]
 
 
 @contextlib.contextmanager
@@ -234,7 +279,7 @@ def _stopping(*, stop: bool) -> Iterator[None]:
     places: list[tuple[Any, str]] = [
         (hooks, "run_operation"),
         (hooks, "evaluate_tensor"),
-        (Runner, "run"),
+        (Runner, "_run"),
     ]
     before = [getattr(owner, name) for owner, name in places]
     for owner, name in places:

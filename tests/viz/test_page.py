@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 import graphopt as tf
-from graphopt.cli import main, read_times
+from graphopt.cli import main
+from graphopt.commands.view import read_times
 from graphopt.graph.opspec import REGISTRY
 from graphopt.viz.columns import split_columns
 from graphopt.viz.folding import MOST_BOXES, fold, open_scopes
@@ -299,8 +300,10 @@ def test_view_writes_a_page(script, tmp_path, capsys):
 
 def test_view_opens_a_browser(script, tmp_path, monkeypatch):
     opened = []
-    monkeypatch.setattr("graphopt.cli.webbrowser.open", opened.append)
-    monkeypatch.setattr("graphopt.cli.tempfile.mkdtemp", lambda **_: str(tmp_path))
+    monkeypatch.setattr("graphopt.commands.view.webbrowser.open", opened.append)
+    monkeypatch.setattr(
+        "graphopt.commands.view.tempfile.mkdtemp", lambda **_: str(tmp_path)
+    )
     assert main(["view", str(script)]) == 0
     assert opened == [(tmp_path / "graph.html").as_uri()]
 

@@ -1,0 +1,176 @@
+"""`graphopt check`: looks for mistakes in a training program."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from graphopt.checks.findings import SEVERITIES, Finding
+from graphopt.checks.structure import (
+    dead_operations,
+    lossy_casts,
+    missing_gradients,
+    unordered_accesses,
+    unused_variables,
+)
+from graphopt.checks.watching import Watcher, not_finite
+from graphopt.commands.shared import (
+    FOUND,
+    OK,
+    add_color,
+    add_command,
+    add_json,
+    positive,
+    print_json,
+    print_text,
+    render_rich,
+    wants_color,
+)
+from graphopt.config import config, settings
+from graphopt.runtime.runner import Runner
+from graphopt.viz.target import (
+    Recorder,
+    ScriptError,
+    StopRunning,
+    Target,
+    TargetNotFoundError,
+    load_target,
+)
+from graphopt.viz.words import clean_text, plural
+
+_STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the parser."""
+    parser = add_command(
+        commands,
+        "check",
+        more="It finds variables that are not used or get no gradient, updates and ops "
+        "that are never run, writes without an order, graphs that grow in the loop, feeds "
+        "and casts that lose digits. The exit code is 1 if there are warnings or errors; "
+        "notes, shown with -v, do not count.",
+    )
+    parser.add_argument(
+        "--steps",
+        type=positive,
+        metavar="N",
+        help="hunt NaN and infinities in the first N training steps, and end the script "
+        "there",
+    )
+    add_json(parser)
+    add_color(parser)
+
+
+def run(options: argparse.Namespace, passed: list[str]) -> int:
+    """Prints the findings; the exit code says whether there are any."""
+    watcher = Watcher()
+    stopped: list[bool] = []
+
+    def on_run(runner: Runner, feeds: Sequence[Any]) -> None:
+        watcher.on_run(runner, feeds)
+        if options.steps is not None and watcher.training_runs >= options.steps:
+            stopped.append(True)
+            raise StopRunning
+
+    recorder = Recorder(
+        on_run=None if options.no_run else on_run, on_gradients=watcher.on_gradients
+    )
+    hunts = options.steps is not None
+    findings: list[Finding] = []
+    target: Target | None = None
+    try:
+        with (
+            watcher.watching_feeds(),
+            config(check_numerics=hunts or settings.check_numerics),
+        ):
+            target = load_target(
+                options.target,
+                passed,
+                fetch=options.fetch,
+                run=not options.no_run,
+                recorder=recorder,
+            )
+    except ScriptError as error:
+        found = not_finite(error.__cause__)
+        if found is None:
+            raise
+        stopped.append(True)
+        findings.append(found)
+        target = _built(recorder)
+    whole = bool(watcher.fetched) and not stopped and not options.no_run
+    if target is not None:
+        findings += look_at(target, watcher, whole=whole)
+    findings += watcher.findings()
+    _print(findings, options, watcher)
+    return FOUND if any(each.severity != "note" for each in findings) else OK
+
+
+def _built(recorder: Recorder) -> Target | None:
+    """Returns what a script had built before it failed."""
+    if recorder.train_op is not None:
+        return Target(recorder.train_op.graph, (recorder.train_op,))
+    graph = recorder.last_graph()
+    if graph is None:
+        raise TargetNotFoundError("the script built no graph")
+    return Target(graph)
+
+
+def look_at(target: Target, watcher: Watcher, *, whole: bool) -> list[Finding]:
+    """Looks at a graph.
+
+    Args:
+      target: The graph, and what trains.
+      watcher: What was noticed while it was built and run.
+      whole: Whether the script ran to its end, so that what was not run never is.
+    """
+    run = (*target.wanted, *watcher.fetched)
+    findings = unused_variables(target.graph, run)
+    findings += missing_gradients(target.graph, watcher.walks)
+    findings += unordered_accesses(target.wanted)
+    findings += lossy_casts(target.wanted)
+    if whole:
+        findings += dead_operations(target.graph, run)
+    return findings
+
+
+def _print(
+    findings: list[Finding], options: argparse.Namespace, watcher: Watcher
+) -> None:
+    findings = sorted(findings, key=lambda each: SEVERITIES.index(each.severity))
+    if options.json:
+        print_json(
+            {
+                "findings": [each.as_json() for each in findings],
+                "training_runs": watcher.training_runs,
+            }
+        )
+        return
+    shown = [f for f in findings if f.severity != "note" or options.verbose]
+    if shown:
+        print_text("\n".join(_lines(each, options) for each in shown))
+    if options.quiet:
+        return
+    counts = {s: sum(f.severity == s for f in findings) for s in SEVERITIES}
+    parts = [plural(count, name) for name, count in counts.items() if count]
+    text = ", ".join(parts) or "nothing found"
+    if counts["note"] and not options.verbose:
+        text += " (-v shows notes)"
+    if watcher.training_runs:
+        text += f"; watched {plural(watcher.training_runs, 'training step')}"
+    print_text(text)
+
+
+def _lines(finding: Finding, options: argparse.Namespace) -> str:
+    place = f"{clean_text(finding.site)}: " if finding.site else ""
+    message = clean_text(finding.message)
+    remedy = f"\n    try {clean_text(finding.remedy)}" if finding.remedy else ""
+    kind = f"{finding.severity}[{finding.check}]"
+    if not wants_color(options.color):
+        return f"{place}{kind}: {message}{remedy}"
+    from rich.text import Text
+
+    styled = (kind, _STYLES[finding.severity])
+    text = Text.assemble(place, styled, f": {message}{remedy}")
+    return render_rich(text, color=True)

@@ -1,0 +1,132 @@
+"""`graphopt kernels`: the kernels of a step, and the source that was generated."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from graphopt.commands.shared import (
+    OK,
+    UsageError,
+    add_color,
+    add_command,
+    add_json,
+    clean_lines,
+    find_target,
+    print_json,
+    print_table,
+    print_text,
+    wants_color,
+)
+from graphopt.schedule.steps import Schedule
+from graphopt.schedule.summary import (
+    PlannedKernel,
+    summarize_kernels,
+    summarize_steps,
+)
+from graphopt.viz.plan import plan_fetch
+from graphopt.viz.target import Target, TargetNotFoundError
+from graphopt.viz.words import plural
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the parser."""
+    parser = add_command(commands, "kernels")
+    parser.add_argument(
+        "--source",
+        metavar="NAME",
+        help="print the source of a kernel: the beginning of its name, or the name of an "
+        "op that runs in it; 'all' for all",
+    )
+    add_json(parser)
+    add_color(parser)
+
+
+def run(options: argparse.Namespace, passed: list[str]) -> int:
+    """Lists kernels, or prints sources."""
+    schedule = schedule_of(find_target(options, passed), options.target)
+    kernels = summarize_kernels(schedule)
+    steps = summarize_steps(schedule)
+    users = {k.name: [s for s in steps if k.name in s.kernels] for k in kernels}
+    if options.source is not None:
+        kernels = chosen(schedule, options.source)
+    if options.json:
+        print_json(
+            [
+                {
+                    "name": kernel.name,
+                    "family": kernel.family,
+                    "source": kernel.source,
+                    "steps": [step.name for step in users[kernel.name]],
+                }
+                for kernel in kernels
+            ]
+        )
+    elif options.source is not None:
+        print_text("\n\n".join(map(_text, kernels)))
+    else:
+        rows = [
+            [
+                kernel.short_name,
+                kernel.family,
+                users[kernel.name][0].name if users[kernel.name] else "",
+                str(len(users[kernel.name])),
+                str(kernel.source.count("\n") + 1),
+            ]
+            for kernel in kernels
+        ]
+        headings = ["kernel", "family", "first step", "steps", "lines"]
+        print_table(
+            headings, rows, color=wants_color(options.color), numbers=2, flexible=2
+        )
+        if not options.quiet:
+            print_text(
+                f"\n{plural(len(kernels), 'kernel')} for {plural(len(steps), 'step')}; "
+                "--source NAME prints one"
+            )
+    return OK
+
+
+def schedule_of(target: Target, text: str) -> Schedule:
+    """Plans a target.
+
+    Raises:
+      TargetNotFoundError: There is nothing to be run.
+      UsageError: It cannot be planned.
+    """
+    if not target.wanted:
+        raise TargetNotFoundError(
+            f"{text} has no train op; --fetch NAME says what is to be run"
+        )
+    try:
+        return plan_fetch(target.graph, target.operations, target.tensors).schedule
+    except (ValueError, NotImplementedError) as error:
+        raise UsageError(f"there is no plan: {error}") from None
+
+
+def chosen(schedule: Schedule, name: str) -> tuple[PlannedKernel, ...]:
+    """Returns the kernels that a name stands for.
+
+    Raises:
+      UsageError: It stands for none.
+    """
+    kernels = summarize_kernels(schedule)
+    if name == "all":
+        return kernels
+    wanted = {
+        kernel
+        for step in summarize_steps(schedule)
+        if any(name in (op, op.rpartition("/")[2]) for op in (step.name, *step.fused))
+        for kernel in step.kernels
+    }
+    found = [k for k in kernels if k.name in wanted or k.name.startswith(name)]
+    if not found:
+        raise UsageError(
+            f"no kernel and no op in one is called {name!r}; without --source they are "
+            "listed"
+        )
+    return tuple(found)
+
+
+def _text(kernel: PlannedKernel) -> str:
+    return f"# {kernel.name} ({kernel.family})\n{clean_lines(kernel.source)}"
