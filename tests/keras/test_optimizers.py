@@ -362,5 +362,5 @@ def test_ftrl_takes_a_root_for_the_usual_power():
         opt = ftrl(0.1)
         opt.apply_gradients([(tf.constant(1.0), v)])
         opt.learning_rate_power = -0.5
-        with pytest.raises(ValueError, match="learning_rate_power=-0.3 after"):
+        with pytest.raises(ValueError, match=r"learning_rate_power=-0\.3 after"):
             opt.learning_rate_power = -0.3
