@@ -17,6 +17,7 @@ from graphopt.commands.shared import (
     add_out,
     check_place,
     find_target,
+    positive,
     save,
     say,
 )
@@ -37,7 +38,15 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--select", metavar="NAME", help="the op that is shown at first"
     )
-    parser.add_argument(
+    heat = parser.add_mutually_exclusive_group()
+    heat.add_argument(
+        "--profile",
+        type=positive,
+        metavar="N",
+        help="color the steps by their time, the median of N runs; a script is run once "
+        "more for that, up to its first training step",
+    )
+    heat.add_argument(
         "--times",
         metavar="FILE",
         help="measured times, as `graphopt profile --times` writes them: JSON, "
@@ -48,7 +57,7 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace, passed: list[str]) -> int:
     """Writes the page and opens it."""
     check_place(options.out, replace=options.force)
-    times = read_times(options.times) if options.times else None
+    times = _times_of(options, passed)
     target = find_target(options, passed)
     try:
         target = _holding(target, options)
@@ -73,6 +82,20 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
     return OK
 
 
+def _times_of(
+    options: argparse.Namespace, passed: list[str]
+) -> dict[str, StepTime] | None:
+    """Returns times of steps, measured or read, if there are to be any."""
+    if options.times:
+        return read_times(options.times)
+    if not options.profile:
+        return None
+    from graphopt.commands.profile import measure
+
+    options.steps = options.profile
+    return as_times(measure(options, passed).step_times())
+
+
 def _holding(target: Target, options: argparse.Namespace) -> Target:
     """Returns the whole graph where what is needed does not hold the selected op."""
     if options.select is None or options.fetch is not None or not target.wanted:
@@ -95,10 +118,14 @@ def read_times(path: str) -> dict[str, StepTime]:
       UsageError: It is not there, or holds something else.
     """
     try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
-        pairs = {k: v if isinstance(v, list) else [v] for k, v in values.items()}
-        return {k: StepTime(float(v[0]), *map(int, v[1:2])) for k, v in pairs.items()}
+        return as_times(json.loads(Path(path).read_text(encoding="utf-8")))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     except (AttributeError, IndexError, TypeError, ValueError):
         raise UsageError(f"{path} holds no times of steps as --help shows") from None
+
+
+def as_times(values: dict[str, Any]) -> dict[str, StepTime]:
+    """Returns the times in seconds, or in lists of seconds and bytes."""
+    pairs = {k: v if isinstance(v, list) else [v] for k, v in values.items()}
+    return {k: StepTime(float(v[0]), *map(int, v[1:2])) for k, v in pairs.items()}

@@ -17,6 +17,7 @@ import graphopt as tf
 from graphopt.cli import main
 from graphopt.commands.view import read_times
 from graphopt.graph.opspec import REGISTRY
+from graphopt.schedule.work import count_flops
 from graphopt.viz.columns import split_columns
 from graphopt.viz.folding import MOST_BOXES, fold, open_scopes
 from graphopt.viz.html.data import StepTime
@@ -26,7 +27,6 @@ from graphopt.viz.layout import lay_out
 from graphopt.viz.model import make_drawing
 from graphopt.viz.plan import plan_fetch
 from graphopt.viz.svg import draw_svg
-from graphopt.viz.work import count_flops
 from tests.viz.conftest import build_network
 from tests.viz.test_svg import HOSTILE
 
@@ -317,6 +317,16 @@ def test_times_are_read(tmp_path):
     path = tmp_path / "times.json"
     path.write_text('{"a": 0.5, "b": [1, 200]}')
     assert read_times(str(path)) == {"a": StepTime(0.5), "b": StepTime(1.0, 200)}
+
+
+def test_times_are_measured(script, tmp_path):
+    out = tmp_path / "page.html"
+    arguments = ["view", str(script), "--no-open", "-o", str(out), "--profile", "3"]
+    assert main(arguments) == 0
+    data = Elements(out.read_text()).data
+    named = {step["n"] for step in data["steps"]}
+    assert named & set(data["times"]), (named, data["times"])
+    assert all(each[0] >= 0.0 for each in data["times"].values())
 
 
 @pytest.mark.parametrize("text", ["[1]", "{", '{"a": "b"}', '{"a": []}', None])

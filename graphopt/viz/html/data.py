@@ -16,6 +16,7 @@ from graphopt.schedule.summary import (
     summarize_kernels,
     summarize_steps,
 )
+from graphopt.schedule.work import count_flops
 from graphopt.viz.html.stages import History, make_histories
 from graphopt.viz.layout import Layout, Route, has_lane
 from graphopt.viz.model import Badge, Box, Drawing, operation_badge
@@ -23,7 +24,6 @@ from graphopt.viz.plan import UNKNOWN_SIZE, Planned
 from graphopt.viz.shapes import DETAIL_SIZE, Shape, measure
 from graphopt.viz.svg import describe, kind_of, legend
 from graphopt.viz.words import clean_text, shorten, size_of, text_width
-from graphopt.viz.work import count_flops
 
 FORMAT = "graphopt.page"
 VERSION = 1
