@@ -10,8 +10,10 @@ double precision where a whole batch is.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
+from graphopt.codegen.convolutions import Convolution
 from graphopt.graph.graph import Operation
 from graphopt.ops.windows import place_both
 from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
@@ -120,7 +122,31 @@ _LARGEST = """                best = ((n * h + a0) * w + b0) * c + m
                         if (v > x0[best]) | ((v != v) & (x0[best] == x0[best])):
                             best = p
 """
-_MAX = _WINDOW + _LARGEST + "                y[at + m] = x0[best]\n"
+# Channels are innermost, where one instruction compares many. A result begins with the
+# first element of its window; only what is larger, or the first NaN, takes its place.
+_ACROSS = """    for row in range(lo, hi):
+        n = row // oh
+        first = (row - n * oh) * sh - top
+        a0 = max(first, 0)
+        a1 = min(first + kh, h)
+        for column in range(ow):
+            start = column * sw - left
+            b0 = max(start, 0)
+            b1 = min(start + kw, w)
+            at = (row * ow + column) * c
+            p = ((n * h + a0) * w + b0) * c
+            for m in range(c):
+                TARGET[PLACE + m] = x0[p + m]
+            for a in range(a0, a1):
+                for b in range(b0, b1):
+                    p = ((n * h + a) * w + b) * c
+                    for m in range(c):
+                        v = x0[p + m]
+                        u = TARGET[PLACE + m]
+                        larger = (v > u) | ((v != v) & (u == u))
+                        TARGET[PLACE + m] = v if larger else u
+"""
+_MAX = _ACROSS.replace("TARGET", "y").replace("PLACE", "at")
 _PICK = _WINDOW + _LARGEST + "                y[at + m] = x1[best]\n"
 _AVERAGE = (
     _WINDOW
@@ -131,16 +157,33 @@ _AVERAGE = (
                 y[at + m] = {t}(total / float64((a1 - a0) * (b1 - b0)))
 """
 )
-# Windows overlap, so a whole image is one piece of work.
+# Windows overlap, so a whole image is one piece of work. What is left of a gradient goes
+# to the first element that is as large as the largest one.
 _MAX_BACK = (
-    """    for image in range(lo, hi):
+    """    scratch = pointer_{t}(args[{scratch}])
+    for image in range(lo, hi):
+        best = image * 2 * c
+        rest = best + c
         for p in range(image * h * w * c, (image + 1) * h * w * c):
             y[p] = {t}(0)
 """
-    + "".join(
-        "    " + line + "\n" for line in (_WINDOW + _LARGEST).splitlines()
-    ).replace("range(lo, hi)", "range(image * oh, (image + 1) * oh)")
-    + "                    y[best] += x1[at + m]\n"
+    + "".join("    " + line + "\n" for line in _ACROSS.splitlines())
+    .replace("range(lo, hi)", "range(image * oh, (image + 1) * oh)")
+    .replace("TARGET", "scratch")
+    .replace("PLACE", "best")
+    + """                for m in range(c):
+                    scratch[rest + m] = x1[at + m]
+                for a in range(a0, a1):
+                    for b in range(b0, b1):
+                        p = ((n * h + a) * w + b) * c
+                        for m in range(c):
+                            v = x0[p + m]
+                            u = scratch[best + m]
+                            g = scratch[rest + m]
+                            hit = (v == u) | ((v != v) & (u != u))
+                            y[p + m] += g if hit else {t}(0)
+                            scratch[rest + m] = {t}(0) if hit else g
+"""
 )
 _AVERAGE_BACK = """    for row in range(lo, hi):
         n = row // h
@@ -177,6 +220,12 @@ _SOURCES = {
     "avg_pool": _AVERAGE,
     "avg_pool_back": _AVERAGE_BACK,
 }
+# Convolutions of images that are not empty are matrix products.
+_PRODUCTS: dict[str, Callable[[Convolution], Lowered]] = {
+    "conv": Convolution.forward,
+    "conv_to_input": Convolution.to_input,
+    "conv_to_filter": Convolution.to_filter,
+}
 
 
 def lower_windows(op: Operation, option: str) -> Lowered:
@@ -188,6 +237,12 @@ def lower_windows(op: Operation, option: str) -> Lowered:
     if not math.prod(result):
         return Lowered()
     rows, columns = place_both(image[1:3], filters[:2], op.attrs)
+    pixels = image[0] * rows.out * columns.out
+    if option in _PRODUCTS and pixels and math.prod(filters):
+        made = Convolution(
+            op.outputs[0].dtype.name, image[0], image[3], filters[3], rows, columns
+        )
+        return _PRODUCTS[option](made)
     sizes: list[Argument] = [image[0], image[1], image[2], *filters[:2]]
     sizes += [rows.out, columns.out, rows.stride, columns.stride]
     sizes += [rows.before, columns.before, rows.dilation, columns.dilation]
@@ -199,6 +254,9 @@ def lower_windows(op: Operation, option: str) -> Lowered:
     if option.endswith("to_filter"):
         arguments.append(Word("scratch", 0))
         scratch = (8 * math.prod(filters),)
+    if option == "max_pool_back":
+        arguments.append(Word("scratch", 0))
+        scratch = (2 * image[0] * image[3] * op.outputs[0].dtype.size,)
     source = _write(option, len(used), op.outputs[0].dtype.name, len(arguments) - 1)
     extent = result[0] * result[1]
     if option == "max_pool_back":
