@@ -92,13 +92,20 @@ def test_a_long_batch_makes_a_short_plan(monkeypatch):
 def test_nothing_is_compiled_for_another_batch():
     with tf.Graph().as_default(), config(jit="always"):
         image = tf.compat.v1.placeholder(tf.float32, [None, 9, 8, 4])
+        g = tf.compat.v1.placeholder(tf.float32, [None, 9, 8, 5])
         weights = tf.Variable(np.ones((3, 3, 4, 5), np.float32))
-        grads = tf.gradients(tf.nn.conv2d(image, weights, 1, "SAME"), [image, weights])
+        y = tf.nn.conv2d(image, weights, 1, "SAME")
+        fetches = [y, *tf.gradients(y, [image, weights], g)]
         with tf.compat.v1.Session() as session:
             session.run(tf.compat.v1.global_variables_initializer())
-            session.run(grads, {image: np.ones((3, 9, 8, 4))})
+
+            def run(batch):
+                feed = {image: np.ones((batch, 9, 8, 4)), g: np.ones((batch, 9, 8, 5))}
+                session.run(fetches, feed)
+
+            run(3)
             before = record.kernels
-            session.run(grads, {image: np.ones((50, 9, 8, 4))})
+            run(50)
             assert record.kernels == before
 
 
