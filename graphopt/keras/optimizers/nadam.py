@@ -6,15 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphopt.dtypes import DType
-from graphopt.graph.graph import Operation
 from graphopt.keras.optimizers.base import EPSILON, Optimizer
-from graphopt.keras.optimizers.checks import check_fraction
+from graphopt.keras.optimizers.checks import GradsAndVars, check_fraction
 from graphopt.keras.optimizers.schedules import LearningRateSchedule
 from graphopt.keras.optimizers.state import as_number
 from graphopt.keras.optimizers.updates import chosen
 from graphopt.ops.elementwise import cast, pow, sqrt
-from graphopt.ops.shaping import identity
-from graphopt.runtime.collections import control_dependencies
 from graphopt.runtime.variable import Variable
 
 
@@ -102,12 +99,18 @@ class Nadam(Optimizer):
         before = self._m_cache.read_value(in_order=True)
         self._cache_t = before * self._momentum(dtype, cast(self._step() + 1, dtype))
         kept = chosen(self._only_if, self._cache_t, before)
-        moved = self._m_cache.assign(kept, read_value=False)
-        if isinstance(moved, Operation):
-            # Whoever uses the product makes the run keep it.
-            with control_dependencies([moved]):
-                self._cache_t = identity(self._cache_t)
+        # Part of the step, but nothing waits for it: what does is not read in place.
+        self._moved = self._m_cache.assign(kept, read_value=False)
         return super()._prepare(var_list)
+
+    def _apply_all(
+        self,
+        pairs: GradsAndVars,
+        name: str,
+        apply_state: dict[Any, Any],
+        before: Sequence[Any] = (),
+    ) -> Any:
+        return super()._apply_all(pairs, name, apply_state, [*before, self._moved])
 
     def _momentum(self, dtype: DType, t: Any) -> Any:
         decay = pow(as_number(0.96, dtype), self._initial_decay * t)
