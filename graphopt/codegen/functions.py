@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 from graphopt.codegen import gemm_tile, native, special_functions, vector_math
-from graphopt.codegen.reduce import BLOCK
+from graphopt.codegen.reduce import BLOCK, LANES
 
 _VECTORIZED = [
     "exp",
@@ -36,6 +36,7 @@ def make_namespace() -> dict[str, Any]:
         "report_status": native.report_status,
         # One block of a reduction, of the widest elements.
         "block_buffer": gemm_tile.make_stack(8 * BLOCK),
+        "lane_buffer": gemm_tile.make_stack(8 * LANES),
     }
     for name in ("int8", "int16", "int32", "int64", "uint8", "float32", "float64"):
         names[name] = getattr(numba, name)

@@ -2,9 +2,13 @@
 
 An array that is reduced looks like [outer, n, inner] once neighboring dimensions of the
 same kind are merged; several reduced blocks are taken one after the other, the last one
-first. Floats are added up in float64 by eight accumulators in blocks of 1024, and the
+first. Floats are added up in float64 by 64 accumulators in blocks of 1024, and the
 blocks are added with compensation, so a sum of 2^25 float32 is right to the last bit.
 The tree depends on the shape alone: not on threads, not on how the range was cut.
+
+One core of a shared machine, 32 million float32, before (eight scalars, for numba leaves
+LLVM's SLP vectorizer off) and with lanes: sum 8.6 to 4.7 ms, sum of squares 13.5 to 5.7,
+maximum 27 to 5.8.
 
 A long row is first reduced in pieces of 16384 to partial results, by the same kernel,
 so that several workers can share even the sum of a whole array.
@@ -21,6 +25,8 @@ from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
 
 PIECE = 1 << 14
 BLOCK = 1024
+# Accumulators of a long row, in memory: loops over memory are what becomes vector code.
+LANES = 64
 ROWS_PER_BLOCK = 128
 
 
@@ -228,6 +234,12 @@ def rows_source(
     def combine(a: str, x: str) -> str:
         return kind.combine.format(a=a, x=x)
 
+    # Eight at a time, in the order of the lanes.
+    folds = "\n".join(
+        f"                    a{i} = {t}({combine(f'a{i}', f'lanes[k + {i}]')})"
+        for i in range(8)
+    )
+    into_lane = combine("lanes[k]", f"{t}(x[j + k])")
     loads = "\n".join(
         f"                a{i} = {t}({combine(f'a{i}', f'{t}(x[j + {i}])')})"
         for i in range(8)
@@ -254,7 +266,8 @@ def rows_source(
         types = {"source": memory_type(source), "result": memory_type(result)}
         head = _ROWS_HEAD.format(**types)
     return f"""def kernel(args, lo, hi):
-{head}    for row in range(lo, hi):
+{head}    lanes = pointer_{t}(lane_buffer())
+    for row in range(lo, hi):
         begin = row * n
         stop = min(begin + n, size)
         total = {start}
@@ -263,6 +276,16 @@ def rows_source(
             end = min(begin + {BLOCK}, stop)
 {fill}{starts}
             j = begin
+            if j + {2 * LANES} <= end:
+                for k in range({LANES}):
+                    lanes[k] = {start}
+                while j + {LANES} <= end:
+                    for k in range({LANES}):
+                        lanes[k] = {t}({into_lane})
+                    j += {LANES}
+                for m in range({LANES // 8}):
+                    k = 8 * m
+{folds}
             while j + 8 <= end:
 {loads}
                 j += 8
