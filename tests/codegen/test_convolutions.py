@@ -14,6 +14,14 @@ from graphopt.config import config
 CASES = {
     "same": ((3, 9, 8, 4), (3, 3, 4, 5), (1, 1), (1, 1), "SAME"),
     "one channel": ((2, 9, 8, 1), (3, 3, 1, 16), (1, 1), (1, 1), "SAME"),
+    "one channel, long rows": ((2, 4, 75, 1), (2, 5, 1, 20), (1, 1), (1, 1), "SAME"),
+    "one channel, padded": (
+        (2, 3, 4, 1),
+        (3, 5, 1, 2),
+        (1, 2),
+        (1, 1),
+        ((0, 3), (6, 6)),
+    ),
     "one channel, strides": ((2, 9, 8, 1), (3, 4, 1, 3), (2, 3), (1, 1), "SAME"),
     "one channel, dilated": ((2, 9, 9, 1), (3, 3, 1, 3), (1, 1), (2, 3), "SAME"),
     "one result": ((2, 9, 8, 3), (3, 3, 3, 1), (1, 1), (1, 1), "VALID"),
