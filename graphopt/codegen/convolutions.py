@@ -44,28 +44,35 @@ _SIZES = (
     *("dh", "dw", "c", "base", "begin", "end"),
 )
 _HEAD = "def kernel(args, lo, hi):\n"
-# Rows of pixels, counted from `base`; windows that stick out are filled with zeros.
+# Rows of pixels, counted from `base`; windows that stick out are filled with zeros. With
+# one channel the patches, of `end` rows, are turned: what a row of pixels takes from a
+# place of their windows lies side by side in the image too.
 _GATHER = """    width = kw * c
     for row in range(lo, hi):
         n = (base + row) // oh
         first = (base + row - n * oh) * sh - top
         if c == 1:
-            for i in range(kh):
-                a = first + i * dh
-                source = (n * h + a) * w
-                for j in range(kw):
-                    shift = j * dw - left
-                    at = row * ow * kh * kw + i * kw + j
+            for j in range(kw):
+                shift = j * dw - left
+                b0 = min(ow, max(0, (sw - 1 - shift) // sw))
+                b1 = max(b0, min(ow, (w - 1 - shift) // sw + 1))
+                for i in range(kh):
+                    a = first + i * dh
                     q0, q1 = 0, 0
                     if (a >= 0) & (a < h):
-                        q0 = min(ow, max(0, (sw - 1 - shift) // sw))
-                        q1 = max(q0, min(ow, (w - 1 - shift) // sw + 1))
+                        q0, q1 = b0, b1
+                    source = (n * h + a) * w + shift
+                    at = ((i * kw + j) * end + row) * ow
                     for q in range(q0):
-                        y[at + q * kh * kw] = {t}(0)
-                    for q in range(q0, q1):
-                        y[at + q * kh * kw] = x[source + q * sw + shift]
+                        y[at + q] = {t}(0)
+                    if sw == 1:
+                        x_at = args[0] + (source + q0) * ITEM
+                        copy_row_{t}(x_at, args[1] + (at + q0) * ITEM, q1 - q0)
+                    else:
+                        for q in range(q0, q1):
+                            y[at + q] = x[source + q * sw]
                     for q in range(q1, ow):
-                        y[at + q * kh * kw] = {t}(0)
+                        y[at + q] = {t}(0)
             continue
         for column in range(ow):
             at = (row * ow + column) * kh * width
@@ -192,7 +199,7 @@ class Convolution:
             patches = self._patches(calls, scratch, first, count)
             pixels = count * self.columns.out
             offset = first * self.columns.out * self.out * self.item
-            turned = _Matrix(patches.place, (1, self.depth))
+            turned = _Matrix(patches.place, patches.strides[::-1])
             g = _Matrix(Word("input", 2, offset), (self.out, 1))
             sizes = (self.depth, self.out, pixels)
             if self.is_product:
@@ -267,9 +274,10 @@ class Convolution:
             return _Matrix(Word("input", 0), (self.depth, 1))
         place = Word("scratch", _PATCHES)
         scratch.need(_PATCHES, count * self.columns.out * self.depth * self.item)
-        words = (Word("input", 0), place, *self._sizes(first, 0, 0))
+        words = (Word("input", 0), place, *self._sizes(first, 0, count))
         calls.append(Call(self._request(_GATHER, _SIZES), words, count))
-        return _Matrix(place, (self.depth, 1))
+        pixels = count * self.columns.out
+        return _Matrix(place, (1, pixels) if self.channels == 1 else (self.depth, 1))
 
     def _sizes(self, base: int, begin: int, end: int) -> tuple[Argument, ...]:
         r, c = self.rows, self.columns
@@ -281,6 +289,7 @@ class Convolution:
         lines = [f"    {name} = pointer_{self.dtype}(args[{i}])" for i, name in _ENDS]
         lines += [f"    {name} = args[{2 + i}]" for i, name in enumerate(sizes)]
         source = _HEAD + "\n".join(lines) + "\n" + body.format(t=self.dtype)
+        source = source.replace("ITEM", str(self.item))
         return KernelRequest("windows", source)
 
     def _multiply(

@@ -8,6 +8,7 @@ import numba
 import numpy as np
 
 from graphopt.codegen import gemm_tile, native, special_functions, vector_math
+from graphopt.codegen.channels import make_channel_functions
 from graphopt.codegen.reduce import BLOCK, LANES
 
 _VECTORIZED = [
@@ -41,6 +42,7 @@ def make_namespace() -> dict[str, Any]:
     for name in ("int8", "int16", "int32", "int64", "uint8", "float32", "float64"):
         names[name] = getattr(numba, name)
         names[f"pointer_{name}"] = getattr(native, f"pointer_{name}")
+        names.update(make_channel_functions(name))
     for kind in ("float32", "float64"):
         for name in _VECTORIZED:
             names[f"{name}_{kind}"] = getattr(vector_math, name)

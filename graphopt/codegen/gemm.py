@@ -107,7 +107,8 @@ def _compile_pack(emit: Emitter) -> NativeKernel:
         step, depth_step = args[4] * item, args[5] * item
         to_step = width * item
         zero = reserve_zero()
-        pointer(zero)[0] = 0
+        for i in range(lanes):
+            pointer(zero)[i] = 0
         for panel in range(lo, hi):
             # Blocks of depth, so that lines read in part are still in the cache when
             # the rest of them is wanted.
@@ -136,6 +137,9 @@ def _compile_pack(emit: Emitter) -> NativeKernel:
                                 count - done,
                             )
                         size = quad
+                    elif first >= valid and to + lanes * item <= last:
+                        copy_vectors(zero, 0, to, to_step, count)
+                        size = lanes
                     else:
                         inside = first < valid
                         copy_items(

@@ -36,7 +36,8 @@ class Emitter:
         """Prepare the vector type and the names of LLVM intrinsics."""
         self.scalar, self.item_bytes, self.shape = scalar, item_bytes, shape
         self.vector = ir.VectorType(scalar, shape.lanes)
-        self.suffix = f"v{shape.lanes}f{8 * item_bytes}"
+        letter = "i" if isinstance(scalar, ir.IntType) else "f"
+        self.suffix = f"v{shape.lanes}{letter}{8 * item_bytes}"
 
     def at(self, builder: Any, address: Any, offset: int, kind: ir.Type) -> Any:
         """Point to what lies `offset` elements after an address."""
@@ -99,7 +100,7 @@ class Emitter:
 
     def masked_load(self, builder: Any, pointer: Any, mask: Any) -> Any:
         """Load the chosen lanes, zeros elsewhere, reading no others."""
-        zero = ir.Constant(self.vector, [0.0] * self.shape.lanes)
+        zero = ir.Constant(self.vector, None)
         kind = ir.FunctionType(
             self.vector, [pointer.type, _I32, mask.type, self.vector]
         )

@@ -13,6 +13,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from graphopt.codegen.convolutions import Convolution
 from graphopt.graph.graph import Operation
 from graphopt.ops.windows import place_both
@@ -128,25 +130,20 @@ _ACROSS = """    for row in range(lo, hi):
         n = row // oh
         first = (row - n * oh) * sh - top
         a0 = max(first, 0)
-        a1 = min(first + kh, h)
+        rows = min(first + kh, h) - a0
         for column in range(ow):
             start = column * sw - left
             b0 = max(start, 0)
-            b1 = min(start + kw, w)
-            at = (row * ow + column) * c
-            p = ((n * h + a0) * w + b0) * c
-            for m in range(c):
-                TARGET[PLACE + m] = x0[p + m]
-            for a in range(a0, a1):
-                for b in range(b0, b1):
-                    p = ((n * h + a) * w + b) * c
-                    for m in range(c):
-                        v = x0[p + m]
-                        u = TARGET[PLACE + m]
-                        larger = (v > u) | ((v != v) & (u == u))
-                        TARGET[PLACE + m] = v if larger else u
+            columns = min(start + kw, w) - b0
+            at = (row * ow + column) * c * ITEM
+            x = args[0] + ((n * h + a0) * w + b0) * c * ITEM
 """
-_MAX = _ACROSS.replace("TARGET", "y").replace("PLACE", "at")
+_MAX = (
+    _ACROSS
+    + """            y_at = args[1] + at
+            max_window_{t}(x, c, w * c, rows, columns, y_at, c)
+"""
+)
 _PICK = _WINDOW + _LARGEST + "                y[at + m] = x1[best]\n"
 _AVERAGE = (
     _WINDOW
@@ -157,32 +154,18 @@ _AVERAGE = (
                 y[at + m] = {t}(total / float64((a1 - a0) * (b1 - b0)))
 """
 )
-# Windows overlap, so a whole image is one piece of work. What is left of a gradient goes
-# to the first element that is as large as the largest one.
+# Windows overlap, so a whole image is one piece of work.
 _MAX_BACK = (
-    """    scratch = pointer_{t}(args[{scratch}])
-    for image in range(lo, hi):
-        best = image * 2 * c
-        rest = best + c
+    """    for image in range(lo, hi):
         for p in range(image * h * w * c, (image + 1) * h * w * c):
             y[p] = {t}(0)
 """
-    + "".join("    " + line + "\n" for line in _ACROSS.splitlines())
-    .replace("range(lo, hi)", "range(image * oh, (image + 1) * oh)")
-    .replace("TARGET", "scratch")
-    .replace("PLACE", "best")
-    + """                for m in range(c):
-                    scratch[rest + m] = x1[at + m]
-                for a in range(a0, a1):
-                    for b in range(b0, b1):
-                        p = ((n * h + a) * w + b) * c
-                        for m in range(c):
-                            v = x0[p + m]
-                            u = scratch[best + m]
-                            g = scratch[rest + m]
-                            hit = (v == u) | ((v != v) & (u != u))
-                            y[p + m] += g if hit else {t}(0)
-                            scratch[rest + m] = {t}(0) if hit else g
+    + "".join("    " + line + "\n" for line in _ACROSS.splitlines()).replace(
+        "range(lo, hi)", "range(image * oh, (image + 1) * oh)"
+    )
+    + """                g = args[1] + at
+                dx = args[2] + (x - args[0])
+                spread_window_{t}(x, c, w * c, rows, columns, g, dx, c)
 """
 )
 _AVERAGE_BACK = """    for row in range(lo, hi):
@@ -254,9 +237,6 @@ def lower_windows(op: Operation, option: str) -> Lowered:
     if option.endswith("to_filter"):
         arguments.append(Word("scratch", 0))
         scratch = (8 * math.prod(filters),)
-    if option == "max_pool_back":
-        arguments.append(Word("scratch", 0))
-        scratch = (2 * image[0] * image[3] * op.outputs[0].dtype.size,)
     source = _write(option, len(used), op.outputs[0].dtype.name, len(arguments) - 1)
     extent = result[0] * result[1]
     if option == "max_pool_back":
@@ -276,5 +256,6 @@ def _write(option: str, inputs: int, kind: str, last: int) -> str:
     is_deep = option.startswith("depthwise")
     width, offset = ("c * out", "m * out + ") if is_deep else ("out", "")
     body = _SOURCES[option].replace("WIDTH", width).replace("OFFSET", offset)
+    body = body.replace("ITEM", str(np.dtype(kind).itemsize))
     body = body.format(t=kind, scratch=last)
     return _HEAD + "\n".join(lines) + "\n" + body

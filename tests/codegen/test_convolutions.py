@@ -14,6 +14,14 @@ from graphopt.config import config
 CASES = {
     "same": ((3, 9, 8, 4), (3, 3, 4, 5), (1, 1), (1, 1), "SAME"),
     "one channel": ((2, 9, 8, 1), (3, 3, 1, 16), (1, 1), (1, 1), "SAME"),
+    "one channel, long rows": ((2, 4, 75, 1), (2, 5, 1, 20), (1, 1), (1, 1), "SAME"),
+    "one channel, padded": (
+        (2, 3, 4, 1),
+        (3, 5, 1, 2),
+        (1, 2),
+        (1, 1),
+        ((0, 3), (6, 6)),
+    ),
     "one channel, strides": ((2, 9, 8, 1), (3, 4, 1, 3), (2, 3), (1, 1), "SAME"),
     "one channel, dilated": ((2, 9, 9, 1), (3, 3, 1, 3), (1, 1), (2, 3), "SAME"),
     "one result": ((2, 9, 8, 3), (3, 3, 3, 1), (1, 1), (1, 1), "VALID"),
@@ -119,20 +127,24 @@ def test_no_images(jit):
 
 
 @pytest.mark.parametrize("window", [2, 3])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32])
-def test_largest_elements_of_many_channels(window, dtype):
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32, np.uint8])
+# A part of a vector; whole vectors and a part; groups of vectors as well.
+@pytest.mark.parametrize("channels", [1, 19, 101])
+def test_largest_elements_of_many_channels(window, dtype, channels):
     generator = np.random.default_rng(2)
-    x = generator.integers(-3, 4, (2, 7, 6, 19)).astype(dtype)
-    if dtype is not np.int32:
-        x[0, 2, 3, 4:9] = np.nan
-        x[1, 0, 0, :3] = -np.inf
+    x = generator.integers(-3, 4, (2, 7, 6, channels)).astype(dtype)
+    is_float = np.issubdtype(dtype, np.floating)
+    if is_float:
+        x[0, 2, 3, ::3] = np.nan
+        x[1, 0, 0, ::2] = -np.inf
+        x[1, :2, :2, 0] = np.nan
     found = []
     for jit in ("never", "always"):
         with tf.Graph().as_default(), config(jit=jit):
             image = tf.compat.v1.placeholder(dtype, x.shape)
             y = tf.nn.max_pool2d(image, window, 2, "SAME")
             fetches = [y]
-            if dtype is not np.int32:
+            if is_float:
                 shape = [dim or 0 for dim in y.shape]
                 g = np.arange(1.0, 1.0 + np.prod(shape)).reshape(shape).astype(dtype)
                 fetches += tf.gradients(y, [image], tf.constant(g))

@@ -1,0 +1,241 @@
+"""Vector code for the neighbors of an image: channels of a pixel, pixels of a row.
+
+These loops are short, 16 channels or 28 pixels. LLVM makes vectors of loops only where
+several vectors go into one round, and leaves what is shorter to a loop over scalars: at
+16 channels of float32 that is everything. So these intrinsics write vectors themselves,
+with a mask for the last one, and keep what a window adds up to in registers.
+
+Addresses are bytes; indices, steps and counts are elements; all are int64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from graphopt.codegen.gemm_layout import TileShape, get_vector_bits
+from graphopt.codegen.gemm_tile import Emitter
+from graphopt.codegen.native import cgutils, make_intrinsic, types
+
+__all__ = ["make_channel_functions"]
+
+_I64 = ir.IntType(64)
+Load = Callable[[Any], Any]
+Store = Callable[[Any, Any], None]
+Body = Callable[[Any, Any, Load, Store], None]
+_GROUP = 4
+
+
+class _Lanes(Emitter):
+    """Vectors of one dtype, as wide as the host has them."""
+
+    def __init__(self, dtype: np.dtype[Any], vectors: int = 1) -> None:
+        self.dtype = dtype
+        self.is_float = dtype.kind == "f"
+        self.is_signed = dtype.kind == "i"
+        bits = 8 * dtype.itemsize
+        scalar: ir.Type = ir.IntType(bits)
+        if self.is_float:
+            scalar = ir.FloatType() if bits == 32 else ir.DoubleType()
+        lanes = vectors * get_vector_bits() // bits
+        shape = TileShape(lanes, rows=1, vectors=1, fused=False)
+        super().__init__(scalar, dtype.itemsize, shape)
+
+    def place(self, builder: Any, address: Any, index: Any) -> Any:
+        """Returns the address of an element."""
+        return builder.add(address, builder.mul(index, _I64(self.item_bytes)))
+
+    def for_vectors(self, builder: Any, count: Any, body: Body) -> None:
+        """Emits `body` for groups of vectors, for whole ones and, masked, for the rest.
+
+        Args:
+          builder: LLVM's builder.
+          count: Elements.
+          body: Takes the emitter of its vectors, the index of their first element, a
+            function that loads from an address and one that stores a value to it.
+        """
+        # Vectors of a group do not wait for each other's comparisons.
+        group = _Lanes(self.dtype, _GROUP)
+        lanes, many = _I64(self.shape.lanes), _I64(group.shape.lanes)
+        groups = builder.mul(builder.sdiv(count, many), many)
+        with cgutils.for_range_slice(builder, _I64(0), groups, many, _I64) as (at, _):
+            body(group, at, *group._plain(builder))
+        with cgutils.for_range_slice(builder, groups, count, lanes, _I64) as (at, _):
+            left = builder.sub(count, at)
+            is_whole = builder.icmp_signed(">=", left, lanes)
+            with builder.if_else(is_whole) as (whole, part):
+                with whole:
+                    body(self, at, *self._plain(builder))
+                with part:
+                    body(self, at, *self._masked(builder, left))
+
+    def _plain(self, builder: Any) -> tuple[Load, Store]:
+        return (
+            lambda at: self.load(builder, at, 0, self.vector),
+            lambda value, at: self.store(builder, value, at, 0),
+        )
+
+    def _masked(self, builder: Any, count: Any) -> tuple[Load, Store]:
+        mask = self.mask(builder, count)
+
+        def load(at: Any) -> Any:
+            return self.masked_load(builder, self.at(builder, at, 0, self.vector), mask)
+
+        def store(value: Any, at: Any) -> None:
+            pointer = self.at(builder, at, 0, self.vector)
+            self.masked_store(builder, value, pointer, mask)
+
+        return load, store
+
+    def choose_larger(self, builder: Any, new: Any, old: Any) -> Any:
+        """Takes what is larger, or the first NaN."""
+        if not self.is_float:
+            compare = builder.icmp_signed if self.is_signed else builder.icmp_unsigned
+            return builder.select(compare(">", new, old), new, old)
+        # Unordered: also where one of them is NaN; then it must not be the old one.
+        is_larger = builder.and_(
+            builder.fcmp_unordered(">", new, old),
+            builder.fcmp_ordered("ord", old, old),
+        )
+        return builder.select(is_larger, new, old)
+
+
+@contextmanager
+def _for_window(
+    emit: _Lanes, builder: Any, start: Any, across: Any, down: Any, sizes: Any
+) -> Iterator[Any]:
+    """Emits loops over a window; yields the address of the pixel's channels."""
+    rows, columns = sizes
+    with cgutils.for_range(builder, rows) as row:
+        line = emit.place(builder, start, builder.mul(row.index, down))
+        with cgutils.for_range(builder, columns) as column:
+            yield emit.place(builder, line, builder.mul(column.index, across))
+
+
+def _emit_largest(
+    emit: _Lanes, builder: Any, load: Load, start: Any, *window: Any
+) -> Any:
+    """Emits code for the largest elements of a window; returns them."""
+    best = cgutils.alloca_once(builder, emit.vector)
+    builder.store(load(start), best)
+    with _for_window(emit, builder, start, *window) as at:
+        largest = emit.choose_larger(builder, load(at), builder.load(best))
+        builder.store(largest, best)
+    return builder.load(best)
+
+
+def _make_copy_row(emit: _Lanes) -> Any:
+    """Makes the intrinsic that copies `count` neighbors."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        source, target, count = values
+
+        def body(emit: _Lanes, first: Any, load: Load, store: Store) -> None:
+            value = load(emit.place(builder, source, first))
+            store(value, emit.place(builder, target, first))
+
+        emit.for_vectors(builder, count, body)
+        return context.get_dummy_value()
+
+    def copy_row(typing_context: Any, source: Any, target: Any, count: Any) -> Any:
+        return types.void(*[types.int64] * 3), generate
+
+    return make_intrinsic(copy_row)
+
+
+def _make_max_window(emit: _Lanes) -> Any:
+    """Makes the intrinsic that finds the largest element of each channel of a window.
+
+    Pixels are `across` apart in a row of the window, rows are `down` apart.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        x, across, down, rows, columns, y, count = values
+
+        def body(emit: _Lanes, first: Any, load: Load, store: Store) -> None:
+            start = emit.place(builder, x, first)
+            window = (across, down, (rows, columns))
+            largest = _emit_largest(emit, builder, load, start, *window)
+            store(largest, emit.place(builder, y, first))
+
+        emit.for_vectors(builder, count, body)
+        return context.get_dummy_value()
+
+    def max_window(
+        typing_context: Any,
+        x: Any,
+        across: Any,
+        down: Any,
+        rows: Any,
+        columns: Any,
+        y: Any,
+        count: Any,
+    ) -> Any:
+        return types.void(*[types.int64] * 7), generate
+
+    return make_intrinsic(max_window)
+
+
+def _make_spread_window(emit: _Lanes) -> Any:
+    """Makes the intrinsic that adds gradients of maxima to the elements they are of.
+
+    What is left of a gradient goes to the first element that is as large as the largest
+    one. The gradient of the image, at `dx`, has its layout.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        x, across, down, rows, columns, g, dx, count = values
+        distance = builder.sub(dx, x)
+
+        def body(emit: _Lanes, first: Any, load: Load, store: Store) -> None:
+            zero = ir.Constant(emit.vector, None)
+            start = emit.place(builder, x, first)
+            window = (across, down, (rows, columns))
+            largest = _emit_largest(emit, builder, load, start, *window)
+            rest = cgutils.alloca_once(builder, emit.vector)
+            builder.store(load(emit.place(builder, g, first)), rest)
+            with _for_window(emit, builder, start, *window) as at:
+                value, left = load(at), builder.load(rest)
+                is_it = builder.or_(
+                    builder.fcmp_ordered("==", value, largest),
+                    builder.and_(
+                        builder.fcmp_unordered("uno", value, value),
+                        builder.fcmp_unordered("uno", largest, largest),
+                    ),
+                )
+                to = builder.add(at, distance)
+                total = builder.fadd(load(to), builder.select(is_it, left, zero))
+                store(total, to)
+                builder.store(builder.select(is_it, zero, left), rest)
+
+        emit.for_vectors(builder, count, body)
+        return context.get_dummy_value()
+
+    def spread_window(
+        typing_context: Any,
+        x: Any,
+        across: Any,
+        down: Any,
+        rows: Any,
+        columns: Any,
+        g: Any,
+        dx: Any,
+        count: Any,
+    ) -> Any:
+        return types.void(*[types.int64] * 8), generate
+
+    return make_intrinsic(spread_window)
+
+
+def make_channel_functions(kind: str) -> dict[str, Any]:
+    """Returns the functions of this file for a dtype, under the names kernels call."""
+    emit = _Lanes(np.dtype(kind))
+    made = {f"max_window_{kind}": _make_max_window(emit)}
+    if emit.is_float:
+        made[f"copy_row_{kind}"] = _make_copy_row(emit)
+        made[f"spread_window_{kind}"] = _make_spread_window(emit)
+    return made
