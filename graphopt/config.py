@@ -9,15 +9,17 @@
 | `debug` | `GRAPHOPT_DEBUG` | new sessions compare each kernel with NumPy |
 | `cache` | `GRAPHOPT_CACHE` | `off`: compiled kernels are not kept on disk |
 | `cache_dir` | `GRAPHOPT_CACHE_DIR` | where they are kept; else `~/.cache/graphopt` |
+| `threads` | `GRAPHOPT_THREADS` | threads that compute one step; 0: all processors |
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import operator
 import os
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 NEVER = 1 << 62
 
@@ -33,6 +35,7 @@ class Settings:
     debug: bool = False
     cache: bool = True
     cache_dir: str = ""
+    threads: int = 0
 
     def interpreted_runs(self, writes_state: bool) -> int:
         """How many runs of a fetch set are interpreted before it is compiled.
@@ -68,6 +71,12 @@ def _switch_from_environment(variable: str, default: bool) -> bool:
     return _switch(variable, os.environ.get(variable, ""), default)
 
 
+def _threads(text: str) -> int:
+    if text.strip().isdigit() or not text:
+        return int(text or 0)
+    raise ValueError(f"GRAPHOPT_THREADS is {text!r}; expected a number of threads.")
+
+
 def _from_environment() -> Settings:
     off = os.environ.get("GRAPHOPT_PASSES_OFF", "")
     return Settings(
@@ -78,6 +87,7 @@ def _from_environment() -> Settings:
         debug=_switch_from_environment("GRAPHOPT_DEBUG", False),
         cache=_switch_from_environment("GRAPHOPT_CACHE", True),
         cache_dir=os.environ.get("GRAPHOPT_CACHE_DIR", ""),
+        threads=_threads(os.environ.get("GRAPHOPT_THREADS", "")),
     )
 
 
@@ -139,3 +149,86 @@ def strict_sessions(strict: bool) -> None:
         initializes variables that never were.
     """
     settings.strict = strict
+
+
+class threading:
+    """`tf.config.threading`: how many threads compute one step.
+
+    As in TensorFlow 0 means all processors that the process may use. Unlike there the
+    number can be changed at any time; results have the same bits with any.
+
+    >>> from graphopt import config
+    >>> config.threading.set_intra_op_parallelism_threads(2)
+    >>> config.threading.get_intra_op_parallelism_threads()
+    2
+    >>> config.threading.set_intra_op_parallelism_threads(0)
+
+    Source: `tf.config.threading`.
+    """
+
+    _inter_op = 0
+
+    @staticmethod
+    def get_intra_op_parallelism_threads() -> int:
+        """Returns the number of threads that was set; 0 for all processors."""
+        return settings.threads
+
+    @staticmethod
+    def set_intra_op_parallelism_threads(num_threads: int) -> None:
+        """Sets how many threads compute one step, that of the caller included.
+
+        Args:
+          num_threads: At least 1, or 0 for all processors.
+
+        Raises:
+          ValueError: The number is negative.
+        """
+        change(threads=_checked_threads(num_threads))
+
+    @staticmethod
+    def get_inter_op_parallelism_threads() -> int:
+        """Returns the number that was set."""
+        return threading._inter_op
+
+    @staticmethod
+    def set_inter_op_parallelism_threads(num_threads: int) -> None:
+        """Accepted and kept; ops of a step run in order, each on all threads.
+
+        Args:
+          num_threads: At least 0.
+
+        Raises:
+          ValueError: The number is negative.
+        """
+        threading._inter_op = _checked_threads(num_threads)
+
+
+def _checked_threads(number: int) -> int:
+    count = operator.index(number)
+    if count < 0:
+        raise ValueError(f"A number of threads must be 0 or more; got {count}.")
+    return count
+
+
+class PhysicalDevice(NamedTuple):
+    """A device; there is one, the CPU."""
+
+    name: str
+    device_type: str
+
+
+def list_physical_devices(device_type: str | None = None) -> list[PhysicalDevice]:
+    """Lists the devices that compute.
+
+    Args:
+      device_type: `"CPU"`, `"GPU"` or another kind; None for all.
+
+    >>> list_physical_devices("GPU")
+    []
+    >>> list_physical_devices()[0].device_type
+    'CPU'
+
+    Source: `tf.config.list_physical_devices`.
+    """
+    cpu = PhysicalDevice("/physical_device:CPU:0", "CPU")
+    return [cpu] if device_type in (None, cpu.device_type) else []

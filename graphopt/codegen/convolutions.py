@@ -30,6 +30,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from graphopt.codegen.gemm_layout import gemm_layout, multiply_arguments, pack_arguments
+from graphopt.codegen.products import layout_call
 from graphopt.ops.windows import Axis
 from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
 
@@ -210,7 +211,9 @@ class Convolution:
             scratch.need(_PART, total * self.item)
             self._multiply(calls, scratch, turned, g, part, sizes, False)
             words = (part, Word("output", 0), int(first == 0))
-            calls.append(Call(self._request(_ADD, ("is_first",)), words, total))
+            cost = total * self.item * _BYTE
+            request = self._request(_ADD, ("is_first",))
+            calls.append(Call(request, words, total, cost=cost))
         return Lowered(tuple(calls), scratch.sizes())
 
     def to_input(self) -> Lowered:
@@ -232,7 +235,8 @@ class Convolution:
             self._multiply(calls, scratch, g, filters, target, sizes, True)
             words = (target, Word("output", 0), *self._sizes(image, begin, end))
             request = self._request(_SCATTER, _SIZES)
-            calls.append(Call(request, words, count * self.rows.size))
+            cost = pixels * self.depth * self.item * _BYTE
+            calls.append(Call(request, words, count * self.rows.size, cost=cost))
         return Lowered(tuple(calls), scratch.sizes())
 
     # ---- blocks
@@ -273,9 +277,11 @@ class Convolution:
         if self.is_product:
             return _Matrix(Word("input", 0), (self.depth, 1))
         place = Word("scratch", _PATCHES)
-        scratch.need(_PATCHES, count * self.columns.out * self.depth * self.item)
+        size = count * self.columns.out * self.depth * self.item
+        scratch.need(_PATCHES, size)
         words = (Word("input", 0), place, *self._sizes(first, 0, count))
-        calls.append(Call(self._request(_GATHER, _SIZES), words, count))
+        request = self._request(_GATHER, _SIZES)
+        calls.append(Call(request, words, count, cost=size * _BYTE))
         pixels = count * self.columns.out
         return _Matrix(place, (1, pixels) if self.channels == 1 else (self.depth, 1))
 
@@ -325,14 +331,16 @@ class Convolution:
         packs_b = layout.form in ("rows", "matrix_vector")
         if layout.pack_panels and not (keeps_b and packs_b and scratch.has_b):
             words = pack_arguments(layout, at_a, at_b, packed)
-            calls.append(Call(pack, words, layout.pack_panels))
+            calls.append(layout_call(pack, words, layout))
         scratch.has_b = keeps_b and packs_b
         words = multiply_arguments(layout, at_a, at_b, at_c, packed, code)
         request = KernelRequest("gemm", f"{layout.kernel} {self.dtype}")
-        calls.append(Call(request, words, layout.multiply_panels))
+        calls.append(layout_call(request, words, layout))
 
 
 _ENDS = ((0, "x"), (1, "y"))
+# Nanoseconds for each byte that is only moved, about.
+_BYTE = 0.2
 
 
 class _Scratch:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from graphopt.codegen.gemm_layout import gemm_layout, multiply_arguments, pack_arguments
+from graphopt.codegen.gemm_layout import (
+    GemmLayout,
+    gemm_layout,
+    multiply_arguments,
+    pack_arguments,
+)
 from graphopt.graph.graph import Operation
 from graphopt.schedule.steps import Call, KernelRequest, Lowered, Word
 
@@ -43,10 +48,30 @@ def lower_matmul(op: Operation) -> Lowered:
         code: Any = Word("kernel", kernel=pack)
         if layout.pack_panels:
             packing = pack_arguments(layout, at_a, at_b, scratch)
-            calls.append(Call(pack, packing, layout.pack_panels))
+            calls.append(layout_call(pack, packing, layout))
         words = multiply_arguments(layout, at_a, at_b, at_c, scratch, code)
-        calls.append(Call(multiply, words, layout.multiply_panels))
+        calls.append(layout_call(multiply, words, layout))
     return Lowered(tuple(calls), (max(layout.scratch_bytes, 8),))
+
+
+def layout_call(
+    kernel: KernelRequest, words: tuple[Any, ...], layout: GemmLayout
+) -> Call:
+    """Returns the call that packs or multiplies, with what is known of its cost.
+
+    Args:
+      kernel: `pack` or the main kernel.
+      words: Its arguments.
+      layout: How the product is cut.
+    """
+    if kernel.source.startswith("pack"):
+        return Call(kernel, words, layout.pack_panels, cost=layout.scratch_bytes / 8)
+    flops = 2.0 * layout.m * layout.n * layout.k
+    # 32 operations for each lane of a vector and nanosecond, about what is measured.
+    cost = flops / (8 * layout.shape.lanes)
+    if layout.kernel == "multiply_vector":
+        cost = flops / 4
+    return Call(kernel, words, layout.multiply_panels, unit=layout.group, cost=cost)
 
 
 def _batches(a: Any, b: Any, out: list[int]) -> list[tuple[int, int, int]]:

@@ -5,6 +5,9 @@
 The names of `graphopt` are here too.
 """
 
+from types import SimpleNamespace
+from typing import Any
+
 from graphopt import *  # noqa: F403 (all of it, so that a new op is listed once)
 from graphopt import keras as keras
 from graphopt.compat import nn_v1 as nn  # type: ignore[no-redef]
@@ -147,13 +150,31 @@ def placeholder_with_default(
 
 
 class ConfigProto:
-    """Options of a session; there is one device and nothing to choose, so far.
+    """Options of a session.
 
     Args:
+      intra_op_parallelism_threads: The most threads that compute a step of the session;
+        0 for what `tf.config.threading` says.
+      inter_op_parallelism_threads: Accepted; ops of a step run in order.
+      gpu_options: Accepted; the one device is the CPU.
       **options: Accepted for compatibility, as `allow_soft_placement`.
+
+    >>> config = ConfigProto(intra_op_parallelism_threads=1)
+    >>> config.gpu_options.allow_growth = True
+    >>> config.intra_op_parallelism_threads
+    1
 
     Source: `tf.compat.v1.ConfigProto`.
     """
 
-    def __init__(self, **options: object) -> None:
+    def __init__(
+        self,
+        intra_op_parallelism_threads: int = 0,
+        inter_op_parallelism_threads: int = 0,
+        gpu_options: object = None,
+        **options: object,
+    ) -> None:
+        self.intra_op_parallelism_threads = intra_op_parallelism_threads
+        self.inter_op_parallelism_threads = inter_op_parallelism_threads
+        self.gpu_options: Any = gpu_options or SimpleNamespace()
         self.__dict__.update(options)

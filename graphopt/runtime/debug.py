@@ -58,12 +58,13 @@ class _Stepwise(Executable):
       recorded: What ops that draw or call Python returned, by their names.
     """
 
-    steps_apart = True
-
     def __init__(self, schedule: Schedule, store: VariableStore) -> None:
         self.entries: list[Callable[[], int] | None] = []
         self.recorded: dict[str, Sequence[Array]] = {}
         super().__init__(schedule, store)
+
+    def _find_pauses(self) -> set[int]:
+        return set(range(len(self.schedule.steps)))
 
     def _make_parts(
         self, starts: list[int], end: int, hosts: list[Step | None]

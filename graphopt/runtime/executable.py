@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from graphopt.codegen.gathers import STATUS_INDEX
 from graphopt.codegen.kernels import get_kernel
 from graphopt.codegen.repeat import repeat_request
 from graphopt.codegen.rows import STATUS_LABEL
+from graphopt.codegen.workers import share_request
 from graphopt.errors import InvalidArgumentError, OpError, fail, locate
 from graphopt.graph import draws
 from graphopt.graph.effects import handles_written, variable_of
@@ -32,8 +33,20 @@ from graphopt.ops.elementwise import division_error
 from graphopt.ops.indexing import reported_index
 from graphopt.ops.nn import label_error
 from graphopt.runtime.store import VariableStore
+from graphopt.runtime.threads import MOST_THREADS, pool
+from graphopt.schedule.chunks import Share, find_pauses, plan_shares
 from graphopt.schedule.memory import ALIGNMENT
-from graphopt.schedule.steps import Argument, Buffer, Schedule, Step, Word
+from graphopt.schedule.steps import (
+    Argument,
+    Buffer,
+    KernelRequest,
+    Schedule,
+    Step,
+    Word,
+)
+
+if TYPE_CHECKING:
+    from graphopt.codegen.object_code import NativeKernel
 
 Array = NDArray[Any]
 # Seconds that a native call should not exceed where it can be cut.
@@ -55,9 +68,6 @@ class Executable:
       store: The variables it is bound to.
     """
 
-    # Whether each step is a part of its own, to be looked at before the next one runs.
-    steps_apart = False
-
     def __init__(self, schedule: Schedule, store: VariableStore) -> None:
         self.schedule = schedule
         self.store = store
@@ -76,7 +86,7 @@ class Executable:
             for handle in handles_written(op)
         ]
         self._constants: dict[int, Array] = {}
-        self._kernels: list[Any] = []
+        self._kernels: list[NativeKernel] = []
         # The words of the instruction that repeats the step, once there is one.
         self._counter: Array | None = None
         self._host_feeds: Sequence[Array] = ()
@@ -99,29 +109,42 @@ class Executable:
         status_words: list[tuple[int, int]] = []
         label_words: list[tuple[int, int, int]] = []
         row_of_step: list[int] = []
+        shares = plan_shares(self.schedule)
+        self._is_shared = bool(shares)
+        # Words that are the addresses of other words: where they are, and of which.
+        inner_words: list[tuple[int, int]] = []
+        pauses = self._find_pauses()
         for number, step in enumerate(self.schedule.steps):
             row_of_step.append(len(rows))
             if step.lowered.host:
                 hosts.append(step)
                 starts.append(len(rows))
                 continue
-            for call in step.lowered.calls:
+            for place, call in enumerate(step.lowered.calls):
                 if not call.extent:
                     continue
-                kernel = get_kernel(call.kernel)
-                self._kernels.append(kernel)
-                rows.append((kernel.address, len(words), 0, call.extent))
+                kernel = self._kernel_of(call.kernel)
+                address, begin = kernel.address, len(words)
                 for argument in call.arguments:
                     if isinstance(argument, Word) and argument.place == "status":
                         status_words.append((len(words), len(hosts)))
                     if isinstance(argument, Word) and argument.place == "label":
                         label_words.append((len(words), argument.index, starts[-1]))
                     words.append(self._word(step, argument, len(words)))
-            if self.steps_apart and self._may_end_part(number):
+                share = shares.get((number, place))
+                if share is not None:
+                    inner_words.append((len(words) + 2, begin))
+                    begin = len(words)
+                    words += self._share_words(address, share)
+                    address = self._kernel_of(share_request()).address
+                rows.append((address, begin, 0, call.extent))
+            if number in pauses:
                 hosts.append(None)
                 starts.append(len(rows))
         self._words = aligned_zeros(8 * len(words)).view(np.int64)
         self._words[:] = words
+        for position, inner in inner_words:
+            self._words[position] = self._words.ctypes.data + 8 * inner
         row_of_step.append(len(rows))
         self._row_of_step = row_of_step
         for position, label, start in label_words:
@@ -144,9 +167,24 @@ class Executable:
         self._parts = self._make_parts(starts, len(rows), hosts)
         self._entry = self._parts[0] if len(self._parts) == 1 else self._run_parts
 
-    def _may_end_part(self, _number: int) -> bool:
-        """Whether the native part may end after a step."""
-        return True
+    def _kernel_of(self, request: KernelRequest) -> NativeKernel:
+        """Returns a kernel, which lives as long as this plan."""
+        kernel = get_kernel(request)
+        self._kernels.append(kernel)
+        return kernel
+
+    def _share_words(self, kernel: int, share: Share) -> list[int]:
+        """The arguments of the kernel that hands out the work of another one."""
+        threads = self.store.threads or MOST_THREADS
+        return [pool.address, kernel, 0, share.chunk, threads, int(share.wakes)]
+
+    def _find_pauses(self) -> set[int]:
+        """Returns after which steps the native part ends.
+
+        There Python looks for signals. A part that changes variables goes on to the end,
+        so that an interrupt finds all of them changed or none.
+        """
+        return find_pauses(self.schedule, 1e9 * LONGEST_CALL)
 
     def _make_parts(
         self, starts: list[int], end: int, hosts: list[Step | None]
@@ -183,9 +221,7 @@ class Executable:
             return int(self._stacks.ctypes.data) + 16 * argument.index
         if argument.place == "kernel":
             assert argument.kernel is not None
-            kernel = get_kernel(argument.kernel)
-            self._kernels.append(kernel)
-            return int(kernel.address)
+            return self._kernel_of(argument.kernel).address
         groups = {"input": step.inputs, "output": step.outputs, "scratch": step.scratch}
         buffer = groups[argument.place][argument.index]
         if buffer.kind == "arena":
@@ -204,6 +240,8 @@ class Executable:
         """Looks up the addresses of the variables again."""
         self.generation = -1
         generation = self.store.generation
+        if self._is_shared:
+            pool.start(self.store)
         for position, buffer, offset in self._variable_words:
             array = self.store.read(buffer.source)
             self._words[position] = array.ctypes.data + offset
@@ -282,8 +320,7 @@ class Executable:
         counter = self._counter
         if counter is None:
             counter = aligned_zeros(8 * (4 + 2 * len(self._feed_words))).view(np.int64)
-            kernel = get_kernel(repeat_request())
-            self._kernels.append(kernel)
+            kernel = self._kernel_of(repeat_request())
             counter[2] = block.ctypes.data + 8 * tape.BLOCK_STATUS
             self._rows[-1] = (kernel.address, counter.ctypes.data, 0, 1)
             # Last, for an interrupt may come anywhere above.

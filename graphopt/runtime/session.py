@@ -64,7 +64,7 @@ class Session:
     Args:
       target: Must be empty: there is only the local process.
       graph: The graph; by default the current one.
-      config: Accepted for compatibility.
+      config: A `ConfigProto`, of which `intra_op_parallelism_threads` counts.
       debug: Whether each run is done by the kernels and by NumPy, step by step, and
         compared; a difference raises InternalError, which names the kernel or the
         rewrite at fault, the op and its line, and changes no variable. It makes runs
@@ -102,6 +102,7 @@ class Session:
             )
         self._graph = graph if graph is not None else get_default_graph()
         self.store = VariableStore()
+        self.store.threads = getattr(config, "intra_op_parallelism_threads", 0)
         self.debug = settings.debug if debug is None else debug
         self._closed = False
         self._fetches: dict[Any, Fetch] = {}

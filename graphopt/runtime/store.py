@@ -58,6 +58,8 @@ class VariableStore:
       shares_arrays: Whether eager tensors may look at the arrays themselves.
       generation: Changes whenever an array is replaced by another one, so that plans
         bound to addresses know when to look again.
+      threads: The most threads that may compute one step; 0 if only the whole process
+        has a limit.
     """
 
     shares_arrays = False
@@ -69,6 +71,7 @@ class VariableStore:
         self.busy = False
         # How often each random op has drawn, by its stream.
         self.draws: dict[Any, int] = {}
+        self.threads = 0
 
     def read(self, key: VariableKey) -> NDArray[Any]:
         """Returns the array of a variable, which may change in place later.

@@ -37,8 +37,6 @@ class TimedExecutable(Executable):
       spans: For each piece of the last run when it began and ended, in nanoseconds.
     """
 
-    steps_apart = True
-
     def __init__(self, schedule: Schedule, store: VariableStore) -> None:
         self.covered: list[tuple[int, ...]] = []
         self.spans: list[Span] = []
@@ -46,8 +44,8 @@ class TimedExecutable(Executable):
         super().__init__(schedule, store)
         self._entry = self._run_parts
 
-    def _may_end_part(self, number: int) -> bool:
-        return number not in self._joined
+    def _find_pauses(self) -> set[int]:
+        return set(range(len(self.schedule.steps))) - self._joined
 
     def _make_parts(
         self, starts: list[int], end: int, hosts: list[Step | None]

@@ -73,12 +73,17 @@ class Call:
       arguments: What it is given.
       extent: The end of the range.
       repeats: Whether the range counts repetitions of all that the kernel does.
+      unit: What the length of a piece is best a multiple of, if the range is cut.
+      cost: About how many nanoseconds it takes on one core; 0 if it is a fair part of
+        what its op takes.
     """
 
     kernel: KernelRequest
     arguments: tuple[Argument, ...]
     extent: int
     repeats: bool = False
+    unit: int = 1
+    cost: float = 0.0
 
 
 @dataclass(frozen=True)

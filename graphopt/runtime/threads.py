@@ -1,0 +1,175 @@
+"""The worker threads of this process: made when they are first needed, ended at exit.
+
+There is one pool, for two would compete for the same cores. What its threads do is
+`codegen.workers`; here is what Python has to do with them: how many there are, where
+they sleep, and that a forked child, in which they do not exist, makes its own.
+
+How many threads compute one step is `GRAPHOPT_THREADS`, or what
+`tf.config.threading.set_intra_op_parallelism_threads` was given, or as many as this
+process has processors: those it is bound to, and no more than a container's quota pays
+for. The thread that runs the step is one of them. NumPy's own threads are left alone:
+graphopt calls no BLAS.
+
+Measured on two cores of a shared machine: an instruction of 20 microseconds that finds a
+worker awake takes 11, one that has to wake it gains nothing, so that is done only for
+steps of more than 100; an idle worker takes no processor time.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import os
+import threading
+import weakref
+from pathlib import Path
+
+import numpy as np
+
+from graphopt.codegen import workers
+from graphopt.codegen.kernels import get_kernel
+from graphopt.config import on_change, settings
+from graphopt.runtime.store import VariableStore
+
+__all__ = ["MOST_THREADS", "Pool", "available_threads", "pool"]
+
+MOST_THREADS = workers.MOST_WORKERS + 1
+_WORKER = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+# A limit on processor time, in a file of control groups: microseconds in a period.
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+def available_threads() -> int:
+    """Returns how many threads a step may use: what is set, else the processors.
+
+    >>> available_threads() >= 1
+    True
+    """
+    return settings.threads or count_processors()
+
+
+def count_processors(quota: Path = _QUOTA) -> int:
+    """Counts the processors that this process may keep busy.
+
+    Args:
+      quota: The file with the processor time of a container.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        count = len(os.sched_getaffinity(0))
+    else:
+        count = os.cpu_count() or 1
+    try:
+        most, period = quota.read_text().split()
+        if most != "max":
+            count = min(count, -(-int(most) // int(period)))
+    except (OSError, ValueError):
+        pass  # Another system, or no control groups.
+    return max(1, count)
+
+
+class Pool:
+    """Worker threads and the words that they share."""
+
+    def __init__(self) -> None:
+        memory = np.zeros(workers.POOL_WORDS + 8, np.int64)
+        # Workers write whole cache lines of it.
+        start = -(memory.ctypes.data // 8) % 8
+        self.words = memory[start : start + workers.POOL_WORDS]
+        self.address = int(self.words.ctypes.data)
+        self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
+        self._users: weakref.WeakSet[VariableStore] = weakref.WeakSet()
+
+    def _new_lock(self) -> int:
+        """Makes a lock that is held, for the one who will sleep on it."""
+        allocate = ctypes.pythonapi.PyThread_allocate_lock
+        allocate.restype = ctypes.c_void_p
+        acquire = ctypes.pythonapi.PyThread_acquire_lock
+        acquire.argtypes = [ctypes.c_void_p, ctypes.c_int]
+        lock = int(allocate())
+        acquire(lock, 1)
+        return lock
+
+    def start(self, user: VariableStore) -> None:
+        """Makes the workers that are missing for the number of threads that is set.
+
+        Args:
+          user: The store of a plan that wants them; its plans ask again when there are
+            to be more, and in a forked child.
+        """
+        self._users.add(user)
+        self.limit(available_threads())
+        wanted = int(self.words[workers.LIMIT]) - 1
+        if wanted <= len(self._threads):
+            return
+        kernel = get_kernel(workers.worker_request())
+        with self._lock:
+            words = self.words
+            if not words[workers.WAITER_LOCK]:
+                words[workers.WAITER_LOCK] = self._new_lock()
+                for place, name in (
+                    (workers.ACQUIRE, "PyThread_acquire_lock"),
+                    (workers.RELEASE, "PyThread_release_lock"),
+                ):
+                    function = getattr(ctypes.pythonapi, name)
+                    words[place] = ctypes.cast(function, ctypes.c_void_p).value or 0
+            loop = _WORKER(kernel.address)
+            while len(self._threads) < wanted:
+                number = len(self._threads)
+                words[workers.slot_of(number) + workers.LOCK] = self._new_lock()
+                thread = threading.Thread(
+                    target=loop,
+                    args=(self.address, number, 0),
+                    name=f"graphopt-worker-{number}",
+                    # Python must not wait for it: `stop` ends it.
+                    daemon=True,
+                )
+                thread.start()
+                self._threads.append(thread)
+                words[workers.WORKERS] = len(self._threads)
+
+    def limit(self, threads: int) -> None:
+        """Says how many threads may compute a step, that of the step included."""
+        self.words[workers.LIMIT] = min(threads, MOST_THREADS)
+
+    def ask_again(self) -> None:
+        """Has every plan call `start` before it runs the next time."""
+        for user in list(self._users):
+            user.generation += 1
+
+    def stop(self) -> None:
+        """Ends the workers; steps go on without them."""
+        with self._lock:
+            self.words[workers.WORKERS] = 0
+            self.words[workers.STOP] = 1
+            for number in range(len(self._threads)):
+                lock = int(self.words[workers.slot_of(number) + workers.LOCK])
+                release = ctypes.pythonapi.PyThread_release_lock
+                release.argtypes = [ctypes.c_void_p]
+                release(lock)
+            for thread in self._threads:
+                thread.join()
+            self._threads.clear()
+            self.words[workers.STOP] = 0
+
+    def forget(self) -> None:
+        """Begins anew in a forked child, where nobody else uses these words."""
+        self.words[:] = 0
+        self._lock = threading.Lock()
+        self._threads = []
+        self.ask_again()
+
+
+pool = Pool()
+
+
+@on_change
+def _limit_again() -> None:
+    if pool.words[workers.LIMIT]:
+        pool.limit(available_threads())
+        pool.ask_again()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=pool.forget)
+atexit.register(pool.stop)
