@@ -8,7 +8,6 @@ import numba
 import numpy as np
 
 from graphopt.codegen import gemm_tile, native, special_functions, vector_math
-from graphopt.codegen.atomics import make_atomic_functions
 from graphopt.codegen.channels import make_channel_functions
 from graphopt.codegen.reduce import BLOCK, LANES
 
@@ -36,8 +35,6 @@ def make_namespace() -> dict[str, Any]:
         "ceil": np.ceil,
         "rint": np.rint,
         "report_status": native.report_status,
-        "call_kernel": native.call_kernel,
-        **make_atomic_functions(),
         # One block of a reduction, of the widest elements.
         "block_buffer": gemm_tile.make_stack(8 * BLOCK),
         "lane_buffer": gemm_tile.make_stack(8 * LANES),

@@ -61,6 +61,7 @@ from graphopt.codegen.gemm_layout import (
 from graphopt.codegen.gemm_tile import (
     Emitter,
     make_copy,
+    make_copy_panels,
     make_stack,
     make_tiles,
     make_transpose,
@@ -92,6 +93,8 @@ def _compile_pack(emit: Emitter) -> NativeKernel:
     copy_vectors, copy_quads, copy_items = (
         make_copy(emit, size) for size in (lanes, quad, 1)
     )
+    columns = emit.shape.columns
+    copy_panels = make_copy_panels(emit, columns)
     transpose = make_transpose(emit, quad)
     reserve_zero = make_stack(64)
     pointer = pointer_float32 if item == 4 else pointer_float64
@@ -109,7 +112,13 @@ def _compile_pack(emit: Emitter) -> NativeKernel:
         zero = reserve_zero()
         for i in range(lanes):
             pointer(zero)[i] = 0
-        for panel in range(lo, hi):
+        whole = lo
+        if step == item and width == columns:
+            whole = max(lo, min(hi, extent // width))
+            at = source + lo * width * item
+            to = target + lo * to_step * depth
+            copy_panels(at, depth_step, to, to_step * depth, depth, whole - lo)
+        for panel in range(whole, hi):
             # Blocks of depth, so that lines read in part are still in the cache when
             # the rest of them is wanted.
             for begin in range(0, depth, 64):

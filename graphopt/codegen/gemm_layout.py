@@ -33,7 +33,7 @@ DEPTH_BLOCK: Final = 256
 PANEL_VECTORS: Final = 8
 """Vectors of results in a panel, the unit of the kernel's outer range."""
 
-_STACK_BYTES: Final = 1 << 16
+_STACK_BYTES: Final = 1 << 17
 
 Strides = tuple[int, int]
 Kernel = Literal["pack", "multiply", "multiply_vector"]

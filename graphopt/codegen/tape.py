@@ -38,7 +38,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import platform
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -46,7 +45,13 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 
 from graphopt.codegen import cache, object_code
+from graphopt.codegen.denormals import (
+    declare,
+    emit_flush_denormals,
+    emit_restore_float_control,
+)
 from graphopt.codegen.object_code import NativeKernel
+from graphopt.codegen.workers import emit_workers
 
 __all__ = [
     "BLOCK_COUNT",
@@ -63,9 +68,9 @@ __all__ = [
     "STATUS_INDEX",
     "STATUS_OPERATION",
     "STATUS_VALUE",
-    "emit_flush_denormals",
-    "emit_restore_float_control",
+    "load_share",
     "load_tape",
+    "load_worker",
     "make_entry",
 ]
 
@@ -104,80 +109,6 @@ _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 _KERNEL = ir.FunctionType(ir.VoidType(), [_I64.as_pointer(), _I64, _I64])
 _OBJECT = _I8.as_pointer()
 _METH_NOARGS = 0x0004
-
-# Bit 15 flushes results and bit 6 reads denormal operands as zero (x86); one bit does
-# both on 64-bit ARM.
-_X86_FLUSH_BITS = 0x8040
-_ARM_FLUSH_BITS = 1 << 24
-
-
-def _machine() -> str:
-    name = platform.machine().lower()
-    if name in ("x86_64", "amd64", "i686", "i386", "x86"):
-        return "x86"
-    return "arm" if name in ("aarch64", "arm64") else "other"
-
-
-def _declare(
-    module: ir.Module, name: str, result: ir.Type, *arguments: ir.Type
-) -> ir.Function:
-    found = module.globals.get(name)
-    kind = ir.FunctionType(result, arguments)
-    return found if found is not None else ir.Function(module, kind, name=name)
-
-
-def emit_flush_denormals(builder: ir.IRBuilder) -> ir.Value | None:
-    """Emit code that makes the current thread treat denormal numbers as zero.
-
-    For functions that do no floating-point work of their own and call kernels
-    through pointers: only then is it certain that nothing moves across.
-
-    Args:
-        builder: Builder placed in the entry block of the function.
-
-    Returns:
-        The saved control word for `emit_restore_float_control`, None on a machine
-        whose control register is not known here (nothing is emitted then).
-    """
-    module, machine = builder.module, _machine()
-    if machine == "x86":
-        pointer, void = _I8.as_pointer(), ir.VoidType()
-        word = builder.alloca(_I32)
-        address = builder.bitcast(word, pointer)
-        builder.call(_declare(module, "llvm.x86.sse.stmxcsr", void, pointer), [address])
-        saved = builder.load(word)
-        builder.store(builder.or_(saved, _I32(_X86_FLUSH_BITS)), word)
-        builder.call(_declare(module, "llvm.x86.sse.ldmxcsr", void, pointer), [address])
-        return saved
-    if machine == "arm":
-        saved = builder.call(_declare(module, "llvm.aarch64.get.fpcr", _I64), [])
-        flushed = builder.or_(saved, _I64(_ARM_FLUSH_BITS))
-        set_word = _declare(module, "llvm.aarch64.set.fpcr", ir.VoidType(), _I64)
-        builder.call(set_word, [flushed])
-        return saved
-    return None
-
-
-def emit_restore_float_control(builder: ir.IRBuilder, saved: ir.Value | None) -> None:
-    """Emit code that undoes `emit_flush_denormals`.
-
-    Args:
-        builder: Builder placed before the return of the function.
-        saved: What `emit_flush_denormals` returned.
-    """
-    module, machine = builder.module, _machine()
-    if saved is None:
-        return
-    if machine == "x86":
-        pointer, void = _I8.as_pointer(), ir.VoidType()
-        with builder.goto_entry_block():
-            word = builder.alloca(_I32)
-        builder.store(saved, word)
-        address = builder.bitcast(word, pointer)
-        builder.call(_declare(module, "llvm.x86.sse.ldmxcsr", void, pointer), [address])
-    else:
-        set_word = _declare(module, "llvm.aarch64.set.fpcr", ir.VoidType(), _I64)
-        builder.call(set_word, [saved])
 
 
 def _emit_run_tape(module: ir.Module) -> ir.Function:
@@ -258,10 +189,10 @@ def _emit_method(module: ir.Module, run_tape: ir.Function) -> None:
     """Write `PyObject *call_tape(PyObject *block_address, PyObject *unused)`."""
     kind = ir.FunctionType(_OBJECT, [_OBJECT, _OBJECT])
     function = ir.Function(module, kind, name="call_tape")
-    as_integer = _declare(module, "PyLong_AsLongLong", _I64, _OBJECT)
-    release = _declare(module, "PyEval_SaveThread", _OBJECT)
-    acquire = _declare(module, "PyEval_RestoreThread", ir.VoidType(), _OBJECT)
-    from_integer = _declare(module, "PyLong_FromLongLong", _OBJECT, _I64)
+    as_integer = declare(module, "PyLong_AsLongLong", _I64, _OBJECT)
+    release = declare(module, "PyEval_SaveThread", _OBJECT)
+    acquire = declare(module, "PyEval_RestoreThread", ir.VoidType(), _OBJECT)
+    from_integer = declare(module, "PyLong_FromLongLong", _OBJECT, _I64)
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     address = builder.call(as_integer, [function.args[0]])
     thread = builder.call(release, [])
@@ -282,8 +213,10 @@ class _MethodDefinition(ctypes.Structure):
     )
 
 
-_EXPORTS = ("run_tape",)
+_EXPORTS = ("run_tape", "share", "worker")
 _FROM_PYTHON = (
+    "PyThread_acquire_lock",
+    "PyThread_release_lock",
     "PyLong_AsLongLong",
     "PyEval_SaveThread",
     "PyEval_RestoreThread",
@@ -295,6 +228,7 @@ def _compile_tape(imports: Mapping[str, int]) -> NativeKernel:
     module = ir.Module("tape")
     module.triple = llvm.get_process_triple()
     _emit_method(module, _emit_run_tape(module))
+    emit_workers(module)
     machine = object_code.get_target_machine()
     parsed = llvm.parse_assembly(str(module))
     parsed.verify()
@@ -317,6 +251,8 @@ class _Tape:
             cache.store_kernel("tape", "call_tape", kernel)
         self._kernel = kernel
         self.address = kernel.exports["run_tape"]
+        self.share = kernel.exports["share"]
+        self.worker = kernel.exports["worker"]
         self._definition = _MethodDefinition(
             b"run_tape", kernel.address, _METH_NOARGS, None
         )
@@ -344,6 +280,16 @@ def load_tape() -> int:
         The function may run in several threads at once, on different blocks.
     """
     return _compiled_tape().address
+
+
+def load_share() -> int:
+    """Returns the address of the kernel that hands out another one (`workers`)."""
+    return _compiled_tape().share
+
+
+def load_worker() -> int:
+    """Returns the address of the loop of a worker: `worker(pool, number, 0)`."""
+    return _compiled_tape().worker
 
 
 def make_entry(block_address: int) -> Callable[[], int]:

@@ -22,7 +22,6 @@ from graphopt.codegen.gathers import STATUS_INDEX
 from graphopt.codegen.kernels import get_kernel
 from graphopt.codegen.repeat import repeat_request
 from graphopt.codegen.rows import STATUS_LABEL
-from graphopt.codegen.workers import share_request
 from graphopt.errors import InvalidArgumentError, OpError, fail, locate
 from graphopt.graph import draws
 from graphopt.graph.effects import handles_written, variable_of
@@ -136,7 +135,7 @@ class Executable:
                     inner_words.append((len(words) + 2, begin))
                     begin = len(words)
                     words += self._share_words(address, share)
-                    address = self._kernel_of(share_request()).address
+                    address = tape.load_share()
                 rows.append((address, begin, 0, call.extent))
             if number in pauses:
                 hosts.append(None)

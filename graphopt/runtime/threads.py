@@ -26,14 +26,13 @@ from pathlib import Path
 
 import numpy as np
 
-from graphopt.codegen import workers
-from graphopt.codegen.kernels import get_kernel
+from graphopt.codegen import pool_words
 from graphopt.config import on_change, settings
 from graphopt.runtime.store import VariableStore
 
 __all__ = ["MOST_THREADS", "Pool", "available_threads", "pool"]
 
-MOST_THREADS = workers.MOST_WORKERS + 1
+MOST_THREADS = pool_words.MOST_WORKERS + 1
 _WORKER = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 # A limit on processor time, in a file of control groups: microseconds in a period.
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
@@ -71,10 +70,10 @@ class Pool:
     """Worker threads and the words that they share."""
 
     def __init__(self) -> None:
-        memory = np.zeros(workers.POOL_WORDS + 8, np.int64)
+        memory = np.zeros(pool_words.POOL_WORDS + 8, np.int64)
         # Workers write whole cache lines of it.
         start = -(memory.ctypes.data // 8) % 8
-        self.words = memory[start : start + workers.POOL_WORDS]
+        self.words = memory[start : start + pool_words.POOL_WORDS]
         self.address = int(self.words.ctypes.data)
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -99,24 +98,20 @@ class Pool:
         """
         self._users.add(user)
         self.limit(available_threads())
-        wanted = int(self.words[workers.LIMIT]) - 1
+        wanted = int(self.words[pool_words.LIMIT]) - 1
         if wanted <= len(self._threads):
             return
-        kernel = get_kernel(workers.worker_request())
+        # Here, for it loads llvmlite.
+        from graphopt.codegen.tape import load_worker
+
         with self._lock:
             words = self.words
-            if not words[workers.WAITER_LOCK]:
-                words[workers.WAITER_LOCK] = self._new_lock()
-                for place, name in (
-                    (workers.ACQUIRE, "PyThread_acquire_lock"),
-                    (workers.RELEASE, "PyThread_release_lock"),
-                ):
-                    function = getattr(ctypes.pythonapi, name)
-                    words[place] = ctypes.cast(function, ctypes.c_void_p).value or 0
-            loop = _WORKER(kernel.address)
+            if not words[pool_words.WAITER_LOCK]:
+                words[pool_words.WAITER_LOCK] = self._new_lock()
+            loop = _WORKER(load_worker())
             while len(self._threads) < wanted:
                 number = len(self._threads)
-                words[workers.slot_of(number) + workers.LOCK] = self._new_lock()
+                words[pool_words.slot_of(number) + pool_words.LOCK] = self._new_lock()
                 thread = threading.Thread(
                     target=loop,
                     args=(self.address, number, 0),
@@ -126,11 +121,11 @@ class Pool:
                 )
                 thread.start()
                 self._threads.append(thread)
-                words[workers.WORKERS] = len(self._threads)
+                words[pool_words.WORKERS] = len(self._threads)
 
     def limit(self, threads: int) -> None:
         """Says how many threads may compute a step, that of the step included."""
-        self.words[workers.LIMIT] = min(threads, MOST_THREADS)
+        self.words[pool_words.LIMIT] = min(threads, MOST_THREADS)
 
     def ask_again(self) -> None:
         """Has every plan call `start` before it runs the next time."""
@@ -140,17 +135,17 @@ class Pool:
     def stop(self) -> None:
         """Ends the workers; steps go on without them."""
         with self._lock:
-            self.words[workers.WORKERS] = 0
-            self.words[workers.STOP] = 1
+            self.words[pool_words.WORKERS] = 0
+            self.words[pool_words.STOP] = 1
             for number in range(len(self._threads)):
-                lock = int(self.words[workers.slot_of(number) + workers.LOCK])
+                lock = int(self.words[pool_words.slot_of(number) + pool_words.LOCK])
                 release = ctypes.pythonapi.PyThread_release_lock
                 release.argtypes = [ctypes.c_void_p]
                 release(lock)
             for thread in self._threads:
                 thread.join()
             self._threads.clear()
-            self.words[workers.STOP] = 0
+            self.words[pool_words.STOP] = 0
 
     def forget(self) -> None:
         """Begins anew in a forked child, where nobody else uses these words."""
@@ -165,7 +160,7 @@ pool = Pool()
 
 @on_change
 def _limit_again() -> None:
-    if pool.words[workers.LIMIT]:
+    if pool.words[pool_words.LIMIT]:
         pool.limit(available_threads())
         pool.ask_again()
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import graphopt as tf
-from graphopt.codegen import workers
+from graphopt.codegen import pool_words
 from graphopt.config import config
 from graphopt.graph.dispatch import call
 from graphopt.graph.opspec import REGISTRY, Effect, Elementwise, Family
@@ -101,11 +101,11 @@ def test_workers_do_take_part():
     """Who computes shows in where the time went."""
     with config(threads=2):
         assert train(2)
-        assert pool.words[workers.WORKERS] == 1
+        assert pool.words[pool_words.WORKERS] == 1
         names = [thread.name for thread in threading.enumerate()]
         assert "graphopt-worker-0" in names
         # Generations: two for each instruction that was handed out.
-        assert pool.words[workers.CLAIM] >> 32 > 2
+        assert pool.words[pool_words.CLAIM] >> 32 > 2
 
 
 def test_one_thread_has_no_workers_and_no_more_than_one_processor():
@@ -136,8 +136,8 @@ def test_the_number_can_change_at_any_time():
             assert tf.config.threading.get_intra_op_parallelism_threads() == count
             assert available_threads() == count
             session.run(step)
-        assert pool.words[workers.LIMIT] == 1
-        assert pool.words[workers.WORKERS] == 4
+        assert pool.words[pool_words.LIMIT] == 1
+        assert pool.words[pool_words.WORKERS] == 4
         tf.config.threading.set_intra_op_parallelism_threads(0)
         assert available_threads() == count_processors()
         assert np.isfinite(session.run(variables[0])).all()
@@ -154,9 +154,9 @@ def test_a_session_has_a_limit_of_its_own():
     with config(threads=2), tf.Graph().as_default(), v1.Session(config=options) as s:
         step, _ = large_step()
         s.run(v1.global_variables_initializer())
-        generation = pool.words[workers.CLAIM]
+        generation = pool.words[pool_words.CLAIM]
         s.run(step)
-        assert pool.words[workers.CLAIM] == generation
+        assert pool.words[pool_words.CLAIM] == generation
 
 
 def test_steps_of_many_threads_share_one_pool(cut_everything):
@@ -245,7 +245,7 @@ def test_a_plan_from_before_a_fork_goes_on_in_the_child():
         if not child:
             try:
                 session.run(step)
-                has_workers = pool.words[workers.WORKERS] == 1
+                has_workers = pool.words[pool_words.WORKERS] == 1
                 os._exit(0 if has_workers else 1)
             finally:
                 os._exit(2)
