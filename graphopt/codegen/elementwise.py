@@ -19,6 +19,7 @@ from typing import Any
 
 from graphopt.codegen.expressions import expand_template
 from graphopt.dtypes import DType, float32, float64
+from graphopt.graph.body import TypedValue
 from graphopt.graph.effects import is_handle, variable_of
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Alias, Elementwise
@@ -54,28 +55,66 @@ def lower_elementwise(
         body = op.attrs["body"] if op.spec is FUSED_ELEMENTWISE else body_of(op)
     if 0 in body.shape:
         return Lowered()
+    loop = plan_loop(op, body, op.inputs, checked, writer)
+    arguments = list(loop.arguments)
+    if checked:
+        arguments += [Word("status"), op.index]
+    extent = loop.sizes[0] if loop.sizes else 1
+    repeats = not loop.sizes and not checked
+    return Lowered((Call(loop.request, tuple(arguments), extent, repeats=repeats),))
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A loop nest over elements.
+
+    Attributes:
+      request: Its kernel.
+      arguments: What that is given.
+      sizes: Its dimensions; the range of the kernel is the first.
+      inputs: Which inputs of the body the first arguments are.
+    """
+
+    request: KernelRequest
+    arguments: tuple[Argument, ...]
+    sizes: tuple[int, ...]
+    inputs: tuple[int, ...]
+
+
+def plan_loop(
+    op: Operation,
+    body: FusedBody,
+    tensors: Sequence[GraphTensor | TypedValue],
+    checked: bool = False,
+    writer: type[Writer] | None = None,
+) -> Loop:
+    """Returns the loop that computes a body.
+
+    Args:
+      op: The operation that it belongs to.
+      body: What it computes; no dimension is 0.
+      tensors: The inputs of the body; first those of the operation.
+      checked: Whether it says when a value is not finite.
+      writer: What writes the kernel, if that is not `Writer`.
+    """
     read = values_read(body)
-    inputs = [i for i in range(body.input_count) if i in read]
-    shapes = [tuple(op.inputs[i].shape) for i in inputs]
+    inputs = tuple(i for i in range(body.input_count) if i in read)
+    shapes = [tuple(tensors[i].shape) for i in inputs]
     sizes, patterns = merge_dimensions(body.shape, shapes)  # type: ignore[arg-type]
     operands = tuple(
-        Operand(i, op.inputs[i].dtype, pattern)
+        Operand(i, tensors[i].dtype, pattern)
         for i, pattern in zip(inputs, patterns, strict=True)
     )
     in_place = stores_in_place(op, body, operands)
     make = writer or Writer
     source = make(body, operands, len(sizes), in_place, checked).write()
-    request = KernelRequest("elementwise", source)
     arguments: list[Argument] = [Word("input", i) for i in inputs]
     arguments += [Word("output", i) for i in range(len(body.outputs))]
     stores = enumerate(body.stores)
     arguments += [Word("input", i) for k, (i, _) in stores if k not in in_place]
     arguments += sizes
-    if checked:
-        arguments += [Word("status"), op.index]
-    extent = sizes[0] if sizes else 1
-    repeats = not sizes and not checked
-    return Lowered((Call(request, tuple(arguments), extent, repeats=repeats),))
+    request = KernelRequest("elementwise", source)
+    return Loop(request, tuple(arguments), tuple(sizes), inputs)
 
 
 def stores_in_place(
@@ -93,7 +132,7 @@ def stores_in_place(
     read = {
         _variable_behind(op.inputs[operand.value]): position
         for position, operand in enumerate(operands)
-        if all(operand.pattern)
+        if all(operand.pattern) and operand.value < len(op.inputs)
     }
     found = {}
     for k, (i, _) in enumerate(body.stores):

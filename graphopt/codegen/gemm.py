@@ -14,6 +14,10 @@ range counts panels of rows of C, or of columns where C is wider than high. A ti
 12 x 2 vectors with 32 registers and 4 x 3 with 16. Every element of C is a sum of
 blocks of `DEPTH_BLOCK` products, each added up in order, whatever tile it falls into.
 
+Where only a loop over elements needs the product, an activation or an optimizer's update,
+`multiply` keeps a few rows of C on its stack and calls the loop's kernel on them; the
+whole product is never stored. It can also add to what C holds.
+
 Products with one row or one column are `gemv`'s; `gemm_layout` says which kernel it is.
 A plan asks for a layout, a scratch buffer and the arguments, then runs `pack` over
 [0, pack_panels) if that is not empty, then the kernel over [0, multiply_panels).
@@ -49,6 +53,8 @@ from llvmlite import ir
 
 from graphopt.codegen.gemm_layout import (
     DEPTH_BLOCK,
+    MOST_WORDS,
+    RESULT_BYTES,
     GemmLayout,
     Kernel,
     find_shape,
@@ -170,14 +176,19 @@ def _compile_multiply(emit: Emitter) -> NativeKernel:
     row_group, column_group = group_size(mr, item), group_size(nr, item)
     stack_bytes = max(row_group * mr, column_group * nr) * DEPTH_BLOCK * item
     reserve_panels, reserve_words = make_stack(stack_bytes), make_stack(64)
+    reserve_result = make_stack(RESULT_BYTES)
+    reserve_following = make_stack(8 * MOST_WORDS)
     compute_tiles = make_tiles(emit)
 
     def multiply(args: Any, lo: int, hi: int) -> None:
-        by_columns, source, packed, c = args[0] != 0, args[1], args[2], args[3]
+        by_columns, source, packed, result = args[0] != 0, args[1], args[2], args[3]
         m, n, k = args[4], args[5], args[6]
         stride, depth_stride, c_stride, pack = args[7], args[8], args[9], args[10]
+        adds, follow, unit, place = args[11], args[12], args[13], args[14]
         private, words_at = reserve_panels(), reserve_words()
         words = pointer_int64(words_at)
+        own_result, following_at = reserve_result(), reserve_following()
+        following = pointer_int64(following_at)
         # What it packs is a part of the other operand, for the same pack kernel.
         width, extent, group = mr, m, row_group
         if by_columns:
@@ -186,6 +197,10 @@ def _compile_multiply(emit: Emitter) -> NativeKernel:
                 extent,
                 group,
             ) = nr, n, column_group
+        if follow != 0:
+            group = max(1, min(group, RESULT_BYTES // (mr * n * item)))
+            for i in range(args[15]):
+                following[i] = args[16 + i]
         words[1], words[4], words[5], words[6] = private, stride, depth_stride, width
         # Not `range`, which raises for a step of 0.
         start = lo
@@ -194,6 +209,10 @@ def _compile_multiply(emit: Emitter) -> NativeKernel:
             j_start, j_stop, i_start, i_stop = 0, (n + nr - 1) // nr, start, stop
             if by_columns:
                 j_start, j_stop, i_start, i_stop = start, stop, 0, (m + mr - 1) // mr
+            c = result
+            if follow != 0:
+                # Its own rows, under the indices of the whole.
+                c = own_result - start * mr * c_stride * item
             begin = 0
             while True:
                 depth = min(DEPTH_BLOCK, k - begin)
@@ -211,12 +230,17 @@ def _compile_multiply(emit: Emitter) -> NativeKernel:
                             a = private + (i - start) * depth * mr * item
                             b = packed + (j * k + begin) * nr * item
                         at = c + (i * mr * c_stride + j * nr) * item
+                        first = begin + adds
                         compute_tiles(
-                            a, b, at, c_stride, depth, begin, m - i * mr, n - j * nr
+                            a, b, at, c_stride, depth, first, m - i * mr, n - j * nr
                         )
                 begin += depth
                 if begin >= k:
                     break
+            if follow != 0:
+                following[place] = c
+                end = min(stop * mr, m)
+                call_kernel(follow, following_at, start * mr * unit, end * unit)
             start = stop
 
     return compile_kernel(multiply, f"multiply_float{8 * item}")

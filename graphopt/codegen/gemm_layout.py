@@ -16,7 +16,9 @@ import numpy as np
 
 __all__ = [
     "DEPTH_BLOCK",
+    "MOST_WORDS",
     "PANEL_VECTORS",
+    "RESULT_BYTES",
     "GemmLayout",
     "Kernel",
     "TileShape",
@@ -32,6 +34,11 @@ DEPTH_BLOCK: Final = 256
 """Products summed in registers before the sum is added to the result."""
 PANEL_VECTORS: Final = 8
 """Vectors of results in a panel, the unit of the kernel's outer range."""
+
+RESULT_BYTES: Final = 1 << 18
+"""Room for rows of a product that a loop uses up at once; it stays in the cache."""
+MOST_WORDS: Final = 128
+"""The most arguments of the kernel of that loop."""
 
 _STACK_BYTES: Final = 1 << 17
 
@@ -156,6 +163,7 @@ def gemm_layout(
     c_stride: int,
     *,
     vector_bits: int | None = None,
+    by_rows: bool = False,
 ) -> GemmLayout:
     """Decide how C[m, n] = A[m, k] @ B[k, n] is computed.
 
@@ -168,6 +176,7 @@ def gemm_layout(
         b_strides: Row and column stride of B, in elements.
         c_stride: Elements from one row of C, which is row-major, to the next.
         vector_bits: Width of the vectors; None for the host's widest.
+        by_rows: Whether the form has to be "rows", for one whose rows are used at once.
 
     Returns:
         The layout.
@@ -182,7 +191,8 @@ def gemm_layout(
     make = functools.partial(
         GemmLayout, m, n, k, a_strides, b_strides, c_stride, shape=shape
     )
-    if (n == 1 and 1 in a_strides) or (m == 1 and 1 in b_strides):
+    is_vector = (n == 1 and 1 in a_strides) or (m == 1 and 1 in b_strides)
+    if is_vector and not by_rows:
         by_matrix = n == 1 and 1 in a_strides
         x_stride = b_strides[0] if by_matrix else a_strides[1]
         must_pack = x_stride != 1 and k > 1
@@ -198,7 +208,7 @@ def gemm_layout(
         )
     # The smaller operand is packed beforehand, for its copy is written to memory;
     # the other is packed by `multiply` on its way through the cache.
-    by_columns = m < n
+    by_columns = m < n and not by_rows
     rows, columns = (
         (-(-m // shape.rows), shape.rows),
         (-(-n // shape.columns), shape.columns),
@@ -247,16 +257,42 @@ def pack_arguments(layout: GemmLayout, a: int, b: int, scratch: int) -> tuple[in
     return (a, scratch, 1, k, row, column, 1)
 
 
+@dataclass(frozen=True)
+class Following:
+    """The kernel that uses up rows of a product, in the form "rows".
+
+    Attributes:
+        kernel: Its address.
+        arguments: Its arguments, of which one is the address of the product.
+        place: Which one that is; its value does not matter.
+        unit: How much of the kernel's range belongs to a row of the product.
+    """
+
+    kernel: Any
+    arguments: tuple[Any, ...]
+    place: int
+    unit: int
+
+
 def multiply_arguments(
-    layout: GemmLayout, a: int, b: int, c: int, scratch: int, pack: int
+    layout: GemmLayout,
+    a: int,
+    b: int,
+    c: int,
+    scratch: int,
+    pack: int,
+    *,
+    adds: bool = False,
+    following: Following | None = None,
 ) -> tuple[int, ...]:
     """Write the arguments of the main kernel, `layout.kernel`.
 
     Those of `multiply` are, in order: 1 if A was packed, 0 if B; address of the other
     operand, address of the packed one, address of C, m, n, k, the other operand's
     stride along rows or columns of C and along the depth in elements, row stride of C
-    in elements, address of the `pack` kernel. For those of `multiply_vector` see
-    `gemv.compile_matrix_vector`.
+    in elements, address of the `pack` kernel, 1 if the product is added to what C holds,
+    address of the kernel that follows or 0, its unit, place, number of arguments, and
+    those. For those of `multiply_vector` see `gemv.compile_matrix_vector`.
 
     Args:
         layout: From `gemm_layout`.
@@ -265,17 +301,31 @@ def multiply_arguments(
         c: Address of C, row-major.
         scratch: Address of the scratch buffer that `pack` has filled.
         pack: Address of the `pack` kernel of the same dtype and vector width.
+        adds: Whether the product is added to C; not for `multiply_vector`.
+        following: What uses up the rows of the product, which is then not stored.
 
     Returns:
-        Eleven words, eight for `multiply_vector`.
+        Sixteen words and those of `following`, eight for `multiply_vector`.
+
+    Raises:
+        ValueError: The layout's form does not do what is asked for.
     """
+    if following is not None and layout.form != "rows":
+        raise ValueError(f"nothing can follow a product in the form {layout.form!r}")
+    if adds and layout.kernel != "multiply":
+        raise ValueError(f"{layout.kernel} cannot add to what is there")
     m, n, k = layout.m, layout.n, layout.k
     (row, column), (b_row, b_column) = layout.a_strides, layout.b_strides
     tail = (m, n, k)
+    last: tuple[Any, ...] = (layout.c_stride, pack, int(adds), 0, 0, 0, 0)
+    if following is not None:
+        words = following.arguments
+        last = (layout.c_stride, pack, int(adds), following.kernel, following.unit)
+        last = (*last, following.place, len(words), *words)
     if layout.form == "columns":
-        return (1, b, scratch, c, *tail, b_column, b_row, layout.c_stride, pack)
+        return (1, b, scratch, c, *tail, b_column, b_row, *last)
     if layout.form == "rows":
-        return (0, a, scratch, c, *tail, row, column, layout.c_stride, pack)
+        return (0, a, scratch, c, *tail, row, column, *last)
     if layout.form == "matrix_vector":
         x = scratch if layout.pack_panels else b
         return (a, x, c, m, k, row, column, layout.c_stride)

@@ -11,7 +11,7 @@ from graphopt.codegen.division import DIVISIONS, lower_division
 from graphopt.codegen.elementwise import lower_elementwise
 from graphopt.codegen.fused_reduce import lower_fused_reduce
 from graphopt.codegen.jumps import jump_kernels
-from graphopt.codegen.products import lower_matmul
+from graphopt.codegen.products import lower_fused_product, lower_matmul
 from graphopt.codegen.reduce import lower_reduce
 from graphopt.codegen.rows import lower_rows
 from graphopt.codegen.windows import lower_windows
@@ -34,6 +34,7 @@ FAMILIES: Final[dict[str, Callable[[Operation, str], Lowered]]] = {
     "gather": lambda op, _: gathers.lower_gather(op),
     "gather_grad": lambda op, _: gathers.lower_gather_grad(op),
     "gather_nd": lambda op, _: gathers.lower_gather_nd(op),
+    "fused_product": lambda op, _: lower_fused_product(op),
     "matmul": lambda op, _: lower_matmul(op),
     "pad": lambda op, _: slices.lower_pad(op),
     "reduce": lower_reduce,

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
+from graphopt.codegen.elementwise import plan_loop
 from graphopt.codegen.gemm_layout import (
+    RESULT_BYTES,
+    Following,
     GemmLayout,
     gemm_layout,
     multiply_arguments,
     pack_arguments,
 )
+from graphopt.graph.body import TypedValue
 from graphopt.graph.graph import Operation
+from graphopt.graph.shape import TensorShape
+from graphopt.ops.fused import split_product
+from graphopt.schedule.build import nbytes_of
 from graphopt.schedule.steps import Call, KernelRequest, Lowered, Word
+
+# Nanoseconds for each byte that a loop moves, about.
+NS_PER_BYTE = 0.1
 
 
 def lower_matmul(op: Operation) -> Lowered:
@@ -52,6 +63,60 @@ def lower_matmul(op: Operation) -> Lowered:
         words = multiply_arguments(layout, at_a, at_b, at_c, scratch, code)
         calls.append(layout_call(multiply, words, layout))
     return Lowered(tuple(calls), (max(layout.scratch_bytes, 8),))
+
+
+def lower_fused_product(op: Operation) -> Lowered:
+    """Returns the calls of a product whose rows a loop uses up (`fuse_products`).
+
+    Raises:
+      ValueError: The loop cannot run on some rows of the product.
+    """
+    product, loop_body = split_product(op.attrs["body"])
+    m, n = loop_body.shape
+    a = op.inputs[product.arguments[0]]
+    transpose_a, transpose_b = (
+        product.attrs[f"transpose_{name}"] for name in ("a", "b")
+    )
+    k = int(a.shape[-2 if transpose_a else -1] or 0)
+    name, size = product.dtype.name, product.dtype.size
+    value = TypedValue(TensorShape((m, n)), product.dtype)
+    loop = plan_loop(op, loop_body, [*op.inputs, value])
+    if not loop.sizes or loop.sizes[0] not in (m, m * n):
+        raise ValueError(f"{op.name} has a loop over {loop.sizes}, not over rows")
+    layout: Any = gemm_layout(
+        name,
+        m,
+        n,
+        k,
+        (1, m) if transpose_a else (k, 1),
+        (1, k) if transpose_b else (n, 1),
+        n,
+        by_rows=True,
+    )
+    place = loop.inputs.index(len(op.inputs))
+    arguments = [0 if i == place else w for i, w in enumerate(loop.arguments)]
+    following = Following(
+        Word("kernel", kernel=loop.request),
+        tuple(arguments),
+        place,
+        loop.sizes[0] // m,
+    )
+    pack = KernelRequest("gemm", f"pack {name}")
+    at_a: Any = Word("input", product.arguments[0])
+    at_b: Any = Word("input", product.arguments[1])
+    scratch: Any = Word("scratch", 0)
+    code: Any = Word("kernel", kernel=pack)
+    words = multiply_arguments(
+        layout, at_a, at_b, 0, scratch, code, following=following
+    )
+    calls = [layout_call(pack, pack_arguments(layout, at_a, at_b, scratch), layout)]
+    call = layout_call(KernelRequest("gemm", f"multiply {name}"), words, layout)
+    rows = max(1, RESULT_BYTES // (layout.shape.rows * n * size))
+    moved = sum(nbytes_of(t) for t in (*op.inputs, *op.outputs))
+    calls.append(
+        replace(call, unit=min(call.unit, rows), cost=call.cost + moved * NS_PER_BYTE)
+    )
+    return Lowered(tuple(calls), (layout.scratch_bytes,))
 
 
 def layout_call(

@@ -22,7 +22,7 @@ from graphopt.exchange.attributes import (
 )
 from graphopt.exchange.node_link import FORMAT, VERSION
 from graphopt.graph.body import Body, BodyGraph
-from graphopt.graph.effects import HANDLE
+from graphopt.graph.effects import FUSED_TYPES, HANDLE
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.opspec import REGISTRY, OpSpec
 from graphopt.graph.provenance import Site
@@ -37,7 +37,7 @@ LARGEST_FILE = 1 << 30
 # As `Graph.add_operation` takes them, and those that Keras and bodies make.
 _NAME = re.compile(r"[A-Za-z0-9_.\-/]{1,10000}\Z")
 # What only rewrites make, and what calls Python.
-_REFUSED = {"FusedElementwise", "FusedReduce", "PyFunc", "EagerPyFunc", "PythonScalar"}
+_REFUSED = {*FUSED_TYPES, "PyFunc", "EagerPyFunc", "PythonScalar"}
 # Attributes that no rule of an op takes by name.
 _MARKS = {"initializer", "in_order"}
 

@@ -16,6 +16,8 @@ from graphopt.graph.tensor import GraphTensor
 HANDLE = "VarHandleOp"
 FUSED = "FusedElementwise"
 FUSED_REDUCE = "FusedReduce"
+FUSED_PRODUCT = "FusedMatMul"
+FUSED_TYPES = (FUSED, FUSED_REDUCE, FUSED_PRODUCT)
 
 
 def variable_of(handle: GraphTensor) -> Any:
@@ -37,7 +39,7 @@ def handles_written(op: Operation) -> tuple[GraphTensor, ...]:
     """Returns the handle tensors that an op writes through."""
     if op.spec.effect is Effect.WRITE:
         return (op.inputs[0],)
-    if op.spec.name in (FUSED, FUSED_REDUCE):
+    if op.spec.name in FUSED_TYPES:
         return tuple(op.inputs[index] for index, _ in op.attrs["body"].stores)
     return ()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from graphopt.graph.opspec import (
 )
 from graphopt.graph.provenance import Site
 from graphopt.graph.shape import TensorShape
+from graphopt.ops.matmul import MATMUL
 from graphopt.ops.reduction import SUM
 
 
@@ -210,3 +211,49 @@ FUSED_REDUCE = register(
         outputs=-1,
     )
 )
+
+
+def _product_samples() -> list[Sample]:
+    plain = {"transpose_a": False, "transpose_b": False}
+    body = FusedBody(
+        (4, 3),
+        3,
+        (
+            Instruction(MATMUL, (0, 1), float64, plain, "product"),
+            Instruction(REGISTRY["AddV2"], (3, 2), float64, {}, "add"),
+            Instruction(REGISTRY["Relu"], (4,), float64, {}, "relu"),
+        ),
+        (5,),
+        (),
+    )
+    a = np.arange(8.0).reshape(4, 2) / 5 - 0.7
+    b = np.arange(6.0).reshape(2, 3) / 3 - 0.5
+    return [Sample((a, b, np.array([0.1, -0.2, 0.3])), {"body": body})]
+
+
+def split_product(body: FusedBody) -> tuple[Instruction, FusedBody]:
+    """Takes the product off the body of a `FusedMatMul`.
+
+    Returns:
+      The product, and the loop behind it, whose last input is the product.
+    """
+    product, *rest = body.instructions
+    count = body.input_count + 1
+    return product, replace(body, input_count=count, instructions=tuple(rest))
+
+
+# A loop that uses up a product, which is its first instruction, while it is in the cache.
+FUSED_PRODUCT = register(
+    OpSpec(
+        effects.FUSED_PRODUCT,
+        _infer,
+        _compute,
+        NOT_DIFFERENTIABLE,
+        Family("fused_product"),
+        _product_samples,
+        types=("any",),
+        outputs=-1,
+    )
+)
+
+FUSED_SPECS = (FUSED_ELEMENTWISE, FUSED_REDUCE, FUSED_PRODUCT)

@@ -8,6 +8,7 @@ from graphopt.rewrite.driver import Pass, graph_pass
 from graphopt.rewrite.fold_constants import fold_constants
 from graphopt.rewrite.fold_transposes import fold_transposes
 from graphopt.rewrite.fuse_elementwise import fuse_elementwise
+from graphopt.rewrite.fuse_products import fuse_products
 from graphopt.rewrite.fuse_reductions import fuse_reductions
 from graphopt.rewrite.merge_common_subexpressions import merge_common_subexpressions
 from graphopt.rewrite.order_effects import order_effects
@@ -45,4 +46,7 @@ PIPELINE: Final[tuple[Pass, ...]] = (
     rewrite_bodies,
     fuse_elementwise,
     fuse_reductions,
+    fuse_products,
 )
+# Where every number is looked at, a product must be whole.
+WATCHED: Final = tuple(each for each in PIPELINE if each is not fuse_products)

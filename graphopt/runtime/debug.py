@@ -28,7 +28,7 @@ from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Alias, Effect, Elementwise
 from graphopt.graph.program import Program
 from graphopt.graph.tensor import GraphTensor
-from graphopt.ops.fused import FUSED_ELEMENTWISE, FUSED_REDUCE, FusedBody
+from graphopt.ops.fused import FUSED_PRODUCT, FUSED_REDUCE, FUSED_SPECS, FusedBody
 from graphopt.rewrite.driver import Trace
 from graphopt.runtime.compare_passes import compare_passes
 from graphopt.runtime.executable import Executable
@@ -233,9 +233,9 @@ class DebugExecutable:
         if op.spec is FUSED_REDUCE:
             self._compare_reduced(number, step, given, got)
             return
-        is_loop = isinstance(op.spec.kernel, Elementwise)
+        is_loop = isinstance(op.spec.kernel, Elementwise) or op.spec is FUSED_PRODUCT
         if is_loop:
-            body = op.attrs["body"] if op.spec is FUSED_ELEMENTWISE else body_of(op)
+            body = op.attrs["body"] if op.spec in FUSED_SPECS else body_of(op)
             values = evaluate_instructions(body, given)
             wanted = [*body.outputs, *(value for _, value in body.stores)]
             expected = [values[value] for value in wanted]

@@ -21,8 +21,8 @@ from graphopt.graph.program import Program
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.creation import CONST, PLACEHOLDER
 from graphopt.ops.fused import (
-    FUSED_ELEMENTWISE,
     FUSED_REDUCE,
+    FUSED_SPECS,
     evaluate_body,
     reduce_last,
 )
@@ -133,7 +133,7 @@ class Run:
         self, op: Operation, tensor: GraphTensor, written: Sequence[GraphTensor]
     ) -> Array:
         """Returns what an operation gets for one of its inputs."""
-        if tensor in written and op.spec in (ASSIGN, FUSED_ELEMENTWISE, FUSED_REDUCE):
+        if tensor in written and op.spec in (ASSIGN, *FUSED_SPECS):
             key = variable_of(tensor)
             if key not in self.pending and not self.store.is_initialized(key):
                 # Overwritten as a whole: what it was does not matter.
@@ -142,7 +142,7 @@ class Run:
 
     def compute(self, op: Operation, arrays: list[Array]) -> Sequence[Array]:
         """Returns the outputs of an operation; what it writes goes to `pending`."""
-        if op.spec in (FUSED_ELEMENTWISE, FUSED_REDUCE):
+        if op.spec in FUSED_SPECS:
             outputs, stored = evaluate_body(op.attrs["body"], tuple(arrays))
             keys = [variable_of(handle) for handle in handles_written(op)]
             self.pending.update(zip(keys, stored, strict=True))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail
-from graphopt.graph.effects import FUSED, FUSED_REDUCE
+from graphopt.graph.effects import FUSED_TYPES
 from graphopt.graph.graph import Operation
 
 Array = NDArray[Any]
@@ -103,7 +103,7 @@ def bad_eager(
 def unexplained(op: Operation | None) -> InvalidArgumentError:
     """Makes the error for what a kernel made and the replay with NumPy did not."""
     names = ""
-    if op is not None and op.type in (FUSED, FUSED_REDUCE):
+    if op is not None and op.type in FUSED_TYPES:
         made = op.attrs["body"].instructions
         names = ", one of " + ", ".join(f"{i.name} ({i.site_text})" for i in made)
     outputs = describe_shapes(*op.outputs) if op is not None else ""

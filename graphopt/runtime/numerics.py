@@ -187,17 +187,17 @@ class CheckedExecutable:
     """A compiled step that raises instead of making NaN or infinities.
 
     Args:
-      schedule: What runs when nothing is checked.
+      rewritten: What runs, after the passes.
       program: The same with its meaning settled only, for the replay.
       store: The variables.
     """
 
     def __init__(
-        self, schedule: Schedule, program: Program, store: VariableStore
+        self, rewritten: Program, program: Program, store: VariableStore
     ) -> None:
         self.program = program
         self.store = store
-        checked = build_schedule(schedule.program, lower_checked, jumps=False)
+        checked = build_schedule(rewritten, lower_checked, jumps=False)
         guard, self.copies = guard_schedule(checked, program)
         self.step = _Watched(checked, store)
         self.guard = _Watched(guard, store)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphopt.errors import OpError
-from graphopt.graph.opspec import OpSpec
+from graphopt.graph.opspec import Elementwise, OpSpec
 from graphopt.ops.fused import FusedBody, Instruction
 from graphopt.runtime.numerics import flushed
 
@@ -63,6 +63,10 @@ def evaluate_instruction(
     instruction: Instruction, inputs: Sequence[Bounded]
 ) -> Bounded:
     """Computes one op on inputs that may be off."""
+    if not isinstance(instruction.spec.kernel, Elementwise):
+        # The product in front of a loop; what it is given is exact.
+        arrays = [each.value for each in inputs]
+        return evaluate_spec(instruction.spec, instruction.attrs, arrays)[0]
     kind = instruction.dtype.numpy
 
     def compute(arrays: Sequence[Array]) -> Array:

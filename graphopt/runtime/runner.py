@@ -32,7 +32,7 @@ from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.creation import PLACEHOLDER
 from graphopt.ops.state import ASSIGN
 from graphopt.rewrite.driver import Trace, run_passes
-from graphopt.rewrite.pipeline import MEANING, PIPELINE
+from graphopt.rewrite.pipeline import MEANING, PIPELINE, WATCHED
 from graphopt.runtime.debug import DebugExecutable
 from graphopt.runtime.executable import LONGEST_CALL, Executable, nested_run
 from graphopt.runtime.interpreter import interpret
@@ -187,8 +187,8 @@ class ShapedPlan:
         if not self.is_due(at_once) or not self.is_bound():
             return interpret_checked(self.program, feeds, self.store)
         if self.checked is None:
-            schedule = self.make_schedule()
-            self.checked = CheckedExecutable(schedule, self.program, self.store)
+            program = run_passes(self.pruned, WATCHED[1:])
+            self.checked = CheckedExecutable(program, self.program, self.store)
         return self.checked.run(feeds)
 
     def _run_debugged(self, feeds: Sequence[Array]) -> list[Array]:

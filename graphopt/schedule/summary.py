@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from graphopt.graph.effects import (
-    FUSED,
     FUSED_REDUCE,
+    FUSED_TYPES,
     handles_written,
     variable_of,
 )
@@ -144,10 +144,10 @@ def _name_of(buffer: Buffer, number: int) -> str:
 
 def fused_names(op: Operation) -> tuple[str, ...]:
     """Returns the names of the ops that a fused op stands for."""
-    if op.type not in (FUSED, FUSED_REDUCE):
+    if op.type not in FUSED_TYPES:
         return ()
     names = [i.name for i in op.attrs["body"].instructions]
-    if op.type != FUSED:
+    if op.type == FUSED_REDUCE:
         names.append(op.attrs["reduction"].name)
     return tuple(clean_text(name) for name in names)
 

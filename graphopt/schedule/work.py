@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import prod
 
-from graphopt.graph.effects import FUSED, FUSED_REDUCE
+from graphopt.graph.effects import FUSED_PRODUCT, FUSED_TYPES
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Elementwise, Family
 
@@ -30,9 +30,15 @@ def count_flops(op: Operation) -> int | None:
     tensors = (*op.inputs, *op.outputs)
     if not tensors or not all(t.shape.is_fully_defined() for t in tensors):
         return None
-    if op.type in (FUSED, FUSED_REDUCE):
+    if op.type in FUSED_TYPES:
         body = op.attrs["body"]
-        return _count(body.shape) * len(body.instructions)
+        flops = _count(body.shape) * len(body.instructions)
+        if op.type == FUSED_PRODUCT:
+            product = body.instructions[0]
+            a = op.inputs[product.arguments[0]].shape
+            depth = a[-2] if product.attrs["transpose_a"] else a[-1]
+            flops += _count(body.shape) * (2 * _count([depth]) - 1)
+        return flops
     if not op.outputs:
         return None
     out = _count(op.outputs[0].shape)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from graphopt.config import config
 from graphopt.rewrite.pipeline import PIPELINE
+from graphopt.schedule import chunks
 from tests.properties.graphs import (
     largest_value,
     make_recipe,
@@ -66,6 +67,22 @@ def test_compiled_is_as_good_as_eager():
         got = run_in_graph(recipe, "always")
         eager, exact = run_eagerly(recipe), run_eagerly(recipe, np.float64)
         assert_close((seed, recipe), got, eager, exact)
+
+
+def test_any_number_of_threads_gives_the_same_bits(monkeypatch):
+    def cut(call, _cost):
+        return max(call.extent, 1) if call.repeats else max(1, call.extent // 3)
+
+    monkeypatch.setattr(chunks, "chunk_of", cut)
+    monkeypatch.setattr(chunks, "WORTH_WAKING", 0.0)
+    for seed, recipe in random_recipes(60, largest=60):
+        for gradients in (False, True):
+            results = []
+            for count in (1, 2, 8):
+                with config(threads=count):
+                    found = run_in_graph(recipe, "always", gradients)
+                results.append([(a.shape, a.tobytes()) for a in found])
+            assert results[0] == results[1] == results[2], f"seed {seed}"
 
 
 @settings(SLOW, max_examples=25)
