@@ -11,7 +11,11 @@ from graphopt.codegen.division import DIVISIONS, lower_division
 from graphopt.codegen.elementwise import lower_elementwise
 from graphopt.codegen.fused_reduce import lower_fused_reduce
 from graphopt.codegen.jumps import jump_kernels
-from graphopt.codegen.products import lower_fused_product, lower_matmul
+from graphopt.codegen.products import (
+    lower_fused_product,
+    lower_matmul,
+    lower_sum_of_products,
+)
 from graphopt.codegen.reduce import lower_reduce
 from graphopt.codegen.rows import lower_rows
 from graphopt.codegen.windows import lower_windows
@@ -52,6 +56,7 @@ FAMILIES: Final[dict[str, Callable[[Operation, str], Lowered]]] = {
     "sum_duplicates": lambda op, _: duplicates.lower_sum_duplicates(op),
     "tile": lambda op, _: slices.lower_tile(op),
     "tile_sum": lambda op, _: slices.lower_tile_sum(op),
+    "sum_of_products": lambda op, _: lower_sum_of_products(op),
     "transpose": lambda op, _: copies.lower_transpose(op),
     "windows": lower_windows,
     "unpack": lambda op, _: slices.lower_unpack(op),

@@ -1,4 +1,4 @@
-"""Matrix products -> calls of the packed GEMM, one pair for each matrix of a batch."""
+"""Matrix products -> calls of the packed GEMM, a pair for each product of two matrices."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from graphopt.codegen.gemm_layout import (
     multiply_arguments,
     pack_arguments,
 )
+from graphopt.dtypes import DType
 from graphopt.graph.body import TypedValue
 from graphopt.graph.graph import Operation
 from graphopt.graph.shape import TensorShape
+from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.fused import split_product
 from graphopt.schedule.build import nbytes_of
 from graphopt.schedule.steps import Call, KernelRequest, Lowered, Word
@@ -35,17 +37,9 @@ def lower_matmul(op: Operation) -> Lowered:
     m, n = dims[-2:]
     if 0 in dims:
         return Lowered()
-    transpose_a, transpose_b = op.attrs["transpose_a"], op.attrs["transpose_b"]
-    k = int(a.shape[-2 if transpose_a else -1] or 0)
-    layout: Any = gemm_layout(
-        out.dtype.name,
-        m,
-        n,
-        k,
-        (1, m) if transpose_a else (k, 1),
-        (1, k) if transpose_b else (n, 1),
-        n,
-    )
+    flags = op.attrs["transpose_a"], op.attrs["transpose_b"]
+    layout = _layout_of(a, (m, n), out.dtype, flags)
+    k = layout.k
     name = out.dtype.name
     pack = KernelRequest("gemm", f"pack {name}")
     multiply = KernelRequest("gemm", f"{layout.kernel} {name}")
@@ -65,6 +59,29 @@ def lower_matmul(op: Operation) -> Lowered:
     return Lowered(tuple(calls), (max(layout.scratch_bytes, 8),))
 
 
+def lower_sum_of_products(op: Operation) -> Lowered:
+    """Returns the calls of products that add to one buffer (`accumulate_products`)."""
+    out = op.outputs[0]
+    m, n = (int(dim or 0) for dim in out.shape)
+    name = out.dtype.name
+    pack = KernelRequest("gemm", f"pack {name}")
+    multiply = KernelRequest("gemm", f"multiply {name}")
+    code: Any = Word("kernel", kernel=pack)
+    scratch: Any = Word("scratch", 0)
+    at_c: Any = Word("output", 0)
+    calls, largest = [], 8
+    for i, flags in enumerate(op.attrs["transposes"]):
+        layout = _layout_of(op.inputs[2 * i], (m, n), out.dtype, flags)
+        at_a: Any = Word("input", 2 * i)
+        at_b: Any = Word("input", 2 * i + 1)
+        largest = max(largest, layout.scratch_bytes)
+        packing = pack_arguments(layout, at_a, at_b, scratch)
+        calls.append(layout_call(pack, packing, layout))
+        words = multiply_arguments(layout, at_a, at_b, at_c, scratch, code, adds=i > 0)
+        calls.append(layout_call(multiply, words, layout))
+    return Lowered(tuple(calls), (largest,))
+
+
 def lower_fused_product(op: Operation) -> Lowered:
     """Returns the calls of a product whose rows a loop uses up (`fuse_products`).
 
@@ -74,25 +91,13 @@ def lower_fused_product(op: Operation) -> Lowered:
     product, loop_body = split_product(op.attrs["body"])
     m, n = loop_body.shape
     a = op.inputs[product.arguments[0]]
-    transpose_a, transpose_b = (
-        product.attrs[f"transpose_{name}"] for name in ("a", "b")
-    )
-    k = int(a.shape[-2 if transpose_a else -1] or 0)
+    flags = product.attrs["transpose_a"], product.attrs["transpose_b"]
     name, size = product.dtype.name, product.dtype.size
     value = TypedValue(TensorShape((m, n)), product.dtype)
     loop = plan_loop(op, loop_body, [*op.inputs, value])
     if not loop.sizes or loop.sizes[0] not in (m, m * n):
         raise ValueError(f"{op.name} has a loop over {loop.sizes}, not over rows")
-    layout: Any = gemm_layout(
-        name,
-        m,
-        n,
-        k,
-        (1, m) if transpose_a else (k, 1),
-        (1, k) if transpose_b else (n, 1),
-        n,
-        by_rows=True,
-    )
+    layout = _layout_of(a, (m, n), product.dtype, flags, by_rows=True)
     place = loop.inputs.index(len(op.inputs))
     arguments = [0 if i == place else w for i, w in enumerate(loop.arguments)]
     following = Following(
@@ -117,6 +122,25 @@ def lower_fused_product(op: Operation) -> Lowered:
         replace(call, unit=min(call.unit, rows), cost=call.cost + moved * NS_PER_BYTE)
     )
     return Lowered(tuple(calls), (layout.scratch_bytes,))
+
+
+def _layout_of(
+    a: GraphTensor, out: tuple[int, int], dtype: DType, flags: Any, **options: bool
+) -> Any:
+    """Returns how a product of `a`, transposed or not, is cut.
+
+    Args:
+      a: The first operand, of rank 2 or more.
+      out: Rows and columns of the product.
+      dtype: Its dtype.
+      flags: Whether the first and the second operand are transposed.
+      **options: As `gemm_layout` takes them.
+    """
+    (m, n), (transpose_a, transpose_b) = out, flags
+    k = int(a.shape[-2 if transpose_a else -1] or 0)
+    a_strides = (1, m) if transpose_a else (k, 1)
+    b_strides = (1, k) if transpose_b else (n, 1)
+    return gemm_layout(dtype.name, m, n, k, a_strides, b_strides, n, **options)
 
 
 def layout_call(

@@ -25,6 +25,7 @@ from graphopt.graph.opspec import (
 from graphopt.graph.provenance import Site
 from graphopt.graph.shape import TensorShape
 from graphopt.ops.matmul import MATMUL
+from graphopt.ops.quietly import quietly
 from graphopt.ops.reduction import SUM
 
 
@@ -253,6 +254,43 @@ FUSED_PRODUCT = register(
         _product_samples,
         types=("any",),
         outputs=-1,
+    )
+)
+
+
+def _sum_infer(*inputs: Any, transposes: tuple[tuple[bool, bool], ...]) -> Any:
+    first = dict(zip(("transpose_a", "transpose_b"), transposes[0], strict=True))
+    return infer_types(MATMUL, list(inputs[:2]), first, None)
+
+
+def _sum_compute(
+    *arrays: NDArray[Any], transposes: tuple[tuple[bool, bool], ...]
+) -> NDArray[Any]:
+    total = None
+    for a, b, (ta, tb) in zip(arrays[::2], arrays[1::2], transposes, strict=True):
+        product = MATMUL.compute(a, b, transpose_a=ta, transpose_b=tb)
+        total = product if total is None else quietly(np.add, total, product)
+    assert total is not None
+    return np.asarray(total)
+
+
+def _sum_samples() -> list[Sample]:
+    rng = np.random.default_rng(8)
+    transposes = ((False, False), (True, False), (False, True))
+    shapes = ((4, 3), (3, 5)), ((2, 4), (2, 5)), ((4, 7), (5, 7))
+    arrays = [rng.standard_normal(shape) for pair in shapes for shape in pair]
+    return [Sample(tuple(arrays), {"transposes": transposes})]
+
+
+# a @ b + c @ d + ..., in this order.
+SUM_OF_PRODUCTS = register(
+    OpSpec(
+        "SumOfMatMuls",
+        _sum_infer,
+        _sum_compute,
+        NOT_DIFFERENTIABLE,
+        Family("sum_of_products"),
+        _sum_samples,
     )
 )
 

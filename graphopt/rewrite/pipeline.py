@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from graphopt.rewrite.accumulate_products import accumulate_products
 from graphopt.rewrite.driver import Pass, graph_pass
 from graphopt.rewrite.fold_constants import fold_constants
 from graphopt.rewrite.fold_transposes import fold_transposes
@@ -44,6 +45,8 @@ PIPELINE: Final[tuple[Pass, ...]] = (
     # After both: reads have their versions, and there are more equal constants.
     merge_common_subexpressions,
     rewrite_bodies,
+    # Before loops take additions in.
+    accumulate_products,
     fuse_elementwise,
     fuse_reductions,
     fuse_products,

@@ -10,6 +10,9 @@ when its step comes up, in the smallest hole that fits, and its memory is free a
 after its last reader, so the peak is known before anything has run. Outputs of aliases
 (reshape, identity, the read of a variable) have no memory of their own.
 
+`chunks` decides from shapes which calls are worth several threads and how they are cut,
+and where a long native call may pause so that Ctrl-C is heard.
+
 Branches and loops are steps too (`control`): their bodies follow each other in the same
 list, with instructions in between that name the position to go on at. A loop of 20 million
 scalar rounds takes 19 ns a round; it pauses every 50 ms or so for Ctrl-C. The derivative of

@@ -45,6 +45,12 @@ def count_flops(op: Operation) -> int | None:
     if op.type == "MatMul":
         a = op.inputs[0].shape
         return 2 * out * _count([a[-2] if op.attrs["transpose_a"] else a[-1]])
+    if op.type == "SumOfMatMuls":
+        depths = [
+            op.inputs[2 * i].shape[0 if transpose_a else 1]
+            for i, (transpose_a, _) in enumerate(op.attrs["transposes"])
+        ]
+        return 2 * out * _count([sum(depth or 0 for depth in depths)])
     if op.type.startswith(_WINDOWS):
         filters = op.inputs[1].shape
         # A depthwise filter gives each channel its own outputs.
