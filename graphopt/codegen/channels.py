@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from graphopt.codegen.gemm_layout import TileShape, get_vector_bits
+from graphopt.codegen.gemm_layout import TileShape, find_shape, get_vector_bits
 from graphopt.codegen.gemm_tile import Emitter
 from graphopt.codegen.native import cgutils, make_intrinsic, types
 
-__all__ = ["make_channel_functions"]
+__all__ = ["Lanes", "Load", "Store", "make_channel_functions"]
 
 _I64 = ir.IntType(64)
 Load = Callable[[Any], Any]
@@ -30,7 +30,7 @@ Body = Callable[[Any, Any, Load, Store], None]
 _GROUP = 4
 
 
-class _Lanes(Emitter):
+class Lanes(Emitter):
     """Vectors of one dtype, as wide as the host has them."""
 
     def __init__(self, dtype: np.dtype[Any], vectors: int = 1) -> None:
@@ -42,14 +42,17 @@ class _Lanes(Emitter):
         if self.is_float:
             scalar = ir.FloatType() if bits == 32 else ir.DoubleType()
         lanes = vectors * get_vector_bits() // bits
-        shape = TileShape(lanes, rows=1, vectors=1, fused=False)
+        fused = self.is_float and find_shape(dtype, None).fused
+        shape = TileShape(lanes, rows=1, vectors=1, fused=fused)
         super().__init__(scalar, dtype.itemsize, shape)
 
     def place(self, builder: Any, address: Any, index: Any) -> Any:
         """Returns the address of an element."""
         return builder.add(address, builder.mul(index, _I64(self.item_bytes)))
 
-    def for_vectors(self, builder: Any, count: Any, body: Body) -> None:
+    def for_vectors(
+        self, builder: Any, count: Any, body: Body, grouped: bool = True
+    ) -> None:
         """Emits `body` for groups of vectors, for whole ones and, masked, for the rest.
 
         Args:
@@ -57,13 +60,17 @@ class _Lanes(Emitter):
           count: Elements.
           body: Takes the emitter of its vectors, the index of their first element, a
             function that loads from an address and one that stores a value to it.
+          grouped: Whether there are groups.
         """
         # Vectors of a group do not wait for each other's comparisons.
-        group = _Lanes(self.dtype, _GROUP)
+        group = Lanes(self.dtype, _GROUP)
         lanes, many = _I64(self.shape.lanes), _I64(group.shape.lanes)
-        groups = builder.mul(builder.sdiv(count, many), many)
-        with cgutils.for_range_slice(builder, _I64(0), groups, many, _I64) as (at, _):
-            body(group, at, *group._plain(builder))
+        groups = _I64(0)
+        if grouped:
+            groups = builder.mul(builder.sdiv(count, many), many)
+            whole_groups = (builder, _I64(0), groups, many, _I64)
+            with cgutils.for_range_slice(*whole_groups) as (at, _):
+                body(group, at, *group._plain(builder))
         with cgutils.for_range_slice(builder, groups, count, lanes, _I64) as (at, _):
             left = builder.sub(count, at)
             is_whole = builder.icmp_signed(">=", left, lanes)
@@ -106,7 +113,7 @@ class _Lanes(Emitter):
 
 @contextmanager
 def _for_window(
-    emit: _Lanes, builder: Any, start: Any, across: Any, down: Any, sizes: Any
+    emit: Lanes, builder: Any, start: Any, across: Any, down: Any, sizes: Any
 ) -> Iterator[Any]:
     """Emits loops over a window; yields the address of the pixel's channels."""
     rows, columns = sizes
@@ -117,7 +124,7 @@ def _for_window(
 
 
 def _emit_largest(
-    emit: _Lanes, builder: Any, load: Load, start: Any, *window: Any
+    emit: Lanes, builder: Any, load: Load, start: Any, *window: Any
 ) -> Any:
     """Emits code for the largest elements of a window; returns them."""
     best = cgutils.alloca_once(builder, emit.vector)
@@ -128,13 +135,13 @@ def _emit_largest(
     return builder.load(best)
 
 
-def _make_copy_row(emit: _Lanes) -> Any:
+def _make_copy_row(emit: Lanes) -> Any:
     """Makes the intrinsic that copies `count` neighbors."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         source, target, count = values
 
-        def body(emit: _Lanes, first: Any, load: Load, store: Store) -> None:
+        def body(emit: Lanes, first: Any, load: Load, store: Store) -> None:
             value = load(emit.place(builder, source, first))
             store(value, emit.place(builder, target, first))
 
@@ -147,7 +154,7 @@ def _make_copy_row(emit: _Lanes) -> Any:
     return make_intrinsic(copy_row)
 
 
-def _make_max_window(emit: _Lanes) -> Any:
+def _make_max_window(emit: Lanes) -> Any:
     """Makes the intrinsic that finds the largest element of each channel of a window.
 
     Pixels are `across` apart in a row of the window, rows are `down` apart.
@@ -156,7 +163,7 @@ def _make_max_window(emit: _Lanes) -> Any:
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         x, across, down, rows, columns, y, count = values
 
-        def body(emit: _Lanes, first: Any, load: Load, store: Store) -> None:
+        def body(emit: Lanes, first: Any, load: Load, store: Store) -> None:
             start = emit.place(builder, x, first)
             window = (across, down, (rows, columns))
             largest = _emit_largest(emit, builder, load, start, *window)
@@ -180,18 +187,23 @@ def _make_max_window(emit: _Lanes) -> Any:
     return make_intrinsic(max_window)
 
 
-def _make_spread_window(emit: _Lanes) -> Any:
-    """Makes the intrinsic that adds gradients of maxima to the elements they are of.
+def _make_spread_window(emit: Lanes, adds: bool) -> Any:
+    """Makes the intrinsic that gives gradients of maxima to the elements they are of.
 
     What is left of a gradient goes to the first element that is as large as the largest
     one. The gradient of the image, at `dx`, has its layout.
+
+    Args:
+        emit: Writes the vectors.
+        adds: Whether windows overlap, so that gradients add up; else they are stored,
+            and zeros beside them.
     """
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         x, across, down, rows, columns, g, dx, count = values
         distance = builder.sub(dx, x)
 
-        def body(emit: _Lanes, first: Any, load: Load, store: Store) -> None:
+        def body(emit: Lanes, first: Any, load: Load, store: Store) -> None:
             zero = ir.Constant(emit.vector, None)
             start = emit.place(builder, x, first)
             window = (across, down, (rows, columns))
@@ -208,8 +220,8 @@ def _make_spread_window(emit: _Lanes) -> Any:
                     ),
                 )
                 to = builder.add(at, distance)
-                total = builder.fadd(load(to), builder.select(is_it, left, zero))
-                store(total, to)
+                given = builder.select(is_it, left, zero)
+                store(builder.fadd(load(to), given) if adds else given, to)
                 builder.store(builder.select(is_it, zero, left), rest)
 
         emit.for_vectors(builder, count, body)
@@ -233,9 +245,10 @@ def _make_spread_window(emit: _Lanes) -> Any:
 
 def make_channel_functions(kind: str) -> dict[str, Any]:
     """Returns the functions of this file for a dtype, under the names kernels call."""
-    emit = _Lanes(np.dtype(kind))
+    emit = Lanes(np.dtype(kind))
     made = {f"max_window_{kind}": _make_max_window(emit)}
     if emit.is_float:
         made[f"copy_row_{kind}"] = _make_copy_row(emit)
-        made[f"spread_window_{kind}"] = _make_spread_window(emit)
+        made[f"spread_window_{kind}"] = _make_spread_window(emit, adds=True)
+        made[f"fill_window_{kind}"] = _make_spread_window(emit, adds=False)
     return made

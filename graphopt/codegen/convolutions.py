@@ -31,9 +31,12 @@ import numpy as np
 
 from graphopt.codegen.gemm_layout import gemm_layout, multiply_arguments, pack_arguments
 from graphopt.codegen.products import layout_call
+from graphopt.codegen.reduce import lower_blocks
+from graphopt.dtypes import float32, float64
 from graphopt.ops.windows import Axis
 from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
 
+DTYPES = {"float32": float32, "float64": float64}
 BLOCK_BYTES = 1 << 19
 MOST_BLOCKS = 64
 # Scratch buffers: patches, a packed operand, the filter's derivative of one block.
@@ -135,6 +138,51 @@ _ADD = """    for k in range(lo, hi):
 """
 
 
+# One channel: the images with their padding, then `one_channel` row by row.
+_SIZES_OF_ONE = (
+    *("h", "w", "hp", "wp", "kh", "kw", "oh", "ow", "sh", "sw"),
+    *("top", "left", "dh", "dw", "out"),
+)
+_PAD = """    for row in range(lo, hi):
+        n = row // hp
+        a = row - n * hp - top
+        at = row * wp
+        begin, end = wp, wp
+        if (a >= 0) & (a < h):
+            begin, end = min(left, wp), min(left + w, wp)
+        for q in range(begin):
+            y[at + q] = {t}(0)
+        x_at = args[0] + (n * h + a) * w * ITEM
+        copy_row_{t}(x_at, args[1] + (at + begin) * ITEM, end - begin)
+        for q in range(end, wp):
+            y[at + q] = {t}(0)
+"""
+_WINDOWS = "dw, dh * wp, kh, kw, sw"
+_CONVOLVE = f"""    for row in range(lo, hi):
+        n = row // oh
+        x_at = args[0] + (n * hp + (row - n * oh) * sh) * wp * ITEM
+        y_at = args[2] + row * ow * out * ITEM
+        convolve_row_{{t}}(x_at, {_WINDOWS}, args[1], out, y_at, ow)
+"""
+# Each image has a derivative of its own.
+_CORRELATE = f"""    size = kh * kw * out
+    z = pointer_{{t}}(args[2])
+    for n in range(lo, hi):
+        for k in range(n * size, (n + 1) * size):
+            z[k] = {{t}}(0)
+        z_at = args[2] + n * size * ITEM
+        for row in range(oh):
+            x_at = args[0] + (n * hp + row * sh) * wp * ITEM
+            g_at = args[1] + (n * oh + row) * ow * out * ITEM
+            correlate_row_{{t}}(x_at, {_WINDOWS}, g_at, out, z_at, ow)
+"""
+
+
+def _reach(axis: Axis) -> int:
+    """Elements from the first that a window needs to the last, padding included."""
+    return (axis.out - 1) * axis.stride + (axis.window - 1) * axis.dilation + 1
+
+
 class _Matrix(NamedTuple):
     """An operand: where it is and its strides, in elements."""
 
@@ -180,6 +228,8 @@ class Convolution:
 
     def forward(self) -> Lowered:
         """The calls that compute the result of (image, filter)."""
+        if self.channels == 1:
+            return self._forward_of_one()
         calls: list[Call] = []
         scratch = _Scratch()
         filters = _Matrix(Word("input", 1), (self.out, 1))
@@ -193,6 +243,8 @@ class Convolution:
 
     def to_filter(self) -> Lowered:
         """The calls that compute the filter's derivative of (image, filter, dy)."""
+        if self.channels == 1:
+            return self._to_filter_of_one()
         calls: list[Call] = []
         scratch = _Scratch()
         total = self.depth * self.out
@@ -238,6 +290,49 @@ class Convolution:
             cost = pixels * self.depth * self.item * _BYTE
             calls.append(Call(request, words, count * self.rows.size, cost=cost))
         return Lowered(tuple(calls), scratch.sizes())
+
+    # ---- one channel
+
+    def _forward_of_one(self) -> Lowered:
+        padded, place = self._pad(), Word("scratch", 0)
+        words = (place, Word("input", 1), Word("output", 0), *self._sizes_of_one())
+        source = self._request(_CONVOLVE, _SIZES_OF_ONE)
+        pixels = self.batch * self.rows.out
+        cost = self._cost_of_one()
+        call = Call(source, words, pixels, cost=cost)
+        return Lowered((padded, call), (self._padded_bytes(),))
+
+    def _to_filter_of_one(self) -> Lowered:
+        size = self.depth * self.out
+        place, part = Word("scratch", 0), Word("scratch", 1)
+        words = (place, Word("input", 2), part, *self._sizes_of_one())
+        source = self._request(_CORRELATE, _SIZES_OF_ONE)
+        call = Call(source, words, self.batch, cost=self._cost_of_one())
+        scratch = [self._padded_bytes(), self.batch * size * self.item]
+        dtype = DTYPES[self.dtype]
+        blocks = [(self.batch, False), (size, True)]
+        total = lower_blocks("sum", dtype, dtype, blocks, part, scratch)
+        return Lowered((self._pad(), call, *total.calls), total.scratch)
+
+    def _pad(self) -> Call:
+        """The call that copies the images with their padding."""
+        words = (Word("input", 0), Word("scratch", 0), *self._sizes_of_one())
+        cost = self._padded_bytes() * _BYTE
+        request = self._request(_PAD, _SIZES_OF_ONE)
+        return Call(request, words, self.batch * _reach(self.rows), cost=cost)
+
+    def _padded_bytes(self) -> int:
+        return self.batch * _reach(self.rows) * _reach(self.columns) * self.item
+
+    def _cost_of_one(self) -> float:
+        pixels = self.batch * self.rows.out * self.columns.out
+        return pixels * self.out * self.depth * _TERM
+
+    def _sizes_of_one(self) -> tuple[Argument, ...]:
+        r, c = self.rows, self.columns
+        sizes: list[Argument] = [r.size, c.size, _reach(r), _reach(c)]
+        sizes += [r.window, c.window, r.out, c.out, r.stride, c.stride]
+        return (*sizes, r.before, c.before, r.dilation, c.dilation, self.out)
 
     # ---- blocks
 
@@ -293,7 +388,8 @@ class Convolution:
 
     def _request(self, body: str, sizes: tuple[str, ...]) -> KernelRequest:
         lines = [f"    {name} = pointer_{self.dtype}(args[{i}])" for i, name in _ENDS]
-        lines += [f"    {name} = args[{2 + i}]" for i, name in enumerate(sizes)]
+        first = 3 if "args[2]" in body else 2
+        lines += [f"    {name} = args[{first + i}]" for i, name in enumerate(sizes)]
         source = _HEAD + "\n".join(lines) + "\n" + body.format(t=self.dtype)
         source = source.replace("ITEM", str(self.item))
         return KernelRequest("windows", source)
@@ -341,6 +437,8 @@ class Convolution:
 _ENDS = ((0, "x"), (1, "y"))
 # Nanoseconds for each byte that is only moved, about.
 _BYTE = 0.2
+# And for each product of an element and a weight, with one channel.
+_TERM = 0.02
 
 
 class _Scratch:

@@ -9,6 +9,7 @@ import numpy as np
 
 from graphopt.codegen import gemm_tile, native, special_functions, vector_math
 from graphopt.codegen.channels import make_channel_functions
+from graphopt.codegen.one_channel import make_one_channel_functions
 from graphopt.codegen.reduce import BLOCK, LANES
 
 _VECTORIZED = [
@@ -44,6 +45,7 @@ def make_namespace() -> dict[str, Any]:
         names[f"pointer_{name}"] = getattr(native, f"pointer_{name}")
         names.update(make_channel_functions(name))
     for kind in ("float32", "float64"):
+        names.update(make_one_channel_functions(np.dtype(kind)))
         for name in _VECTORIZED:
             names[f"{name}_{kind}"] = getattr(vector_math, name)
         for name, function in special_functions.FUNCTIONS.items():

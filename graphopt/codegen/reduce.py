@@ -11,12 +11,15 @@ LLVM's SLP vectorizer off) and with lanes: sum 8.6 to 4.7 ms, sum of squares 13.
 maximum 27 to 5.8.
 
 A long row is first reduced in pieces of 16384 to partial results, by the same kernel,
-so that several workers can share even the sum of a whole array.
+so that several workers can share even the sum of a whole array. So are long columns, in
+pieces of 128 rows; of narrow rows several lie side by side in the lanes: the sum of 50,176
+rows of 16 takes 66 us where row by row it took 157, that of 100,000 rows of 10 84 us (316).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from graphopt.dtypes import DType, float64, int64
@@ -28,6 +31,7 @@ BLOCK = 1024
 # Accumulators of a long row, in memory: loops over memory are what becomes vector code.
 LANES = 64
 ROWS_PER_BLOCK = 128
+COLUMNS = 512
 
 
 class _Kind(NamedTuple):
@@ -59,13 +63,28 @@ def lower_reduce(op: Operation, option: str) -> Lowered:
 
 
 def lower_blocks(
-    option: str, source: DType, result: DType, blocks: list[tuple[int, bool]]
+    option: str,
+    source: DType,
+    result: DType,
+    blocks: list[tuple[int, bool]],
+    at: Word = Word("input", 0),  # noqa: B008 (it is immutable)
+    scratch: Sequence[int] = (),
 ) -> Lowered:
-    """Returns the calls that reduce the blocks of a shape that are not kept."""
+    """Returns the calls that reduce the blocks of a shape that are not kept.
+
+    Args:
+      option: Which reduction.
+      source, result: The dtypes of what goes in and comes out.
+      blocks: Sizes, and whether they are kept; from `merge_blocks`.
+      at: What is reduced.
+      scratch: The sizes of scratch buffers that there are already.
+    """
     count = math.prod(n for n, keep in blocks if not keep)
     if math.prod(n for n, keep in blocks if keep) == 0:
         return Lowered()
-    return _Plan(option, source, result, count).lower(blocks)
+    plan = _Plan(option, source, result, count)
+    plan.at, plan.scratch = at, list(scratch)
+    return plan.lower(blocks)
 
 
 def merge_blocks(shape: list[int], kept: list[bool]) -> list[tuple[int, bool]]:
@@ -144,27 +163,44 @@ class _Plan:
         self.calls.append(Call(KernelRequest("reduce", source), arguments, rows))
 
     def _columns(self, outer: int, n: int, inner: int, final: bool) -> None:
+        # Narrow rows are taken several at a time.
+        group = max(1, LANES // inner)
+        height = ROWS_PER_BLOCK * group
+        pieces = -(-n // height)
+        if pieces > 1:
+            partial = self._new_scratch(outer * pieces * inner)
+            sizes = (n, inner, group, height, pieces)
+            self._call_columns(partial, self.wide, outer, sizes, 1)
+            self.at, self.dtype, n = partial, self.wide, pieces
         target, dtype = self._target(outer * inner, final)
-        totals = self._new_scratch(outer * inner)
-        partial = self._new_scratch(outer * inner)
-        width = 512
-        blocks = -(-inner // width)
-        source = _columns_source(self.option, self.dtype, self.wide, dtype)
         divisor = self.divisor if final else 1
+        self._call_columns(target, dtype, outer, (n, inner, group, n, 1), divisor)
+        self.at, self.dtype = target, dtype
+
+    def _call_columns(
+        self,
+        target: Word,
+        dtype: DType,
+        outer: int,
+        sizes: tuple[int, int, int, int, int],
+        divisor: int,
+    ) -> None:
+        n, inner, group, height, pieces = sizes
+        blocks = -(-inner // COLUMNS)
+        source = _columns_source(self.option, self.dtype, self.wide, dtype)
         arguments: tuple[Argument, ...] = (
             self.at,
             target,
-            totals,
-            partial,
             n,
             inner,
-            width,
+            group,
+            height,
+            pieces,
             blocks,
             divisor,
         )
         request = KernelRequest("reduce", source)
-        self.calls.append(Call(request, arguments, outer * blocks))
-        self.at, self.dtype = target, dtype
+        self.calls.append(Call(request, arguments, outer * pieces * blocks))
 
 
 def wide_type(dtype: DType) -> DType:
@@ -306,35 +342,43 @@ def _columns_source(option: str, source: DType, wide: DType, result: DType) -> s
     def combine(a: str, x: str) -> str:
         return kind.combine.format(a=a, x=x)
 
+    def add_rows(at: str, width: str, indent: str) -> str:
+        """Combines neighbors with the accumulators."""
+        into = combine("part[c]", f"{t}(x[{at} + c])")
+        return f"""{indent}for c in range({width}):
+{indent}    part[c] = {t}({into})"""
+
     return f"""def kernel(args, lo, hi):
     x = pointer_{memory_type(source)}(args[0])
     y = pointer_{memory_type(result)}(args[1])
-    total = pointer_{t}(args[2])
-    part = pointer_{t}(args[3])
-    n = args[4]
-    inner = args[5]
-    width = args[6]
+    n = args[2]
+    inner = args[3]
+    group = args[4]
+    height = args[5]
+    pieces = args[6]
     blocks = args[7]
     divisor = args[8]
+    part = pointer_{t}(block_buffer())
     for piece in range(lo, hi):
-        outer = piece // blocks
-        first = (piece - outer * blocks) * width
-        last = min(first + width, inner)
-        at = outer * inner
-        for c in range(at + first, at + last):
-            total[c] = {start}
-        row = 0
-        while row < n:
-            end = min(row + {ROWS_PER_BLOCK}, n)
-            for c in range(at + first, at + last):
-                part[c] = {start}
-            while row < end:
-                base = (outer * n + row) * inner - at
-                for c in range(at + first, at + last):
-                    part[c] = {t}({combine("part[c]", f"{t}(x[base + c])")})
-                row += 1
-            for c in range(at + first, at + last):
-                total[c] = {t}({combine("total[c]", "part[c]")})
-        for c in range(at + first, at + last):
-            y[c] = {_finish("total[c]", wide, result, option)}
+        part_of = piece // blocks
+        first = (piece - part_of * blocks) * {COLUMNS}
+        count = min({COLUMNS}, inner - first)
+        width = count * group
+        outer = part_of // pieces
+        row = (part_of - outer * pieces) * height
+        end = min(row + height, n)
+        for c in range(width):
+            part[c] = {start}
+        at = (outer * n + row) * inner + first
+        while row + group <= end:
+{add_rows("at", "width", "            ")}
+            row += group
+            at += group * inner
+{add_rows("at", "(end - row) * count", "        ")}
+        for k in range(1, group):
+            for c in range(count):
+                part[c] = {t}({combine("part[c]", "part[k * count + c]")})
+        to = part_of * inner + first
+        for c in range(count):
+            y[to + c] = {_finish("part[c]", wide, result, option)}
 """

@@ -10,7 +10,7 @@ double precision where a whole batch is.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -155,11 +155,13 @@ _AVERAGE = (
 """
 )
 # Windows overlap, so a whole image is one piece of work.
-_MAX_BACK = (
-    """    for image in range(lo, hi):
-        for p in range(image * h * w * c, (image + 1) * h * w * c):
+_CLEAR = """        for p in range(image * h * w * c, (image + 1) * h * w * c):
             y[p] = {t}(0)
 """
+_MAX_BACK = (
+    """    for image in range(lo, hi):
+"""
+    + _CLEAR
     + "".join("    " + line + "\n" for line in _ACROSS.splitlines()).replace(
         "range(lo, hi)", "range(image * oh, (image + 1) * oh)"
     )
@@ -167,6 +169,14 @@ _MAX_BACK = (
                 dx = args[2] + (x - args[0])
                 spread_window_{t}(x, c, w * c, rows, columns, g, dx, c)
 """
+)
+# Windows that cover an image side by side: their size is in the text, so that the
+# compiler writes out their loops.
+_MAX_APART = _MAX.replace("rows, columns,", "KH, KW,")
+_MAX_BACK_APART = (
+    _MAX_BACK.replace(_CLEAR, "")
+    .replace("spread_", "fill_")
+    .replace("rows, columns,", "KH, KW,")
 )
 _AVERAGE_BACK = """    for row in range(lo, hi):
         n = row // h
@@ -200,6 +210,8 @@ _SOURCES = {
     "max_pool": _MAX,
     "max_pool_pick": _PICK,
     "max_pool_back": _MAX_BACK,
+    "max_pool_apart": _MAX_APART,
+    "max_pool_back_apart": _MAX_BACK_APART,
     "avg_pool": _AVERAGE,
     "avg_pool_back": _AVERAGE_BACK,
 }
@@ -237,9 +249,17 @@ def lower_windows(op: Operation, option: str) -> Lowered:
     if option.endswith("to_filter"):
         arguments.append(Word("scratch", 0))
         scratch = (8 * math.prod(filters),)
-    source = _write(option, len(used), op.outputs[0].dtype.name, len(arguments) - 1)
+    if option in ("max_pool", "max_pool_back") and all(
+        window == axis.stride and axis.out * window == size
+        for window, axis, size in zip(
+            filters[:2], (rows, columns), image[1:3], strict=True
+        )
+    ):
+        option += "_apart"
+    kind, last = op.outputs[0].dtype.name, len(arguments) - 1
+    source = _write(option, len(used), kind, last, filters[:2])
     extent = result[0] * result[1]
-    if option == "max_pool_back":
+    if option.startswith("max_pool_back"):
         extent = image[0]
     call = Call(KernelRequest("windows", source), tuple(arguments), extent)
     return Lowered((call,), scratch)
@@ -249,13 +269,16 @@ def _dims(tensor: Any) -> list[int]:
     return [int(dim) for dim in tensor.shape if dim is not None]
 
 
-def _write(option: str, inputs: int, kind: str, last: int) -> str:
+def _write(
+    option: str, inputs: int, kind: str, last: int, window: Sequence[int]
+) -> str:
     names = [f"x{i}" for i in range(inputs)] + ["y"]
     lines = [f"    {name} = pointer_{kind}(args[{i}])" for i, name in enumerate(names)]
     lines += [f"    {name} = args[{inputs + 1 + i}]" for i, name in enumerate(_SIZES)]
     is_deep = option.startswith("depthwise")
     width, offset = ("c * out", "m * out + ") if is_deep else ("out", "")
     body = _SOURCES[option].replace("WIDTH", width).replace("OFFSET", offset)
+    body = body.replace("KH", str(window[0])).replace("KW", str(window[1]))
     body = body.replace("ITEM", str(np.dtype(kind).itemsize))
     body = body.format(t=kind, scratch=last)
     return _HEAD + "\n".join(lines) + "\n" + body
