@@ -1,14 +1,17 @@
 """Measures graphopt alone and prints JSON: medians with the spread of several rounds.
 
 python tools/bench.py [NAME ...]
+python tools/bench.py --roofline [WORKLOAD ...] [--json] [--picture FILE]
 
-Rounds of all measurements are interleaved, so that a slow minute of the machine hits
+The second form compares each kernel of a training step with the machine's limits
+(`roofline`). Rounds of all measurements are interleaved, so that a slow minute of the machine hits
 each of them. Times are in microseconds a call unless the name says otherwise; noise on
 a shared machine is some ten percent.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -143,7 +146,22 @@ MEASUREMENTS = {
 
 def main() -> None:
     """Runs the measurements that are named, or all."""
-    names = sys.argv[1:] or list(MEASUREMENTS)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*", help="what to measure; all if none")
+    parser.add_argument("--roofline", action="store_true", help="kernels and limits")
+    parser.add_argument("--json", action="store_true", help="print the roofline so")
+    parser.add_argument("--picture", default="", help="draw the roofline into a file")
+    options = parser.parse_args()
+    if options.roofline:
+        # Here, for the others need nothing of it.
+        import roofline
+
+        sys.exit(roofline.run(options.names, options.json, options.picture))
+    names = options.names or list(MEASUREMENTS)
+    unknown = set(names) - set(MEASUREMENTS)
+    if unknown:
+        known = ", ".join(MEASUREMENTS)
+        parser.error(f"there is no measurement {min(unknown)!r}; known are {known}")
     ready = {name: MEASUREMENTS[name]() for name in names}
     values: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(ROUNDS):

@@ -15,11 +15,12 @@ Milliseconds on one core of a shared AVX-512 machine, a loop over windows before
 (GFLOP/s), best of 15; images, channels, filters of 3 x 3:
 
     images, channels, out       y                 d image           d filter
-    64 of 28 x 28, 1, 16        1.3   0.5 (28)    3.4   0.8 (19)    1.4   0.8 (18)
+    64 of 28 x 28, 1, 16        1.3   0.2 (70)    3.4   0.8 (19)    1.4   0.13 (111)
     64 of 14 x 14, 16, 32       5.0   0.7 (155)   14.7  0.7 (173)   3.0   0.8 (142)
     16 of 56 x 56, 64, 64       105   20 (189)    460   18 (209)    93    21 (174)
 
-With one channel a window is too short for the registers of the product.
+With one channel a window is too short for the product, and `one_channel` makes the result
+and the filter's derivative.
 """
 
 from __future__ import annotations

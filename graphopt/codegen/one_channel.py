@@ -9,7 +9,7 @@ sums of a row of pixels in registers; each image makes its own, and they are add
 the kernel that adds up columns.
 
 Microseconds on one core, 64 images of 28 by 28, 16 filters of 3 by 3, patches before and
-this: MEASURED.
+this: the result 390 and 206, the derivative of the filter 447 and 131.
 """
 
 from __future__ import annotations
