@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 # Words that different threads write are a cache line apart.
-CLAIM: Final = 0
-"""Generation << 32 | the next chunk."""
+GENERATION: Final = 0
+"""Changes with each job; odd while one is written down."""
 DONE: Final = 8
 """Chunks of the job that have been done."""
 BUSY: Final = 16
@@ -20,7 +20,12 @@ LOW: Final = 34
 HIGH: Final = 35
 CHUNK: Final = 36
 CHUNKS: Final = 37
-HELPERS: Final = 38
+THREADS: Final = 38
+# Of the one who shares.
+ALONE: Final = 46
+"""So many instructions are not handed out, for a worker was late."""
+PATIENCE: Final = 47
+"""How many it will be when one is late again."""
 # Written from Python.
 WORKERS: Final = 40
 """How many workers there are."""
@@ -31,15 +36,19 @@ STOP: Final = 42
 WAITER_LOCK: Final = 43
 """The lock on which the thread of a step sleeps."""
 SLOTS: Final = 48
-"""Where the slots of the workers begin: whether it sleeps, and its lock."""
-LOCK: Final = 1
-"""The word of a slot that holds the lock; the first one says whether it sleeps."""
+"""Where the slots begin, first that of the thread of the step, then the workers'."""
+CLAIM: Final = 0
+"""Word of a slot: generation << 32 | the next chunk of its segment."""
+ASLEEP: Final = 1
+"""Word of a slot: 1 while its worker sleeps."""
+LOCK: Final = 2
+"""Word of a slot: the lock that the worker sleeps on."""
 SLOT_WORDS: Final = 8
 MOST_WORKERS: Final = 255
-POOL_WORDS: Final = SLOTS + SLOT_WORDS * MOST_WORKERS
+POOL_WORDS: Final = SLOTS + SLOT_WORDS * (MOST_WORKERS + 1)
 """The length of a pool, in int64 words."""
 
 
-def slot_of(worker: int) -> int:
-    """Returns the position of a worker's slot in the words of the pool."""
-    return SLOTS + worker * SLOT_WORDS
+def slot_of(thread: int) -> int:
+    """Returns the position of a slot: 0 is the thread of the step, 1 the first worker."""
+    return SLOTS + thread * SLOT_WORDS

@@ -10,9 +10,9 @@ process has processors: those it is bound to, and no more than a container's quo
 for. The thread that runs the step is one of them. NumPy's own threads are left alone:
 graphopt calls no BLAS.
 
-Measured on two cores of a shared machine: an instruction of 20 microseconds that finds a
-worker awake takes 11, one that has to wake it gains nothing, so that is done only for
-steps of more than 100; an idle worker takes no processor time.
+Waking a worker takes as long as an instruction of some tens of microseconds, so that is
+done only for steps of more than a hundred; an idle worker takes no processor time. What is
+measured is in `codegen.workers`.
 """
 
 from __future__ import annotations
@@ -110,12 +110,12 @@ class Pool:
                 words[pool_words.WAITER_LOCK] = self._new_lock()
             loop = _WORKER(load_worker())
             while len(self._threads) < wanted:
-                number = len(self._threads)
+                number = len(self._threads) + 1
                 words[pool_words.slot_of(number) + pool_words.LOCK] = self._new_lock()
                 thread = threading.Thread(
                     target=loop,
                     args=(self.address, number, 0),
-                    name=f"graphopt-worker-{number}",
+                    name=f"graphopt-worker-{number - 1}",
                     # Python must not wait for it: `stop` ends it.
                     daemon=True,
                 )
@@ -137,7 +137,7 @@ class Pool:
         with self._lock:
             self.words[pool_words.WORKERS] = 0
             self.words[pool_words.STOP] = 1
-            for number in range(len(self._threads)):
+            for number in range(1, len(self._threads) + 1):
                 lock = int(self.words[pool_words.slot_of(number) + pool_words.LOCK])
                 release = ctypes.pythonapi.PyThread_release_lock
                 release.argtypes = [ctypes.c_void_p]

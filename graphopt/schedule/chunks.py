@@ -17,10 +17,10 @@ from graphopt.graph.opspec import Family
 from graphopt.schedule.steps import Call, Schedule, Step
 from graphopt.schedule.work import count_flops
 
-# Nanoseconds for a byte and for an operation: of a product, of anything else.
-_BYTE: Final = 0.1
-_PRODUCT: Final = 0.01
-_OPERATION: Final = 0.1
+# Nanoseconds for a byte, of a few, of more than a cache holds, and for an operation.
+_NEAR: Final = (0.01, 1 << 21)
+_FAR: Final = 0.03
+_OPERATION: Final = 0.02
 
 SMALLEST: Final = 8_000.0
 """Nanoseconds of the smallest chunk."""
@@ -129,5 +129,6 @@ def cost_of(step: Step, call: Call) -> float:
         inputs = inputs[1:]
     size = sum(buffer.nbytes for buffer in (*inputs, *step.outputs))
     flops = count_flops(step.op) or 0
-    rate = _PRODUCT if step.op.type in ("MatMul", "BatchMatMulV2") else _OPERATION
-    return max(size * _BYTE, flops * rate) / len(step.lowered.calls)
+    near, few = _NEAR
+    byte = near if size <= few else _FAR
+    return max(size * byte, flops * _OPERATION) / len(step.lowered.calls)
