@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from workloads import WORKLOADS
+from training_steps import WORKLOADS
 
 import graphopt as tf
 
