@@ -31,10 +31,10 @@ from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.elementwise import division_error
 from graphopt.ops.indexing import reported_index
 from graphopt.ops.nn import label_error
+from graphopt.runtime.memory import aligned_zeros
 from graphopt.runtime.store import VariableStore
 from graphopt.runtime.threads import MOST_THREADS, pool
 from graphopt.schedule.chunks import Share, find_pauses, plan_shares
-from graphopt.schedule.memory import ALIGNMENT
 from graphopt.schedule.steps import (
     Argument,
     Buffer,
@@ -50,13 +50,6 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 # Seconds that a native call should not exceed where it can be cut.
 LONGEST_CALL = 0.05
-
-
-def aligned_zeros(nbytes: int) -> Array:
-    """Returns zeroed bytes whose first address is a multiple of the alignment."""
-    memory = np.zeros(nbytes + ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % ALIGNMENT
-    return memory[start : start + nbytes]
 
 
 class Executable:

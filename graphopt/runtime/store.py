@@ -16,6 +16,7 @@ from graphopt.dtypes import float32
 from graphopt.errors import FailedPreconditionError, fail
 from graphopt.graph.provenance import Site
 from graphopt.graph.shape import TensorShape
+from graphopt.runtime.memory import aligned_copy
 
 if TYPE_CHECKING:
     from graphopt.dtypes import DType
@@ -100,7 +101,7 @@ class VariableStore:
         if not pending:
             return
         fresh = {
-            key: np.array(array, key.dtype.numpy, order="C")
+            key: aligned_copy(np.asarray(array), np.dtype(key.dtype.numpy))
             for key, array in pending.items()
         }
         self.generation += 1
@@ -134,6 +135,7 @@ class EagerStore(VariableStore):
 
     def commit(self, pending: dict[VariableKey, NDArray[Any]]) -> None:
         """Writes several variables."""
+        # Not aligned: who else has an array is counted by its references.
         fresh = [
             np.array(array, key.dtype.numpy, order="C")
             for key, array in pending.items()

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from graphopt.graph.graph import Operation
 from graphopt.graph.program import Program
-from graphopt.runtime.executable import Executable, aligned_zeros
+from graphopt.runtime.executable import Executable
 from graphopt.runtime.interpreter import Run, interpret
+from graphopt.runtime.memory import aligned_zeros
 from graphopt.runtime.store import VariableStore
 from graphopt.schedule.steps import Schedule, Step, Word
 
