@@ -90,21 +90,30 @@ def _making_seconds(name: str) -> float:
 
 
 def run_one(
-    framework: str, python: str, name: str, seconds: float, caches: Path
+    framework: str,
+    python: str,
+    name: str,
+    seconds: float,
+    caches: Path,
+    threads: int = 1,
 ) -> dict[str, Any]:
     """Measures one workload in one framework; returns the result or an error."""
     environment = {
         **os.environ,
-        **dict.fromkeys(_THREADS, "1"),
+        **dict.fromkeys(_THREADS, str(threads)),
         "GRAPHOPT_CACHE_DIR": str(caches / "graphopt"),
         "JAX_COMPILATION_CACHE_DIR": str(caches / "jax"),
         "TORCHINDUCTOR_CACHE_DIR": str(caches / "torch"),
-        "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
     }
+    if threads == 1:
+        environment["XLA_FLAGS"] = (
+            "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+        )
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     if framework == "graphopt":
         environment["PYTHONPATH"] = str(ROOT)
-    core = max(os.sched_getaffinity(0))
+    # graphopt and JAX have a thread for each core that they may run on.
+    cores = set(sorted(os.sched_getaffinity(0))[-threads:])
     command = [python, str(Path(__file__).resolve()), "--measure", framework, name]
     command += [str(seconds), str(time.time())]
     done = subprocess.run(
@@ -114,7 +123,7 @@ def run_one(
         text=True,
         timeout=600,
         check=False,
-        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+        preexec_fn=lambda: os.sched_setaffinity(0, cores),
     )
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no message"]
@@ -144,7 +153,11 @@ def find_frameworks(given: dict[str, str]) -> dict[str, str]:
 
 
 def compare(
-    frameworks: dict[str, str], names: list[str], rounds: int, seconds: float
+    frameworks: dict[str, str],
+    names: list[str],
+    rounds: int,
+    seconds: float,
+    threads: int = 1,
 ) -> dict[str, dict[str, list[dict[str, Any]]]]:
     """Measures everything, round by round."""
     results: dict[str, dict[str, list[dict[str, Any]]]] = {}
@@ -154,8 +167,9 @@ def compare(
             for i in range(rounds):
                 order = list(frameworks) if i % 2 == 0 else list(frameworks)[::-1]
                 for framework in order:
+                    python = frameworks[framework]
                     one = run_one(
-                        framework, frameworks[framework], name, seconds, Path(folder)
+                        framework, python, name, seconds, Path(folder), threads
                     )
                     results[name][framework].append(one)
                     print(f"{name} {framework} {one}", file=sys.stderr)
@@ -200,6 +214,7 @@ def main() -> None:
     parser.add_argument("--workloads", default=",".join(WORKLOADS))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", action="store_true")
     options = parser.parse_args()
@@ -209,10 +224,15 @@ def main() -> None:
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}")
     frameworks = find_frameworks(given)
-    results = compare(frameworks, names, options.rounds, options.seconds)
+    if options.threads < 1:
+        parser.error(f"a number of threads is 1 or more, not {options.threads}")
+    results = compare(
+        frameworks, names, options.rounds, options.seconds, options.threads
+    )
     report = {
         "machine": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
+        "threads": options.threads,
         "python": platform.python_version(),
         "date": time.strftime("%Y-%m-%d"),
         "load": os.getloadavg(),
