@@ -1,17 +1,17 @@
 """Times the same training steps in graphopt and in the frameworks that are installed.
 
 python3 tools/compare_peers.py [--python NAME=INTERPRETER ...] [--workloads A,B]
-    [--rounds 3] [--seconds 1.0] [--json FILE] [--markdown]
+    [--rounds 3] [--seconds 1.0] [--threads 1] [--json FILE] [--markdown]
 
 NAME is graphopt, tensorflow, jax or torch; each may have an interpreter of its own, the
 others are tried in this one and left out if they are not there.
 
-Every measurement is a process of its own on one core, and the frameworks take turns, back
-and forth, so that a busy minute meets all of them. A step's time is the median over blocks
-of steps of one process; the table has the median and the range over rounds. What is left
-after three steps is compared with NumPy in float64: a wrong result is not ranked. The
-first round starts with empty caches on disk (`cold`), the others find them (`warm`): the
-seconds from the start of the process to the end of its first step.
+Every measurement is a process of its own on one core, or on `--threads` of them, and the
+frameworks take turns, back and forth, so that a busy minute meets all of them. A step's
+time is the median over blocks of steps of one process; the table has the median and the
+range over rounds. What is left after three steps is compared with NumPy in float64: a wrong
+result is not ranked. The first round starts with empty caches on disk (`cold`), the others
+find them (`warm`): the seconds from the start of the process to the end of its first step.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ python3 tools/soak.py NAME [FACTOR]     NAME is one of those below, FACTOR is 20
 graphs      random graphs, compiled, interpreted, eager and in float64
 rewrites    planted wrong passes, and the real ones on random programs
 interrupts  interrupts at random times of training
-threads     eight threads in one session
+threads     eight threads in one session, and steps on several threads
 leaks       memory over steps and graphs that are built again
 cache       damaged, shared and hostile caches
 checkpoints killed saves, damaged and hostile files
@@ -28,7 +28,7 @@ TESTS: Final = {
     "graphs": ("tests/properties/test_random_graphs.py",),
     "rewrites": ("tests/properties/test_planted_rewrites.py",),
     "interrupts": ("tests/faults/test_interrupts.py",),
-    "threads": ("tests/faults/test_threads.py",),
+    "threads": ("tests/faults/test_threads.py", "tests/runtime/test_workers.py"),
     "leaks": ("tests/faults/test_leaks.py",),
     "cache": ("tests/codegen/test_cache.py", "tests/codegen/test_cache_file.py"),
     "checkpoints": ("tests/faults/test_checkpoints.py",),

@@ -10,6 +10,7 @@ import pytest
 
 import graphopt as tf
 from graphopt.config import config
+from tests.runtime.test_workers import large_step
 from tests.soak import times
 
 v1 = tf.compat.v1
@@ -156,3 +157,34 @@ def test_an_exception_in_a_host_step_changes_nothing():
         fail[0] = False
         session.run(train)
         assert session.run(optimizer.iterations) == 2
+
+
+def test_a_large_step_on_several_threads_is_done_or_not():
+    """With products and updates that workers share, and a pause in between."""
+    with tf.Graph().as_default(), config(threads=2):
+        step, variables = large_step()
+        bits = []
+        with v1.Session() as session:
+            session.run(v1.global_variables_initializer())
+            for _ in range(40 * SHOTS):
+                found = session.run(variables)
+                bits.append(b"".join(value.tobytes() for value in found))
+                session.run(step)
+        order = {each: i for i, each in enumerate(bits)}
+        draw, last = random.Random(5), 0
+        with v1.Session() as session, Alarm() as alarm:
+            session.run(v1.global_variables_initializer())
+            session.run(variables)
+            for _ in range(SHOTS):
+                try:
+                    alarm.shoot(draw.uniform(0.0005, 0.01))
+                    while True:
+                        session.run(step)
+                except KeyboardInterrupt:
+                    alarm.stop()
+                found = session.run(variables)
+                place = order.get(b"".join(value.tobytes() for value in found))
+                assert place is not None, "neither before nor after a step"
+                assert place >= last
+                last = place
+        assert last > 0
