@@ -16,8 +16,8 @@ from graphopt.schedule.memory import ALIGNMENT
 
 __all__ = ["LARGE", "LARGE_PAGE", "aligned_copy", "aligned_zeros"]
 
-LARGE: Final = 1 << 22
-"""Bytes from which on the system is asked for large pages."""
+LARGE: Final = 1 << 26
+"""Bytes from which on a large page more, for where memory begins, is a thirtieth at most."""
 LARGE_PAGE: Final = 1 << 21
 """Bytes of a large page, on x86-64 and most 64-bit ARM."""
 
