@@ -72,7 +72,11 @@ from graphopt.codegen.gemm_tile import (
     make_tiles,
     make_transpose,
 )
-from graphopt.codegen.gemv import compile_matrix_vector
+from graphopt.codegen.gemv import (
+    compile_add_blocks,
+    compile_matrix_vector,
+    compile_multiply_both,
+)
 from graphopt.codegen.native import (
     NativeKernel,
     call_kernel,
@@ -254,7 +258,7 @@ def compile_gemm(
 
     Args:
         dtype: float32 or float64.
-        kernel: "pack", "multiply" or "multiply_vector".
+        kernel: "pack", "multiply", "multiply_vector", "multiply_both" or "add_blocks".
         vector_bits: Width of the vectors, 128, 256 or 512; None for the host's
             widest.
 
@@ -268,6 +272,11 @@ def compile_gemm(
     shape = find_shape(dtype, vector_bits)
     scalar = ir.FloatType() if dtype == np.float32 else ir.DoubleType()
     emit = Emitter(scalar, dtype.itemsize, shape)
-    if kernel == "multiply_vector":
-        return compile_matrix_vector(emit)
-    return _compile_pack(emit) if kernel == "pack" else _compile_multiply(emit)
+    makers = {
+        "pack": _compile_pack,
+        "multiply": _compile_multiply,
+        "multiply_vector": compile_matrix_vector,
+        "multiply_both": compile_multiply_both,
+        "add_blocks": compile_add_blocks,
+    }
+    return makers[kernel](emit)

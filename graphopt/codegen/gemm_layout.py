@@ -19,6 +19,7 @@ __all__ = [
     "MOST_WORDS",
     "PANEL_VECTORS",
     "RESULT_BYTES",
+    "STRIP_BYTES",
     "GemmLayout",
     "Kernel",
     "TileShape",
@@ -37,13 +38,15 @@ PANEL_VECTORS: Final = 8
 
 RESULT_BYTES: Final = 1 << 18
 """Room for rows of a product that a loop uses up at once; it stays in the cache."""
+STRIP_BYTES: Final = 1 << 17
+"""Rows of a matrix that are read a second time while they are in the cache."""
 MOST_WORDS: Final = 128
 """The most arguments of the kernel of that loop."""
 
 _STACK_BYTES: Final = 1 << 17
 
 Strides = tuple[int, int]
-Kernel = Literal["pack", "multiply", "multiply_vector"]
+Kernel = Literal["pack", "multiply", "multiply_vector", "multiply_both", "add_blocks"]
 
 
 @dataclass(frozen=True)

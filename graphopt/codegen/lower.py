@@ -12,6 +12,7 @@ from graphopt.codegen.elementwise import lower_elementwise
 from graphopt.codegen.fused_reduce import lower_fused_reduce
 from graphopt.codegen.jumps import jump_kernels
 from graphopt.codegen.products import (
+    lower_fused_both,
     lower_fused_product,
     lower_matmul,
     lower_sum_of_products,
@@ -34,6 +35,7 @@ FAMILIES: Final[dict[str, Callable[[Operation, str], Lowered]]] = {
     "diag": lambda op, _: slices.lower_diag(op),
     "diag_part": lambda op, _: slices.lower_diag_part(op),
     "first_occurrence": lambda op, _: duplicates.lower_first_occurrence(op),
+    "fused_both": lambda op, _: lower_fused_both(op),
     "fused_reduce": lambda op, _: lower_fused_reduce(op),
     "gather": lambda op, _: gathers.lower_gather(op),
     "gather_grad": lambda op, _: gathers.lower_gather_grad(op),

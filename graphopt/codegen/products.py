@@ -8,9 +8,12 @@ from typing import Any
 
 from graphopt.codegen.elementwise import plan_loop
 from graphopt.codegen.gemm_layout import (
+    DEPTH_BLOCK,
+    PANEL_VECTORS,
     RESULT_BYTES,
     Following,
     GemmLayout,
+    find_shape,
     gemm_layout,
     multiply_arguments,
     pack_arguments,
@@ -122,6 +125,48 @@ def lower_fused_product(op: Operation) -> Lowered:
         replace(call, unit=min(call.unit, rows), cost=call.cost + moved * NS_PER_BYTE)
     )
     return Lowered(tuple(calls), (layout.scratch_bytes,))
+
+
+def lower_fused_both(op: Operation) -> Lowered:
+    """Returns the calls that read a matrix once for two products (`pair_products`).
+
+    Raises:
+      ValueError: The loop cannot run on some rows of the product.
+    """
+    product, body = split_product(op.attrs["body"])
+    matrix = op.inputs[0]
+    rows, depth = (int(size or 0) for size in matrix.shape)
+    name, size = product.dtype.name, product.dtype.size
+    loop = plan_loop(
+        op, body, [*op.inputs, TypedValue(TensorShape(body.shape), product.dtype)]
+    )
+    if loop.sizes != (rows,):
+        raise ValueError(f"{op.name} has a loop over {loop.sizes}, not over rows")
+    place = loop.inputs.index(len(op.inputs))
+    following: list[Any] = []
+    for i, word in enumerate(loop.arguments):
+        if i == place:
+            word = Word("output", 0)
+        elif isinstance(word, Word) and word.place == "output":
+            # The product itself is the first output.
+            word = replace(word, index=word.index + 1)
+        following.append(word)
+    blocks = -(-rows // DEPTH_BLOCK)
+    panel = PANEL_VECTORS * find_shape(product.dtype.numpy, None).lanes
+    count = len(op.outputs)
+    partial: Any = Word("scratch", 0)
+    both = (
+        *(Word("input", 0), Word("input", 1), Word("output", 0)),
+        *(Word("output", count - 2), partial, rows, depth),
+        *(Word("kernel", kernel=loop.request), len(following), *following),
+    )
+    added = (partial, Word("output", count - 1), blocks, depth)
+    moved = nbytes_of(matrix) * NS_PER_BYTE
+    calls = (
+        Call(KernelRequest("gemm", f"multiply_both {name}"), both, blocks, cost=moved),
+        Call(KernelRequest("gemm", f"add_blocks {name}"), added, -(-depth // panel)),
+    )
+    return Lowered(calls, (blocks * depth * size,))
 
 
 def _layout_of(

@@ -17,7 +17,8 @@ HANDLE = "VarHandleOp"
 FUSED = "FusedElementwise"
 FUSED_REDUCE = "FusedReduce"
 FUSED_PRODUCT = "FusedMatMul"
-FUSED_TYPES = (FUSED, FUSED_REDUCE, FUSED_PRODUCT)
+FUSED_BOTH = "FusedMatVecs"
+FUSED_TYPES = (FUSED, FUSED_REDUCE, FUSED_PRODUCT, FUSED_BOTH)
 
 
 def variable_of(handle: GraphTensor) -> Any:

@@ -258,6 +258,65 @@ FUSED_PRODUCT = register(
 )
 
 
+def _both_infer(*inputs: Any, body: FusedBody, second: Instruction) -> Any:
+    product, loop = split_product(body)
+    first = infer_types(MATMUL, list(inputs[:2]), product.attrs, None)
+    rows = TypedValue(TensorShape(first[0][0]), product.dtype)
+    others = [
+        (body.shape, loop.instructions[i - loop.input_count].dtype)
+        for i in loop.outputs
+    ]
+    last = infer_types(MATMUL, [inputs[0], rows], second.attrs, None)
+    return [*first, *others, *last]
+
+
+def _both_compute(
+    *arrays: NDArray[Any], body: FusedBody, second: Instruction
+) -> tuple[NDArray[Any], ...]:
+    product, loop = split_product(body)
+    matrix = arrays[0]
+    rows = MATMUL.compute(matrix, arrays[1], **product.attrs)
+    outputs, _ = evaluate_body(loop, (*arrays, rows.reshape(body.shape)))
+    last = MATMUL.compute(matrix, outputs[-1].reshape(rows.shape), **second.attrs)
+    return (rows, *outputs, last)
+
+
+def _both_samples() -> list[Sample]:
+    plain = {"transpose_a": False, "transpose_b": False}
+    body = FusedBody(
+        (4,),
+        3,
+        (
+            Instruction(MATMUL, (0, 1), float64, plain, "product"),
+            Instruction(REGISTRY["Sub"], (3, 2), float64, {}, "sub"),
+        ),
+        (4,),
+        (),
+    )
+    transposed = {"transpose_a": True, "transpose_b": False}
+    second = Instruction(MATMUL, (0, 4), float64, transposed, "transposed")
+    a = np.arange(12.0).reshape(4, 3) / 5 - 0.7
+    b = np.arange(3.0).reshape(3, 1) / 3 - 0.5
+    c = np.array([0.1, -0.2, 0.3, 0.0])
+    return [Sample((a, b, c), {"body": body, "second": second})]
+
+
+# A matrix times a vector, a loop over the rows, and the transposed matrix times the last
+# output of that, in one walk over the matrix. The outputs are those of all three.
+FUSED_BOTH = register(
+    OpSpec(
+        effects.FUSED_BOTH,
+        _both_infer,
+        _both_compute,
+        NOT_DIFFERENTIABLE,
+        Family("fused_both"),
+        _both_samples,
+        types=("any",),
+        outputs=-1,
+    )
+)
+
+
 def _sum_infer(*inputs: Any, transposes: tuple[tuple[bool, bool], ...]) -> Any:
     first = dict(zip(("transpose_a", "transpose_b"), transposes[0], strict=True))
     return infer_types(MATMUL, list(inputs[:2]), first, None)

@@ -13,6 +13,7 @@ from graphopt.rewrite.fuse_products import fuse_products
 from graphopt.rewrite.fuse_reductions import fuse_reductions
 from graphopt.rewrite.merge_common_subexpressions import merge_common_subexpressions
 from graphopt.rewrite.order_effects import order_effects
+from graphopt.rewrite.pair_products import pair_products
 from graphopt.rewrite.prune_unfetched import prune_unfetched
 from graphopt.rewrite.resolve_shapes import resolve_shapes
 from graphopt.rewrite.rewrite_bodies import rewriting_bodies
@@ -50,6 +51,9 @@ PIPELINE: Final[tuple[Pass, ...]] = (
     fuse_elementwise,
     fuse_reductions,
     fuse_products,
+    pair_products,
 )
 # Where every number is looked at, a product must be whole.
-WATCHED: Final = tuple(each for each in PIPELINE if each is not fuse_products)
+WATCHED: Final = tuple(
+    each for each in PIPELINE if each not in (fuse_products, pair_products)
+)

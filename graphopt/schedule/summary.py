@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from graphopt.graph.effects import (
+    FUSED_BOTH,
     FUSED_REDUCE,
     FUSED_TYPES,
     handles_written,
@@ -149,6 +150,8 @@ def fused_names(op: Operation) -> tuple[str, ...]:
     names = [i.name for i in op.attrs["body"].instructions]
     if op.type == FUSED_REDUCE:
         names.append(op.attrs["reduction"].name)
+    if op.type == FUSED_BOTH:
+        names.append(op.attrs["second"].name)
     return tuple(clean_text(name) for name in names)
 
 

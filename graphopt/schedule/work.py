@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import prod
 
-from graphopt.graph.effects import FUSED_PRODUCT, FUSED_TYPES
+from graphopt.graph.effects import FUSED_BOTH, FUSED_PRODUCT, FUSED_TYPES
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Elementwise, Family
 
@@ -38,6 +38,8 @@ def count_flops(op: Operation) -> int | None:
             a = op.inputs[product.arguments[0]].shape
             depth = a[-2] if product.attrs["transpose_a"] else a[-1]
             flops += _count(body.shape) * (2 * _count([depth]) - 1)
+        if op.type == FUSED_BOTH:
+            flops += _count(body.shape) * (4 * _count([op.inputs[0].shape[1]]) - 1)
         return flops
     if not op.outputs:
         return None
