@@ -8,6 +8,7 @@ import numba
 import numpy as np
 
 from graphopt.codegen import gemm_tile, native, special_functions, vector_math
+from graphopt.codegen.accumulators import make_accumulators
 from graphopt.codegen.channels import make_channel_functions
 from graphopt.codegen.one_channel import make_one_channel_functions
 from graphopt.codegen.reduce import BLOCK, LANES
@@ -39,6 +40,7 @@ def make_namespace() -> dict[str, Any]:
         # One block of a reduction, of the widest elements.
         "block_buffer": gemm_tile.make_stack(8 * BLOCK),
         "lane_buffer": gemm_tile.make_stack(8 * LANES),
+        **make_accumulators(),
     }
     for name in ("int8", "int16", "int32", "int64", "uint8", "float32", "float64"):
         names[name] = getattr(numba, name)

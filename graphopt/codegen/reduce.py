@@ -28,7 +28,7 @@ from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
 
 PIECE = 1 << 14
 BLOCK = 1024
-# Accumulators of a long row, in memory: loops over memory are what becomes vector code.
+# Accumulators of a long row.
 LANES = 64
 ROWS_PER_BLOCK = 128
 COLUMNS = 512
@@ -50,6 +50,15 @@ _KINDS = {
     "min": _Kind("{highest}", "({x} if ({x} <= {a}) | ({x} != {x}) else {a})"),
     "any": _Kind("{t}(0)", "{a} | {x}"),
     "all": _Kind("{t}(1)", "{a} & {x}"),
+}
+
+
+# Those of floats that `accumulators` has.
+_IN_REGISTERS = {
+    "sum": "accumulate_sum",
+    "mean": "accumulate_sum",
+    "max": "accumulate_max",
+    "min": "accumulate_min",
 }
 
 
@@ -270,12 +279,26 @@ def rows_source(
     def combine(a: str, x: str) -> str:
         return kind.combine.format(a=a, x=x)
 
-    # Eight at a time, in the order of the lanes.
-    folds = "\n".join(
-        f"                    a{i} = {t}({combine(f'a{i}', f'lanes[k + {i}]')})"
-        for i in range(8)
-    )
-    into_lane = combine("lanes[k]", f"{t}(x[j + k])")
+    accumulator = _IN_REGISTERS.get(option)
+    if accumulator and wide is float64:
+        long_row = f"                j = {accumulator}(x, j, end, lanes)\n" + "\n".join(
+            f"                a{i} = lanes[{i}]" for i in range(8)
+        )
+    else:
+        # Eight at a time, in the order of the lanes.
+        folds = "\n".join(
+            f"                    a{i} = {t}({combine(f'a{i}', f'lanes[k + {i}]')})"
+            for i in range(8)
+        )
+        long_row = f"""                for k in range({LANES}):
+                    lanes[k] = {start}
+                while j + {LANES} <= end:
+                    for k in range({LANES}):
+                        lanes[k] = {t}({combine("lanes[k]", f"{t}(x[j + k])")})
+                    j += {LANES}
+                for m in range({LANES // 8}):
+                    k = 8 * m
+{folds}"""
     loads = "\n".join(
         f"                a{i} = {t}({combine(f'a{i}', f'{t}(x[j + {i}])')})"
         for i in range(8)
@@ -313,15 +336,7 @@ def rows_source(
 {fill}{starts}
             j = begin
             if j + {2 * LANES} <= end:
-                for k in range({LANES}):
-                    lanes[k] = {start}
-                while j + {LANES} <= end:
-                    for k in range({LANES}):
-                        lanes[k] = {t}({into_lane})
-                    j += {LANES}
-                for m in range({LANES // 8}):
-                    k = 8 * m
-{folds}
+{long_row}
             while j + 8 <= end:
 {loads}
                 j += 8
@@ -342,11 +357,15 @@ def _columns_source(option: str, source: DType, wide: DType, result: DType) -> s
     def combine(a: str, x: str) -> str:
         return kind.combine.format(a=a, x=x)
 
-    def add_rows(at: str, width: str, indent: str) -> str:
-        """Combines neighbors with the accumulators."""
-        into = combine("part[c]", f"{t}(x[{at} + c])")
+    def add_rows(indent: str, width: str, starts: Sequence[str]) -> str:
+        """Combines neighbors with the accumulators, those of each start in turn."""
+        values = "".join(
+            f"{indent}    v = {t}({combine('v', f'{t}(x[{start} + c])')})\n"
+            for start in starts
+        )
         return f"""{indent}for c in range({width}):
-{indent}    part[c] = {t}({into})"""
+{indent}    v = part[c]
+{values}{indent}    part[c] = v"""
 
     return f"""def kernel(args, lo, hi):
     x = pointer_{memory_type(source)}(args[0])
@@ -370,11 +389,19 @@ def _columns_source(option: str, source: DType, wide: DType, result: DType) -> s
         for c in range(width):
             part[c] = {start}
         at = (outer * n + row) * inner + first
+        step = group * inner
+        while row + 4 * group <= end:
+            at1 = at + step
+            at2 = at1 + step
+            at3 = at2 + step
+{add_rows("            ", "width", ("at", "at1", "at2", "at3"))}
+            row += 4 * group
+            at = at3 + step
         while row + group <= end:
-{add_rows("at", "width", "            ")}
+{add_rows("            ", "width", ("at",))}
             row += group
-            at += group * inner
-{add_rows("at", "(end - row) * count", "        ")}
+            at += step
+{add_rows("        ", "(end - row) * count", ("at",))}
         for k in range(1, group):
             for c in range(count):
                 part[c] = {t}({combine("part[c]", "part[k * count + c]")})

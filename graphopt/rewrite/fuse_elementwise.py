@@ -34,6 +34,11 @@ LARGEST_GROUP = 200
 MOST_OPERANDS = 48
 # Smaller arrays are in the cache when a reduction comes to them.
 SMALLEST_REDUCED = 1 << 14
+# Of so many ops of few instructions a loop is bound by memory, a reduction of it too.
+MOST_ARITHMETIC = 24
+ARITHMETIC = frozenset(
+    ["Abs", "AddV2", "AssignAddVariableOp", "AssignSubVariableOp", "AssignVariableOp", "BroadcastLike", "Greater", "GreaterEqual", "Less", "LessEqual", "LogicalAnd", "LogicalNot", "LogicalOr", "Maximum", "Minimum", "Mul", "Neg", "RealDiv", "Reciprocal", "Relu", "ReluGrad", "Rsqrt", "SelectV2", "Sqrt", "Square", "SquaredDifference", "Sub"]
+)
 
 
 @graph_pass(preserves="bits")
@@ -111,8 +116,10 @@ class _Groups:
         """Takes out what only a reduction needs, if that can be had from what is stored.
 
         Of a loop that stores u, and u * u for a norm, the square is better computed by
-        the reduction (`fuse_reductions`) than written to memory for it.
+        the reduction (`fuse_reductions`) than written to memory for it, unless the loop
+        can be reduced itself.
         """
+        reduced: set[int] = set()
         users: dict[Operation, list[Operation]] = defaultdict(list)
         for op in self.program.operations:
             for tensor in op.inputs:
@@ -125,6 +132,9 @@ class _Groups:
             if op in fixed or op.index == group or len(self.members[group]) < 2:
                 continue
             if not self._is_only_reduced(op, users[op]):
+                continue
+            if group not in reduced and self._may_be_reduced(op, group, users[op][0]):
+                reduced.add(group)
                 continue
             inside = [t.op for t in op.inputs if self.group_of[t.op] == group]
             stored = all(
@@ -144,6 +154,19 @@ class _Groups:
             isinstance(kernel, Family)
             and kernel.name == "reduce"
             and count >= SMALLEST_REDUCED
+        )
+
+    def _may_be_reduced(self, op: Operation, group: int, reduction: Operation) -> bool:
+        """Returns whether `fuse_reductions` will take an op's whole loop."""
+        members, axis = self.members[group], reduction.attrs.get("axis")
+        sizes = {t.shape.num_elements() for t in self.operands[group]}
+        rank = len(op.outputs[0].shape)
+        return (
+            len(members) <= MOST_ARITHMETIC
+            and all(member.type in ARITHMETIC for member in members)
+            and sizes <= {1, op.outputs[0].shape.num_elements()}
+            and self.guard_of(group) is None
+            and (axis is None or len(axis) == rank)
         )
 
     def _release(self, op: Operation, user: int) -> None:

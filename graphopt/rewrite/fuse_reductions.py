@@ -27,7 +27,11 @@ from graphopt.ops.fused import (
     single_body,
 )
 from graphopt.rewrite.driver import graph_pass
-from graphopt.rewrite.fuse_elementwise import loop_shape
+from graphopt.rewrite.fuse_elementwise import (
+    ARITHMETIC,
+    MOST_ARITHMETIC,
+    loop_shape,
+)
 
 SMALLEST = 1 << 14
 MOST_OPS = 6
@@ -74,7 +78,12 @@ def _choose(program: Program) -> dict[Operation, Operation]:
 
 def _fits(source: Operation, reduction: Operation) -> bool:
     body = _body_of(source)
-    if body is None or len(body.instructions) > MOST_OPS:
+    if body is None or body.only_if is not None:
+        return False
+    types = [instruction.type for instruction in body.instructions]
+    if len(types) > MOST_OPS and not (
+        len(types) <= MOST_ARITHMETIC and ARITHMETIC.issuperset(types)
+    ):
         return False
     total = reduction.inputs[0].shape.num_elements() or 0
     if total < SMALLEST or reduction.inputs[0].dtype in reduction.spec.host_dtypes:

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 import graphopt as tf
+from graphopt.config import config
 from graphopt.rewrite.pipeline import PIPELINE
 from tests.rewrite.helpers import assert_same_bits, op_types, rewritten, run
 
+v1 = tf.compat.v1
 OFF = ("fuse_reductions",)
 LARGE = [
     ((300_001,), None),
@@ -177,3 +179,41 @@ def test_a_square_that_an_update_in_place_waits_for_stays():
             got, ((before * 2.0 + 1.0) * before).sum(), rtol=1e-5
         )
         np.testing.assert_allclose(after, before * 2.0 + 1.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("jit", ["always", "never"])
+def test_a_loop_that_stores_what_it_reduces(jit):
+    """The square of an update is summed where the update is made and written."""
+    start = array((40_000,))
+
+    def train(off):
+        with config(jit=jit, passes_off=off), tf.Graph().as_default():
+            w, m = tf.Variable(start), tf.Variable(start * 0.5)
+            new = m.assign(m * 0.9 + w * 0.1)
+            update = new / (tf.sqrt(tf.abs(new)) + 0.25) + w * 0.125
+            norm = tf.sqrt(tf.reduce_sum(tf.square(update)))
+            step = w.assign_sub(update / norm)
+            with v1.Session() as session:
+                session.run(v1.global_variables_initializer())
+                for _ in range(3):
+                    session.run(step)
+                return session.run([w, m]), session.plan(step)
+
+    together, plan = train(())
+    apart, _ = train(OFF)
+    for a, b in zip(together, apart, strict=True):
+        assert a.tobytes() == b.tobytes()
+    if jit == "always":
+        (step,) = (step for step in plan.steps if step.type == "FusedReduce")
+        assert len(step.fused) > 6
+        assert len(step.outputs) == 2
+
+
+def test_loops_with_functions_stay_apart():
+    def build(x):
+        y = tf.tanh(tf.exp(x) * 0.5 + 1.0) * x - tf.sin(x) / (x * x + 3.0)
+        return y, tf.reduce_sum(tf.square(y))
+
+    types = types_of(build, array((40_000,)))
+    assert types.count("FusedElementwise") == 1
+    assert types.count("FusedReduce") == 1
