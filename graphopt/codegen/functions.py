@@ -10,6 +10,7 @@ import numpy as np
 from graphopt.codegen import gemm_tile, native, special_functions, vector_math
 from graphopt.codegen.accumulators import make_accumulators
 from graphopt.codegen.channels import make_channel_functions
+from graphopt.codegen.convolution_tiles import make_tile_functions
 from graphopt.codegen.one_channel import make_one_channel_functions
 from graphopt.codegen.reduce import BLOCK, LANES
 
@@ -41,6 +42,7 @@ def make_namespace() -> dict[str, Any]:
         "block_buffer": gemm_tile.make_stack(8 * BLOCK),
         "lane_buffer": gemm_tile.make_stack(8 * LANES),
         **make_accumulators(),
+        **make_tile_functions(),
     }
     for name in ("int8", "int16", "int32", "int64", "uint8", "float32", "float64"):
         names[name] = getattr(numba, name)

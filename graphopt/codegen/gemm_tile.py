@@ -20,11 +20,14 @@ from graphopt.codegen.native import cgutils, make_intrinsic, types
 
 __all__ = [
     "Emitter",
+    "add_products",
+    "make_cells",
     "make_copy",
     "make_copy_panels",
     "make_stack",
     "make_tiles",
     "make_transpose",
+    "store_tile",
 ]
 
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
@@ -132,14 +135,9 @@ def _emit_tile(
     emit: Emitter, builder: Any, values: Sequence[Any], rows: int, vectors: int
 ) -> None:
     """Emit code that computes one register tile of C, or the part that exists."""
-    a, b, c, c_step, depth, accumulate, row_count, column_count = values
+    a, b, *target, depth, accumulate, row_count, column_count = values
     shape, lanes, item = emit.shape, emit.shape.lanes, emit.item_bytes
-    zero = ir.Constant(emit.vector, [0.0] * lanes)
-    cells = range(rows * vectors)
-    # Promoted to registers: these are only ever loaded and stored whole.
-    tile = [cgutils.alloca_once(builder, emit.vector) for _ in cells]
-    for cell in tile:
-        builder.store(zero, cell)
+    tile = make_cells(emit, builder, rows * vectors)
     with cgutils.for_range(builder, depth) as loop:
         a_at = builder.add(a, builder.mul(loop.index, _I64(shape.rows * item)))
         b_at = builder.add(b, builder.mul(loop.index, _I64(shape.columns * item)))
@@ -147,12 +145,54 @@ def _emit_tile(
             emit.load(builder, b_at, lanes * v, emit.vector) for v in range(vectors)
         ]
         for r in range(rows):
-            x = emit.splat(builder, emit.load(builder, a_at, r, emit.scalar))
-            for v in range(vectors):
-                cell = tile[r * vectors + v]
-                total = emit.multiply_add(builder, x, b_row[v], builder.load(cell))
-                builder.store(total, cell)
+            x = emit.load(builder, a_at, r, emit.scalar)
+            add_products(emit, builder, x, b_row, tile[r * vectors :])
+    limits = (row_count, column_count)
+    store_tile(emit, builder, tile, (rows, vectors), target, accumulate, limits)
 
+
+def make_cells(emit: Emitter, builder: Any, count: int) -> list[Any]:
+    """Make vectors of sums that begin as zeros."""
+    # Promoted to registers: these are only ever loaded and stored whole.
+    cells = [cgutils.alloca_once(builder, emit.vector) for _ in range(count)]
+    for cell in cells:
+        builder.store(ir.Constant(emit.vector, [0.0] * emit.shape.lanes), cell)
+    return cells
+
+
+def add_products(
+    emit: Emitter, builder: Any, x: Any, row: Sequence[Any], cells: Sequence[Any]
+) -> None:
+    """Add the products of a scalar and the vectors of a row to the first cells."""
+    factor = emit.splat(builder, x)
+    for vector, cell in zip(row, cells, strict=False):
+        total = emit.multiply_add(builder, factor, vector, builder.load(cell))
+        builder.store(total, cell)
+
+
+def store_tile(
+    emit: Emitter,
+    builder: Any,
+    tile: Sequence[Any],
+    size: tuple[int, int],
+    target: Sequence[Any],
+    accumulate: Any,
+    limits: tuple[Any, Any],
+) -> None:
+    """Emit code that stores a tile, or the part of it that exists.
+
+    Args:
+        emit: Writer of vector code.
+        builder: LLVM's builder.
+        tile: Vectors of sums, row after row.
+        size: Rows of the tile, and vectors of a row.
+        target: Address of its first element, elements from row to row.
+        accumulate: Not 0 if the sums are added to what is there.
+        limits: Rows and columns that exist; either may be more than the tile has.
+    """
+    (rows, vectors), (c, c_step), lanes = size, target, emit.shape.lanes
+    (row_count, column_count), item = limits, emit.item_bytes
+    cells = range(rows * vectors)
     adds = builder.icmp_signed("!=", accumulate, _I64(0))
     row_at = [builder.add(c, builder.mul(c_step, _I64(r * item))) for r in range(rows)]
     whole_rows = builder.icmp_signed(">=", row_count, _I64(rows))

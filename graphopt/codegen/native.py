@@ -67,6 +67,7 @@ __all__ = [
 types: Any = numba.types
 cgutils: Any = numba.core.cgutils
 make_intrinsic: Any = numba.extending.intrinsic
+literal_intrinsic: Any = numba.extending.intrinsic(prefer_literal=True)
 
 KERNEL_SIGNATURE: Final[Any] = types.void(
     types.CPointer(types.int64), types.int64, types.int64

@@ -37,7 +37,35 @@ SMALLEST_REDUCED = 1 << 14
 # Of so many ops of few instructions a loop is bound by memory, a reduction of it too.
 MOST_ARITHMETIC = 24
 ARITHMETIC = frozenset(
-    ["Abs", "AddV2", "AssignAddVariableOp", "AssignSubVariableOp", "AssignVariableOp", "BroadcastLike", "Greater", "GreaterEqual", "Less", "LessEqual", "LogicalAnd", "LogicalNot", "LogicalOr", "Maximum", "Minimum", "Mul", "Neg", "RealDiv", "Reciprocal", "Relu", "ReluGrad", "Rsqrt", "SelectV2", "Sqrt", "Square", "SquaredDifference", "Sub"]
+    [
+        "Abs",
+        "AddV2",
+        "AssignAddVariableOp",
+        "AssignSubVariableOp",
+        "AssignVariableOp",
+        "BroadcastLike",
+        "Greater",
+        "GreaterEqual",
+        "Less",
+        "LessEqual",
+        "LogicalAnd",
+        "LogicalNot",
+        "LogicalOr",
+        "Maximum",
+        "Minimum",
+        "Mul",
+        "Neg",
+        "RealDiv",
+        "Reciprocal",
+        "Relu",
+        "ReluGrad",
+        "Rsqrt",
+        "SelectV2",
+        "Sqrt",
+        "Square",
+        "SquaredDifference",
+        "Sub",
+    ]
 )
 
 

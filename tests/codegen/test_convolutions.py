@@ -1,4 +1,4 @@
-"""Convolutions as products of patches: blocks, edges, what is compiled."""
+"""Convolutions, direct and as products of patches: blocks, edges, what is compiled."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import graphopt as tf
-from graphopt.codegen import convolutions
+from graphopt.codegen import convolutions, direct_convolution
 from graphopt.codegen.kernels import record
 from graphopt.config import config
 
@@ -32,6 +32,9 @@ CASES = {
     "product": ((3, 5, 4, 7), (1, 1, 7, 6), (1, 1), (1, 1), "VALID"),
     "pixels left out": ((3, 5, 4, 7), (1, 1, 7, 6), (2, 2), (1, 1), "VALID"),
     "window as image": ((2, 4, 4, 3), (4, 4, 3, 5), (1, 1), (1, 1), "VALID"),
+    "rows of tiles": ((2, 4, 29, 5), (3, 3, 5, 40), (1, 1), (1, 1), "SAME"),
+    "wide rows": ((1, 3, 70, 2), (3, 3, 2, 33), (1, 2), (1, 1), "VALID"),
+    "deep": ((1, 4, 4, 150), (3, 2, 150, 6), (1, 1), (1, 1), "SAME"),
     "larger window": ((2, 3, 3, 2), (5, 5, 2, 3), (1, 1), (1, 1), "SAME"),
 }
 
@@ -60,10 +63,15 @@ def results(case, x, filters, jit):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("block", [1, 1000, 1 << 19])
+@pytest.mark.parametrize(
+    ("room", "block"),
+    # All rows of an image at a time, or a few; patches of few windows, of more, of all.
+    [(1 << 16, 1), (4000, 1), (0, 1), (0, 1000), (0, 1 << 19)],
+)
 @pytest.mark.parametrize("case", CASES)
-def test_kernels_agree_with_numpy(case, dtype, block, monkeypatch):
+def test_kernels_agree_with_numpy(case, dtype, room, block, monkeypatch):
     monkeypatch.setattr(convolutions, "BLOCK_BYTES", block)
+    monkeypatch.setattr(direct_convolution, "IMAGE_BYTES", room)
     x, filters = arrays(case, dtype)
     got = results(case, x, filters, "always")
     wide = [a.astype(np.float64) for a in (x, filters)]
@@ -76,9 +84,11 @@ def test_kernels_agree_with_numpy(case, dtype, block, monkeypatch):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_same_bits_every_time(case):
+def test_same_bits_for_any_number_of_threads(case, monkeypatch):
     x, filters = arrays(case, np.float32)
     first = results(case, x, filters, "always")
+    monkeypatch.setenv("GRAPHOPT_THREADS", "3")
+    monkeypatch.setattr(direct_convolution, "_cost", lambda image, shape: 1e7)
     again = results(case, x, filters, "always")
     for a, b in zip(first, again, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -86,6 +96,7 @@ def test_same_bits_every_time(case):
 
 def test_a_long_batch_makes_a_short_plan(monkeypatch):
     monkeypatch.setattr(convolutions, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(direct_convolution, "IMAGE_BYTES", 0)
     x, filters = arrays("same", np.float32, 40)
     got = results("same", x, filters, "always")
     want = results("same", x.astype(np.float64), filters.astype(np.float64), "never")
@@ -114,6 +125,7 @@ def test_nothing_is_compiled_for_another_batch():
             run(3)
             before = record.kernels
             run(50)
+            run(1)
             assert record.kernels == before
 
 
