@@ -7,6 +7,7 @@ rewrites    planted wrong passes, and the real ones on random programs
 interrupts  interrupts at random times of training
 threads     eight threads in one session, and steps on several threads
 leaks       memory over steps and graphs that are built again
+bounds      kernels beside pages that nobody may touch, with all samples of all ops
 cache       damaged, shared and hostile caches
 checkpoints killed saves, damaged and hostile files
 processes   fork, spawn and forkserver
@@ -30,6 +31,7 @@ TESTS: Final = {
     "interrupts": ("tests/faults/test_interrupts.py",),
     "threads": ("tests/faults/test_threads.py", "tests/runtime/test_workers.py"),
     "leaks": ("tests/faults/test_leaks.py",),
+    "bounds": ("tests/faults/test_bounds.py",),
     "cache": ("tests/codegen/test_cache.py", "tests/codegen/test_cache_file.py"),
     "checkpoints": ("tests/faults/test_checkpoints.py",),
     "processes": (

@@ -305,9 +305,12 @@ def rows_source(
         for i in range(8)
     )
     starts = "\n".join(f"            a{i} = {start}" for i in range(8))
-    tree = [f"a{i}" for i in range(8)]
-    while len(tree) > 1:
-        tree = [f"{t}({combine(tree[i], tree[i + 1])})" for i in range(0, len(tree), 2)]
+    # Statements, for an expression of expressions names each of them several times.
+    tree = "\n".join(
+        f"            a{i} = {t}({combine(f'a{i}', f'a{i + step}')})"
+        for step in (1, 2, 4)
+        for i in range(0, 8, 2 * step)
+    )
     compensated = kind.compensated and wide is float64
     if compensated:
         add = """            new = total + block
@@ -344,7 +347,8 @@ def rows_source(
             while j < end:
                 a0 = {t}({combine("a0", f"{t}(x[j])")})
                 j += 1
-            block = {tree[0]}
+{tree}
+            block = a0
 {add}
             begin = end
 {end}        y[row] = {_finish("total", wide, result, option)}
