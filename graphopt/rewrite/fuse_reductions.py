@@ -6,7 +6,8 @@ the gradient that the same loop computes is stored on the way.
 
 Measured on one core, 8 million float32, together against apart: the sum of squares 2.8 to
 4.1 ms, the mean squared difference 3.5 to 5.0. A loop of twenty ops with exp and tanh is
-bound by its arithmetic, and was 5 % slower together; so loops of few ops are joined, and
+bound by its arithmetic, and was 5 % slower together; so loops of few ops or of arithmetic
+alone are joined (an update and its norm, as in Lamb: 36 to 30 ms for 32 million), and
 large arrays only: small ones stay in the cache between two kernels, which many programs
 share, where a kernel for both is one more to compile.
 """

@@ -10,8 +10,8 @@ the bits are the same.
 The loop has to keep to rows and must write no variable, and nothing that the loop or the
 second product waits for may itself wait for the first.
 
-Measured on one core with a matrix of 10000 by 1000 float32: the gradient of a logistic
-regression takes 1.2 ms where it took 2.1.
+Measured on one core with a matrix of 10000 by 1000 float32: a training step of a logistic
+regression takes 1.29 ms where it took 2.12.
 """
 
 from __future__ import annotations
