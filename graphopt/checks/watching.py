@@ -12,7 +12,7 @@ from graphopt.checks.findings import Finding
 from graphopt.errors import InvalidArgumentError
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.tensor import GraphTensor
-from graphopt.runtime import session
+from graphopt.runtime import feeds
 from graphopt.runtime.runner import Runner
 
 # A graph that grew before so many runs, and before half of all, is built in the loop.
@@ -58,18 +58,18 @@ class Watcher:
     @contextlib.contextmanager
     def watching_feeds(self) -> Iterator[None]:
         """Looks at what is converted when it is fed, for the length of a block."""
-        convert = session._convert_feed
+        convert = feeds.convert_feed
 
         def observed(tensor: GraphTensor, value: Any) -> Any:
             array = convert(tensor, value)
             self._look_at_feed(tensor, np.asarray(value), array)
             return array
 
-        session._convert_feed = observed
+        feeds.convert_feed = observed
         try:
             yield
         finally:
-            session._convert_feed = convert
+            feeds.convert_feed = convert
 
     def _look_at_feed(self, tensor: GraphTensor, given: Any, array: Any) -> None:
         if tensor.name in self._feeds or given.dtype.kind not in "iuf":

@@ -23,6 +23,7 @@ _VECTORIZED = [
     "sigmoid",
     "softplus",
     "erf",
+    "erfc",
     "sin",
     "cos",
     "pow",

@@ -181,7 +181,7 @@ def _polygamma(a: Any, x: Any) -> Any:
 
 
 FUNCTIONS: dict[str, Any] = {
-    **{name: call for name, call in _calls.items() if name not in ("erf", "tgamma")},
+    **{name: _calls[name] for name in _calls if name not in ("erf", "erfc", "tgamma")},
     "erfinv": _jit(_erfinv),
     "digamma": _jit_digamma,
     "zeta": _jit_zeta,

@@ -6,24 +6,21 @@ import contextlib
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
-import numpy as np
 from numpy.typing import NDArray
 
 from graphopt.config import on_change, settings
-from graphopt.errors import GraphoptWarning, describe_shapes, fail
-from graphopt.graph import nest
+from graphopt.errors import GraphoptWarning, fail
 from graphopt.graph.context import get_default_graph
-from graphopt.graph.dispatch import safe_cast
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.hooks import hooks
-from graphopt.graph.indexed_slices import IndexedSlices, IndexedSlicesValue
 from graphopt.graph.opspec import Effect
 from graphopt.graph.provenance import user_site
-from graphopt.graph.tensor import EagerTensor, GraphTensor
-from graphopt.ops.creation import constant
+from graphopt.graph.tensor import GraphTensor
 from graphopt.runtime.executable import nested_run
+from graphopt.runtime.feeds import Rows, feed_target, feed_value
+from graphopt.runtime.fetches import Fetch, key_of, parse_fetches
 from graphopt.runtime.names import get_default_session, local
 from graphopt.runtime.plan import Plan, make_plan
 from graphopt.runtime.profile import Profile
@@ -36,14 +33,6 @@ from graphopt.runtime.variable import Variable
 Array = NDArray[Any]
 # So many runs in a row that each found new ops in the graph are a leak.
 GROWTH_RUNS = 50
-
-
-class Fetch(NamedTuple):
-    """A fetch structure, read once."""
-
-    fetches: tuple[GraphTensor, ...]
-    targets: tuple[Operation, ...]
-    rebuild: Callable[[list[Array]], Any]
 
 
 # So that a change of the settings reaches steps that go by the shortest way.
@@ -269,7 +258,7 @@ class Session:
 
     def _fetch(self, fetches: Any) -> Fetch:
         self._check_open()
-        key = _key_of(fetches)
+        key = key_of(fetches)
         found = self._fetches.get(key) if key is not None else None
         if found is None:
             found = parse_fetches(self._graph, fetches)
@@ -376,7 +365,7 @@ class Session:
             runner = self._runner(fetch, tensors)
             return fetch.rebuild(runner.run_steps(values, n))
         keys = [feed_target(self._graph, key) for key in feeds]
-        rows = [_Rows(k, v, n) for k, v in zip(keys, feeds.values(), strict=True)]
+        rows = [Rows(k, v, n) for k, v in zip(keys, feeds.values(), strict=True)]
         runner = self._runner(fetch, (*tensors, *keys))
         results: list[Array] = []
         done = 0
@@ -495,295 +484,6 @@ class InteractiveSession(Session):
         if self in local.sessions:
             local.sessions.remove(self)
         super().close()
-
-
-# ---- fetches
-
-
-def _key_of(fetches: Any) -> Any:
-    """A hashable key for a fetch structure, or None if it has no cheap one."""
-    if isinstance(fetches, (Operation, GraphTensor, str, Variable)):
-        return fetches
-    if isinstance(fetches, (list, tuple)):
-        parts = tuple(_key_of(item) for item in fetches)
-        return None if None in parts else (type(fetches), parts)
-    if isinstance(fetches, dict):
-        parts = tuple((key, _key_of(item)) for key, item in fetches.items())
-        return None if any(part is None for _, part in parts) else (dict, parts)
-    return None
-
-
-def parse_fetches(graph: Graph, fetches: Any) -> Fetch:
-    """Reads a fetch structure.
-
-    Raises:
-      TypeError: Something in it can never be fetched.
-      ValueError: It is not an element of the graph.
-    """
-    fetches = nest.map_structure(_expand_slices, fetches)
-    leaves = nest.flatten(fetches)
-    tensors: dict[GraphTensor, int] = {}
-    targets: dict[Operation, None] = {}
-    slots: list[int | None] = []
-    for leaf in leaves:
-        element = _fetch_element(graph, leaf)
-        if isinstance(element, Operation):
-            targets[element] = None
-            slots.append(None)
-        else:
-            slots.append(tensors.setdefault(element, len(tensors)))
-
-    def rebuild(values: list[Array]) -> Any:
-        parts = [None if slot is None else values[slot][()] for slot in slots]
-        return nest.pack_as(fetches, parts)
-
-    if not nest.is_nested(fetches) and targets:
-        return Fetch((), tuple(targets), lambda values: None)
-    if not nest.is_nested(fetches):
-        return Fetch(tuple(tensors), tuple(targets), lambda values: values[0][()])
-    return Fetch(tuple(tensors), tuple(targets), rebuild)
-
-
-def _expand_slices(leaf: Any) -> Any:
-    """Fetching IndexedSlices gives their parts."""
-    if not isinstance(leaf, IndexedSlices):
-        return leaf
-    if leaf.dense_shape is None:
-        return IndexedSlicesValue(leaf.values, leaf.indices, [])
-    if not isinstance(leaf.dense_shape, GraphTensor):
-        # Kept, so that a second fetch adds nothing to the graph.
-        leaf.dense_shape = constant(np.array(leaf.dense_shape, np.int64))
-    return IndexedSlicesValue(leaf.values, leaf.indices, leaf.dense_shape)
-
-
-def _fetch_element(graph: Graph, leaf: Any) -> GraphTensor | Operation:
-    is_element = isinstance(leaf, (Operation, GraphTensor, Variable, str))
-    if not is_element and not hasattr(leaf, "_as_graph_element"):
-        raise _no_fetch(
-            TypeError,
-            f"Fetch argument {leaf!r:.100} has invalid type {type(leaf).__name__!r}",
-            leaf,
-        )
-    try:
-        return graph.as_graph_element(leaf)
-    except KeyError as error:
-        what = f"Fetch argument {leaf!r:.100} cannot be interpreted as a Tensor"
-        raise _no_fetch(ValueError, f"{what} ({error.args[0]})", leaf) from None
-    except ValueError as error:
-        what = f"Fetch argument {leaf!r:.100} cannot be interpreted as a Tensor"
-        raise _no_fetch(ValueError, f"{what} ({error})", leaf) from None
-
-
-def _no_fetch(error: type[Any], what: str, leaf: Any) -> Any:
-    return fail(
-        error,
-        what,
-        got=f"{leaf!r:.100}",
-        expected="a tensor, operation or variable of the session's graph, or its name",
-        site=str(user_site()),
-        remedy="graph.get_operations() for what there is",
-    )
-
-
-# ---- feeds
-
-
-def feed_target(graph: Graph, key: Any) -> GraphTensor:
-    """Returns the tensor that a key of a feed_dict stands for.
-
-    Raises:
-      TypeError: It stands for none.
-    """
-    if isinstance(key, GraphTensor) and key.op.graph is graph:
-        return key
-    try:
-        tensor = graph.as_graph_element(key, allow_operation=False)
-    except (KeyError, ValueError, TypeError) as error:
-        raise fail(
-            TypeError,
-            f"Cannot interpret feed_dict key as Tensor: {error.args[0]}",
-            got=f"the key {key!r:.80}",
-            expected="a tensor of the graph, or its name as 'x:0'",
-            site=str(user_site()),
-            remedy="the placeholder itself as the key",
-        ) from None
-    assert isinstance(tensor, GraphTensor)
-    return tensor
-
-
-def feed_value(tensor: GraphTensor, value: Any) -> Array:
-    """Converts a fed value to a contiguous array of the tensor's dtype.
-
-    Raises:
-      TypeError: A tensor was fed, or the numbers do not fit the dtype.
-      ValueError: The shape does not fit, or the value is no array.
-    """
-    dtype = tensor.dtype
-    if isinstance(value, np.ndarray) and value.dtype == dtype.numpy:
-        array: Array | None = value
-    elif isinstance(value, (GraphTensor, Variable)):
-        raise fail(
-            TypeError,
-            "The value of a feed cannot be a symbolic tensor or variable",
-            got=f"{value!r} for {tensor.name!r}",
-            expected="a Python number, a list or a NumPy array",
-            op=tensor.op,
-            remedy="session.run(...) first, to get its value",
-        )
-    else:
-        array = _convert_feed(tensor, value)
-    assert array is not None
-    shape = tensor.shape
-    if array.shape != shape and not shape.is_compatible_with(array.shape):
-        raise fail(
-            ValueError,
-            f"Cannot feed value of shape {array.shape} for Tensor {tensor.name!r}, "
-            f"which has shape {shape}",
-            got=f"{array.dtype}{list(array.shape)}",
-            expected=describe_shapes(tensor),
-            op=tensor.op,
-            remedy="a placeholder with None where the size varies",
-        )
-    if not array.flags.c_contiguous or not array.flags.aligned:
-        array = np.array(array, order="C")
-    return array
-
-
-class _Rows:
-    """What each of the steps of `run_steps` is fed: rows of an array, or of an iterable.
-
-    Args:
-      tensor: What is fed.
-      values: An array `[n, ...]`, a list, or an iterable.
-      n: The number of steps.
-
-    Raises:
-      ValueError: An array or list has another number of rows.
-    """
-
-    # Rows that are taken from an iterator for one native call.
-    STAGED = 64
-
-    def __init__(self, tensor: GraphTensor, values: Any, n: int) -> None:
-        if hasattr(values, "__len__") and len(values) != n:
-            raise fail(
-                ValueError,
-                f"The values of {tensor.name!r} for run_steps do not fit",
-                got=f"{len(values)} rows",
-                expected=f"{n}, one for each step",
-                op=tensor.op,
-                remedy="feed_dict for a value that all steps share",
-            )
-        self.tensor = tensor
-        self.array: Array | None = None
-        self.staged: list[Array] = []
-        if isinstance(values, np.ndarray) and values.ndim:
-            # All rows are converted and checked at once, as one of them would be.
-            first = feed_value(tensor, values[0])
-            if values.dtype == first.dtype:
-                self.array = np.ascontiguousarray(values)
-        self.source = iter(()) if self.array is not None else iter(values)
-        self.taken = 0
-
-    def count_ready(self, wanted: int) -> int:
-        """Returns how many rows of one shape can be taken now."""
-        if self.array is not None:
-            return wanted
-        wanted = min(wanted, self.STAGED)
-        while len(self.staged) < wanted:
-            try:
-                value = next(self.source)
-            except StopIteration:
-                break
-            row = feed_value(self.tensor, value)
-            self.staged.append(row)
-            if row.shape != self.staged[0].shape:
-                return len(self.staged) - 1
-        if not self.staged:
-            raise fail(
-                ValueError,
-                f"The values of {self.tensor.name!r} for run_steps do not fit",
-                got=f"an iterable that ended after {self.taken} values",
-                expected="one for each step",
-                op=self.tensor.op,
-                remedy="a smaller n",
-            )
-        same = self.staged[0].shape
-        return next(
-            (i for i, row in enumerate(self.staged) if row.shape != same),
-            len(self.staged),
-        )
-
-    def take(self, count: int) -> Array:
-        """Returns the next rows as one array."""
-        start, self.taken = self.taken, self.taken + count
-        if self.array is not None:
-            return self.array[start : start + count]
-        rows, self.staged = self.staged[:count], self.staged[count:]
-        return np.stack(rows)
-
-
-def _convert_feed(tensor: GraphTensor, value: Any) -> Array:
-    if isinstance(value, EagerTensor):
-        value = value.array
-    if value is None:
-        raise _no_feed(
-            ValueError, f"Cannot feed None for Tensor {tensor.name!r}", tensor
-        )
-    if isinstance(value, np.ma.MaskedArray):
-        what = f"Cannot feed a masked array for Tensor {tensor.name!r}"
-        raise _no_feed(TypeError, what, tensor, "a masked array", "array.filled(0)")
-    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
-        array = np.asarray(value)
-    elif isinstance(value, (bytes, str)):
-        what = f"could not convert string to {tensor.dtype.name}: {value!r:.40}"
-        raise _no_feed(ValueError, what, tensor, "a string", "float(...)")
-    else:
-        array = _host_array(tensor, value)
-    array = array.astype(array.dtype.newbyteorder("="), copy=False)
-    cast = safe_cast(array, tensor.dtype)
-    if cast is None:
-        raise _not_fitting(tensor, array, value)
-    return cast
-
-
-def _not_fitting(tensor: GraphTensor, array: Array, value: Any) -> TypeError:
-    return fail(
-        TypeError,
-        f"Cannot feed values of dtype {array.dtype} for Tensor {tensor.name!r}",
-        got=f"{value!r:.80}",
-        expected=f"values that {tensor.dtype.name} holds without loss",
-        op=tensor.op,
-        remedy="converting the array before it is fed",
-    )
-
-
-def _no_feed(
-    error: type[Any],
-    what: str,
-    tensor: GraphTensor,
-    got: str = "None",
-    remedy: str = "a value, or leaving the key out",
-) -> Any:
-    wanted = describe_shapes(tensor)
-    return fail(error, what, got=got, expected=wanted, op=tensor.op, remedy=remedy)
-
-
-def _host_array(tensor: GraphTensor, value: Any) -> Array:
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise fail(
-            ValueError,
-            f"Cannot feed a sequence that is no array for Tensor {tensor.name!r}",
-            got=str(error),
-            expected="rows of one length",
-            op=tensor.op,
-            remedy="padding the shorter rows",
-        ) from None
-    if array.dtype.kind not in "biuf":
-        raise _not_fitting(tensor, array, value)
-    return array
 
 
 # ---- op.run() and tensor.eval()

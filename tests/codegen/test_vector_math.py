@@ -23,7 +23,7 @@ NAMESPACE = {
     **{name: getattr(vector_math, name) for name in vector_math.__all__},
 }
 DOUBLE = ["exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus"]
-SINGLE = [*DOUBLE, "erf", "sin", "cos"]
+SINGLE = [*DOUBLE, "erf", "erfc", "sin", "cos"]
 CASES = [("float32", name) for name in SINGLE] + [("float64", name) for name in DOUBLE]
 LIMITS = {("float64", "tanh"): 3.0}
 
@@ -58,8 +58,9 @@ def apply(name: str, *operands: NDArray) -> NDArray:
 
 def compute_reference(name: str, x: NDArray) -> NDArray:
     wide = x.astype(np.longdouble)
-    if name == "erf":
-        return np.array([math.erf(v) for v in x.tolist()]).astype(np.longdouble)
+    if name in ("erf", "erfc"):
+        values = [getattr(math, name)(v) for v in x.tolist()]
+        return np.array(values).astype(np.longdouble)
     if name == "sigmoid":
         return 1 / (1 + np.exp(-wide))
     if name == "softplus":
@@ -148,7 +149,7 @@ def test_powers_are_within_two_ulps() -> None:
     assert np.array_equal(np.signbit(result[ordered]), np.signbit(exact[ordered]))
 
 
-@pytest.mark.parametrize("name", ["erf", "sin", "cos"])
+@pytest.mark.parametrize("name", ["erf", "erfc", "sin", "cos"])
 def test_other_double_functions_are_those_of_the_library(name: str) -> None:
     x = np.linspace(-5, 5, 1001)
     expected = [getattr(math, name)(v) for v in x.tolist()]
@@ -168,7 +169,7 @@ def test_functions_are_vectorized_and_call_nothing(dtype: str, name: str) -> Non
     assert not read_undefined_symbols(kernel.object_code) - {"_GLOBAL_OFFSET_TABLE_"}
     assembly: Any = kernel._owner._library.get_asm_str()
     # Results in double where float32 is computed in double; packed in any case.
-    is_double = name in ("softplus", "sin", "cos", "pow") or dtype == "float64"
+    is_double = name in ("softplus", "erfc", "sin", "cos", "pow") or dtype == "float64"
     suffix = "pd" if is_double else "ps"
     assert re.search(rf"\sv?(fn?madd\w*|mul){suffix}\s.*%[xyz]mm", assembly)
 
