@@ -18,7 +18,10 @@ Where only a loop over elements needs the product, an activation or an optimizer
 `multiply` keeps a few rows of C on its stack and calls the loop's kernel on them; the
 whole product is never stored. It can also add to what C holds.
 
-Products with one row or one column are `gemv`'s; `gemm_layout` says which kernel it is.
+Products with one row or one column are `gemv`'s. Those with few columns, such as the ten
+classes of a last layer, are `gemm_narrow`'s, which packs B only and reads A where it lies:
+the same bits in 6.1 us for 9.0 at 128, 256, 10 and in half the time at 20000, 784, 10.
+`gemm_layout` says which kernel it is.
 A plan asks for a layout, a scratch buffer and the arguments, then runs `pack` over
 [0, pack_panels) if that is not empty, then the kernel over [0, multiply_panels).
 
@@ -46,6 +49,7 @@ cache.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -64,6 +68,7 @@ from graphopt.codegen.gemm_layout import (
     multiply_arguments,
     pack_arguments,
 )
+from graphopt.codegen.gemm_narrow import compile_narrow
 from graphopt.codegen.gemm_tile import (
     Emitter,
     make_copy,
@@ -258,7 +263,7 @@ def compile_gemm(
 
     Args:
         dtype: float32 or float64.
-        kernel: "pack", "multiply", "multiply_vector", "multiply_both" or "add_blocks".
+        kernel: One of `Kernel`.
         vector_bits: Width of the vectors, 128, 256 or 512; None for the host's
             widest.
 
@@ -272,9 +277,11 @@ def compile_gemm(
     shape = find_shape(dtype, vector_bits)
     scalar = ir.FloatType() if dtype == np.float32 else ir.DoubleType()
     emit = Emitter(scalar, dtype.itemsize, shape)
-    makers = {
+    makers: dict[str, Callable[[Emitter], NativeKernel]] = {
         "pack": _compile_pack,
         "multiply": _compile_multiply,
+        "multiply_narrow1": lambda emit: compile_narrow(emit, 1),
+        "multiply_narrow": lambda emit: compile_narrow(emit, emit.shape.vectors),
         "multiply_vector": compile_matrix_vector,
         "multiply_both": compile_multiply_both,
         "add_blocks": compile_add_blocks,

@@ -28,6 +28,7 @@ __all__ = [
     "get_vector_bits",
     "group_size",
     "multiply_arguments",
+    "narrow_rows",
     "pack_arguments",
 ]
 
@@ -43,10 +44,21 @@ STRIP_BYTES: Final = 1 << 17
 MOST_WORDS: Final = 128
 """The most arguments of the kernel of that loop."""
 
+NARROW_DEPTH: Final = 64
+"""Products of few columns and less depth are small, and need no kernel of their own."""
+
 _STACK_BYTES: Final = 1 << 17
 
 Strides = tuple[int, int]
-Kernel = Literal["pack", "multiply", "multiply_vector", "multiply_both", "add_blocks"]
+Kernel = Literal[
+    "pack",
+    "multiply",
+    "multiply_narrow1",
+    "multiply_narrow",
+    "multiply_vector",
+    "multiply_both",
+    "add_blocks",
+]
 
 
 @dataclass(frozen=True)
@@ -86,7 +98,8 @@ class GemmLayout:
             of C, with B packed beforehand. "columns": panels of columns of C, with A
             packed beforehand. "matrix_vector" (n = 1) and "vector_matrix" (m = 1):
             panels of results.
-        kernel: Which kernel computes: "multiply" or "multiply_vector".
+        kernel: Which kernel computes: "multiply", "multiply_vector", or for few columns
+            "multiply_narrow" and, for those of one vector, "multiply_narrow1".
         pack_panels: End of the outer range of the `pack` kernel, which begins at 0; 0
             if nothing is to be packed.
         multiply_panels: End of the main kernel's outer range, which begins at 0.
@@ -167,6 +180,7 @@ def gemm_layout(
     *,
     vector_bits: int | None = None,
     by_rows: bool = False,
+    adds: bool = False,
 ) -> GemmLayout:
     """Decide how C[m, n] = A[m, k] @ B[k, n] is computed.
 
@@ -180,6 +194,7 @@ def gemm_layout(
         c_stride: Elements from one row of C, which is row-major, to the next.
         vector_bits: Width of the vectors; None for the host's widest.
         by_rows: Whether the form has to be "rows", for one whose rows are used at once.
+        adds: Whether the kernel has to be "multiply", which can add to what is there.
 
     Returns:
         The layout.
@@ -209,6 +224,22 @@ def gemm_layout(
             group=1,
             scratch_bytes=k * dtype.itemsize if must_pack else 0,
         )
+    if (
+        not (by_rows or adds)
+        and a_strides[1] == 1
+        and 1 < n <= shape.columns
+        and k >= NARROW_DEPTH
+    ):
+        vectors = 1 if n <= shape.lanes else shape.vectors
+        high = narrow_rows(shape)
+        return make(
+            form="rows",
+            kernel="multiply_narrow1" if vectors == 1 else "multiply_narrow",
+            pack_panels=1,
+            multiply_panels=-(-m // high),
+            group=max(1, _STACK_BYTES // (high * k * dtype.itemsize)),
+            scratch_bytes=vectors * shape.lanes * k * dtype.itemsize,
+        )
     # The smaller operand is packed beforehand, for its copy is written to memory;
     # the other is packed by `multiply` on its way through the cache.
     by_columns = m < n and not by_rows
@@ -227,6 +258,11 @@ def gemm_layout(
         group=group_size(private, dtype.itemsize),
         scratch_bytes=pack_panels * width * k * dtype.itemsize,
     )
+
+
+def narrow_rows(shape: TileShape) -> int:
+    """Count the rows of a tile of `gemm_narrow`."""
+    return min(8, shape.rows)
 
 
 def group_size(width: int, item_bytes: int) -> int:
@@ -254,7 +290,10 @@ def pack_arguments(layout: GemmLayout, a: int, b: int, scratch: int) -> tuple[in
     if layout.form == "columns":
         return (a, scratch, layout.m, k, row, column, layout.shape.rows)
     if layout.form == "rows":
-        return (b, scratch, layout.n, k, b_column, b_row, layout.shape.columns)
+        width = layout.shape.columns
+        if layout.kernel == "multiply_narrow1":
+            width = layout.shape.lanes
+        return (b, scratch, layout.n, k, b_column, b_row, width)
     if layout.form == "matrix_vector":
         return (b, scratch, 1, k, b_column, b_row, 1)
     return (a, scratch, 1, k, row, column, 1)
@@ -295,7 +334,8 @@ def multiply_arguments(
     stride along rows or columns of C and along the depth in elements, row stride of C
     in elements, address of the `pack` kernel, 1 if the product is added to what C holds,
     address of the kernel that follows or 0, its unit, place, number of arguments, and
-    those. For those of `multiply_vector` see `gemv.compile_matrix_vector`.
+    those. For those of `multiply_vector` see `gemv.compile_matrix_vector`, for those of
+    `multiply_narrow` see `gemm_narrow.compile_narrow`.
 
     Args:
         layout: From `gemm_layout`.
@@ -304,11 +344,11 @@ def multiply_arguments(
         c: Address of C, row-major.
         scratch: Address of the scratch buffer that `pack` has filled.
         pack: Address of the `pack` kernel of the same dtype and vector width.
-        adds: Whether the product is added to C; not for `multiply_vector`.
+        adds: Whether the product is added to C; for `multiply` only.
         following: What uses up the rows of the product, which is then not stored.
 
     Returns:
-        Sixteen words and those of `following`, eight for `multiply_vector`.
+        Sixteen words and those of `following`, eight for the other kernels.
 
     Raises:
         ValueError: The layout's form does not do what is asked for.
@@ -320,6 +360,8 @@ def multiply_arguments(
     m, n, k = layout.m, layout.n, layout.k
     (row, column), (b_row, b_column) = layout.a_strides, layout.b_strides
     tail = (m, n, k)
+    if layout.kernel.startswith("multiply_narrow"):
+        return (a, scratch, c, *tail, row, layout.c_stride)
     last: tuple[Any, ...] = (layout.c_stride, pack, int(adds), 0, 0, 0, 0)
     if following is not None:
         words = following.arguments

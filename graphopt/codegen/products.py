@@ -74,7 +74,7 @@ def lower_sum_of_products(op: Operation) -> Lowered:
     at_c: Any = Word("output", 0)
     calls, largest = [], 8
     for i, flags in enumerate(op.attrs["transposes"]):
-        layout = _layout_of(op.inputs[2 * i], (m, n), out.dtype, flags)
+        layout = _layout_of(op.inputs[2 * i], (m, n), out.dtype, flags, adds=True)
         at_a: Any = Word("input", 2 * i)
         at_b: Any = Word("input", 2 * i + 1)
         largest = max(largest, layout.scratch_bytes)
