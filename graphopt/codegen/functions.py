@@ -13,6 +13,7 @@ from graphopt.codegen.channels import make_channel_functions
 from graphopt.codegen.convolution_tiles import make_tile_functions
 from graphopt.codegen.one_channel import make_one_channel_functions
 from graphopt.codegen.reduce import BLOCK, LANES
+from graphopt.codegen.row_vectors import make_row_functions
 
 _VECTORIZED = [
     "exp",
@@ -43,6 +44,7 @@ def make_namespace() -> dict[str, Any]:
         "block_buffer": gemm_tile.make_stack(8 * BLOCK),
         "lane_buffer": gemm_tile.make_stack(8 * LANES),
         **make_accumulators(),
+        **make_row_functions(),
         **make_tile_functions(),
     }
     for name in ("int8", "int16", "int32", "int64", "uint8", "float32", "float64"):
