@@ -22,12 +22,13 @@ from graphopt.codegen.native import cgutils, make_intrinsic, types
 __all__ = ["make_row_functions"]
 
 WIDTH: Final = 16
+_WIDTHS: Final = (WIDTH, 4, 1)
 _I64 = ir.IntType(64)
 _Combine = Callable[[Any, Any, Any], Any]
 
 
 def _walk(builder: Any, n: Any, visit: Callable[[Any, int], None]) -> None:
-    """Emits what visits the numbers of a row, `WIDTH` at a time and then 8, 4, 2, 1.
+    """Emits what visits the numbers of a row, `WIDTH` at a time, then four, then one.
 
     What is left is no masked vector: reading the next row would have to wait for that
     to be written, for they overlap.
@@ -37,17 +38,16 @@ def _walk(builder: Any, n: Any, visit: Callable[[Any, int], None]) -> None:
       n: The length of the row.
       visit: Takes the index in the row and how many numbers there are.
     """
-    index = builder.mul(builder.sdiv(n, _I64(WIDTH)), _I64(WIDTH))
-    bounds = (_I64(0), index, _I64(WIDTH), _I64)
-    with cgutils.for_range_slice(builder, *bounds) as (at, _):
-        visit(at, WIDTH)
-    width = WIDTH // 2
-    while width:
-        part = builder.and_(n, _I64(width))
-        with builder.if_then(builder.icmp_signed("!=", part, _I64(0))):
+    begin = _I64(0)
+    for width in _WIDTHS:
+        whole = builder.sub(n, builder.srem(n, _I64(width)))
+        bounds = (begin, whole, _I64(width), _I64)
+        with cgutils.for_range_slice(builder, *bounds) as (index, _):
             visit(index, width)
-        index = builder.add(index, part)
-        width //= 2
+            # Or the compiler would unroll the loops, in half of its time, for nothing.
+            barrier = ir.FunctionType(ir.VoidType(), [])
+            builder.asm(barrier, "", "~{memory}", [], side_effect=True)
+        begin = whole
 
 
 def _place(builder: Any, pointer: Any, index: Any, width: int) -> Any:

@@ -22,6 +22,10 @@ _HEAD = """def kernel(args, lo, hi):
     x = pointer_{t}(args[0])
     n = args[1]
 """
+_LESS = """            row_minus(x, y, at, n, row_top(x, at, n))
+"""
+_CHOSEN = """            loss[row] = y[at + int64(label[row])]
+"""
 # The powers of some rows and their sums. First each number becomes what it is less than
 # the largest of its row; then one loop runs over the numbers of all the rows.
 _POWERS = f"""    totals = pointer_float64(block_buffer())
@@ -31,8 +35,7 @@ _POWERS = f"""    totals = pointer_float64(block_buffer())
         last = min(first + group, hi)
         for row in range(first, last):
             at = row * n
-            row_minus(x, y, at, n, row_top(x, at, n))
-        for j in range(first * n, last * n):
+{_LESS}        for j in range(first * n, last * n):
             y[j] = exp_{{t}}(y[j])
         for row in range(first, last):
             totals[row - first] = row_total(y, row * n, n)
@@ -93,10 +96,8 @@ _SOURCES = {
         if (right < 0) | (right >= n):
             report_status(args[5], 1, args[6], row, right)
             return
-        at = row * n
-        loss[row] = x[at + right] - row_top(x, at, n)
 """
-    + _POWERS
+    + _POWERS.replace(_LESS, _LESS + _CHOSEN)
     + _QUOTIENTS
     + _LOGARITHMS
     + """        for row in range(first, last):
