@@ -243,12 +243,112 @@ def _make_spread_window(emit: Lanes, adds: bool) -> Any:
     return make_intrinsic(spread_window)
 
 
+def _make_average_window(emit: Lanes) -> Any:
+    """Makes the intrinsic that finds the mean of each channel of a window.
+
+    Its arguments are those of `max_window`. It adds up in float64.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        x, across, down, rows, columns, y, count = values
+        area = builder.sitofp(builder.mul(rows, columns), ir.DoubleType())
+
+        def body(emit: Lanes, first: Any, load: Load, store: Store) -> None:
+            start = emit.place(builder, x, first)
+            total = _make_total(emit, builder)
+            with _for_window(emit, builder, start, across, down, (rows, columns)) as at:
+                value = _widen(emit, builder, load(at))
+                builder.store(builder.fadd(builder.load(total), value), total)
+            mean = builder.fdiv(builder.load(total), emit.splat(builder, area))
+            store(_narrow(emit, builder, mean), emit.place(builder, y, first))
+
+        emit.for_vectors(builder, count, body)
+        return context.get_dummy_value()
+
+    def average_window(
+        typing_context: Any,
+        x: Any,
+        across: Any,
+        down: Any,
+        rows: Any,
+        columns: Any,
+        y: Any,
+        count: Any,
+    ) -> Any:
+        return types.void(*[types.int64] * 7), generate
+
+    return make_intrinsic(average_window)
+
+
+def _make_weigh_window(emit: Lanes) -> Any:
+    """Makes the intrinsic that adds up the channels of a window times their weights.
+
+    The weights, a float64 for each pixel of the window, lie at the sixth argument.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        x, across, down, rows, columns, weights, y, count = values
+        double = ir.DoubleType()
+        weights = builder.inttoptr(weights, double.as_pointer())
+
+        def body(emit: Lanes, first: Any, load: Load, store: Store) -> None:
+            start = emit.place(builder, x, first)
+            total = _make_total(emit, builder)
+            next_weight = cgutils.alloca_once(builder, weights.type)
+            builder.store(weights, next_weight)
+            with _for_window(emit, builder, start, across, down, (rows, columns)) as at:
+                place = builder.load(next_weight)
+                weight = emit.splat(builder, builder.load(place))
+                builder.store(builder.gep(place, [_I64(1)]), next_weight)
+                part = builder.fmul(_widen(emit, builder, load(at)), weight)
+                builder.store(builder.fadd(builder.load(total), part), total)
+            result = _narrow(emit, builder, builder.load(total))
+            store(result, emit.place(builder, y, first))
+
+        emit.for_vectors(builder, count, body)
+        return context.get_dummy_value()
+
+    def weigh_window(
+        typing_context: Any,
+        x: Any,
+        across: Any,
+        down: Any,
+        rows: Any,
+        columns: Any,
+        weights: Any,
+        y: Any,
+        count: Any,
+    ) -> Any:
+        return types.void(*[types.int64] * 8), generate
+
+    return make_intrinsic(weigh_window)
+
+
+def _make_total(emit: Lanes, builder: Any) -> Any:
+    """Makes a float64 for each lane, which begins as zero."""
+    wide = ir.VectorType(ir.DoubleType(), emit.shape.lanes)
+    total = cgutils.alloca_once(builder, wide)
+    builder.store(ir.Constant(wide, [0.0] * emit.shape.lanes), total)
+    return total
+
+
+def _widen(emit: Lanes, builder: Any, value: Any) -> Any:
+    wide = ir.VectorType(ir.DoubleType(), emit.shape.lanes)
+    return value if emit.item_bytes == 8 else builder.fpext(value, wide)
+
+
+def _narrow(emit: Lanes, builder: Any, value: Any) -> Any:
+    return value if emit.item_bytes == 8 else builder.fptrunc(value, emit.vector)
+
+
 def make_channel_functions(kind: str) -> dict[str, Any]:
     """Returns the functions of this file for a dtype, under the names kernels call."""
     emit = Lanes(np.dtype(kind))
     made = {f"max_window_{kind}": _make_max_window(emit)}
     if emit.is_float:
         made[f"copy_row_{kind}"] = _make_copy_row(emit)
+        made[f"average_window_{kind}"] = _make_average_window(emit)
+        made[f"weigh_window_{kind}"] = _make_weigh_window(emit)
         made[f"spread_window_{kind}"] = _make_spread_window(emit, adds=True)
         made[f"fill_window_{kind}"] = _make_spread_window(emit, adds=False)
     return made

@@ -146,12 +146,9 @@ _MAX = (
 )
 _PICK = _WINDOW + _LARGEST + "                y[at + m] = x1[best]\n"
 _AVERAGE = (
-    _WINDOW
-    + """                total = 0.0
-                for a in range(a0, a1):
-                    for b in range(b0, b1):
-                        total += float64(x0[((n * h + a) * w + b) * c + m])
-                y[at + m] = {t}(total / float64((a1 - a0) * (b1 - b0)))
+    _ACROSS
+    + """            y_at = args[1] + at
+            average_window_{t}(x, c, w * c, rows, columns, y_at, c)
 """
 )
 # Windows overlap, so a whole image is one piece of work.
@@ -178,7 +175,13 @@ _MAX_BACK_APART = (
     .replace("spread_", "fill_")
     .replace("rows, columns,", "KH, KW,")
 )
-_AVERAGE_BACK = """    for row in range(lo, hi):
+# A pixel gets its share of the gradient of each window that it is in: the shares of
+# windows inside of the image are all the same.
+_SHARES = 1024
+_AVERAGE_BACK = """    shares_at = block_buffer()
+    shares = pointer_float64(shares_at)
+    alike = 0
+    for row in range(lo, hi):
         n = row // h
         a = row - n * h + top
         r0 = max((a - kh) // sh + 1, 0)
@@ -187,18 +190,26 @@ _AVERAGE_BACK = """    for row in range(lo, hi):
             b = column + left
             c0 = max((b - kw) // sw + 1, 0)
             c1 = min(b // sw + 1, ow)
-            at = (row * w + column) * c
-            for m in range(c):
-                total = 0.0
+            inside = (r0 * sh >= top) & ((r1 - 1) * sh - top + kh <= h)
+            inside &= (c0 * sw >= left) & ((c1 - 1) * sw - left + kw <= w)
+            if inside:
+                while alike < (r1 - r0) * (c1 - c0):
+                    shares[alike] = 1.0 / float64(kh * kw)
+                    alike += 1
+            else:
+                alike = 0
+                k = 0
                 for r in range(r0, r1):
                     first = r * sh - top
                     rows = min(first + kh, h) - max(first, 0)
                     for q in range(c0, c1):
                         start = q * sw - left
                         columns = min(start + kw, w) - max(start, 0)
-                        g = x0[((n * oh + r) * ow + q) * c + m]
-                        total += float64(g) / float64(rows * columns)
-                y[at + m] = {t}(total)
+                        shares[k] = 1.0 / float64(rows * columns)
+                        k += 1
+            x = args[0] + ((n * oh + r0) * ow + c0) * c * ITEM
+            y_at = args[1] + (row * w + column) * c * ITEM
+            weigh_window_{t}(x, c, ow * c, r1 - r0, c1 - c0, shares_at, y_at, c)
 """
 _SOURCES = {
     "conv": _FORWARD,
@@ -242,6 +253,9 @@ def lower_windows(op: Operation, option: str) -> Lowered:
     sizes += [rows.out, columns.out, rows.stride, columns.stride]
     sizes += [rows.before, columns.before, rows.dilation, columns.dilation]
     sizes += [image[3], filters[3]]
+    overlap = -(-filters[0] // rows.stride) * -(-filters[1] // columns.stride)
+    if option == "avg_pool_back" and overlap > _SHARES:
+        return Lowered(host=f"{overlap} windows overlap, more than {_SHARES}")
     used = op.spec.kernel_inputs or tuple(range(len(op.inputs)))
     arguments: list[Argument] = [Word("input", i) for i in used]
     arguments += [Word("output", 0), *sizes]

@@ -97,6 +97,30 @@ def test_the_first_maximum_takes_the_gradient():
     assert np.isnan(got).all()
 
 
+@pytest.mark.parametrize(
+    ("shape", "size", "strides"),
+    [
+        ((2, 9, 7, 35), (3, 2), (1, 1)),
+        ((1, 9, 8, 4), (2, 3), (3, 2)),
+        ((1, 7, 7, 3), (4, 4), (2, 3)),
+        # More windows over a pixel than the kernel has shares for.
+        ((1, 36, 36, 1), (34, 34), (1, 1)),
+    ],
+)
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
+def test_gradient_of_average_pools_compiled(shape, size, strides, padding):
+    x = RNG.standard_normal(shape)
+
+    def slope(x):
+        y = tf.nn.avg_pool2d(x, size, strides, padding)
+        return tf.gradients(tf.reduce_sum(y * y), x)[0]
+
+    got, expected = (
+        run_in_graph(slope, x, jit=jit, shapes=[shape]) for jit in ("always", "never")
+    )
+    np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-14)
+
+
 def test_max_pool_of_integers():
     x = RNG.integers(-9, 9, (1, 4, 4, 2)).astype(np.int32)
     got = run_everywhere(lambda x: tf.nn.max_pool2d(x, 2, 2, "SAME"), x)
