@@ -31,14 +31,14 @@ _VECTORIZED = [
 ]
 
 
+_INSTRUCTIONS = ("sqrt", "floor", "ceil", "rint")
+
+
 def make_namespace() -> dict[str, Any]:
     """Returns the global names of generated kernels: types, pointers and functions."""
     names: dict[str, Any] = {
         "boolean": numba.boolean,
-        "sqrt": np.sqrt,
-        "floor": np.floor,
-        "ceil": np.ceil,
-        "rint": np.rint,
+        **{name: native.make_instruction(name) for name in _INSTRUCTIONS},
         "report_status": native.report_status,
         # One block of a reduction, of the widest elements.
         "block_buffer": gemm_tile.make_stack(8 * BLOCK),

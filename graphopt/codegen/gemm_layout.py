@@ -334,8 +334,8 @@ def multiply_arguments(
     stride along rows or columns of C and along the depth in elements, row stride of C
     in elements, address of the `pack` kernel, 1 if the product is added to what C holds,
     address of the kernel that follows or 0, its unit, place, number of arguments, and
-    those. For those of `multiply_vector` see `gemv.compile_matrix_vector`, for those of
-    `multiply_narrow` see `gemm_narrow.compile_narrow`.
+    those. For those of `multiply_vector` see `gemv.draft_matrix_vector`, for those of
+    `multiply_narrow` see `gemm_narrow.draft_narrow`.
 
     Args:
         layout: From `gemm_layout`.

@@ -12,17 +12,17 @@ from typing import Any
 
 from llvmlite import ir
 
+from graphopt.codegen.draft import Draft
 from graphopt.codegen.gemm_layout import DEPTH_BLOCK, narrow_rows
 from graphopt.codegen.gemm_tile import Emitter, add_products, make_cells, store_tile
 from graphopt.codegen.native import (
-    NativeKernel,
     cgutils,
-    compile_kernel,
+    draft_kernel,
     make_intrinsic,
     types,
 )
 
-__all__ = ["compile_narrow"]
+__all__ = ["draft_narrow"]
 
 _I64 = ir.IntType(64)
 
@@ -70,8 +70,8 @@ def _make_tile(emit: Emitter, rows: int, vectors: int) -> Any:
     return make_intrinsic(compute_tile)
 
 
-def compile_narrow(emit: Emitter, vectors: int) -> NativeKernel:
-    """Compile C[m, n] = A[m, k] @ B[k, n] for n of at most some vectors.
+def draft_narrow(emit: Emitter, vectors: int) -> Draft:
+    """Draft C[m, n] = A[m, k] @ B[k, n] for n of at most some vectors.
 
     The arguments are, in order: address of A, whose columns are neighbors, of B in one
     panel, of C; m, n, k; the row stride of A and of C in elements. The outer range counts
@@ -82,7 +82,7 @@ def compile_narrow(emit: Emitter, vectors: int) -> NativeKernel:
         vectors: Vectors in a row of the tile and of the panel.
 
     Returns:
-        The kernel.
+        Its draft.
     """
     item, high = emit.item_bytes, narrow_rows(emit.shape)
     b_step = vectors * emit.shape.lanes * item
@@ -109,4 +109,8 @@ def compile_narrow(emit: Emitter, vectors: int) -> NativeKernel:
                     break
             row += high if whole else 1
 
-    return compile_kernel(multiply_narrow, f"multiply_narrow{vectors}_float{8 * item}")
+    return draft_kernel(
+        multiply_narrow,
+        f"multiply_narrow{vectors}_float{8 * item}",
+        is_vector_code=True,
+    )

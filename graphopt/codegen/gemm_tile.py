@@ -214,19 +214,32 @@ def store_tile(
                 r, offset = i // vectors, lanes * (i % vectors)
                 emit.store(builder, builder.load(tile[i]), row_at[r], offset)
         with part:
-            for r in range(rows):
-                has_row = builder.icmp_signed(">", row_count, _I64(r))
-                with builder.if_then(has_row):
-                    for v in range(vectors):
-                        left = builder.sub(column_count, _I64(lanes * v))
-                        mask = emit.mask(builder, left)
-                        reads = builder.select(adds, mask, emit.mask(builder, _I64(0)))
-                        place = emit.at(builder, row_at[r], lanes * v, emit.vector)
-                        old = emit.masked_load(builder, place, reads)
-                        total = builder.load(tile[r * vectors + v])
-                        sum_ = builder.fadd(old, total)
-                        total = builder.select(adds, sum_, total)
-                        emit.masked_store(builder, total, place, mask)
+            # By way of memory, in a loop: written out for each vector of the tile, this
+            # rare case would be most of the code and of the time to compile it.
+            copy = cgutils.alloca_once(builder, emit.vector, size=len(tile))
+            for i in cells:
+                at = builder.gep(copy, [_I64(i)])
+                builder.store(builder.load(tile[i]), at)
+            masks = [
+                emit.mask(builder, builder.sub(column_count, _I64(lanes * v)))
+                for v in range(vectors)
+            ]
+            none = emit.mask(builder, _I64(0))
+            high = builder.select(whole_rows, _I64(rows), row_count)
+            with cgutils.for_range(builder, high) as loop:
+                row = builder.add(
+                    c, builder.mul(loop.index, builder.mul(c_step, _I64(item)))
+                )
+                first = builder.mul(loop.index, _I64(vectors))
+                for v, mask in enumerate(masks):
+                    reads = builder.select(adds, mask, none)
+                    place = emit.at(builder, row, lanes * v, emit.vector)
+                    old = emit.masked_load(builder, place, reads)
+                    at = builder.gep(copy, [builder.add(first, _I64(v))])
+                    total = builder.load(at)
+                    sum_ = builder.fadd(old, total)
+                    total = builder.select(adds, sum_, total)
+                    emit.masked_store(builder, total, place, mask)
 
 
 def make_tiles(emit: Emitter) -> Any:

@@ -23,6 +23,7 @@ from typing import Any
 
 from llvmlite import ir
 
+from graphopt.codegen.draft import Draft
 from graphopt.codegen.gemm_layout import (
     DEPTH_BLOCK,
     MOST_WORDS,
@@ -31,10 +32,9 @@ from graphopt.codegen.gemm_layout import (
 )
 from graphopt.codegen.gemm_tile import Emitter, make_copy, make_stack
 from graphopt.codegen.native import (
-    NativeKernel,
     call_kernel,
     cgutils,
-    compile_kernel,
+    draft_kernel,
     make_intrinsic,
     pointer_float32,
     pointer_float64,
@@ -42,7 +42,7 @@ from graphopt.codegen.native import (
     types,
 )
 
-__all__ = ["compile_add_blocks", "compile_matrix_vector", "compile_multiply_both"]
+__all__ = ["draft_add_blocks", "draft_matrix_vector", "draft_multiply_both"]
 
 _I64 = ir.IntType(64)
 
@@ -161,8 +161,8 @@ def _make_sum(emit: Emitter, is_masked: bool) -> Any:
     return make_intrinsic(sum_panel)
 
 
-def compile_matrix_vector(emit: Emitter) -> NativeKernel:
-    """Compile y[i] = sum over d of matrix[i, d] * x[d].
+def draft_matrix_vector(emit: Emitter) -> Draft:
+    """Draft y[i] = sum over d of matrix[i, d] * x[d].
 
     The arguments are, in order: address of the matrix, address of x (contiguous),
     address of y, rows, depth, the matrix's stride along the rows and along the depth
@@ -173,7 +173,7 @@ def compile_matrix_vector(emit: Emitter) -> NativeKernel:
         emit: Writer of vector code for the scalar type.
 
     Returns:
-        The kernel.
+        Its draft.
     """
     item = emit.item_bytes
     panel_rows = PANEL_VECTORS * emit.shape.lanes
@@ -212,7 +212,9 @@ def compile_matrix_vector(emit: Emitter) -> NativeKernel:
                         sum_part(at, depth_step, x_at, sums, block, count)
                 copy_items(sums, item, to, y_step, count)
 
-    return compile_kernel(multiply_vector, f"multiply_vector_float{8 * item}")
+    return draft_kernel(
+        multiply_vector, f"multiply_vector_float{8 * item}", is_vector_code=True
+    )
 
 
 def _make_add_rows(emit: Emitter, rows: int) -> Any:
@@ -260,8 +262,8 @@ def _make_add_rows(emit: Emitter, rows: int) -> Any:
     return make_intrinsic(add_rows)
 
 
-def compile_multiply_both(emit: Emitter) -> NativeKernel:
-    """Compile y = matrix * x, then what follows, then sums of matrix transposed * g.
+def draft_multiply_both(emit: Emitter) -> Draft:
+    """Draft y = matrix * x, then what follows, then sums of matrix transposed * g.
 
     The arguments are, in order: address of the row-major matrix, of x, of y, of g, of the
     sums, one row of `depth` for each block; rows, depth; address of the kernel that makes
@@ -272,7 +274,7 @@ def compile_multiply_both(emit: Emitter) -> NativeKernel:
         emit: Writer of vector code for the scalar type.
 
     Returns:
-        The kernel.
+        Its draft.
     """
     item = emit.item_bytes
     dot_one, dot_four = _make_dot(emit, 1), _make_dot(emit, 4)
@@ -314,11 +316,13 @@ def compile_multiply_both(emit: Emitter) -> NativeKernel:
                     add_one(matrix + row * step, step, g + row * item, sums, depth)
                     row += 1
 
-    return compile_kernel(multiply_both, f"multiply_both_float{8 * item}")
+    return draft_kernel(
+        multiply_both, f"multiply_both_float{8 * item}", is_vector_code=True
+    )
 
 
-def compile_add_blocks(emit: Emitter) -> NativeKernel:
-    """Compile the sum over blocks of what `multiply_both` leaves.
+def draft_add_blocks(emit: Emitter) -> Draft:
+    """Draft the sum over blocks of what `multiply_both` leaves.
 
     The arguments are, in order: address of the sums, of the result, blocks, depth. The
     outer range counts panels of `PANEL_VECTORS` vectors of results.
@@ -327,7 +331,7 @@ def compile_add_blocks(emit: Emitter) -> NativeKernel:
         emit: Writer of vector code for the scalar type.
 
     Returns:
-        The kernel.
+        Its draft.
     """
     item = emit.item_bytes
     panel = PANEL_VECTORS * emit.shape.lanes
@@ -344,4 +348,4 @@ def compile_add_blocks(emit: Emitter) -> NativeKernel:
             for i in range(first, last):
                 to[i] += sums[i]
 
-    return compile_kernel(add_blocks, f"add_blocks_float{8 * item}")
+    return draft_kernel(add_blocks, f"add_blocks_float{8 * item}", is_vector_code=True)

@@ -15,16 +15,16 @@ is called. The tests read the symbol table of the object code to see that this h
 There is no fast-math flag: the same expression gives the same bits however a kernel is
 cut or vectorized.
 
+A kernel is made in two steps: numba drafts it (`target`), LLVM finishes it (`draft`).
 Object code is a few kilobytes for an elementwise kernel and loads through llvmlite in
-about 2 ms, where compiling takes 65 ms (the first one in a process 0.3 s more). numba
-keeps the object code behind a private method; `_read_object_code` is the one place
-that knows it.
+about 2 ms, where compiling takes 20 to 50 ms (the first one in a process 0.2 s more).
 """
 
 from __future__ import annotations
 
 import linecache
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import FunctionType
 from typing import Any, Final
 
@@ -32,17 +32,16 @@ import numba
 import numba.core.cgutils
 import numba.extending
 from llvmlite import ir
-from numba.core import typed_passes, untyped_passes
-from numba.core.compiler import CompilerBase
-from numba.core.compiler_machinery import PassManager
 
-from graphopt.codegen.object_code import NativeKernel
+from graphopt.codegen.draft import Draft, emit_object
+from graphopt.codegen.object_code import NativeKernel, load_object_code
 from graphopt.codegen.tape import (
     STATUS_CODE,
     STATUS_INDEX,
     STATUS_OPERATION,
     STATUS_VALUE,
 )
+from graphopt.codegen.target import RAISES, write_draft
 
 __all__ = [
     "KERNEL_SIGNATURE",
@@ -50,6 +49,10 @@ __all__ = [
     "call_kernel",
     "compile_kernel",
     "compile_source",
+    "draft_kernel",
+    "draft_source",
+    "finish_kernel",
+    "make_instruction",
     "pointer_float32",
     "pointer_float64",
     "pointer_int8",
@@ -78,49 +81,34 @@ _I64 = ir.IntType(64)
 _KERNEL = ir.FunctionType(ir.VoidType(), [_I64.as_pointer(), _I64, _I64])
 
 
-def _read_object_code(compiled: Any) -> bytes:
-    # numba has no public way to it. The attribute is set when code is finalized, which
-    # `cfunc` has done on return.
-    return bytes(compiled._library._get_compiled_object())
-
-
-class _KernelCompiler(CompilerBase):
-    """numba's passes that the text of a kernel needs.
-
-    Kernels have no closures, tuples, `with` blocks, branches on constants or arrays, so
-    the passes that look for these are left out: a tenth of the time of a compilation.
-    """
-
-    _PASSES = (
-        untyped_passes.TranslateByteCode,
-        untyped_passes.FixupArgs,
-        untyped_passes.IRProcessing,
-        untyped_passes.ReconstructSSA,
-        typed_passes.NopythonTypeInference,
-        typed_passes.PreLowerStripPhis,
-        typed_passes.IRLegalization,
-        typed_passes.NativeLowering,
-        typed_passes.NoPythonBackend,
-    )
-
-    def define_pipelines(self) -> list[Any]:
-        """Returns the one pipeline, in the way that numba's guide shows."""
-        make_manager: Any = PassManager
-        manager = make_manager("kernel")
-        for each in self._PASSES:
-            manager.add_pass(each, each.__name__)
-        manager.finalize()
-        return [manager]
-
-
-def compile_kernel(function: Callable[..., None], name: str) -> NativeKernel:
-    """Compile a Python function to a kernel.
+def draft_kernel(
+    function: Callable[..., None], name: str, *, is_vector_code: bool = False
+) -> Draft:
+    """Have numba write a Python function in LLVM's language.
 
     Args:
         function: Takes (args, lo, hi) and returns nothing: a pointer to int64 words
             and the outer range. It must be able to compile in numba's nopython mode,
             and must neither raise nor allocate.
         name: The name the kernel is known by.
+        is_vector_code: Whether its loops are written in vectors already, by intrinsics:
+            then LLVM does not look for what it could vectorize.
+
+    Returns:
+        What `finish_kernel` makes a kernel of.
+
+    Raises:
+        numba.core.errors.NumbaError: If the function cannot be compiled.
+    """
+    draft = write_draft(function, KERNEL_SIGNATURE, name)
+    return replace(draft, is_vector_code=is_vector_code)
+
+
+def finish_kernel(draft: Draft) -> NativeKernel:
+    """Have LLVM compile a kernel, and load it; numba is not needed for that.
+
+    Args:
+        draft: From `draft_kernel`.
 
     Returns:
         The kernel, ready to be called from any thread without the interpreter lock.
@@ -128,23 +116,58 @@ def compile_kernel(function: Callable[..., None], name: str) -> NativeKernel:
     Raises:
         ValueError: If the compiled code could raise or allocate (a frequent cause is
             `range` with a step that is not a constant: it refuses the step 0).
+    """
+    code = emit_object(draft)
+    # A kernel that could raise would carry on.
+    if RAISES.encode() in code or b"NRT_" in code:
+        raise ValueError(f"kernel {draft.name} may raise an exception or allocate")
+    return load_object_code(code, draft.entry, draft.name)
+
+
+def compile_kernel(function: Callable[..., None], name: str) -> NativeKernel:
+    """Compile a Python function to a kernel.
+
+    Args:
+        function: As for `draft_kernel`.
+        name: The name the kernel is known by.
+
+    Returns:
+        The kernel.
+
+    Raises:
+        ValueError: If the compiled code could raise or allocate.
         numba.core.errors.NumbaError: If the function cannot be compiled.
     """
-    # numba's helpers, such as that of `range`, are compiled with the same options.
-    # Inlined at once, their checks of constants fold away, and with them the code that
-    # would tell the interpreter of an exception.
-    decorate: Any = numba.cfunc(
-        KERNEL_SIGNATURE,
-        error_model="numpy",
-        forceinline=True,
-        pipeline_class=_KernelCompiler,
-    )
-    compiled = decorate(function)
-    # A kernel that could raise would print from a thread and carry on.
-    code = _read_object_code(compiled)
-    if b"PyErr_" in code or b"NRT_" in code:
-        raise ValueError(f"kernel {name} may raise an exception or allocate")
-    return NativeKernel(compiled.address, name, compiled.native_name, code, compiled)
+    return finish_kernel(draft_kernel(function, name))
+
+
+def draft_source(source: str, name: str, namespace: Mapping[str, object]) -> Draft:
+    """Have numba write generated Python text in LLVM's language.
+
+    The text is entered in `linecache`, so tracebacks and `inspect.getsource` show it.
+
+    Args:
+        source: Text that defines a function called `name`, as `draft_kernel` takes.
+        name: Name of the function and of the kernel.
+        namespace: Global names of the text; the mapping is not changed.
+
+    Returns:
+        What `finish_kernel` makes a kernel of.
+
+    Raises:
+        SyntaxError: If the text is not Python.
+        KeyError: If it defines no function called `name`.
+        numba.core.errors.NumbaError: If the function cannot be compiled.
+    """
+    file_name = f"<kernel {name}>"
+    lines = source.splitlines(keepends=True)
+    linecache.cache[file_name] = (len(source), None, lines, file_name)
+    variables: dict[str, object] = {"__name__": "graphopt.generated", **namespace}
+    exec(compile(source, file_name, "exec"), variables)
+    function = variables.get(name)
+    if not isinstance(function, FunctionType):
+        raise KeyError(f"the source defines no function {name!r}")
+    return draft_kernel(function, name)
 
 
 def compile_source(
@@ -152,10 +175,8 @@ def compile_source(
 ) -> NativeKernel:
     """Compile a kernel from generated Python text.
 
-    The text is entered in `linecache`, so tracebacks and `inspect.getsource` show it.
-
     Args:
-        source: Text that defines a function called `name`, as `compile_kernel` takes.
+        source: As for `draft_source`.
         name: Name of the function and of the kernel.
         namespace: Global names of the text; the mapping is not changed.
 
@@ -168,15 +189,7 @@ def compile_source(
         ValueError: If the compiled code could raise or allocate.
         numba.core.errors.NumbaError: If the function cannot be compiled.
     """
-    file_name = f"<kernel {name}>"
-    lines = source.splitlines(keepends=True)
-    linecache.cache[file_name] = (len(source), None, lines, file_name)
-    variables: dict[str, object] = {"__name__": "graphopt.generated", **namespace}
-    exec(compile(source, file_name, "exec"), variables)
-    function = variables.get(name)
-    if not isinstance(function, FunctionType):
-        raise KeyError(f"the source defines no function {name!r}")
-    return compile_kernel(function, name)
+    return finish_kernel(draft_source(source, name, namespace))
 
 
 def _make_pointer(scalar: Any) -> Any:
@@ -192,6 +205,27 @@ def _make_pointer(scalar: Any) -> Any:
     pointer.__name__ = f"pointer_{scalar}"
     pointer.__doc__ = f"Read an address (int64) as a pointer to {scalar}."
     return make_intrinsic(pointer)
+
+
+def make_instruction(name: str) -> Any:
+    """Make the function of one float that is an instruction of LLVM, like `sqrt`."""
+
+    def instruction(typing_context: Any, x: Any) -> Any:
+        kind = x if isinstance(x, types.Float) else types.float64
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            shape = context.get_value_type(kind)
+            function = cgutils.get_or_insert_function(
+                builder.module,
+                ir.FunctionType(shape, [shape]),
+                f"llvm.{name}.f{kind.bitwidth}",
+            )
+            return builder.call(function, values)
+
+        return kind(kind), generate
+
+    instruction.__name__ = name
+    return make_intrinsic(instruction)
 
 
 pointer_float32 = _make_pointer(types.float32)

@@ -10,10 +10,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numba
-
 from graphopt.codegen.lane import DOUBLE, SINGLE, Number
 from graphopt.codegen.native import make_intrinsic, types
+from graphopt.codegen.target import make_flags
 from graphopt.codegen.vector_math import _call_library
 from graphopt.ops.special_values import (
     DIGAMMA,
@@ -24,7 +23,6 @@ from graphopt.ops.special_values import (
 
 __all__ = ["FUNCTIONS"]
 
-_jit: Any = numba.njit(error_model="numpy", nogil=True)
 _LIBRARY = {
     "tan": 1,
     "asin": 1,
@@ -79,6 +77,37 @@ def _from_library(name: str, count: int) -> Any:
     function.__name__ = name
     function.__doc__ = f"Call `{name}` of the C library."
     return make_intrinsic(function)
+
+
+def _jit(function: Any) -> Any:
+    """Makes what kernels call of a function in Python, for one number or two.
+
+    It is compiled into each kernel that calls it.
+    """
+
+    def define(operands: tuple[Any, ...]) -> Any:
+        kinds = [
+            types.float64 if isinstance(operand, types.Number) else operand
+            for operand in operands
+        ]
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            made = context.compile_subroutine(
+                builder, function, signature, flags=make_flags()
+            )
+            return context.call_internal(builder, made.fndesc, signature, values)
+
+        return types.float64(*kinds), generate
+
+    def one(typing_context: Any, x: Any) -> Any:
+        return define((x,))
+
+    def two(typing_context: Any, x: Any, y: Any) -> Any:
+        return define((x, y))
+
+    made: Any = one if function.__code__.co_argcount == 1 else two
+    made.__name__ = function.__name__
+    return make_intrinsic(made)
 
 
 _calls = {name: _from_library(name, count) for name, count in _LIBRARY.items()}

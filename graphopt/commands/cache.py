@@ -23,7 +23,6 @@ from graphopt.commands.shared import (
     say,
 )
 from graphopt.commands.verbs import SUMMARIES
-from graphopt.schedule.steps import KernelRequest, Schedule, Word
 from graphopt.viz.words import clean_text, format_bytes, plural
 
 
@@ -91,7 +90,7 @@ def _warm(options: argparse.Namespace, passed: list[str]) -> int:
     if state.problem:
         raise UsageError(f"there is no cache to fill: {state.problem}")
     schedule = schedule_of(find_target(options, passed), options.target)
-    requests = requested_kernels(schedule)
+    requests = schedule.list_kernels()
     before = kernels.record.kernels
     with progress("compiling", len(requests), quiet=options.quiet) as done:
         for number, request in enumerate(requests, start=1):
@@ -106,15 +105,3 @@ def _warm(options: argparse.Namespace, passed: list[str]) -> int:
             "there"
         )
     return OK
-
-
-def requested_kernels(schedule: Schedule) -> list[KernelRequest]:
-    """Returns the different kernels that a schedule calls."""
-    found: dict[str, KernelRequest] = {}
-    for step in schedule.steps:
-        for call in step.lowered.calls:
-            found.setdefault(call.kernel.key, call.kernel)
-            for argument in call.arguments:
-                if isinstance(argument, Word) and argument.kernel is not None:
-                    found.setdefault(argument.kernel.key, argument.kernel)
-    return list(found.values())

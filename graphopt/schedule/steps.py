@@ -208,3 +208,14 @@ class Schedule:
     def peak_bytes(self) -> int:
         """The most memory in use at once, besides variables, constants and feeds."""
         return self.arena_bytes
+
+    def list_kernels(self) -> list[KernelRequest]:
+        """Returns the different kernels of the steps, in the order of their first call."""
+        found: dict[str, KernelRequest] = {}
+        for step in self.steps:
+            for call in step.lowered.calls:
+                found.setdefault(call.kernel.key, call.kernel)
+                for argument in call.arguments:
+                    if isinstance(argument, Word) and argument.kernel is not None:
+                        found.setdefault(argument.kernel.key, argument.kernel)
+        return list(found.values())

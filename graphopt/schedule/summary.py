@@ -13,7 +13,7 @@ from graphopt.graph.effects import (
 )
 from graphopt.graph.graph import Operation
 from graphopt.graph.words import clean_text, format_type
-from graphopt.schedule.steps import Buffer, KernelRequest, Schedule, Step, Word
+from graphopt.schedule.steps import Buffer, Schedule, Step
 
 # Of the 32 digits of a kernel's name so many are shown.
 SHOWN_DIGITS = 8
@@ -116,14 +116,8 @@ def summarize_buffers(schedule: Schedule) -> tuple[PlannedBuffer, ...]:
 
 def summarize_kernels(schedule: Schedule) -> tuple[PlannedKernel, ...]:
     """Returns the different kernels of a schedule, in the order of their first call."""
-    found: dict[str, KernelRequest] = {}
-    for step in schedule.steps:
-        for call in step.lowered.calls:
-            found.setdefault(call.kernel.name, call.kernel)
-            for argument in call.arguments:
-                if isinstance(argument, Word) and argument.kernel is not None:
-                    found.setdefault(argument.kernel.name, argument.kernel)
-    return tuple(PlannedKernel(k.name, k.family, k.source) for k in found.values())
+    kernels = schedule.list_kernels()
+    return tuple(PlannedKernel(k.name, k.family, k.source) for k in kernels)
 
 
 def name_buffers(schedule: Schedule) -> dict[int, str]:
