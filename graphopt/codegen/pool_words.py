@@ -23,9 +23,9 @@ CHUNKS: Final = 37
 THREADS: Final = 38
 # Of the one who shares.
 ALONE: Final = 46
-"""So many instructions are not handed out, for a worker was late."""
+"""The time before which nothing is handed out, for a worker was late."""
 PATIENCE: Final = 47
-"""How many it will be when one is late again."""
+"""How many times as long as the last wait that was."""
 # Written from Python.
 WORKERS: Final = 40
 """How many workers there are."""
