@@ -108,6 +108,16 @@ def test_workers_do_take_part():
         assert pool.words[pool_words.GENERATION] > 2
 
 
+def test_a_clock_that_was_set_back_does_not_end_the_sharing():
+    with config(threads=2):
+        train(2, runs=1)
+        # Until then nothing is handed out, if that is to be believed.
+        pool.words[pool_words.ALONE] = 1 << 62
+        before = int(pool.words[pool_words.GENERATION])
+        train(2, runs=1)
+        assert int(pool.words[pool_words.GENERATION]) > before
+
+
 def test_one_thread_has_no_workers_and_no_more_than_one_processor():
     with config(threads=1):
         before = len(threading.enumerate())

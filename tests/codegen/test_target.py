@@ -1,0 +1,71 @@
+"""The target of kernels: what it reads, and that numba's own target is left alone."""
+
+from __future__ import annotations
+
+import ctypes
+
+import numba
+import numpy as np
+import pytest
+
+from graphopt.codegen import native
+from graphopt.codegen.draft import optimize
+
+C_KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+
+
+def test_min_and_max_are_those_of_two_integers() -> None:
+    source = """
+def choose(args, lo, hi):
+    args[0] = min(lo, hi)
+    args[1] = max(lo, hi)
+    args[2] = min(max(lo, 3), hi)
+"""
+    kernel = native.compile_source(source, "choose", {})
+    for lo, hi in ((-5, 7), (7, -5), (4, 4), (-(2**63), 2**63 - 1)):
+        args = np.zeros(3, np.int64)
+        C_KERNEL(kernel.address)(args.ctypes.data, lo, hi)
+        assert args.tolist() == [min(lo, hi), max(lo, hi), min(max(lo, 3), hi)]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["sqrt", "floor", "ceil", "rint"])
+def test_roots_and_roundings_are_instructions(name: str, dtype: str) -> None:
+    source = f"""
+def apply(args, lo, hi):
+    x = pointer_{dtype}(args[0])
+    for i in range(lo, hi):
+        x[i] = f(x[i])
+"""
+    function = native.make_instruction(name)
+    pointer = getattr(native, f"pointer_{dtype}")
+    kernel = native.compile_source(
+        source, "apply", {"f": function, f"pointer_{dtype}": pointer}
+    )
+    x = np.array([0.0, 0.5, 1.5, 2.5, 2.75, 1e30, np.inf, np.nan], dtype)
+    expected = getattr(np, name)(x)
+    args = np.array([x.ctypes.data], np.int64)
+    C_KERNEL(kernel.address)(args.ctypes.data, 0, x.size)
+    np.testing.assert_array_equal(x, expected)
+
+
+def test_only_the_entry_can_be_called() -> None:
+    source = """
+def fill(args, lo, hi):
+    for i in range(lo, hi):
+        args[i] = i
+"""
+    draft = native.draft_source(source, "fill", {})
+    assert len(draft.texts) == 2
+    defined = [f for f in optimize(draft).functions if not f.is_declaration]
+    assert [f.name for f in defined if f.linkage.name == "external"] == [draft.entry]
+
+
+def test_numba_compiles_for_its_users_as_ever() -> None:
+    native.compile_source("def nothing(args, lo, hi):\n    pass\n", "nothing", {})
+
+    @numba.njit
+    def function(x):
+        return np.sqrt(x).sum() + max(1, 2, len(x)) + min(x)
+
+    assert function(np.array([4.0, 9.0])) == 11.0
