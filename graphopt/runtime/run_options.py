@@ -86,7 +86,7 @@ class RunMetadata:
     ...     x = y.graph.get_tensor_by_name("Placeholder:0")
     ...     _ = session.run(y, {x: [1, 2, 3]}, options, metadata)
     >>> [stats.node_name for stats in metadata.step_stats.dev_stats[0].node_stats]
-    ['fused_0']
+    ['y']
 
     Source: `tf.compat.v1.RunMetadata`.
     """

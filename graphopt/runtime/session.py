@@ -232,6 +232,7 @@ class Session:
         Raises:
           TypeError, ValueError, OpError: As in `run`.
 
+        >>> import numpy as np
         >>> import graphopt as tf
         >>> with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         ...     x = tf.compat.v1.placeholder(tf.float32, [None, 64], name="x")

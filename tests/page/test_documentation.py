@@ -96,3 +96,10 @@ def test_one_fetch_without_writes_loads_no_numba():
 def test_every_module_says_what_it_is_for(name):
     module = importlib.import_module(name)
     assert module.__doc__, name
+
+
+def test_every_folder_of_code_is_a_package():
+    # Others are not walked: their examples would not be run, nor their names checked.
+    package = Path(graphopt.__file__).parent
+    folders = {path.parent for path in package.rglob("*.py")}
+    assert not [folder for folder in folders if not (folder / "__init__.py").exists()]
