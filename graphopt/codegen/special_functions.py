@@ -8,7 +8,11 @@ its NumPy counterpart in `ops.special_values`, which explains them.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
+
+import numba.core.cgutils
+from llvmlite import ir
 
 from graphopt.codegen.lane import DOUBLE, SINGLE, Number
 from graphopt.codegen.native import make_intrinsic, types
@@ -22,6 +26,8 @@ from graphopt.ops.special_values import (
 )
 
 __all__ = ["FUNCTIONS"]
+
+cgutils: Any = numba.core.cgutils
 
 _LIBRARY = {
     "tan": 1,
@@ -114,14 +120,44 @@ _calls = {name: _from_library(name, count) for name, count in _LIBRARY.items()}
 _erf, _erfc, _tgamma = _calls["erf"], _calls["erfc"], _calls["tgamma"]
 
 
-def _polynomial(x: Any, coefficients: Any) -> Any:
-    total = 0.0
-    for coefficient in coefficients:
-        total = total * x + coefficient
-    return total
+def _polynomial(coefficients: Sequence[float]) -> Any:
+    """Makes the intrinsic that evaluates a polynomial, in the steps of np.polyval."""
+
+    def polynomial(typing_context: Any, x: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            number = Number(builder, DOUBLE, values[0], False)
+            total = number.constant(0.0)
+            for coefficient in coefficients:
+                total = total * number + coefficient
+            return total.value
+
+        return types.float64(types.float64), generate
+
+    return make_intrinsic(polynomial)
 
 
-_evaluate: Any = _jit(_polynomial)
+def _table(numbers: Sequence[float]) -> Any:
+    """Makes the intrinsic that reads one of some constants, unchecked.
+
+    A loop over a tuple checks its index, which not every version of LLVM sees through.
+    """
+
+    def look_up(typing_context: Any, k: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            kind = ir.ArrayType(ir.DoubleType(), len(numbers))
+            constants = cgutils.global_constant(
+                builder, "table", ir.Constant(kind, list(numbers))
+            )
+            return builder.load(builder.gep(constants, [ir.IntType(64)(0), values[0]]))
+
+        return types.float64(types.int64), generate
+
+    return make_intrinsic(look_up)
+
+
+_evaluate_near: Any = _polynomial(ERFINV_NEAR)
+_evaluate_bernoulli: Any = _polynomial(DIGAMMA[::-1])
+_maclaurin: Any = _table(MACLAURIN)
 
 
 def _erfinv(x: Any) -> Any:
@@ -131,7 +167,7 @@ def _erfinv(x: Any) -> Any:
         return y * math.inf if a == 1.0 else math.nan
     w = -math.log1p(-a * a)
     if w < 5.0:
-        y = _evaluate(w - 2.5, ERFINV_NEAR) * a
+        y = _evaluate_near(w - 2.5) * a
     else:
         tail = w + math.log(2.0)
         y = math.sqrt(tail - 0.5 * math.log(math.pi * tail))
@@ -140,9 +176,6 @@ def _erfinv(x: Any) -> Any:
         step = rest * (0.5 * math.sqrt(math.pi)) * math.exp(y * y)
         y = y - step / (1.0 + y * step)
     return math.copysign(y, float(x))
-
-
-_BERNOULLI = DIGAMMA[::-1]
 
 
 def _digamma(x: Any) -> Any:
@@ -161,7 +194,7 @@ def _digamma(x: Any) -> Any:
         total = total - 1.0 / w
         w = w + 1.0
     z = 1.0 / (w * w)
-    y = total + (math.log(w) - 0.5 / w - z * _evaluate(z, _BERNOULLI))
+    y = total + (math.log(w) - 0.5 / w - z * _evaluate_bernoulli(z))
     return y - reflected
 
 
@@ -187,11 +220,9 @@ def _zeta(x: Any, q: Any) -> Any:
     last = w**-s
     total = total + last * w / (s - 1.0) - 0.5 * last
     factor = s * last / w
-    k = 0.0
-    for coefficient in MACLAURIN:
-        total = total + coefficient * factor
+    for k in range(len(MACLAURIN)):
+        total = total + _maclaurin(k) * factor
         factor = factor * (s + 2.0 * k + 1.0) * (s + 2.0 * k + 2.0) / (w * w)
-        k += 1.0
     return total
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import re
+from pathlib import Path
 
 import numba
 import numpy as np
 import pytest
 
+import graphopt
 from graphopt.codegen import native
 from graphopt.codegen.draft import optimize
 
@@ -69,3 +72,12 @@ def test_numba_compiles_for_its_users_as_ever() -> None:
         return np.sqrt(x).sum() + max(1, 2, len(x)) + min(x)
 
     assert function(np.array([4.0, 9.0])) == 11.0
+
+
+def test_private_names_of_numba_are_in_one_file() -> None:
+    # They can change with any version of numba: one place to look at then.
+    names = "_create_empty_module|_internal_codegen|_library_class"
+    private = re.compile(rf"\b({names}|_target_data|_add_module|_codegen)\b")
+    package = Path(graphopt.__file__).parent
+    users = [p for p in package.rglob("*.py") if private.search(p.read_text("utf-8"))]
+    assert [p.name for p in users] == ["target.py"]
