@@ -17,7 +17,7 @@ from llvmlite import ir
 from graphopt.codegen.gemm_layout import TileShape
 from graphopt.codegen.gemm_tile import Emitter
 from graphopt.codegen.native import cgutils, make_intrinsic, types
-from graphopt.codegen.reduce import LANES
+from graphopt.codegen.reduction_kernels import LANES
 
 __all__ = ["make_accumulators"]
 
@@ -94,32 +94,42 @@ def _make_rows(start: float, combine: Callable[[Any, Any, Any], Any]) -> Any:
         item = signature.args[0].dtype.bitwidth // 8
         shape = TileShape(_WIDTH, 1, 1, fused=False)
         emit = Emitter(x.type.pointee, item, shape)
-        vectors = builder.sdiv(builder.add(width, _I64(_WIDTH - 1)), _I64(_WIDTH))
+        whole = builder.mul(builder.sdiv(width, _I64(_WIDTH)), _I64(_WIDTH))
+
+        def add_vector(start: Any, many: int, column: Any, mask: Any) -> None:
+            # There is room for a whole vector behind the last accumulator.
+            cell = builder.gep(part, [column])
+            cell = builder.bitcast(cell, _VECTOR.as_pointer())
+            before = total = builder.load(cell, align=8)
+            for r in range(many):
+                row = builder.add(start, builder.mul(step, _I64(r)))
+                place = builder.gep(x, [builder.add(row, column)])
+                place = builder.bitcast(place, emit.vector.as_pointer())
+                if mask is None:
+                    taken = builder.load(place, align=item)
+                else:
+                    taken = emit.masked_load(builder, place, mask)
+                if many > 1:
+                    # Rows are too far apart for the processor to foresee them.
+                    later = builder.add(row, builder.mul(step, _I64(many)))
+                    place = builder.gep(x, [builder.add(later, column)])
+                    emit.prefetch(builder, builder.ptrtoint(place, _I64))
+                if item == 4:
+                    taken = builder.fpext(taken, _VECTOR)
+                total = combine(builder, total, taken)
+            if mask is not None:
+                total = builder.select(mask, total, before)
+            builder.store(total, cell, align=8)
 
         def add(first: Any, many: int) -> None:
             start = builder.add(at, builder.mul(first, step))
-            with cgutils.for_range(builder, vectors) as vector:
-                column = builder.mul(vector.index, _I64(_WIDTH))
-                left = emit.splat(builder, builder.sub(width, column))
-                mask = builder.icmp_signed("<", lanes, left)
-                # There is room for a whole vector behind the last accumulator.
-                cell = builder.gep(part, [column])
-                cell = builder.bitcast(cell, _VECTOR.as_pointer())
-                before = total = builder.load(cell, align=8)
-                for r in range(many):
-                    row = builder.add(start, builder.mul(step, _I64(r)))
-                    place = builder.gep(x, [builder.add(row, column)])
-                    place = builder.bitcast(place, emit.vector.as_pointer())
-                    taken = emit.masked_load(builder, place, mask)
-                    if many > 1:
-                        # Rows are too far apart for the processor to foresee them.
-                        later = builder.add(row, builder.mul(step, _I64(many)))
-                        place = builder.gep(x, [builder.add(later, column)])
-                        emit.prefetch(builder, builder.ptrtoint(place, _I64))
-                    if item == 4:
-                        taken = builder.fpext(taken, _VECTOR)
-                    total = combine(builder, total, taken)
-                builder.store(builder.select(mask, total, before), cell, align=8)
+            bounds = (builder, _I64(0), whole, _I64(_WIDTH), _I64)
+            with cgutils.for_range_slice(*bounds) as (column, _):
+                add_vector(start, many, column, None)
+            left = builder.sub(width, whole)
+            with builder.if_then(builder.icmp_signed(">", left, _I64(0))):
+                mask = builder.icmp_signed("<", lanes, emit.splat(builder, left))
+                add_vector(start, many, whole, mask)
 
         fours = builder.mul(builder.sdiv(rows, _I64(_ROWS)), _I64(_ROWS))
         for begin, end, many in ((_I64(0), fours, _ROWS), (fours, rows, 1)):

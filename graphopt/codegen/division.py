@@ -21,8 +21,9 @@ DIVISIONS: Final = ("FloorDiv", "FloorMod")
 class _DivisionWriter(Writer):
     code = STATUS_DIVISOR
 
-    def compute(self, indent: int) -> None:
+    def compute(self, indent: int, suffix: str = "") -> None:
         """Divides, notes zeros and stores."""
+        assert not suffix
         (instruction,) = self.body.instructions
         x, y = (self.names[argument] for argument in instruction.arguments)
         t, signed = instruction.dtype.name, not instruction.dtype.is_unsigned

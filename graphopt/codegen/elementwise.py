@@ -15,14 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from graphopt.codegen.expressions import expand_template
 from graphopt.dtypes import DType, float32, float64
 from graphopt.graph.body import TypedValue
-from graphopt.graph.effects import is_handle, variable_of
+from graphopt.graph.dimensions import merge_dimensions
+from graphopt.graph.effects import variable_behind, variable_of
 from graphopt.graph.graph import Operation
-from graphopt.graph.opspec import Alias, Elementwise
+from graphopt.graph.opspec import Elementwise
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.fused import (
     FUSED_ELEMENTWISE,
@@ -130,7 +130,7 @@ def stores_in_place(
       Which operand each store shares its pointer with, by position.
     """
     read = {
-        _variable_behind(op.inputs[operand.value]): position
+        variable_behind(op.inputs[operand.value]): position
         for position, operand in enumerate(operands)
         if all(operand.pattern) and operand.value < len(op.inputs)
     }
@@ -140,13 +140,6 @@ def stores_in_place(
         if position is not None:
             found[k] = position
     return found
-
-
-def _variable_behind(tensor: GraphTensor) -> Any:
-    """The variable whose memory a tensor is, None if it has memory of its own."""
-    while isinstance(tensor.op.spec.kernel, Alias) and not tensor.op.attrs.get("copy"):
-        tensor = tensor.op.inputs[tensor.index]
-    return variable_of(tensor) if is_handle(tensor) else None
 
 
 def body_of(op: Operation) -> FusedBody:
@@ -182,37 +175,6 @@ def _template(instruction: Instruction) -> str:
     kernel = instruction.spec.kernel
     assert isinstance(kernel, Elementwise)
     return kernel.expression
-
-
-def merge_dimensions(
-    shape: Sequence[int], operands: Sequence[Sequence[int]]
-) -> tuple[list[int], list[tuple[bool, ...]]]:
-    """Merges neighboring dimensions in which every operand does the same.
-
-    Args:
-      shape: The shape of the loop.
-      operands: Shapes that broadcast to it.
-
-    Returns:
-      The sizes of the merged dimensions, and for each operand whether it moves in each.
-
-    >>> merge_dimensions((2, 3, 4), [(2, 3, 4), (3, 4), ()])
-    ([2, 12], [(True, True), (False, True), (False, False)])
-    """
-    rank = len(shape)
-    padded = [(1,) * (rank - len(dims)) + tuple(dims) for dims in operands]
-    sizes: list[int] = []
-    patterns: list[tuple[bool, ...]] = []
-    for axis, size in enumerate(shape):
-        if size == 1:
-            continue
-        moves = tuple(dims[axis] != 1 for dims in padded)
-        if patterns and patterns[-1] == moves:
-            sizes[-1] *= size
-        else:
-            sizes.append(size)
-            patterns.append(moves)
-    return sizes, [tuple(p[i] for p in patterns) for i in range(len(operands))]
 
 
 class Writer:
@@ -258,7 +220,7 @@ class Writer:
         for level in range(self.depth):
             extent = "lo, hi" if level == 0 else f"n{level}"
             self.line(level, f"for i{level} in range({extent}):")
-            self._offsets(level)
+            self.offsets(level, level + 1)
             self.load(level + 1, level)
         self.compute(self.depth)
         if self.checked:
@@ -290,30 +252,39 @@ class Writer:
         """Adds a line."""
         self.lines.append("    " * (level + 1) + text)
 
-    def _offsets(self, level: int) -> None:
+    def offsets(self, level: int, indent: int) -> None:
         """Tracks each operand's position over the dimensions that it moves in."""
         before = "" if level == 0 else f"o{level - 1}"
         text = f"i{level}" if level == 0 else f"{before} * n{level} + i{level}"
-        self.line(level + 1, f"o{level} = {text}")
+        self.line(indent, f"o{level} = {text}")
         for i, operand in enumerate(self.operands):
             if all(operand.pattern) or not operand.pattern[level]:
                 continue
             moved = [k for k in range(level) if operand.pattern[k]]
             start = f"o{i}_{moved[-1]} * n{level} + " if moved else ""
-            self.line(level + 1, f"o{i}_{level} = {start}i{level}")
+            self.line(indent, f"o{i}_{level} = {start}i{level}")
 
-    def load(self, indent: int, level: int) -> None:
-        """Loads the operands whose last moving dimension is `level`."""
+    def load(self, indent: int, level: int, suffix: str = "") -> None:
+        """Loads the operands whose last moving dimension is `level`.
+
+        Args:
+          indent: How deep the lines are.
+          level: Which dimension.
+          suffix: Ends the names of what is read and written here, if the same is computed
+            for several elements.
+        """
         for i, operand in enumerate(self.operands):
             last = max((k for k, m in enumerate(operand.pattern) if m), default=-1)
             if last != level:
                 continue
             whole = all(operand.pattern)
-            at = "0" if level < 0 else f"o{level}" if whole else f"o{i}_{level}"
+            at = f"o{level}" if whole else f"o{i}_{level}"
+            at = "0" if level < 0 else at + suffix
             text = f"p{i}[{at}]" + (" != 0" if operand.dtype.is_bool else "")
-            self.line(indent, f"x{i} = {text}")
+            self.names[operand.value] = f"x{i}{suffix}"
+            self.line(indent, f"x{i}{suffix} = {text}")
 
-    def compute(self, indent: int) -> None:
+    def compute(self, indent: int, suffix: str = "") -> None:
         """Computes every value and stores those that are wanted."""
         for j, instruction in enumerate(self.body.instructions):
             value = self.body.input_count + j
@@ -322,19 +293,21 @@ class Writer:
             names = tuple(self.names.get(argument, "unused") for argument in arguments)
             operand = self._operand_dtype(instruction)
             text = expand_template(template, names, operand)
-            self.names[value] = f"v{j}"
+            self.names[value] = f"v{j}{suffix}"
             self.dtypes[value] = instruction.dtype
             cast = _cast(text, operand, instruction.dtype, template)
-            self.line(indent, f"v{j} = {cast}")
+            self.line(indent, f"v{j}{suffix} = {cast}")
         if self.checked:
             self._check(indent)
-        at = f"o{self.depth - 1}" if self.depth else "0"
+        at = f"o{self.depth - 1}{suffix}" if self.depth else "0"
         for value, name in self.targets:
-            source = self.names[value]
-            if self._dtype(value).is_bool:
-                source = f"uint8({source})"
             pointer = self.shared.get(name, f"p{name}")
-            self.line(indent, f"{pointer}[{at}] = {source}")
+            self.line(indent, f"{pointer}[{at}] = {self.stored(value)}")
+
+    def stored(self, value: int) -> str:
+        """Returns what a value is in memory: truth values are bytes."""
+        name = self.names[value]
+        return f"uint8({name})" if self._dtype(value).is_bool else name
 
     def _check(self, indent: int) -> None:
         """Notes whether any value is not finite: x - x is 0 or NaN.

@@ -1,15 +1,17 @@
 """A loop and the reduction of what it computes, in one sweep through memory.
 
 The mean of a squared difference, or the norm of all gradients, costs what it reads if
-nothing is stored in between. Blocks of 1024 elements are computed into a buffer on the
-stack, which stays in the first-level cache, and are reduced from there by the very code
-that reduces arrays: the tree is the same, and so are the bits. Other values of the loop,
-as the gradient beside the loss, are stored on the way.
+nothing is stored in between. The kernels are those that reduce arrays, with the loop in
+the place where they would read: the tree is the same, and so are the bits. Other values
+of the loop, as the gradient beside the loss, are stored on the way.
+
+Operands that are broadcast along rows or columns are read where they lie, where a block
+of the reduction never crosses the end of a row.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
 from graphopt.codegen.elementwise import (
     Operand,
@@ -17,18 +19,29 @@ from graphopt.codegen.elementwise import (
     stores_in_place,
     values_read,
 )
-from graphopt.codegen.reduce import (
-    PIECE,
+from graphopt.codegen.reduce import Reduction
+from graphopt.codegen.reduction_kernels import (
+    COLUMNS_SIZES,
+    LANES,
+    ROWS_SIZES,
+    Computed,
+    columns_source,
     memory_type,
-    merge_blocks,
     rows_source,
     wide_type,
 )
 from graphopt.dtypes import DType
+from graphopt.graph.dimensions import merge_blocks, merge_dimensions
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Family
 from graphopt.ops.fused import FusedBody
-from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
+from graphopt.schedule.steps import Argument, Lowered, Word
+
+# Instructions that are written out four times.
+_SHORT = 6
+# Places that LLVM checks for overlap with the accumulators before a loop of vectors;
+# with more of them it makes none.
+_MOST_CHECKS = 8
 
 
 def lower_fused_reduce(op: Operation) -> Lowered:
@@ -36,89 +49,129 @@ def lower_fused_reduce(op: Operation) -> Lowered:
     body: FusedBody = op.attrs["body"]
     kernel = op.attrs["reduction"].kernel
     assert isinstance(kernel, Family)
-    option, axis = kernel.option, op.attrs["options"]["axis"]
+    axis = op.attrs["options"]["axis"]
     kept = [axis is not None and i not in axis for i in range(len(body.shape))]
-    blocks = merge_blocks(list(body.shape), kept)
-    n = math.prod(size for size, keep in blocks if not keep)
-    rows = math.prod(size for size, keep in blocks if keep)
-    source = body.instructions[body.outputs[-1] - body.input_count].dtype
-    result, wide = op.outputs[-1].dtype, wide_type(source)
-    target: Word = Word("output", len(op.outputs) - 1)
-    if rows > 1 or n <= 2 * PIECE:
-        call = _call(op, body, option, source, result, target, (n, rows * n, n), rows)
-        return Lowered((call,))
-    pieces = -(-n // PIECE)
-    partial = Word("scratch", 0)
-    first = _call(op, body, option, source, wide, partial, (PIECE, n, 1), pieces)
-    text = rows_source(option, wide, wide, result)
-    arguments: tuple[Argument, ...] = (partial, target, pieces, pieces, n)
-    second = Call(KernelRequest("reduce", text), arguments, 1)
-    return Lowered((first, second), (pieces * 8,))
-
-
-def _call(
-    op: Operation,
-    body: FusedBody,
-    option: str,
-    source: DType,
-    result: DType,
-    target: Word,
-    sizes: tuple[int, int, int],
-    extent: int,
-) -> Call:
-    """Returns the call that reduces each row of what the loop computes.
-
-    Args:
-      op: The operation.
-      body: The loop.
-      option: Which reduction.
-      source: The dtype of what is reduced.
-      result: The dtype of what is stored.
-      target: Where it is stored.
-      sizes: Elements of a row, of all rows, and the divisor of a mean.
-      extent: The number of rows.
-    """
-    read = values_read(body)
-    inputs = [i for i in range(body.input_count) if i in read]
-    operands = tuple(
-        Operand(i, op.inputs[i].dtype, (op.inputs[i].shape.num_elements() != 1,))
-        for i in inputs
+    loop = _Loop(op, body)
+    reduction = Reduction(
+        kernel.option,
+        loop.dtype,
+        op.outputs[-1].dtype,
+        output=Word("output", len(op.outputs) - 1),
+        loop=loop,
     )
-    in_place = stores_in_place(op, body, operands)
-    text = _source(body, operands, in_place, option, source, result)
-    arguments: list[Argument] = [Word("input", i) for i in inputs]
-    arguments += [Word("output", i) for i in range(len(body.outputs) - 1)]
-    stores = enumerate(body.stores)
-    arguments += [Word("input", i) for k, (i, _) in stores if k not in in_place]
-    arguments += [target, *sizes]
-    return Call(KernelRequest("fused_reduce", text), tuple(arguments), extent)
+    return reduction.lower(merge_blocks(list(body.shape), kept))
 
 
-def _source(
-    body: FusedBody,
-    operands: tuple[Operand, ...],
-    in_place: dict[int, int],
-    option: str,
-    source: DType,
-    result: DType,
-) -> str:
-    loop = Writer(body, operands, depth=1, in_place=in_place, checked=False)
-    last = f"y{len(body.outputs) - 1}"
-    word = loop.pointers([target for target in loop.targets if target[1] != last])
-    names = ("y", "n", "size", "divisor")
-    for i, name in enumerate(names):
-        text = f"args[{word + i}]"
-        if name == "y":
-            text = f"pointer_{memory_type(result)}({text})"
-        loop.line(0, f"{name} = {text}")
-    loop.line(0, "buffer = block_buffer()")
-    loop.load(0, level=-1)
-    head = loop.take()
-    # So that the buffer has the indices of the whole.
-    kind = memory_type(source)
-    loop.line(2, f"p{last} = pointer_{kind}(buffer - begin * {source.size})")
-    loop.line(2, "for o0 in range(begin, end):")
-    loop.load(3, level=0)
-    loop.compute(3)
-    loop.line(2, f"x = p{last}")
-    return rows_source(option, source, wide_type(source), result, head, loop.take())
+class _Loop:
+    """Writes the loop into the kernels that reduce."""
+
+    def __init__(self, op: Operation, body: FusedBody) -> None:
+        self.body = body
+        self.dtype = body.instructions[body.outputs[-1] - body.input_count].dtype
+        read = values_read(body)
+        inputs = [i for i in range(body.input_count) if i in read]
+        shapes = [tuple(op.inputs[i].shape) for i in inputs]
+        self.sizes, patterns = merge_dimensions(body.shape, shapes)  # type: ignore[arg-type]
+        self.operands = tuple(
+            Operand(i, op.inputs[i].dtype, pattern)
+            for i, pattern in zip(inputs, patterns, strict=True)
+        )
+        self.in_place = stores_in_place(op, body, self.operands)
+        stores = enumerate(body.stores)
+        arguments: list[Argument] = [Word("input", i) for i in inputs]
+        arguments += [Word("output", i) for i in range(len(body.outputs) - 1)]
+        arguments += [
+            Word("input", i) for k, (i, _) in stores if k not in self.in_place
+        ]
+        self.arguments = (*arguments, *self.sizes[1:])
+
+    def write(self, layout: str, option: str, result: DType) -> str:
+        """Writes the kernel that computes and reduces."""
+        types = (self.dtype, wide_type(self.dtype), result)
+        if layout == "rows":
+            return rows_source(option, *types, self._write_rows(result))
+        return columns_source(option, *types, self._write_columns(result))
+
+    def _begin(self, sizes: Sequence[str], result: DType) -> Writer:
+        """Returns a writer that has read the arguments."""
+        depth = len(self.sizes)
+        loop = Writer(self.body, self.operands, depth, self.in_place, checked=False)
+        # The last one is reduced.
+        del loop.targets[len(self.body.outputs) - 1]
+        word = loop.pointers(loop.targets)
+        for level in range(1, depth):
+            loop.line(0, f"n{level} = args[{word + level - 1}]")
+        word += depth - 1
+        for i, name in enumerate(sizes):
+            text = f"args[{word + i}]"
+            if name == "y":
+                text = f"pointer_{memory_type(result)}({text})"
+            loop.line(0, f"{name} = {text}")
+        loop.load(0, level=-1)
+        return loop
+
+    def _write_rows(self, result: DType) -> Computed:
+        loop, reduced = self._begin(ROWS_SIZES, result), self.body.outputs[-1]
+        kind, size = memory_type(self.dtype), self.dtype.size
+        loop.line(0, "buffer = block_buffer()")
+        head = loop.take()
+        whole, inner = f"o{loop.depth - 1}", loop.depth - 1
+        if inner:
+            loop.line(2, "i0 = begin // n1")
+            loop.offsets(0, 2)
+            loop.load(2, level=0)
+            loop.line(2, "row_begin = i0 * n1")
+        block = loop.take()
+
+        def element(indent: int, index: str, suffix: str = "") -> str:
+            loop.line(indent, f"{whole}{suffix} = {index}")
+            for i, operand in enumerate(loop.operands):
+                if inner and operand.pattern == (False, True):
+                    at = f"o{i}_1{suffix}"
+                    loop.line(indent, f"{at} = {whole}{suffix} - row_begin")
+            loop.load(indent, inner, suffix)
+            loop.compute(indent, suffix)
+            return loop.stored(reduced)
+
+        values = tuple(
+            element(5, f"j + k + {LANES * i}", suffix)
+            for i, suffix in enumerate("abcd" if self._is_short() else "")
+        )
+        several = loop.take()
+        # So that the buffer has the indices of the whole.
+        loop.line(2, f"x = pointer_{kind}(buffer - j * {size})")
+        loop.line(2, "for at in range(j, end):")
+        loop.line(3, f"x[at] = {element(3, 'at')}")
+        return Computed(head, block, several, values, loop.take())
+
+    def _write_columns(self, result: DType) -> Computed:
+        loop, reduced = self._begin(COLUMNS_SIZES, result), self.body.outputs[-1]
+        head = loop.take()
+
+        def element(suffix: str) -> str:
+            loop.load(3, 0, suffix)
+            loop.compute(3, suffix)
+            return loop.stored(reduced)
+
+        values = []
+        for row, suffix in enumerate("abcd"[: self._rows_together()]):
+            loop.line(3, f"o0{suffix} = o0 + {row} * inner")
+            values.append(element(suffix))
+        several = loop.take()
+        value = element("")
+        return Computed(head, "", several, tuple(values), loop.take(), value)
+
+    def _is_short(self) -> bool:
+        """Returns whether it pays to write the loop out several times.
+
+        float64 accumulators in a loop halve the vectors of its float32 arithmetic: a
+        long loop goes through a buffer, in vectors of its own.
+        """
+        stored = len(self.body.outputs) - 1 + len(self.body.stores)
+        return len(self.body.instructions) <= _SHORT and not stored
+
+    def _rows_together(self) -> int:
+        """Returns the rows for which LLVM can still tell all places apart."""
+        moving = sum(any(operand.pattern) for operand in self.operands)
+        many = [n for n in (4, 2) if n * moving <= _MOST_CHECKS and self._is_short()]
+        return max(many, default=1)

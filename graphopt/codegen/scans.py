@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from graphopt.codegen.reduce import wide_type
+from graphopt.codegen.reduction_kernels import wide_type
 from graphopt.codegen.slices import dims_of
 from graphopt.graph.graph import Operation
 from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word

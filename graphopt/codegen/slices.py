@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from graphopt.codegen.copies import lower_copy, moved_type
-from graphopt.codegen.reduce import lower_blocks, merge_blocks
+from graphopt.codegen.reduce import lower_blocks
 from graphopt.dtypes import DType
+from graphopt.graph.dimensions import merge_blocks
 from graphopt.graph.graph import Operation
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.slicing import View, slice_view, view_of

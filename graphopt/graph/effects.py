@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphopt.graph.graph import Operation
-from graphopt.graph.opspec import Effect
+from graphopt.graph.opspec import Alias, Effect
 from graphopt.graph.tensor import GraphTensor
 
 HANDLE = "VarHandleOp"
@@ -29,6 +29,15 @@ def variable_of(handle: GraphTensor) -> Any:
 def is_handle(tensor: GraphTensor) -> bool:
     """Returns whether a tensor is the handle of a variable."""
     return tensor.op.spec.name == HANDLE
+
+
+def variable_behind(tensor: GraphTensor) -> Any | None:
+    """Returns the variable whose memory a tensor is, None if it has memory of its own."""
+    while isinstance(tensor.op.spec.kernel, Alias) and tensor.op.inputs:
+        if tensor.op.attrs.get("copy"):
+            return None
+        tensor = tensor.op.inputs[tensor.index]
+    return variable_of(tensor) if is_handle(tensor) else None
 
 
 def variable_read(op: Operation) -> Any | None:

@@ -25,7 +25,8 @@ bit is asked of 400 random programs full of NaN, infinities and signed zeros; th
 programs notice 25 passes that were made wrong on purpose (tests/properties).
 
 `fuse_elementwise` and `fuse_reductions` make loops: a chain of ops in one sweep through
-memory, and what the chain computes reduced while it is in the cache. `fuse_products` lets
+memory, and what the chain computes reduced while it is in the cache; between the two,
+`rematerialize` gives each user of a cheap loop a copy of it. `fuse_products` lets
 a loop use up a large product, as an optimizer's update does with its gradient, which then
 never exists; `accumulate_products` adds products up in one buffer; `pair_products` reads a
 matrix once for two products. `rewrite_bodies` applies the passes to what is inside of

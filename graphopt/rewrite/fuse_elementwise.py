@@ -26,7 +26,12 @@ from graphopt.graph.guards import guards_of
 from graphopt.graph.opspec import Effect, Elementwise, Family
 from graphopt.graph.program import Program, Rebuilder
 from graphopt.graph.tensor import GraphTensor
-from graphopt.ops.fused import FUSED_ELEMENTWISE, FusedBody, Instruction
+from graphopt.ops.fused import (
+    FUSED_ELEMENTWISE,
+    FusedBody,
+    Instruction,
+    single_body,
+)
 from graphopt.rewrite.driver import graph_pass
 
 # Beyond this numba's compile time grows faster than the loop's gain.
@@ -89,6 +94,15 @@ def loop_shape(op: Operation) -> tuple[int, ...] | None:
         return None
     shape = op.outputs[0].shape if op.outputs else op.inputs[0].shape
     return tuple(shape) if shape.is_fully_defined() else None  # type: ignore[arg-type]
+
+
+def loop_body(op: Operation) -> FusedBody | None:
+    """Returns what an op computes for each element, None if it is not such a loop."""
+    if op.spec is FUSED_ELEMENTWISE:
+        body: FusedBody = op.attrs["body"]
+        return body
+    shape = loop_shape(op)
+    return None if shape is None else single_body(op, shape)
 
 
 class _Groups:

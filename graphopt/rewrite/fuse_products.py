@@ -24,11 +24,10 @@ from collections import Counter
 from dataclasses import replace
 
 from graphopt.dtypes import float32, float64
-from graphopt.graph.effects import is_handle, variable_of
+from graphopt.graph.effects import variable_behind, variable_of
 from graphopt.graph.graph import Operation
-from graphopt.graph.opspec import Alias, Effect
+from graphopt.graph.opspec import Effect
 from graphopt.graph.program import Program, Rebuilder
-from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.fused import (
     FUSED_ELEMENTWISE,
     FUSED_PRODUCT,
@@ -113,14 +112,7 @@ def _fits(product: Operation, loop: Operation, body: FusedBody) -> bool:
     if len(loop.inputs) > MOST_OPERANDS or loop.inputs.count(result) != 1:
         return False
     written = {variable_of(loop.inputs[i]) for i, _ in body.stores}
-    return not any(_variable_behind(x) in written for x in product.inputs)
-
-
-def _variable_behind(tensor: GraphTensor) -> object:
-    """The variable whose memory a tensor may be; None if it has memory of its own."""
-    while isinstance(tensor.op.spec.kernel, Alias) and tensor.op.inputs:
-        tensor = tensor.op.inputs[tensor.index]
-    return variable_of(tensor) if is_handle(tensor) else None
+    return not any(variable_behind(x) in written for x in product.inputs)
 
 
 def _add_fused(rebuilder: Rebuilder, product: Operation, loop: Operation) -> None:

@@ -4,12 +4,12 @@
 else ever looks at it. Here the loop leaves blocks of it on the stack for the reduction;
 the gradient that the same loop computes is stored on the way.
 
-Measured on one core, 8 million float32, together against apart: the sum of squares 2.8 to
-4.1 ms, the mean squared difference 3.5 to 5.0. A loop of twenty ops with exp and tanh is
-bound by its arithmetic, and was 5 % slower together; so loops of few ops or of arithmetic
-alone are joined (an update and its norm, as in Lamb: 36 to 30 ms for 32 million), and
-large arrays only: small ones stay in the cache between two kernels, which many programs
-share, where a kernel for both is one more to compile.
+Measured on one core (Zen 3), 8 million float32, together against apart: the sum of squares
+2.2 to 5.5 ms, that of columns 2.1 to 5.0, the mean squared difference 3.8 to 6.2. A loop of
+twenty ops with exp and tanh is bound by its arithmetic, and was 5 % slower together; so
+loops of few ops or of arithmetic alone are joined (an update and its norm, as in Lamb: 46 to
+44 ms for 32 million), and large arrays only: small ones stay in the cache between two
+kernels, which many programs share, where a kernel for both is one more to compile.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+from graphopt.graph.dimensions import merge_blocks, merge_dimensions
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Family
 from graphopt.graph.program import Program, Rebuilder
 from graphopt.graph.tensor import GraphTensor
-from graphopt.ops.fused import (
-    FUSED_ELEMENTWISE,
-    FUSED_REDUCE,
-    FusedBody,
-    single_body,
-)
+from graphopt.ops.fused import FUSED_REDUCE
 from graphopt.rewrite.driver import graph_pass
 from graphopt.rewrite.fuse_elementwise import (
     ARITHMETIC,
     MOST_ARITHMETIC,
-    loop_shape,
+    loop_body,
 )
 
 SMALLEST = 1 << 14
+# Numbers that a reduction takes at a time (`codegen.reduction_kernels`).
+BLOCK = 1024
+# Of rows, so that their loop is worth starting.
+SHORTEST = 64
 MOST_OPS = 6
 _OPTIONS = ("sum", "mean", "max", "min", "prod", "any", "all")
 
@@ -61,24 +61,32 @@ def _choose(program: Program) -> dict[Operation, Operation]:
     uses.update(program.fetches)
     chosen: dict[Operation, Operation] = {}
     for op in program.operations:
-        kernel = op.spec.kernel
-        if not isinstance(kernel, Family) or kernel.name != "reduce":
-            continue
-        source = op.inputs[0].op
         if (
-            kernel.option in _OPTIONS
-            and len(op.inputs) == 1
+            is_reduction(op)
             and uses[op.inputs[0]] == 1
-            and source not in chosen
-            and not set(op.control_inputs) - {source, *source.control_inputs}
-            and _fits(source, op)
+            and op.inputs[0].op not in chosen
+            and takes(op.inputs[0].op, op)
         ):
-            chosen[source] = op
+            chosen[op.inputs[0].op] = op
     return chosen
 
 
-def _fits(source: Operation, reduction: Operation) -> bool:
-    body = _body_of(source)
+def is_reduction(op: Operation) -> bool:
+    """Returns whether an op is one that a loop can feed."""
+    kernel = op.spec.kernel
+    return (
+        isinstance(kernel, Family)
+        and kernel.name == "reduce"
+        and kernel.option in _OPTIONS
+        and len(op.inputs) == 1
+    )
+
+
+def takes(source: Operation, reduction: Operation) -> bool:
+    """Returns whether a loop and a reduction of what it makes can be one op."""
+    if set(reduction.control_inputs) - {source, *source.control_inputs}:
+        return False
+    body = loop_body(source)
     if body is None or body.only_if is not None:
         return False
     types = [instruction.type for instruction in body.instructions]
@@ -89,24 +97,26 @@ def _fits(source: Operation, reduction: Operation) -> bool:
     total = reduction.inputs[0].shape.num_elements() or 0
     if total < SMALLEST or reduction.inputs[0].dtype in reduction.spec.host_dtypes:
         return False
-    # One loop over flat memory: every operand moves with it or not at all.
-    if any(t.shape.num_elements() not in (1, total) for t in source.inputs):
-        return False
+    shape = tuple(int(dim or 0) for dim in reduction.inputs[0].shape)
     axis = reduction.attrs["axis"]
-    rank = len(body.shape)
-    return axis is None or sorted(axis) == list(range(rank - len(axis), rank))
-
-
-def _body_of(op: Operation) -> FusedBody | None:
-    if op.spec is FUSED_ELEMENTWISE:
-        body: FusedBody = op.attrs["body"]
-        return body
-    shape = loop_shape(op)
-    return None if shape is None else single_body(op, shape)
+    kept = [axis is not None and i not in axis for i in range(len(shape))]
+    *before, (inner, columns_are_kept) = merge_blocks(list(shape), kept)
+    if inner < SHORTEST or (columns_are_kept and not before):
+        return False
+    shapes = [tuple(int(dim or 0) for dim in t.shape) for t in source.inputs]
+    sizes, _ = merge_dimensions(shape, shapes)
+    if len(sizes) == 1:
+        return True
+    # Rows in which some operands are broadcast: no block of the reduction crosses an end.
+    return (
+        len(sizes) == 2
+        and not columns_are_kept
+        and (sizes[1] % inner == 0 or (sizes[1] % BLOCK == 0 and inner % sizes[1] == 0))
+    )
 
 
 def _add_fused(rebuilder: Rebuilder, loop: Operation, reduction: Operation) -> None:
-    body = _body_of(loop)
+    body = loop_body(loop)
     assert body is not None
     reduced = reduction.inputs[0]
     kept: list[GraphTensor] = [t for t in loop.outputs if t is not reduced]

@@ -15,6 +15,7 @@ from graphopt.rewrite.merge_common_subexpressions import merge_common_subexpress
 from graphopt.rewrite.order_effects import order_effects
 from graphopt.rewrite.pair_products import pair_products
 from graphopt.rewrite.prune_unfetched import prune_unfetched
+from graphopt.rewrite.rematerialize import rematerialize
 from graphopt.rewrite.resolve_shapes import resolve_shapes
 from graphopt.rewrite.rewrite_bodies import rewriting_bodies
 from graphopt.rewrite.simplify_algebra import simplify_algebra
@@ -30,6 +31,7 @@ BODY: Final[tuple[Pass, ...]] = (
     fold_constants,
     merge_common_subexpressions,
     fuse_elementwise,
+    rematerialize,
     fuse_reductions,
 )
 rewrite_bodies: Final = graph_pass(preserves="bits")(rewriting_bodies(BODY))
@@ -49,6 +51,7 @@ PIPELINE: Final[tuple[Pass, ...]] = (
     # Before loops take additions in.
     accumulate_products,
     fuse_elementwise,
+    rematerialize,
     fuse_reductions,
     fuse_products,
     pair_products,

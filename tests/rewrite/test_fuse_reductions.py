@@ -73,6 +73,111 @@ def test_truth_values_and_integers():
         np.testing.assert_array_equal(a, b)
 
 
+REDUCTIONS = [
+    tf.reduce_sum,
+    tf.reduce_mean,
+    tf.reduce_max,
+    tf.reduce_min,
+    tf.reduce_prod,
+]
+COLUMNS = [
+    ((300, 100), (0,)),
+    ((1001, 64), (0,)),
+    # More columns than one piece has, and rows that do not come in fours.
+    ((130, 1500), (0,)),
+    ((3, 9000), (0,)),
+    ((5, 70, 110), (1,)),
+    ((5, 70, 110), (0, 2)),
+    ((5, 70, 110), (0,)),
+]
+
+
+@pytest.mark.parametrize(("shape", "axis"), COLUMNS)
+@pytest.mark.parametrize("reduce", REDUCTIONS, ids=lambda f: f.__name__)
+def test_columns_have_the_same_bits(shape, axis, reduce):
+    def build(x, y):
+        z = 1.0 / x
+        # One array, several, and a loop that stores something.
+        return (
+            reduce(tf.square(x), axis),
+            reduce(x * y - x, axis),
+            reduce(z - y, axis, keepdims=True),
+            z,
+        )
+
+    for dtype in (np.float32, np.float64):
+        x, y = array(shape, dtype), array(shape, dtype)[::-1].copy()
+        assert types_of(build, x, y).count("FusedReduce") == 3
+        assert_same_bits(run(build, x, y), run(build, x, y, off=OFF))
+
+
+def test_columns_of_truth_values_and_integers():
+    def build(x):
+        n = tf.cast(x * 100.0, tf.int32)
+        return (
+            tf.reduce_sum(n, 0),
+            tf.reduce_all(x < 2.0, 0),
+            tf.reduce_any(x > 2.0, 0),
+            tf.reduce_min(tf.cast(x * 3.0, tf.int64), 0),
+            tf.reduce_prod(tf.cast(x, tf.int32) + 1, 0),
+        )
+
+    x = array((301, 100))
+    assert types_of(build, x).count("FusedReduce") == 5
+    assert_same_bits(run(build, x), run(build, x, off=OFF))
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [
+        ((40, 1024), None),
+        ((9, 2048), None),
+        ((300, 100), (1,)),
+        ((50, 1500), (1,)),
+        ((6, 50, 70), (2,)),
+        ((6, 3, 1024), (1, 2)),
+    ],
+)
+@pytest.mark.parametrize("reduce", REDUCTIONS, ids=lambda f: f.__name__)
+def test_rows_of_broadcasts_have_the_same_bits(shape, axis, reduce):
+    def build(x, row, column):
+        z = x * column * row
+        return (
+            reduce(tf.square(z), axis),
+            reduce(x - row, axis),
+            # Long, and stored besides.
+            reduce(tf.abs(x * row - column) / (x * x + 0.5), axis),
+        )
+
+    x, row = array(shape), array(shape[-1:])
+    column = array((*shape[:-1], 1)) + 0.5
+    assert types_of(build, x, row, column).count("FusedReduce") == 3
+    assert_same_bits(run(build, x, row, column), run(build, x, row, column, off=OFF))
+
+
+def test_rows_shorter_than_those_of_the_loop():
+    def build(x, table):
+        return tf.reduce_sum(x * table, 2)
+
+    x, table = array((20, 2, 600)), array((2, 600))
+    assert types_of(build, x, table) == ["FusedReduce"]
+    assert_same_bits(run(build, x, table), run(build, x, table, off=OFF))
+
+
+def test_infinities_in_columns_and_rows():
+    x = array((300, 1024))
+    x[5, 7], x[80, 9], x[299, 1023] = np.nan, np.inf, -np.inf
+
+    def build(x):
+        return [
+            reduce(x * 2.0 - x, axis)
+            for reduce in (tf.reduce_max, tf.reduce_min, tf.reduce_sum)
+            for axis in (0, 1, None)
+        ]
+
+    assert_same_bits(run(build, x), run(build, x, off=OFF))
+
+
 def test_a_gradient_is_stored_on_the_way():
     def build(x):
         y = x * 3.0
@@ -89,13 +194,26 @@ def test_a_gradient_is_stored_on_the_way():
     "build",
     [
         lambda x: (lambda y: (y, tf.reduce_sum(y)))(x * 2.0),
-        lambda x: tf.reduce_sum(x * 2.0, 0),
+        lambda x: tf.reduce_sum(tf.transpose(x)[:40] * 2.0, 1),
+        lambda x: tf.reduce_sum(tf.reshape(x, [-1, 20]) * 2.0, 0),
         lambda x: tf.reduce_sum(x * x[0]),
+        lambda x: tf.reduce_sum(x * x[0], 0),
+        lambda x: tf.reduce_sum(x * x[:, :1], 0),
         lambda x: tf.reduce_sum(x[:2] * 2.0),
         lambda x: tf.reduce_sum(x),
         lambda x: tf.reduce_sum(tf.exp(x) * tf.tanh(x) + tf.sin(x) * tf.cos(x) - 1.0),
     ],
-    ids=["fetched", "columns", "broadcast", "small", "nothing to compute", "much"],
+    ids=[
+        "fetched",
+        "small rows",
+        "narrow columns",
+        "a block would cross rows",
+        "columns of a broadcast",
+        "columns of another broadcast",
+        "small",
+        "nothing to compute",
+        "much",
+    ],
 )
 def test_where_it_would_not_pay_or_not_work_it_is_left(build):
     x = array((300, 100))

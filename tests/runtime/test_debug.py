@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import graphopt as tf
-from graphopt.codegen import copies, lower, reduce
+from graphopt.codegen import copies, lower, reduction_kernels
 from graphopt.config import config, settings
 from graphopt.graph.effects import handles_written
 from graphopt.graph.opspec import REGISTRY, Elementwise
@@ -149,9 +149,9 @@ def test_a_wrong_expression_in_a_fused_loop_is_named(monkeypatch):
 @pytest.mark.parametrize("name", ["Sum", "Transpose", "MatMul", "Cumsum"])
 def test_a_wrong_family_is_named(name, monkeypatch):
     if name == "Sum":
-        kinds = dict(reduce._KINDS)
+        kinds = dict(reduction_kernels._KINDS)
         kinds["sum"] = kinds["sum"]._replace(start="{t}(1)")
-        monkeypatch.setattr(reduce, "_KINDS", kinds)
+        monkeypatch.setattr(reduction_kernels, "_KINDS", kinds)
     elif name == "Transpose":
         text = copies._TILED.replace("y[at + j * m + i]", "y[at + j * m + (i * i) % m]")
         monkeypatch.setattr(copies, "_TILED", text)

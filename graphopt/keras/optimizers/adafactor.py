@@ -8,7 +8,7 @@ from typing import Any
 from graphopt.dtypes import DType
 from graphopt.keras.optimizers.base import Optimizer
 from graphopt.keras.optimizers.norms import root_mean_square
-from graphopt.ops.elementwise import cast, maximum, minimum, pow, sqrt
+from graphopt.ops.elementwise import cast, maximum, minimum, pow, rsqrt, sqrt
 from graphopt.ops.reduction import reduce_mean
 from graphopt.ops.shaping import expand_dims
 from graphopt.runtime.variable import Variable
@@ -104,12 +104,13 @@ class Adafactor(Optimizer):
             r = (1.0 - rest) * r + rest * reduce_mean(squares, axis=-1)
             c = (1.0 - rest) * c + rest * reduce_mean(squares, axis=-2)
             shares = r / reduce_mean(r, axis=-1, keepdims=True)
-            scale = expand_dims(shares, -1) * expand_dims(c, -2)
             slots = {"r": r, "c": c}
+            # The roots of vectors, not one of each element of the matrix.
+            u = g * expand_dims(rsqrt(shares), -1) * expand_dims(rsqrt(c), -2)
         else:
-            scale = (1.0 - rest) * v + rest * squares
-            slots = {"v": scale}
-        u = g / sqrt(scale)
+            v = (1.0 - rest) * v + rest * squares
+            slots = {"v": v}
+            u = g / sqrt(v)
         u = u / maximum(root_mean_square(u) / self.clip_threshold, 1.0)
         return w - maximum(root_mean_square(w), self.epsilon_2) * rho * u, slots
 
