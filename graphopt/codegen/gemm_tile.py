@@ -148,10 +148,11 @@ def _emit_tile(
         for r in range(rows):
             x = emit.load(builder, a_at, r, emit.scalar)
             add_products(emit, builder, x, b_row, tile[r * vectors :])
-        line = builder.ashr(loop.index, shift)
-        neighbor = builder.sub(loop.index, builder.shl(line, shift))
-        place = builder.add(ahead, builder.mul(line, ahead_step))
-        emit.prefetch(builder, builder.add(place, builder.shl(neighbor, _I64(6))))
+        if shape.prefetches:
+            line = builder.ashr(loop.index, shift)
+            neighbor = builder.sub(loop.index, builder.shl(line, shift))
+            place = builder.add(ahead, builder.mul(line, ahead_step))
+            emit.prefetch(builder, builder.add(place, builder.shl(neighbor, _I64(6))))
     limits = (row_count, column_count)
     store_tile(emit, builder, tile, (rows, vectors), target, accumulate, limits)
 
@@ -249,8 +250,8 @@ def make_tiles(emit: Emitter) -> Any:
     with one vector in a row: less work is wasted on what does not exist, and the sums
     are the same.
 
-    With each step of the depth it has one line brought near, of what will be packed
-    next: the memory works while the processor multiplies. The lines lie in runs of
+    With each step of the depth a large tile has one line brought near, of what will be
+    packed next: the memory works while the processor multiplies. The lines lie in runs of
     `1 << shift` neighbors, `ahead_step` bytes from run to run.
     """
     shape, item = emit.shape, emit.item_bytes

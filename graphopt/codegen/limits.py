@@ -129,20 +129,22 @@ def _emit(scalar: ir.Type, width: int, fused: bool) -> ir.Module:
         value = builder.phi(vector)
         value.add_incoming(ir.Constant(vector, [float(chain)] * width), entry)
         values.append(value)
-    for value in values:
-        made = (
-            builder.call(fma, [value, half, one])
-            if fused
-            else builder.fadd(builder.fmul(value, half), one)
-        )
-        value.add_incoming(made, loop)
+    made = [
+        builder.call(fma, [value, half, one])
+        if fused
+        else builder.fadd(builder.fmul(value, half), one)
+        for value in values
+    ]
+    for value, new in zip(values, made, strict=True):
+        value.add_incoming(new, loop)
     after = builder.add(step, _I64(1))
     step.add_incoming(after, loop)
     builder.cbranch(builder.icmp_signed("<", after, function.args[1]), loop, leave)
     builder.position_at_end(leave)
-    total = values[0]
-    for value in values[1:]:
-        total = builder.fadd(total, value)
+    # Not of the values before them, which would need registers of their own.
+    total = made[0]
+    for new in made[1:]:
+        total = builder.fadd(total, new)
     store = builder.store(total, function.args[0])
     store.align = 1
     builder.ret_void()

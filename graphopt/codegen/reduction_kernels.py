@@ -298,12 +298,16 @@ def columns_source(
             for step, lines, values in written
         )
     elif accumulator is not None and wide is float64:
-        rows = f"rows_{accumulator}"
+        # Groups of rows, then the rows that make no group; one call for both, for its
+        # code is most of the kernel.
         add_rows = f"""        rounds = (end - row) // group
-        {rows}(x, at, group * inner, rounds, part, width)
-        row += rounds * group
-        at += rounds * group * inner
-        {rows}(x, at, inner, 1, part, (end - row) * count)"""
+        wide = width
+        for _ in range(2):
+            rows_{accumulator}(x, at, group * inner, rounds, part, wide)
+            row += rounds * group
+            at += rounds * group * inner
+            rounds = 1
+            wide = (end - row) * count"""
     else:
         into = f"{t}({combine('part[c]', f'{t}(x[at + c])')})"
         add_rows = f"""        while row < end:
