@@ -64,6 +64,7 @@ from graphopt.codegen.draft import Draft
 from graphopt.codegen.gemm_layout import (
     DEPTH_BLOCK,
     MOST_WORDS,
+    NARROW_VECTORS,
     RESULT_BYTES,
     GemmLayout,
     Kernel,
@@ -322,7 +323,7 @@ def draft_gemm(dtype: Any, kernel: Kernel, *, vector_bits: int | None = None) ->
         "pack": _draft_pack,
         "multiply": _draft_multiply,
         "multiply_narrow1": lambda emit: draft_narrow(emit, 1),
-        "multiply_narrow": lambda emit: draft_narrow(emit, emit.shape.vectors),
+        "multiply_narrow": lambda emit: draft_narrow(emit, NARROW_VECTORS),
         "multiply_vector": draft_matrix_vector,
         "multiply_both": draft_multiply_both,
         "add_blocks": draft_add_blocks,

@@ -47,6 +47,9 @@ MOST_WORDS: Final = 128
 NARROW_DEPTH: Final = 64
 """Products of few columns and less depth are small, and need no kernel of their own."""
 
+NARROW_VECTORS: Final = 2
+"""Vectors in a row of a product of few columns, at most."""
+
 _STACK_BYTES: Final = 1 << 17
 
 Strides = tuple[int, int]
@@ -236,10 +239,10 @@ def gemm_layout(
     if (
         not (by_rows or adds)
         and a_strides[1] == 1
-        and 1 < n <= shape.columns
+        and 1 < n <= NARROW_VECTORS * shape.lanes
         and k >= NARROW_DEPTH
     ):
-        vectors = 1 if n <= shape.lanes else shape.vectors
+        vectors = 1 if n <= shape.lanes else NARROW_VECTORS
         high = narrow_rows(shape)
         return make(
             form="rows",
@@ -300,8 +303,9 @@ def pack_arguments(layout: GemmLayout, a: int, b: int, scratch: int) -> tuple[in
         return (a, scratch, layout.m, k, row, column, layout.shape.rows)
     if layout.form == "rows":
         width = layout.shape.columns
-        if layout.kernel == "multiply_narrow1":
-            width = layout.shape.lanes
+        if layout.kernel.startswith("multiply_narrow"):
+            narrowest = layout.kernel == "multiply_narrow1"
+            width = layout.shape.lanes * (1 if narrowest else NARROW_VECTORS)
         return (b, scratch, layout.n, k, b_column, b_row, width)
     if layout.form == "matrix_vector":
         return (b, scratch, 1, k, b_column, b_row, 1)

@@ -247,7 +247,7 @@ def make_tiles(emit: Emitter) -> Any:
     """Make the intrinsic that computes the tile where two panels meet.
 
     A short panel of rows is computed four rows at a time, a narrow one of columns
-    with one vector in a row: less work is wasted on what does not exist, and the sums
+    with fewer vectors in a row: less work is wasted on what does not exist, and the sums
     are the same.
 
     With each step of the depth a large tile has one line brought near, of what will be
@@ -259,22 +259,26 @@ def make_tiles(emit: Emitter) -> Any:
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         a, b, c, c_step, depth, accumulate, row_count, column_count = values[:8]
 
-        def choose(values: Sequence[Any], rows: int) -> None:
-            is_wide = builder.icmp_signed(">", column_count, _I64(shape.lanes))
+        def choose(values: Sequence[Any], rows: int, vectors: int) -> None:
+            if vectors == 1:
+                _emit_tile(emit, builder, values, rows, vectors)
+                return
+            fewer = _I64(shape.lanes * (vectors - 1))
+            is_wide = builder.icmp_signed(">", column_count, fewer)
             with builder.if_else(is_wide) as (wide, narrow):
                 with wide:
-                    _emit_tile(emit, builder, values, rows, shape.vectors)
+                    _emit_tile(emit, builder, values, rows, vectors)
                 with narrow:
-                    _emit_tile(emit, builder, values, rows, 1)
+                    choose(values, rows, vectors - 1)
 
         few = min(4, shape.rows)
         if few == shape.rows:
-            choose(values, few)
+            choose(values, few, shape.vectors)
             return context.get_dummy_value()
         is_high = builder.icmp_signed(">=", row_count, _I64(shape.rows))
         with builder.if_else(is_high) as (high, low):
             with high:
-                choose(values, shape.rows)
+                choose(values, shape.rows, shape.vectors)
             with (
                 low,
                 cgutils.for_range_slice(
@@ -286,7 +290,7 @@ def make_tiles(emit: Emitter) -> Any:
                 c_at = builder.add(c, c_at)
                 left = builder.sub(row_count, first)
                 moved = (a_at, b, c_at, c_step, depth, accumulate, left, column_count)
-                choose((*moved, *values[8:]), few)
+                choose((*moved, *values[8:]), few, shape.vectors)
         return context.get_dummy_value()
 
     def compute_tiles(
