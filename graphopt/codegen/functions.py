@@ -12,6 +12,7 @@ from graphopt.codegen.accumulators import make_accumulators
 from graphopt.codegen.channels import make_channel_functions
 from graphopt.codegen.convolution_tiles import make_tile_functions
 from graphopt.codegen.one_channel import make_one_channel_functions
+from graphopt.codegen.random_numbers import philox
 from graphopt.codegen.reduction_kernels import BLOCK, LANES
 from graphopt.codegen.row_vectors import make_row_functions
 
@@ -46,6 +47,7 @@ def make_namespace() -> dict[str, Any]:
         **make_accumulators(),
         **make_row_functions(),
         **make_tile_functions(),
+        "philox": philox,
     }
     for name in ("int8", "int16", "int32", "int64", "uint8", "float32", "float64"):
         names[name] = getattr(numba, name)

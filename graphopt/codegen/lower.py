@@ -17,6 +17,7 @@ from graphopt.codegen.products import (
     lower_matmul,
     lower_sum_of_products,
 )
+from graphopt.codegen.random_numbers import lower_random
 from graphopt.codegen.reduce import lower_reduce
 from graphopt.codegen.rows import lower_rows
 from graphopt.codegen.windows import lower_windows
@@ -43,6 +44,7 @@ FAMILIES: Final[dict[str, Callable[[Operation, str], Lowered]]] = {
     "fused_product": lambda op, _: lower_fused_product(op),
     "matmul": lambda op, _: lower_matmul(op),
     "pad": lambda op, _: slices.lower_pad(op),
+    "random": lambda op, _: lower_random(op),
     "reduce": lower_reduce,
     "resource_scatter": duplicates.lower_resource_scatter,
     "roll": lambda op, _: slices.lower_roll(op),

@@ -10,16 +10,57 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from graphopt.graph.opspec import Effect
 
 if TYPE_CHECKING:
     from graphopt.graph.graph import Operation
 
-Counts = dict[Any, int]
+Counts = MutableMapping[Any, int]
 Observer = Callable[["Operation", Sequence[Any], Any], None]
+
+
+class DrawCounts(MutableMapping[Any, int]):
+    """How often each stream was drawn from, in memory that kernels count in as well.
+
+    >>> counts = DrawCounts()
+    >>> counts["a"] = counts.get("a", 0) + 1
+    >>> dict(counts)
+    {'a': 1}
+    """
+
+    def __init__(self) -> None:
+        # Never removed, for plans hold their addresses.
+        self._cells: dict[Any, NDArray[np.int64]] = {}
+
+    def address(self, stream: Any) -> int:
+        """Returns where the count of a stream is, an int64."""
+        return int(self._cell(stream).ctypes.data)
+
+    def _cell(self, stream: Any) -> NDArray[np.int64]:
+        return self._cells.setdefault(stream, np.zeros(1, np.int64))
+
+    def __getitem__(self, stream: Any) -> int:
+        if not self._cells[stream][0]:
+            raise KeyError(stream)
+        return int(self._cells[stream][0])
+
+    def __setitem__(self, stream: Any, count: int) -> None:
+        self._cell(stream)[0] = count
+
+    def __delitem__(self, stream: Any) -> None:
+        self._cells[stream][0] = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        return (stream for stream, cell in list(self._cells.items()) if cell[0])
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 class _Current(threading.local):
@@ -43,6 +84,13 @@ def observed_by(observer: Observer) -> Iterator[None]:
         yield
     finally:
         _current.observer = before
+
+
+def attributes(op: Operation, counts: Counts) -> dict[str, Any]:
+    """Returns the attributes of an op, with the next draw if it is a random one."""
+    if op.spec.effect is not Effect.RANDOM:
+        return op.attrs
+    return {**op.attrs, "draw": counts.get(op.attrs["stream"], 0)}
 
 
 def compute(op: Operation, arrays: Sequence[Any], counts: Counts) -> Any:

@@ -17,7 +17,9 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import (
     NOT_DIFFERENTIABLE,
     BadInput,
+    Family,
     Host,
+    Kernel,
     OpSpec,
     Sample,
     register,
@@ -28,7 +30,8 @@ from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import constant_value, static_dims
 
 Seed = tuple[int, int]
-REASON = "random numbers come from NumPy's Philox generator"
+REASON = "these random numbers are drawn by NumPy"
+ON_HOST = Host(REASON)
 
 
 def _infer(*, shape: Any, dtype: DType, seed: Seed) -> tuple[TensorShape, DType]:
@@ -91,7 +94,7 @@ def _truncated(*, shape: Any, dtype: DType, seed: Seed) -> Any:
     return truncate(_generator(seed), shape, dtype)
 
 
-def _register(name: str, compute: Any) -> OpSpec:
+def _register(name: str, compute: Any, kernel: Kernel = ON_HOST) -> OpSpec:
     attrs = {"shape": (2, 3), "dtype": dtypes.float32, "seed": (1, 2)}
     return register(
         OpSpec(
@@ -99,13 +102,13 @@ def _register(name: str, compute: Any) -> OpSpec:
             _infer,
             compute,
             NOT_DIFFERENTIABLE,
-            Host(REASON),
+            kernel,
             lambda: [Sample((), attrs)],
         )
     )
 
 
-UNIFORM = _register("StatelessRandomUniformV2", _uniform)
+UNIFORM = _register("StatelessRandomUniformV2", _uniform, Family("random"))
 NORMAL = _register("StatelessRandomNormalV2", _normal)
 TRUNCATED = _register("StatelessTruncatedNormalV2", _truncated)
 
@@ -168,7 +171,7 @@ UNIFORM_INT = register(
             _generator(seed), low, high, shape, dtype
         ),
         NOT_DIFFERENTIABLE,
-        Host(REASON),
+        ON_HOST,
         lambda: [
             Sample(
                 (np.int32(-3), np.int32(9)),
@@ -194,7 +197,7 @@ CATEGORICAL = register(
             _generator(seed), logits, count, dtype
         ),
         NOT_DIFFERENTIABLE,
-        Host(REASON),
+        ON_HOST,
         lambda: [
             Sample(
                 (np.zeros((rows, 3), np.float32),),

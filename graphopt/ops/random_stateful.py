@@ -38,7 +38,8 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import (
     NOT_DIFFERENTIABLE,
     Effect,
-    Host,
+    Family,
+    Kernel,
     OpSpec,
     Sample,
     register,
@@ -47,7 +48,7 @@ from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.creation import SHAPE, constant_value, static_dims
 from graphopt.ops.random import (
-    REASON,
+    ON_HOST,
     below_one,
     choose_classes,
     classes_shape,
@@ -135,7 +136,7 @@ def _filled_by(fill: Any) -> Any:
 _STREAM = RandomStream(2, 1, 2)
 
 
-def _register(name: str, fill: Any) -> OpSpec:
+def _register(name: str, fill: Any, kernel: Kernel = ON_HOST) -> OpSpec:
     attrs = {"shape": (2, 3), "dtype": dtypes.float32, "stream": _STREAM}
     return register(
         OpSpec(
@@ -143,7 +144,7 @@ def _register(name: str, fill: Any) -> OpSpec:
             _infer,
             _filled_by(fill),
             NOT_DIFFERENTIABLE,
-            Host(REASON),
+            kernel,
             lambda: [Sample((), attrs)],
             types=("any",),
             effect=Effect.RANDOM,
@@ -151,7 +152,7 @@ def _register(name: str, fill: Any) -> OpSpec:
     )
 
 
-UNIFORM = _register("RandomUniform", below_one)
+UNIFORM = _register("RandomUniform", below_one, Family("random"))
 NORMAL = _register(
     "RandomStandardNormal",
     lambda g, dims, dtype: np.asarray(g.standard_normal(dims), dtype.numpy),
@@ -188,7 +189,7 @@ UNIFORM_INT = register(
         _int_infer,
         _int_compute,
         NOT_DIFFERENTIABLE,
-        Host(REASON),
+        ON_HOST,
         lambda: [
             Sample(
                 (np.int32(0), np.int32(9)),
@@ -214,7 +215,7 @@ CATEGORICAL = register(
         lambda logits, *, count, dtype, **_: (classes_shape(logits, count), dtype),
         _classes,
         NOT_DIFFERENTIABLE,
-        Host(REASON),
+        ON_HOST,
         lambda: [
             Sample(
                 (np.zeros((2, 3), np.float32),),
@@ -233,7 +234,7 @@ SHUFFLE = register(
             stream.generator(draw).permutation(x) if x.ndim else x
         ),
         NOT_DIFFERENTIABLE,
-        Host(REASON),
+        ON_HOST,
         lambda: [Sample((np.arange(6).reshape(3, 2),), {"stream": _STREAM})],
         types=("any",),
         effect=Effect.RANDOM,

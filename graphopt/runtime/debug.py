@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphopt.codegen.elementwise import body_of
+from graphopt.graph import draws
 from graphopt.graph.effects import handles_written, is_handle, variable_of
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Alias, Effect, Elementwise
@@ -210,6 +211,7 @@ class DebugExecutable:
             if not is_handle(tensor):
                 self._check_memory(tensor, feeds, op)
         given = [self._view(tensor, feeds).copy() for tensor in op.inputs]
+        attrs = draws.attributes(op, self.store.draws)
         entry = self.stepwise.entries[number]
         code = entry() if entry is not None else 0
         if code:
@@ -223,10 +225,15 @@ class DebugExecutable:
             np.array(self.store.read(variable_of(handle)))
             for handle in handles_written(op)
         ]
-        self._compare(number, step, given, [*results, *written])
+        self._compare(number, step, attrs, given, [*results, *written])
 
     def _compare(
-        self, number: int, step: Step, given: list[Array], got: list[Array]
+        self,
+        number: int,
+        step: Step,
+        attrs: dict[str, Any],
+        given: list[Array],
+        got: list[Array],
     ) -> None:
         """Compares what a kernel gave with what NumPy gives."""
         op = step.op
@@ -240,7 +247,7 @@ class DebugExecutable:
             wanted = [*body.outputs, *(value for _, value in body.stores)]
             expected = [values[value] for value in wanted]
         else:
-            expected = evaluate_spec(op.spec, op.attrs, given)
+            expected = evaluate_spec(op.spec, attrs, given)
         for i, (result, reference) in enumerate(zip(got, expected, strict=True)):
             found = find_difference(result, reference)
             if found is None or (

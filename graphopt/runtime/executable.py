@@ -209,6 +209,8 @@ class Executable:
             return 0
         if argument.place == "budget":
             return int(self._budget.ctypes.data)
+        if argument.place == "draws":
+            return self.store.draws.address(step.op.attrs["stream"])
         if argument.place == "stack":
             return int(self._stacks.ctypes.data) + 16 * argument.index
         if argument.place == "kernel":

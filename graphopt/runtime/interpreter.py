@@ -77,7 +77,7 @@ class Run:
         self, program: Program, feeds: Sequence[Array], store: VariableStore
     ) -> None:
         self.store = store
-        self.draws = store.draws
+        self.draws: draws.Counts = store.draws
         self.pending: dict[VariableKey, Array] = {}
         self.values: dict[GraphTensor, Array] = dict(
             zip(program.feeds, feeds, strict=True)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from graphopt.dtypes import float32
 from graphopt.errors import FailedPreconditionError, fail
+from graphopt.graph.draws import DrawCounts
 from graphopt.graph.provenance import Site
 from graphopt.graph.shape import TensorShape
 from graphopt.runtime.memory import aligned_copy
@@ -71,7 +72,7 @@ class VariableStore:
         self.generation = 0
         self.busy = False
         # How often each random op has drawn, by its stream.
-        self.draws: dict[Any, int] = {}
+        self.draws = DrawCounts()
         self.threads = 0
 
     def read(self, key: VariableKey) -> NDArray[Any]:

@@ -39,7 +39,15 @@ class KernelRequest:
 
 
 Place = Literal[
-    "input", "output", "scratch", "status", "kernel", "label", "budget", "stack"
+    "input",
+    "output",
+    "scratch",
+    "status",
+    "kernel",
+    "label",
+    "budget",
+    "stack",
+    "draws",
 ]
 
 
@@ -49,7 +57,8 @@ class Word:
 
     Attributes:
       place: What it is the address of; for a `label` the position on the tape, for the
-        `budget` the number of rounds before a pause, for a `stack` its two words.
+        `budget` the number of rounds before a pause, for a `stack` its two words, for
+        `draws` how often the stream of the op was drawn from.
       index: Which input, output or scratch buffer of the step, or which label.
       offset: Bytes to add.
       kernel: The kernel whose code it points to, for `place == "kernel"`.
