@@ -8,8 +8,8 @@ each word and rounds to the dtype at hand; what rounding would make 1 is the num
 A stream counts its draws in a cell of the session (`graph.draws`), which belongs to the
 counter of a block. The kernel reads the cell, and a second one adds 1 to it when all
 numbers are there. So a step with dropout is one native call, and steps can be repeated in
-one: 3.4 ns a float32 for 7.0 of NumPy, and 4.25 ms a step of a perceptron with two dropouts
-that took 5.06 (Zen 3, one core).
+one: 3.4 ns a float32 for 7.0 of NumPy, and 4.15 ms a step of a perceptron with two dropouts
+that took 4.8 (Zen 3, one core).
 
 Salmon and others, Parallel Random Numbers: As Easy as 1, 2, 3 (2011): Philox4x64-10.
 """
