@@ -11,7 +11,7 @@ numbers are there. So a step with dropout is one native call, and steps can be r
 one: 3.4 ns a float32 for 7.0 of NumPy, and 4.15 ms a step of a perceptron with two dropouts
 that took 4.8 (Zen 3, one core).
 
-Salmon and others, Parallel Random Numbers: As Easy as 1, 2, 3 (2011): Philox4x64-10.
+The words of a block are those of `philox`.
 """
 
 from __future__ import annotations
@@ -19,74 +19,17 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from llvmlite import ir
 
-from graphopt.codegen.native import make_intrinsic, types
 from graphopt.dtypes import DType, float32
 from graphopt.graph.graph import Operation
 from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
 
-__all__ = ["lower_random", "philox"]
+__all__ = ["lower_random"]
 
-ROUNDS: Final = 10
 # The numbers of a block, and blocks in a buffer on the stack.
 _BLOCK: Final = 4
 _BLOCKS: Final = 256
-_MULTIPLIERS: Final = (0xD2E7470EE14C6C93, 0xCA5A826395121157)
-_KEY_STEPS: Final = (0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B)
 _NANOSECONDS: Final = 2.5
-
-
-_I64: Final = ir.IntType(64)
-_I128: Final = ir.IntType(128)
-
-
-@make_intrinsic  # type: ignore[untyped-decorator]
-def philox(
-    typing_context: Any,
-    words: Any,
-    at: Any,
-    block: Any,
-    kind: Any,
-    draw: Any,
-    first: Any,
-    second: Any,
-) -> Any:
-    """Compute the four words of a block.
-
-    Args:
-        typing_context: Given by numba.
-        words: A pointer to int64.
-        at: Where in it they go.
-        block, kind, draw: The counter, whose second word is 0.
-        first, second: The key.
-    """
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        target, at, block, kind, draw, *key = values
-        counter = [block, _I64(0), kind, draw]
-        for number in range(ROUNDS):
-            if number:
-                pairs = zip(key, _KEY_STEPS, strict=True)
-                key = [builder.add(word, _I64(step)) for word, step in pairs]
-            high, low = [], []
-            for word, factor in zip(counter[::2], _MULTIPLIERS, strict=True):
-                wide = builder.mul(builder.zext(word, _I128), _I128(factor))
-                low.append(builder.trunc(wide, _I64))
-                high.append(builder.trunc(builder.lshr(wide, _I128(64)), _I64))
-            counter = [
-                builder.xor(builder.xor(high[1], counter[1]), key[0]),
-                low[1],
-                builder.xor(builder.xor(high[0], counter[3]), key[1]),
-                low[0],
-            ]
-        for i, word in enumerate(counter):
-            place = builder.gep(target, [builder.add(at, _I64(i))])
-            builder.store(word, place)
-        return context.get_dummy_value()
-
-    word = types.int64
-    return types.void(words, *[word] * 6), generate
 
 
 def lower_random(op: Operation) -> Lowered:
