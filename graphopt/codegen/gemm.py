@@ -25,6 +25,7 @@ whole product is never stored. It can also add to what C holds.
 Products with one row or one column are `gemv`'s. Those with few columns, such as the ten
 classes of a last layer, are `gemm_narrow`'s, which packs B only and reads A where it lies:
 the same bits in 6.1 us for 9.0 at 128, 256, 10 and in half the time at 20000, 784, 10.
+Those whose operands fit into the nearest cache are `gemm_small`'s, which packs nothing.
 `gemm_layout` says which kernel it is.
 A plan asks for a layout, a scratch buffer and the arguments, then runs `pack` over
 [0, pack_panels) if that is not empty, then the kernel over [0, multiply_panels).
@@ -76,6 +77,7 @@ from graphopt.codegen.gemm_layout import (
     pack_arguments,
 )
 from graphopt.codegen.gemm_narrow import draft_narrow
+from graphopt.codegen.gemm_small import draft_small
 from graphopt.codegen.gemm_tile import (
     Emitter,
     make_copy,
@@ -324,6 +326,7 @@ def draft_gemm(dtype: Any, kernel: Kernel, *, vector_bits: int | None = None) ->
         "multiply": _draft_multiply,
         "multiply_narrow1": lambda emit: draft_narrow(emit, 1),
         "multiply_narrow": lambda emit: draft_narrow(emit, NARROW_VECTORS),
+        "multiply_small": draft_small,
         "multiply_vector": draft_matrix_vector,
         "multiply_both": draft_multiply_both,
         "add_blocks": draft_add_blocks,

@@ -50,6 +50,13 @@ NARROW_DEPTH: Final = 64
 NARROW_VECTORS: Final = 2
 """Vectors in a row of a product of few columns, at most."""
 
+SMALL_VECTORS: Final = 2
+"""Vectors in a row of a tile of a small product."""
+SMALL_BYTES: Final = 1 << 15
+"""What an operand of a small product may take, so that both stay in the nearest cache."""
+SMALL_COPY: Final = 1 << 10
+"""Elements of the second operand of a small product that may be copied."""
+
 _STACK_BYTES: Final = 1 << 17
 
 Strides = tuple[int, int]
@@ -58,6 +65,7 @@ Kernel = Literal[
     "multiply",
     "multiply_narrow1",
     "multiply_narrow",
+    "multiply_small",
     "multiply_vector",
     "multiply_both",
     "add_blocks",
@@ -110,8 +118,9 @@ class GemmLayout:
             of C, with B packed beforehand. "columns": panels of columns of C, with A
             packed beforehand. "matrix_vector" (n = 1) and "vector_matrix" (m = 1):
             panels of results.
-        kernel: Which kernel computes: "multiply", "multiply_vector", or for few columns
-            "multiply_narrow" and, for those of one vector, "multiply_narrow1".
+        kernel: Which kernel computes: "multiply", "multiply_vector", "multiply_small", or
+            for few columns "multiply_narrow" and, for those of one vector,
+            "multiply_narrow1".
         pack_panels: End of the outer range of the `pack` kernel, which begins at 0; 0
             if nothing is to be packed.
         multiply_panels: End of the main kernel's outer range, which begins at 0.
@@ -252,6 +261,16 @@ def gemm_layout(
             group=max(1, _STACK_BYTES // (high * k * dtype.itemsize)),
             scratch_bytes=vectors * shape.lanes * k * dtype.itemsize,
         )
+    if not (by_rows or adds) and is_small(shape, (m, n, k), b_strides, dtype.itemsize):
+        high = narrow_rows(shape)
+        return make(
+            form="rows",
+            kernel="multiply_small",
+            pack_panels=0,
+            multiply_panels=-(-m // high),
+            group=1,
+            scratch_bytes=0,
+        )
     # The smaller operand is packed beforehand, for its copy is written to memory;
     # the other is packed by `multiply` on its way through the cache.
     by_columns = m < n and not by_rows
@@ -270,6 +289,26 @@ def gemm_layout(
         group=group_size(private, dtype.itemsize),
         scratch_bytes=pack_panels * width * k * dtype.itemsize,
     )
+
+
+def is_small(
+    shape: TileShape, size: tuple[int, int, int], b_strides: Strides, item: int
+) -> bool:
+    """Whether a product is one for `gemm_small`.
+
+    Args:
+        shape: The register tile.
+        size: Rows and columns of the product, and its depth.
+        b_strides: Row and column stride of B.
+        item: Bytes of an element.
+    """
+    m, n, k = size
+    width = SMALL_VECTORS * shape.lanes
+    if m < narrow_rows(shape) or min(n, k) < 1 or k > DEPTH_BLOCK:
+        return False
+    if b_strides[1] != 1 or n < width:
+        return k * max(n, width) <= SMALL_COPY and m * k * item <= SMALL_BYTES
+    return max(m, n) * k * item <= SMALL_BYTES
 
 
 def narrow_rows(shape: TileShape) -> int:
@@ -375,6 +414,8 @@ def multiply_arguments(
     tail = (m, n, k)
     if layout.kernel.startswith("multiply_narrow"):
         return (a, scratch, c, *tail, row, layout.c_stride)
+    if layout.kernel == "multiply_small":
+        return (a, b, c, *tail, row, column, b_row, b_column, layout.c_stride)
     last: tuple[Any, ...] = (layout.c_stride, pack, int(adds), 0, 0, 0, 0)
     if following is not None:
         words = following.arguments

@@ -35,6 +35,15 @@ SIZES = [
     (1, 133, 600),
     (2, 200, 3),
     (200, 2, 257),
+    # Operands that are read where they lie, and such as are copied first.
+    (4, 16, 8),
+    (9, 40, 64),
+    (33, 65, 100),
+    (64, 64, 64),
+    (8, 32, 256),
+    (40, 10, 64),
+    (20, 30, 10),
+    (61, 1, 3),
 ]
 EMPTY = [(5, 6, 0), (0, 6, 5), (5, 0, 6), (1, 9, 0), (9, 1, 0)]
 
@@ -115,6 +124,35 @@ def test_random_sizes_and_strides(dtype: Any) -> None:
         b = rng.standard_normal((3 * k, 2 * n)).astype(dtype)[::-3, ::-2]
         check(a, b, multiply(a, b))
         check(a, b, multiply(np.ascontiguousarray(a), b))
+
+
+def test_small_products_are_not_packed() -> None:
+    def kernel(m: int, n: int, k: int, b_strides: tuple[int, int] | None = None) -> str:
+        layout = gemm.gemm_layout("float32", m, n, k, (k, 1), b_strides or (n, 1), n)
+        return str(layout.kernel)
+
+    assert kernel(32, 64, 64) == "multiply_small"
+    assert kernel(32, 32, 10, (1, 10)) == "multiply_small"
+    assert kernel(32, 10, 32) == "multiply_small"
+    # A large operand, much to copy, more than a block of depth, few rows.
+    assert kernel(32, 512, 64) == "multiply"
+    assert kernel(32, 64, 64, (1, 64)) == "multiply"
+    assert kernel(32, 32, 257) == "multiply"
+    assert kernel(3, 64, 64) == "multiply"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_bits_do_not_depend_on_the_kernel(dtype: Any, monkeypatch: Any) -> None:
+    from graphopt.codegen import gemm_layout
+
+    for m, n, k in [(8, 32, 40), (33, 70, 90), (50, 10, 33), (17, 33, 17)]:
+        a = make(m, k, dtype, 1, transposed=False)
+        b = make(k, n, dtype, 2, transposed=False)
+        small = multiply(a, b)
+        with monkeypatch.context() as patch:
+            patch.setattr(gemm_layout, "is_small", lambda *_: False)
+            packed = multiply(a, b)
+        assert small.tobytes() == packed.tobytes()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
