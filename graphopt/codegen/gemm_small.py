@@ -115,10 +115,9 @@ def draft_small(emit: Emitter) -> Draft:
             to = reserve_copy()
             copy = pointer(to)
             for i in range(k):
+                # What is beside them is read, but nothing that comes of it is stored.
                 for j in range(n):
                     copy[i * wide + j] = pointer(b + i * b_row + j * b_column)[0]
-                for j in range(n, wide):
-                    copy[i * wide + j] = 0
             b, b_row = to, wide * item
         for panel in range(lo, hi):
             row = min(panel * high, m - high)
