@@ -25,12 +25,11 @@ from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Elementwise
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.fused import (
-    FUSED_ELEMENTWISE,
     FusedBody,
     Instruction,
     single_body,
 )
-from graphopt.rewrite.fuse_elementwise import loop_shape
+from graphopt.rewrite.fuse_elementwise import loop_body
 from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
 
 # What a kernel writes to the status words when a number is NaN or infinite.
@@ -48,11 +47,13 @@ def lower_elementwise(
         leave it included.
       writer: What writes the kernel, if that is not `Writer`.
     """
-    if writer is not None:
-        # An op that no loop is to be shared with, whatever its shape.
-        body = single_body(op, tuple(int(dim or 0) for dim in op.outputs[0].shape))
-    else:
-        body = op.attrs["body"] if op.spec is FUSED_ELEMENTWISE else body_of(op)
+    # One with a writer of its own is an op that no loop is to be shared with.
+    body = (
+        loop_body(op)
+        if writer is None
+        else single_body(op, tuple(int(dim or 0) for dim in op.outputs[0].shape))
+    )
+    assert body is not None, op
     if 0 in body.shape:
         return Lowered()
     loop = plan_loop(op, body, op.inputs, checked, writer)
@@ -97,24 +98,49 @@ def plan_loop(
       checked: Whether it says when a value is not finite.
       writer: What writes the kernel, if that is not `Writer`.
     """
+    sizes, operands = find_operands(body, tensors)
+    in_place = stores_in_place(op, body, operands)
+    make = writer or Writer
+    source = make(body, operands, len(sizes), in_place, checked).write()
+    addresses = loop_addresses(body, operands, in_place, len(body.outputs))
+    request = KernelRequest("elementwise", source)
+    inputs = tuple(operand.value for operand in operands)
+    return Loop(request, (*addresses, *sizes), sizes, inputs)
+
+
+def find_operands(
+    body: FusedBody, tensors: Sequence[GraphTensor | TypedValue]
+) -> tuple[tuple[int, ...], tuple[Operand, ...]]:
+    """Returns the merged dimensions of a loop, and what it reads."""
     read = values_read(body)
-    inputs = tuple(i for i in range(body.input_count) if i in read)
+    inputs = [i for i in range(body.input_count) if i in read]
     shapes = [tuple(tensors[i].shape) for i in inputs]
     sizes, patterns = merge_dimensions(body.shape, shapes)  # type: ignore[arg-type]
     operands = tuple(
         Operand(i, tensors[i].dtype, pattern)
         for i, pattern in zip(inputs, patterns, strict=True)
     )
-    in_place = stores_in_place(op, body, operands)
-    make = writer or Writer
-    source = make(body, operands, len(sizes), in_place, checked).write()
-    arguments: list[Argument] = [Word("input", i) for i in inputs]
-    arguments += [Word("output", i) for i in range(len(body.outputs))]
+    return tuple(sizes), operands
+
+
+def loop_addresses(
+    body: FusedBody,
+    operands: tuple[Operand, ...],
+    in_place: dict[int, int],
+    outputs: int,
+) -> list[Argument]:
+    """Returns the addresses that `Writer.pointers` reads.
+
+    Args:
+      body: The loop.
+      operands, in_place: What it reads, and which of that it stores to.
+      outputs: How many of its outputs are stored.
+    """
+    addresses: list[Argument] = [Word("input", operand.value) for operand in operands]
+    addresses += [Word("output", i) for i in range(outputs)]
     stores = enumerate(body.stores)
-    arguments += [Word("input", i) for k, (i, _) in stores if k not in in_place]
-    arguments += sizes
-    request = KernelRequest("elementwise", source)
-    return Loop(request, tuple(arguments), tuple(sizes), inputs)
+    addresses += [Word("input", i) for k, (i, _) in stores if k not in in_place]
+    return addresses
 
 
 def stores_in_place(
@@ -140,13 +166,6 @@ def stores_in_place(
         if position is not None:
             found[k] = position
     return found
-
-
-def body_of(op: Operation) -> FusedBody:
-    """Returns a single elementwise operation as a body of one instruction."""
-    shape = loop_shape(op)
-    assert shape is not None, op
-    return single_body(op, shape)
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from graphopt.codegen.channels import make_channel_functions
 from graphopt.codegen.convolution_tiles import make_tile_functions
 from graphopt.codegen.one_channel import make_one_channel_functions
 from graphopt.codegen.philox import philox
-from graphopt.codegen.reduction_kernels import BLOCK, LANES
+from graphopt.codegen.reduction_kernels import LANES
 from graphopt.codegen.row_vectors import make_row_functions
+from graphopt.ops.fused import BLOCK
 
 _VECTORIZED = [
     "exp",

@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphopt.codegen.elementwise import (
-    Operand,
     Writer,
+    find_operands,
+    loop_addresses,
     stores_in_place,
-    values_read,
 )
 from graphopt.codegen.reduce import Reduction
 from graphopt.codegen.reduction_kernels import (
@@ -31,11 +31,11 @@ from graphopt.codegen.reduction_kernels import (
     wide_type,
 )
 from graphopt.dtypes import DType
-from graphopt.graph.dimensions import merge_blocks, merge_dimensions
+from graphopt.graph.dimensions import merge_blocks
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Family
 from graphopt.ops.fused import FusedBody
-from graphopt.schedule.steps import Argument, Lowered, Word
+from graphopt.schedule.steps import Lowered, Word
 
 # Instructions that are written out four times.
 _SHORT = 6
@@ -68,22 +68,11 @@ class _Loop:
     def __init__(self, op: Operation, body: FusedBody) -> None:
         self.body = body
         self.dtype = body.instructions[body.outputs[-1] - body.input_count].dtype
-        read = values_read(body)
-        inputs = [i for i in range(body.input_count) if i in read]
-        shapes = [tuple(op.inputs[i].shape) for i in inputs]
-        self.sizes, patterns = merge_dimensions(body.shape, shapes)  # type: ignore[arg-type]
-        self.operands = tuple(
-            Operand(i, op.inputs[i].dtype, pattern)
-            for i, pattern in zip(inputs, patterns, strict=True)
-        )
+        self.sizes, self.operands = find_operands(body, op.inputs)
         self.in_place = stores_in_place(op, body, self.operands)
-        stores = enumerate(body.stores)
-        arguments: list[Argument] = [Word("input", i) for i in inputs]
-        arguments += [Word("output", i) for i in range(len(body.outputs) - 1)]
-        arguments += [
-            Word("input", i) for k, (i, _) in stores if k not in self.in_place
-        ]
-        self.arguments = (*arguments, *self.sizes[1:])
+        stored = len(body.outputs) - 1
+        addresses = loop_addresses(body, self.operands, self.in_place, stored)
+        self.arguments = (*addresses, *self.sizes[1:])
 
     def write(self, layout: str, option: str, result: DType) -> str:
         """Writes the kernel that computes and reduces."""

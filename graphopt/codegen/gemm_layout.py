@@ -48,10 +48,8 @@ NARROW_DEPTH: Final = 64
 """Products of few columns and less depth are small, and need no kernel of their own."""
 
 NARROW_VECTORS: Final = 2
-"""Vectors in a row of a product of few columns, at most."""
+"""Vectors in a row of a tile that reads the first operand where it lies, at most."""
 
-SMALL_VECTORS: Final = 2
-"""Vectors in a row of a tile of a small product."""
 SMALL_BYTES: Final = 1 << 15
 """What an operand of a small product may take, so that both stay in the nearest cache."""
 SMALL_COPY: Final = 1 << 10
@@ -251,7 +249,7 @@ def gemm_layout(
         and 1 < n <= NARROW_VECTORS * shape.lanes
         and k >= NARROW_DEPTH
     ):
-        vectors = 1 if n <= shape.lanes else NARROW_VECTORS
+        vectors = _narrow_vectors(shape, n)
         high = narrow_rows(shape)
         return make(
             form="rows",
@@ -303,7 +301,7 @@ def is_small(
         item: Bytes of an element.
     """
     m, n, k = size
-    width = SMALL_VECTORS * shape.lanes
+    width = NARROW_VECTORS * shape.lanes
     if m < narrow_rows(shape) or min(n, k) < 1 or k > DEPTH_BLOCK:
         return False
     if b_strides[1] != 1 or n < width:
@@ -311,8 +309,13 @@ def is_small(
     return max(m, n) * k * item <= SMALL_BYTES
 
 
+def _narrow_vectors(shape: TileShape, n: int) -> int:
+    """Count the vectors in a row of a product of few columns."""
+    return 1 if n <= shape.lanes else NARROW_VECTORS
+
+
 def narrow_rows(shape: TileShape) -> int:
-    """Count the rows of a tile of `gemm_narrow`."""
+    """Count the rows of a tile that reads the first operand where it lies."""
     return min(8, shape.rows)
 
 
@@ -343,8 +346,7 @@ def pack_arguments(layout: GemmLayout, a: int, b: int, scratch: int) -> tuple[in
     if layout.form == "rows":
         width = layout.shape.columns
         if layout.kernel.startswith("multiply_narrow"):
-            narrowest = layout.kernel == "multiply_narrow1"
-            width = layout.shape.lanes * (1 if narrowest else NARROW_VECTORS)
+            width = layout.shape.lanes * _narrow_vectors(layout.shape, layout.n)
         return (b, scratch, layout.n, k, b_column, b_row, width)
     if layout.form == "matrix_vector":
         return (b, scratch, 1, k, b_column, b_row, 1)

@@ -10,64 +10,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
-
 from graphopt.codegen.draft import Draft
 from graphopt.codegen.gemm_layout import DEPTH_BLOCK, narrow_rows
-from graphopt.codegen.gemm_tile import Emitter, add_products, make_cells, store_tile
-from graphopt.codegen.native import (
-    cgutils,
-    draft_kernel,
-    make_intrinsic,
-    types,
-)
+from graphopt.codegen.gemm_tile import Emitter, make_row_tile
+from graphopt.codegen.native import draft_kernel
 
 __all__ = ["draft_narrow"]
-
-_I64 = ir.IntType(64)
-
-
-def _make_tile(emit: Emitter, rows: int, vectors: int) -> Any:
-    """Make the intrinsic that computes some rows of the product, a block of depth.
-
-    Its arguments are the address of the first operand and the bytes from row to row, the
-    packed second operand, the result, the elements of its rows, the depth, whether the
-    sums are added to the result, and its columns.
-    """
-    lanes, item = emit.shape.lanes, emit.item_bytes
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        a, a_row, b, c, c_step, depth, adds, columns = values
-        tile = make_cells(emit, builder, rows * vectors)
-        starts = [builder.add(a, builder.mul(a_row, _I64(r))) for r in range(rows)]
-        with cgutils.for_range(builder, depth) as loop:
-            at = builder.mul(loop.index, _I64(item))
-            b_at = builder.mul(loop.index, _I64(vectors * lanes * item))
-            b_at = builder.add(b, b_at)
-            row = [
-                emit.load(builder, b_at, lanes * v, emit.vector) for v in range(vectors)
-            ]
-            for r in range(rows):
-                x = emit.load(builder, builder.add(starts[r], at), 0, emit.scalar)
-                add_products(emit, builder, x, row, tile[r * vectors :])
-        limits = (_I64(rows), columns)
-        store_tile(emit, builder, tile, (rows, vectors), (c, c_step), adds, limits)
-        return context.get_dummy_value()
-
-    def compute_tile(
-        typing_context: Any,
-        a: Any,
-        a_row: Any,
-        b: Any,
-        c: Any,
-        c_step: Any,
-        depth: Any,
-        adds: Any,
-        columns: Any,
-    ) -> Any:
-        return types.void(*[types.int64] * 8), generate
-
-    return make_intrinsic(compute_tile)
 
 
 def draft_narrow(emit: Emitter, vectors: int) -> Draft:
@@ -86,7 +34,7 @@ def draft_narrow(emit: Emitter, vectors: int) -> Draft:
     """
     item, high = emit.item_bytes, narrow_rows(emit.shape)
     b_step = vectors * emit.shape.lanes * item
-    many, one = _make_tile(emit, high, vectors), _make_tile(emit, 1, vectors)
+    many, one = (make_row_tile(emit, rows, vectors) for rows in (high, 1))
 
     def multiply_narrow(args: Any, lo: int, hi: int) -> None:
         a, b, c, m, n, k = args[0], args[1], args[2], args[3], args[4], args[5]
@@ -101,9 +49,9 @@ def draft_narrow(emit: Emitter, vectors: int) -> Draft:
                 depth = min(DEPTH_BLOCK, k - begin)
                 x, y = at + begin * item, b + begin * b_step
                 if whole:
-                    many(x, a_row, y, to, c_stride, depth, begin, n)
+                    many(x, a_row, item, y, b_step, to, c_stride, depth, begin, n)
                 else:
-                    one(x, a_row, y, to, c_stride, depth, begin, n)
+                    one(x, a_row, item, y, b_step, to, c_stride, depth, begin, n)
                 begin += depth
                 if begin >= k:
                     break

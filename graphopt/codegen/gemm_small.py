@@ -18,73 +18,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
-
 from graphopt.codegen.draft import Draft
-from graphopt.codegen.gemm_layout import SMALL_COPY, SMALL_VECTORS, narrow_rows
-from graphopt.codegen.gemm_tile import (
-    Emitter,
-    add_products,
-    make_cells,
-    make_stack,
-    store_tile,
-)
-from graphopt.codegen.native import (
-    cgutils,
-    draft_kernel,
-    make_intrinsic,
-    pointer_float32,
-    pointer_float64,
-    types,
-)
+from graphopt.codegen.gemm_layout import NARROW_VECTORS, SMALL_COPY, narrow_rows
+from graphopt.codegen.gemm_tile import Emitter, make_row_tile, make_stack
+from graphopt.codegen.native import draft_kernel, pointer_float32, pointer_float64
 
 __all__ = ["draft_small"]
-
-_I64 = ir.IntType(64)
-
-
-def _make_tile(emit: Emitter, rows: int) -> Any:
-    """Make the intrinsic that computes a tile.
-
-    Its arguments are the address of the first operand, the bytes from row to row and from
-    column to column in it; that of the second operand and its bytes from row to row; the
-    result and the elements of its rows; the depth, and the columns that exist.
-    """
-    lanes, vectors = emit.shape.lanes, SMALL_VECTORS
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        a, a_row, a_step, b, b_row, c, c_step, depth, columns = values
-        tile = make_cells(emit, builder, rows * vectors)
-        starts = [builder.add(a, builder.mul(a_row, _I64(r))) for r in range(rows)]
-        with cgutils.for_range(builder, depth) as loop:
-            at = builder.mul(loop.index, a_step)
-            b_at = builder.add(b, builder.mul(loop.index, b_row))
-            row = [
-                emit.load(builder, b_at, lanes * v, emit.vector) for v in range(vectors)
-            ]
-            for r in range(rows):
-                x = emit.load(builder, builder.add(starts[r], at), 0, emit.scalar)
-                add_products(emit, builder, x, row, tile[r * vectors :])
-        limits = (_I64(rows), columns)
-        size = (rows, vectors)
-        store_tile(emit, builder, tile, size, (c, c_step), _I64(0), limits)
-        return context.get_dummy_value()
-
-    def compute_tile(
-        typing_context: Any,
-        a: Any,
-        a_row: Any,
-        a_step: Any,
-        b: Any,
-        b_row: Any,
-        c: Any,
-        c_step: Any,
-        depth: Any,
-        columns: Any,
-    ) -> Any:
-        return types.void(*[types.int64] * 9), generate
-
-    return make_intrinsic(compute_tile)
 
 
 def draft_small(emit: Emitter) -> Draft:
@@ -101,8 +40,8 @@ def draft_small(emit: Emitter) -> Draft:
         Its draft.
     """
     item, high = emit.item_bytes, narrow_rows(emit.shape)
-    width = SMALL_VECTORS * emit.shape.lanes
-    tile = _make_tile(emit, high)
+    width = NARROW_VECTORS * emit.shape.lanes
+    tile = make_row_tile(emit, high, NARROW_VECTORS)
     reserve_copy = make_stack(SMALL_COPY * item)
     pointer = pointer_float32 if item == 4 else pointer_float64
 
@@ -127,7 +66,7 @@ def draft_small(emit: Emitter) -> Draft:
                 # The last tile may lie over the one before it.
                 j = max(0, min(first, n - width))
                 to = to_row + j * item
-                tile(at, a_row, a_step, b + j * item, b_row, to, c_row, k, n - j)
+                tile(at, a_row, a_step, b + j * item, b_row, to, c_row, k, 0, n - j)
                 first += width
 
     return draft_kernel(

@@ -24,6 +24,7 @@ __all__ = [
     "make_cells",
     "make_copy",
     "make_copy_panels",
+    "make_row_tile",
     "make_stack",
     "make_tiles",
     "make_transpose",
@@ -310,6 +311,51 @@ def make_tiles(emit: Emitter) -> Any:
         return types.void(*[types.int64] * 11), generate
 
     return make_intrinsic(compute_tiles)
+
+
+def make_row_tile(emit: Emitter, rows: int, vectors: int) -> Any:
+    """Make the intrinsic that computes a tile of rows that are read where they lie.
+
+    Its arguments are the address of the first operand, the bytes from row to row and from
+    column to column in it; that of the second operand and its bytes from row to row; the
+    result and the elements of its rows; the depth, whether the sums are added to the
+    result, and the columns that exist.
+    """
+    lanes = emit.shape.lanes
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        a, a_row, a_step, b, b_row, c, c_step, depth, adds, columns = values
+        tile = make_cells(emit, builder, rows * vectors)
+        starts = [builder.add(a, builder.mul(a_row, _I64(r))) for r in range(rows)]
+        with cgutils.for_range(builder, depth) as loop:
+            at = builder.mul(loop.index, a_step)
+            b_at = builder.add(b, builder.mul(loop.index, b_row))
+            row = [
+                emit.load(builder, b_at, lanes * v, emit.vector) for v in range(vectors)
+            ]
+            for r in range(rows):
+                x = emit.load(builder, builder.add(starts[r], at), 0, emit.scalar)
+                add_products(emit, builder, x, row, tile[r * vectors :])
+        limits = (_I64(rows), columns)
+        store_tile(emit, builder, tile, (rows, vectors), (c, c_step), adds, limits)
+        return context.get_dummy_value()
+
+    def compute_tile(
+        typing_context: Any,
+        a: Any,
+        a_row: Any,
+        a_step: Any,
+        b: Any,
+        b_row: Any,
+        c: Any,
+        c_step: Any,
+        depth: Any,
+        adds: Any,
+        columns: Any,
+    ) -> Any:
+        return types.void(*[types.int64] * 10), generate
+
+    return make_intrinsic(compute_tile)
 
 
 def make_copy(emit: Emitter, size: int) -> Any:

@@ -22,13 +22,14 @@ import numpy as np
 
 from graphopt.dtypes import DType, float32
 from graphopt.graph.graph import Operation
+from graphopt.ops.fused import BLOCK
 from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
 
 __all__ = ["lower_random"]
 
-# The numbers of a block, and blocks in a buffer on the stack.
+# The numbers of a block, and blocks in a buffer on the stack (`block_buffer`).
 _BLOCK: Final = 4
-_BLOCKS: Final = 256
+_BLOCKS: Final = BLOCK // _BLOCK
 _NANOSECONDS: Final = 2.5
 
 
@@ -37,13 +38,11 @@ def lower_random(op: Operation) -> Lowered:
     out = op.outputs[0]
     count = out.shape.num_elements() or 0
     stream = op.attrs.get("stream")
+    draw: Argument
     if stream is None:
-        key, kind = op.attrs["seed"], 0
+        key, kind, draw = op.attrs["seed"], 0, 0
     else:
         key, kind = (stream.first, stream.second), stream.kind
-    if stream is None or "draw" in op.attrs:
-        draw: Argument = op.attrs.get("draw", 0)
-    else:
         draw = Word("draws")
     request = KernelRequest("random", _source(out.dtype, isinstance(draw, Word)))
     words = (_signed(key[0]), _signed(key[1]), kind, draw)

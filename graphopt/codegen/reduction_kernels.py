@@ -11,12 +11,12 @@ out, is computed into a buffer and read from there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from graphopt.dtypes import DType, float64, int64
+from graphopt.ops.fused import BLOCK
 
-BLOCK: Final = 1024
 # Accumulators of a long row.
 LANES: Final = 64
 # Columns whose accumulators a kernel has at a time, in few pieces and in many.
@@ -80,18 +80,36 @@ def wide_type(dtype: DType) -> DType:
     return dtype if dtype.is_bool else int64
 
 
-def _names(option: str, source: DType, wide: DType) -> dict[str, str]:
-    kind = _KINDS[option]
-    t = "uint8" if wide.is_bool else wide.name
-    if source.is_floating:
-        lowest, highest = f"{t}(-1e999)", f"{t}(1e999)"
-    elif wide is int64:
-        info = (int(source.min), int(source.max)) if source.is_integer else (0, 1)
-        lowest, highest = f"{t}({info[0]})", f"{t}({info[1]})"
-    else:
-        lowest = highest = f"{t}(0)"
-    start = kind.start.format(t=t, lowest=lowest, highest=highest)
-    return {"t": t, "start": start}
+class _Terms:
+    """What the text of a reduction names: its type, its start, how it combines."""
+
+    def __init__(self, option: str, source: DType, wide: DType) -> None:
+        self.kind = _KINDS[option]
+        self.t = t = "uint8" if wide.is_bool else wide.name
+        if source.is_floating:
+            lowest, highest = f"{t}(-1e999)", f"{t}(1e999)"
+        elif wide is int64:
+            info = (int(source.min), int(source.max)) if source.is_integer else (0, 1)
+            lowest, highest = f"{t}({info[0]})", f"{t}({info[1]})"
+        else:
+            lowest = highest = f"{t}(0)"
+        self.start = self.kind.start.format(t=t, lowest=lowest, highest=highest)
+        # What `accumulators` has for it.
+        self.accumulator = _IN_REGISTERS.get(option) if wide is float64 else None
+        self.is_compensated = self.kind.compensated and wide is float64
+
+    def combine(self, a: str, x: str) -> str:
+        """Writes the combination of two values."""
+        return f"{self.t}({self.kind.combine.format(a=a, x=x)})"
+
+    def take(self, cell: str, values: Sequence[str], indent: int) -> str:
+        """Writes what combines an accumulator with values, one after the other."""
+        lines = [f"sofar = {cell}"]
+        for value in values:
+            lines.append(f"taken = {self.t}({value})")
+            lines.append(f"sofar = {self.combine('sofar', 'taken')}")
+        lines.append(f"{cell} = sofar")
+        return "".join(" " * indent + line + "\n" for line in lines)
 
 
 def memory_type(dtype: DType) -> str:
@@ -99,7 +117,7 @@ def memory_type(dtype: DType) -> str:
     return "uint8" if dtype.is_bool else dtype.name
 
 
-def _finish(total: str, wide: DType, result: DType, option: str) -> str:
+def _finish(total: str, result: DType, option: str) -> str:
     """Writes the value to be stored; only means are divided."""
     value = total
     if option == "mean":
@@ -149,15 +167,11 @@ def rows_source(
       result: The dtype of what is stored.
       computed: The loop that computes it, if it does not lie in memory.
     """
-    kind, names = _KINDS[option], _names(option, source, wide)
-    t, start = names["t"], names["start"]
-
-    def combine(a: str, x: str) -> str:
-        return kind.combine.format(a=a, x=x)
-
+    terms = _Terms(option, source, wide)
+    t, start, combine = terms.t, terms.start, terms.combine
     # Eight at a time, in the order of the lanes.
     folds = "\n".join(
-        f"                    a{i} = {t}({combine(f'a{i}', f'lanes[k + {i}]')})"
+        f"                    a{i} = {combine(f'a{i}', f'lanes[k + {i}]')}"
         for i in range(8)
     )
     fold = f"""                for m in range({LANES // 8}):
@@ -165,46 +179,44 @@ def rows_source(
 {folds}"""
     rounds = f"""                while j + {LANES} <= end:
                     for k in range({LANES}):
-                        lanes[k] = {t}({combine("lanes[k]", f"{t}(x[j + k])")})
+                        lanes[k] = {combine("lanes[k]", f"{t}(x[j + k])")}
                     j += {LANES}
 """
     clear = f"""                for k in range({LANES}):
                     lanes[k] = {start}
 """
-    accumulator = _IN_REGISTERS.get(option)
     block = several = ""
     if computed is not None:
         block = computed.block
         several = computed.single
     if computed is not None and computed.values:
         step = LANES * len(computed.values)
-        taken = _take(computed.values, t, combine, "lanes[k]", 24)
+        taken = terms.take("lanes[k]", computed.values, 24)
         several = f"""            if j + {2 * LANES} <= end:
 {clear}                while j + {step} <= end:
                     for k in range({LANES}):
 {computed.several}{taken}                    j += {step}
 {computed.single}"""
         long_row = rounds + fold
-    elif accumulator and wide is float64:
+    elif terms.accumulator:
         long_row = (
-            f"                j = accumulate_{accumulator}(x, j, end, lanes)\n"
+            f"                j = accumulate_{terms.accumulator}(x, j, end, lanes)\n"
             + "\n".join(f"                a{i} = lanes[{i}]" for i in range(8))
         )
     else:
         long_row = clear + rounds + fold
     loads = "\n".join(
-        f"                a{i} = {t}({combine(f'a{i}', f'{t}(x[j + {i}])')})"
+        f"                a{i} = {combine(f'a{i}', f'{t}(x[j + {i}])')}"
         for i in range(8)
     )
     starts = "\n".join(f"            a{i} = {start}" for i in range(8))
     # Statements, for an expression of expressions names each of them several times.
     tree = "\n".join(
-        f"            a{i} = {t}({combine(f'a{i}', f'a{i + step}')})"
+        f"            a{i} = {combine(f'a{i}', f'a{i + step}')}"
         for step in (1, 2, 4)
         for i in range(0, 8, 2 * step)
     )
-    compensated = kind.compensated and wide is float64
-    if compensated:
+    if terms.is_compensated:
         add = """            new = total + block
             if abs(total) >= abs(block):
                 lost += (total - new) + block
@@ -215,7 +227,7 @@ def rows_source(
             total += lost
 """
     else:
-        add = f"            total = {t}({combine('total', 'block')})"
+        add = f"            total = {combine('total', 'block')}"
         end = ""
     head = _head(ROWS_SIZES, source, result) if computed is None else computed.head
     return f"""def kernel(args, lo, hi):
@@ -235,30 +247,14 @@ def rows_source(
 {loads}
                 j += 8
             while j < end:
-                a0 = {t}({combine("a0", f"{t}(x[j])")})
+                a0 = {combine("a0", f"{t}(x[j])")}
                 j += 1
 {tree}
             block = a0
 {add}
             begin = end
-{end}        y[row] = {_finish("total", wide, result, option)}
+{end}        y[row] = {_finish("total", result, option)}
 """
-
-
-def _take(
-    values: Sequence[str],
-    t: str,
-    combine: Callable[[str, str], str],
-    cell: str,
-    indent: int,
-) -> str:
-    """Writes what combines an accumulator with values, one after the other."""
-    lines = [f"sofar = {cell}"]
-    for value in values:
-        lines.append(f"taken = {t}({value})")
-        lines.append(f"sofar = {t}({combine('sofar', 'taken')})")
-    lines.append(f"{cell} = sofar")
-    return "".join(" " * indent + line + "\n" for line in lines)
 
 
 def columns_source(
@@ -278,13 +274,8 @@ def columns_source(
       computed: The loop that computes it, if it does not lie in memory; then `group`
         is 1.
     """
-    kind, names = _KINDS[option], _names(option, source, wide)
-    t, start = names["t"], names["start"]
-
-    def combine(a: str, x: str) -> str:
-        return kind.combine.format(a=a, x=x)
-
-    accumulator = _IN_REGISTERS.get(option)
+    terms = _Terms(option, source, wide)
+    t, start, combine = terms.t, terms.start, terms.combine
     if computed is not None:
         many = len(computed.values)
         written = [(many, computed.several, computed.values)]
@@ -293,23 +284,23 @@ def columns_source(
         add_rows = "\n".join(
             f"""        while row + {step} <= end:
             for o0 in range(at, at + count):
-{lines}{_take(values, t, combine, "part[o0 - at]", 16)}            row += {step}
+{lines}{terms.take("part[o0 - at]", values, 16)}            row += {step}
             at += {step} * inner"""
             for step, lines, values in written
         )
-    elif accumulator is not None and wide is float64:
+    elif terms.accumulator:
         # Groups of rows, then the rows that make no group; one call for both, for its
         # code is most of the kernel.
         add_rows = f"""        rounds = (end - row) // group
         wide = width
         for _ in range(2):
-            rows_{accumulator}(x, at, group * inner, rounds, part, wide)
+            rows_{terms.accumulator}(x, at, group * inner, rounds, part, wide)
             row += rounds * group
             at += rounds * group * inner
             rounds = 1
             wide = (end - row) * count"""
     else:
-        into = f"{t}({combine('part[c]', f'{t}(x[at + c])')})"
+        into = f"{combine('part[c]', f'{t}(x[at + c])')}"
         add_rows = f"""        while row < end:
             wide = min(group, end - row) * count
             for c in range(wide):
@@ -333,8 +324,8 @@ def columns_source(
 {add_rows}
         for k in range(1, group):
             for c in range(count):
-                part[c] = {t}({combine("part[c]", "part[k * count + c]")})
+                part[c] = {combine("part[c]", "part[k * count + c]")}
         to = part_of * inner + first
         for c in range(count):
-            y[to + c] = {_finish("part[c]", wide, result, option)}
+            y[to + c] = {_finish("part[c]", result, option)}
 """

@@ -123,7 +123,6 @@ def _compute_inside(op: Operation, arrays: Sequence[Any]) -> Any:
     counts = _current.counts
     if op.spec.effect is not Effect.RANDOM or counts is None:
         return op.spec.compute(*arrays, **op.attrs)
-    stream = op.attrs["stream"]
-    draw = counts.get(stream, 0)
-    counts[stream] = draw + 1
-    return op.spec.compute(*arrays, **op.attrs, draw=draw)
+    attrs = attributes(op, counts)
+    counts[attrs["stream"]] = attrs["draw"] + 1
+    return op.spec.compute(*arrays, **attrs)

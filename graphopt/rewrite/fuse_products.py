@@ -33,11 +33,10 @@ from graphopt.ops.fused import (
     FUSED_PRODUCT,
     FusedBody,
     Instruction,
-    single_body,
 )
 from graphopt.ops.matmul import MATMUL
 from graphopt.rewrite.driver import graph_pass
-from graphopt.rewrite.fuse_elementwise import loop_shape
+from graphopt.rewrite.fuse_elementwise import loop_body
 
 SMALLEST = 1 << 18
 """Elements of a product; a smaller one stays in the cache anyway."""
@@ -87,14 +86,14 @@ def _choose(program: Program) -> dict[Operation, Operation]:
 
 def _body_of(op: Operation) -> FusedBody | None:
     """Returns the loop of an elementwise op, if it is one that can follow a product."""
-    if op.spec is FUSED_ELEMENTWISE:
-        body: FusedBody = op.attrs["body"]
-        # What may be jumped over is a step of its own.
-        return body if body.only_if is None else None
-    if op.spec.effect not in (Effect.NONE, Effect.WRITE):
+    if op.spec is not FUSED_ELEMENTWISE and op.spec.effect not in (
+        Effect.NONE,
+        Effect.WRITE,
+    ):
         return None
-    shape = loop_shape(op)
-    return None if shape is None else single_body(op, shape)
+    body = loop_body(op)
+    # What may be jumped over is a step of its own.
+    return None if body is None or body.only_if is not None else body
 
 
 def _fits(product: Operation, loop: Operation, body: FusedBody) -> bool:

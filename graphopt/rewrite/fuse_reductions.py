@@ -22,7 +22,7 @@ from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Family
 from graphopt.graph.program import Program, Rebuilder
 from graphopt.graph.tensor import GraphTensor
-from graphopt.ops.fused import FUSED_REDUCE
+from graphopt.ops.fused import BLOCK, FUSED_REDUCE
 from graphopt.rewrite.driver import graph_pass
 from graphopt.rewrite.fuse_elementwise import (
     ARITHMETIC,
@@ -31,8 +31,6 @@ from graphopt.rewrite.fuse_elementwise import (
 )
 
 SMALLEST = 1 << 14
-# Numbers that a reduction takes at a time (`codegen.reduction_kernels`).
-BLOCK = 1024
 # Of rows, so that their loop is worth starting.
 SHORTEST = 64
 MOST_OPS = 6

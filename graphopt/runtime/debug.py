@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphopt.codegen.elementwise import body_of
 from graphopt.graph import draws
 from graphopt.graph.effects import handles_written, is_handle, variable_of
 from graphopt.graph.graph import Operation
@@ -31,6 +30,7 @@ from graphopt.graph.program import Program
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.fused import FUSED_PRODUCT, FUSED_REDUCE, FUSED_SPECS, FusedBody
 from graphopt.rewrite.driver import Trace
+from graphopt.rewrite.fuse_elementwise import loop_body
 from graphopt.runtime.compare_passes import compare_passes
 from graphopt.runtime.executable import Executable
 from graphopt.runtime.mismatch import kernel_mismatch, memory_mismatch
@@ -242,7 +242,9 @@ class DebugExecutable:
             return
         is_loop = isinstance(op.spec.kernel, Elementwise) or op.spec is FUSED_PRODUCT
         if is_loop:
-            body = op.attrs["body"] if op.spec in FUSED_SPECS else body_of(op)
+            loop = op.attrs["body"] if op.spec in FUSED_SPECS else loop_body(op)
+            assert loop is not None, op
+            body = loop
             values = evaluate_instructions(body, given)
             wanted = [*body.outputs, *(value for _, value in body.stores)]
             expected = [values[value] for value in wanted]
