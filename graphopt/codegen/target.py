@@ -29,6 +29,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import numba
+import numba.core.callconv
 import numba.core.cgutils
 import numba.core.codegen
 import numba.core.compiler
@@ -174,6 +175,110 @@ class _KernelTypes(_TypingContext):  # type: ignore[misc]
         return self._signatures[call]
 
 
+class _Convention(_core.callconv.CPUCallConv):  # type: ignore[misc]
+    """How functions are called: those that return nothing as C does it, so kernels.
+
+    numba's own has an error code as the result, and places for a value and an exception
+    to be written to. Functions that kernels call keep it.
+    """
+
+    def get_function_type(self, result: Any, arguments: Any) -> Any:
+        if result is not _types.none:
+            return super().get_function_type(result, arguments)
+        shapes = self._get_arg_packer(arguments).argument_types
+        return ir.FunctionType(ir.VoidType(), list(shapes))
+
+    def decorate_function(
+        self, function: Any, names: Any, arguments: Any, noalias: bool = False
+    ) -> None:
+        if not _returns_nothing(function):
+            super().decorate_function(function, names, arguments, noalias)
+
+    def get_arguments(self, function: Any) -> Any:
+        if _returns_nothing(function):
+            return function.args
+        return super().get_arguments(function)
+
+    def return_value(self, builder: Any, value: Any) -> None:
+        if _returns_nothing(builder.function):
+            builder.ret_void()
+        else:
+            super().return_value(builder, value)
+
+    def return_user_exc(self, builder: Any, *details: Any, **others: Any) -> None:
+        if _returns_nothing(builder.function):
+            _call_nobody(builder)
+            builder.ret_void()
+        else:
+            super().return_user_exc(builder, *details, **others)
+
+    def return_status_propagate(self, builder: Any, status: Any) -> None:
+        if _returns_nothing(builder.function):
+            _call_nobody(builder)
+            builder.ret_void()
+        else:
+            super().return_status_propagate(builder, status)
+
+
+def _returns_nothing(function: Any) -> bool:
+    return isinstance(function.function_type.return_type, ir.VoidType)
+
+
+def _call_nobody(builder: Any) -> None:
+    """Writes what a kernel does instead of raising an exception."""
+    kind = ir.FunctionType(ir.VoidType(), [])
+    builder.call(_cgutils.get_or_insert_function(builder.module, kind, RAISES), [])
+
+
+def _define_range(numbers: int) -> None:
+    """Defines `range` of so many numbers."""
+
+    def make(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        start, stop = ([_I64(0), *values] if numbers == 1 else values)[:2]
+        step = values[2] if numbers > 2 else _I64(1)
+        if not (isinstance(step, ir.Constant) and step.constant > 0):
+            # LLVM drops this if the step turns out to be a constant that counts up.
+            with builder.if_then(builder.icmp_signed("<", step, _I64(1))):
+                _call_nobody(builder)
+        loop = _cgutils.get_null_value(context.get_value_type(signature.return_type))
+        for place, value in enumerate((start, stop, step)):
+            loop = builder.insert_value(loop, value, place)
+        return loop
+
+    _loops.lower(range, *[_types.int64] * numbers)(make)
+
+
+def _begin(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    """Writes the start of a loop: the next number gets a place of its own."""
+    start, stop, step = (builder.extract_value(values[0], place) for place in range(3))
+    place = _cgutils.alloca_once(builder, _I64)
+    builder.store(start, place)
+    loop = _cgutils.get_null_value(context.get_value_type(signature.return_type))
+    for index, value in enumerate((place, stop, step)):
+        loop = builder.insert_value(loop, value, index)
+    return loop
+
+
+def _advance(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    """Writes the head of a loop: the number, and whether it is one of the range."""
+    place, stop, step = (builder.extract_value(values[0], index) for index in range(3))
+    number = builder.load(place)
+    builder.store(builder.add(number, step, flags=["nsw"]), place)
+    pair = _cgutils.get_null_value(context.get_value_type(signature.return_type))
+    pair = builder.insert_value(pair, number, 0)
+    return builder.insert_value(pair, builder.icmp_signed("<", number, stop), 1)
+
+
+# Loops of kernels count up. numba's count down the rounds that a division has found, for a
+# step of either sign: three times the code, which takes time to write and to optimize.
+_I64: Final = ir.IntType(64)
+_loops: Any = _core.imputils.Registry(f"{_TARGET} loops")
+for _numbers in (1, 2, 3):
+    _define_range(_numbers)
+_loops.lower("getiter", _types.range_state64_type)(_begin)
+_loops.lower("iternext", _types.range_iter64_type)(_advance)
+
+
 class _KernelContext(_Context):  # type: ignore[misc]
     """How what has types is written in LLVM's language."""
 
@@ -192,12 +297,12 @@ class _KernelContext(_Context):  # type: ignore[misc]
                 builtins,
                 mathimpl,
                 numbers,
-                rangeobj,
                 tupleobj,
             )
 
             self.install_registry(mathimpl.registry)
             self.install_registry(_core.imputils.builtin_registry)
+            self.install_registry(_loops)
 
     def post_lowering(self, module: Any, library: Any) -> None:
         """Links no runtime: kernels count no references."""
@@ -205,22 +310,17 @@ class _KernelContext(_Context):  # type: ignore[misc]
     def create_cfunc_wrapper(
         self, library: Any, fndesc: Any, env: Any, call_helper: Any
     ) -> None:
-        """Writes the entry, which knows nothing of the interpreter."""
-        module = self.create_module("entry")
-        kind = self.call_conv.get_function_type(fndesc.restype, fndesc.argtypes)
-        callee = ir.Function(module, kind, fndesc.llvm_func_name)
-        arguments = [self.get_value_type(each) for each in fndesc.argtypes]
-        kind = ir.FunctionType(ir.VoidType(), arguments)
-        entry = ir.Function(module, kind, fndesc.llvm_cfunc_wrapper_name)
-        builder = ir.IRBuilder(entry.append_basic_block())
-        status, _ = self.call_conv.call_function(
-            builder, callee, fndesc.restype, fndesc.argtypes, entry.args
-        )
-        with builder.if_then(status.is_error, likely=False):
-            kind = ir.FunctionType(ir.VoidType(), [])
-            builder.call(ir.Function(module, kind, RAISES), [])
-        builder.ret_void()
-        library.add_ir_module(module)
+        """Adds nothing: a kernel can be called as it is."""
+
+    @cached_property
+    def call_conv(self) -> Any:
+        return _Convention(self)
+
+    def pair_first(self, builder: Any, pair: Any, kind: Any) -> Any:
+        return builder.extract_value(pair, 0)
+
+    def pair_second(self, builder: Any, pair: Any, kind: Any) -> Any:
+        return builder.extract_value(pair, 1)
 
 
 class _Descriptor(_core.descriptors.TargetDescriptor):  # type: ignore[misc]
@@ -326,5 +426,5 @@ def write_draft(function: Callable[..., None], signature: Any, name: str) -> Dra
             {},
             pipeline_class=_KernelCompiler,
         )
-    entry = compiled.fndesc.llvm_cfunc_wrapper_name
+    entry = compiled.fndesc.llvm_func_name
     return Draft(tuple(compiled.library.texts), entry, name)

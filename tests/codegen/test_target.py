@@ -13,6 +13,7 @@ import pytest
 import graphopt
 from graphopt.codegen import native
 from graphopt.codegen.draft import optimize
+from graphopt.codegen.special_functions import FUNCTIONS
 
 C_KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 
@@ -55,13 +56,49 @@ def apply(args, lo, hi):
 def test_only_the_entry_can_be_called() -> None:
     source = """
 def fill(args, lo, hi):
+    x = pointer_float64(args[0])
     for i in range(lo, hi):
-        args[i] = i
+        x[i] = f(x[i])
 """
-    draft = native.draft_source(source, "fill", {})
-    assert len(draft.texts) == 2
+    names = {
+        "f": FUNCTIONS["digamma"],
+        "pointer_float64": native.pointer_float64,
+    }
+    draft = native.draft_source(source, "fill", names)
+    assert len(draft.texts) > 1
     defined = [f for f in optimize(draft).functions if not f.is_declaration]
     assert [f.name for f in defined if f.linkage.name == "external"] == [draft.entry]
+
+
+@pytest.mark.parametrize("numbers", ["hi", "lo, hi", "lo, hi, 3", "0, hi, 1"])
+def test_loops_count_as_in_python(numbers: str) -> None:
+    # What a loop does to its number does not change how often it runs.
+    source = f"""
+def count(args, lo, hi):
+    at = 0
+    for i in range({numbers}):
+        at += 1
+        args[at] = i
+        i += 10
+    args[0] = at
+"""
+    kernel = native.compile_source(source, "count", {})
+    for lo, hi in (2, 9), (9, 2), (4, 4), (-5, 0), (-5, 3), (-3, -1):
+        words = np.full(20, -1)
+        C_KERNEL(kernel.address)(words.ctypes.data, lo, hi)
+        expected = list(eval(f"range({numbers})", {"lo": lo, "hi": hi}))
+        assert words[1 : 1 + words[0]].tolist() == expected
+
+
+@pytest.mark.parametrize("step", ["0", "-1", "args[0]"])
+def test_loops_that_might_not_end_are_refused(step: str) -> None:
+    source = f"""
+def refused(args, lo, hi):
+    for i in range(lo, hi, {step}):
+        args[1] += i
+"""
+    with pytest.raises(ValueError, match="refused may raise an exception"):
+        native.compile_source(source, "refused", {})
 
 
 def test_numba_compiles_for_its_users_as_ever() -> None:
