@@ -5,14 +5,19 @@ What an earlier process compiled is loaded from the cache on disk.
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import threading
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from graphopt.schedule.steps import KernelRequest
 
 if TYPE_CHECKING:
+    from graphopt.codegen.draft import Draft
     from graphopt.codegen.object_code import NativeKernel
 
 
@@ -50,74 +55,152 @@ def get_kernel(request: KernelRequest) -> NativeKernel:
       KeyboardInterrupt: The user did not wait; the kernel is finished all the same.
     """
     kernel = _kernels.get(request.key)
-    if kernel is not None:
-        return kernel
+    if kernel is None:
+        make_kernels([request])
+        kernel = _kernels[request.key]
+    return kernel
+
+
+def make_kernels(requests: Iterable[KernelRequest]) -> None:
+    """Loads or compiles what `get_kernel` is going to be asked for.
+
+    What has to be compiled is written by numba in one thread and finished by LLVM in
+    another, which does not hold the interpreter: with a second core both work at once.
+
+    Raises:
+      KeyboardInterrupt: The user did not wait; kernels that were begun are finished.
+    """
+    missing = [request for request in requests if request.key not in _kernels]
+    if not missing:
+        return
+    making = _Making(missing)
     if threading.current_thread() is threading.main_thread():
-        return _make_elsewhere(request)
-    return _make(request)
+        _run_elsewhere(making)
+    else:
+        making.run()
 
 
-def _make_elsewhere(request: KernelRequest) -> NativeKernel:
-    """Makes a kernel in another thread, where no signal handler runs.
+def _run_elsewhere(making: _Making) -> None:
+    """Makes kernels in another thread, where no signal handler runs.
 
     An interrupt in the middle of numba can leave its tables half filled, and then nothing
     compiles until the process ends. The main thread can leave its place here instead.
     """
-    outcome: list[NativeKernel | BaseException] = []
+    errors: list[BaseException] = []
 
     def work() -> None:
         try:
-            outcome.append(_make(request))
+            making.run()
         except BaseException as error:
-            outcome.append(error)
+            errors.append(error)
 
     thread = threading.Thread(target=work, name="graphopt-compile")
     thread.start()
-    thread.join()
-    (made,) = outcome
-    if isinstance(made, BaseException):
-        raise made
-    return made
+    try:
+        thread.join()
+    except BaseException:
+        making.given_up = True
+        raise
+    if errors:
+        raise errors[0]
 
 
-def _make(request: KernelRequest) -> NativeKernel:
-    # Here and below, so that a program pays for what it needs when it needs it.
-    from graphopt.codegen import cache
+class _Making:
+    """The kernels that a plan lacks, while they are made."""
 
-    with _lock:
-        kernel = _kernels.get(request.key)
-        if kernel is None:
-            start = time.perf_counter()
-            kernel = cache.load_kernel(request.family, request.source, request.name)
-            if kernel is None:
-                kernel = _compile(request)
-            else:
-                record.loaded += 1
-                record.loading[request.name] = time.perf_counter() - start
+    def __init__(self, requests: list[KernelRequest]) -> None:
+        self.given_up = False
+        self._requests = requests
+        self._drafts: SimpleQueue[_Drafted | None] = SimpleQueue()
+        self._finisher: threading.Thread | None = None
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        """Makes them all, or up to the first error."""
+        with _lock, _frequent_switches():
+            try:
+                for request in self._requests:
+                    if self.given_up or self._error:
+                        break
+                    if request.key not in _kernels:
+                        self._make(request)
+            finally:
+                if self._finisher:
+                    self._drafts.put(None)
+                    self._finisher.join()
+        if self._error:
+            raise self._error
+
+    def _make(self, request: KernelRequest) -> None:
+        # Here and below, so that a program pays for what it needs when it needs it.
+        from graphopt.codegen import cache
+
+        start = time.perf_counter()
+        kernel = cache.load_kernel(request.family, request.source, request.name)
+        if kernel is not None:
+            record.loaded += 1
+            record.loading[request.name] = time.perf_counter() - start
             _kernels[request.key] = kernel
-    return kernel
+            return
+        draft = _write_draft(request)
+        if self._finisher is None:
+            self._finisher = threading.Thread(
+                target=self._finish_all, name="graphopt-finish"
+            )
+            self._finisher.start()
+        self._drafts.put(_Drafted(request, draft, time.perf_counter() - start))
+
+    def _finish_all(self) -> None:
+        try:
+            while drafted := self._drafts.get():
+                _finish(*drafted)
+        except BaseException as error:
+            self._error = error
 
 
-def _compile(request: KernelRequest) -> NativeKernel:
-    from graphopt.codegen import cache
+class _Drafted(NamedTuple):
+    """What numba wrote for a request, and in how many seconds."""
 
-    start = time.perf_counter()
-    kernel = _build(request)
-    seconds = time.perf_counter() - start
-    record.kernels += 1
-    record.seconds += seconds
-    record.by_name[request.name] = seconds
-    cache.store_kernel(request.family, request.source, kernel)
-    return kernel
+    request: KernelRequest
+    draft: Draft
+    seconds: float
 
 
-def _build(request: KernelRequest) -> NativeKernel:
+def _write_draft(request: KernelRequest) -> Draft:
     from graphopt.codegen import functions, gemm, native
 
     if request.family == "gemm":
         kind, dtype = request.source.split()
-        return gemm.compile_gemm(dtype, kind)
+        return gemm.draft_gemm(dtype, kind)
     if not _namespace:
         _namespace.update(functions.make_namespace())
     source = request.source.replace("def kernel(", f"def {request.name}(")
-    return native.compile_source(source, request.name, _namespace)
+    return native.draft_source(source, request.name, _namespace)
+
+
+def _finish(request: KernelRequest, draft: Draft, seconds: float) -> None:
+    from graphopt.codegen import cache, native
+
+    start = time.perf_counter()
+    kernel = native.finish_kernel(draft)
+    seconds += time.perf_counter() - start
+    record.kernels += 1
+    record.seconds += seconds
+    record.by_name[request.name] = seconds
+    cache.store_kernel(request.family, request.source, kernel)
+    _kernels[request.key] = kernel
+
+
+@contextlib.contextmanager
+def _frequent_switches() -> Iterator[None]:
+    """Has the interpreter look more often in the block for threads that wait for it.
+
+    LLVM is called many times for one kernel, and after each call the thread of numba,
+    which never waits, would keep the interpreter for another 5 ms.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(before, 1e-4))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)

@@ -29,19 +29,23 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import numba
+import numba.core.bytecode
 import numba.core.callconv
 import numba.core.cgutils
 import numba.core.codegen
 import numba.core.compiler
 import numba.core.cpu
 import numba.core.descriptors
+import numba.core.funcdesc
 import numba.core.imputils
+import numba.core.interpreter
+import numba.core.lowering
 import numba.core.target_extension
+import numba.core.targetconfig
+import numba.core.typed_passes
 import numba.core.typing.templates
 from llvmlite import ir
-from numba.core import typed_passes, untyped_passes
 from numba.core.compiler_lock import global_compiler_lock
-from numba.core.compiler_machinery import PassManager
 
 from graphopt.codegen.draft import Draft
 from graphopt.codegen.object_code import get_target_machine
@@ -98,11 +102,11 @@ class _Codegen(_core.codegen.Codegen):  # type: ignore[misc]
     def __init__(self) -> None:
         self._machine = get_target_machine()
         self._target_data = self._machine.target_data
-        self._layout = str(self._target_data)
+        self._layout, self._triple = str(self._target_data), self._machine.triple
 
     def _create_empty_module(self, name: str) -> Any:
         module: Any = ir.Module(_cgutils.normalize_ir_text(name))
-        module.triple, module.data_layout = self._machine.triple, self._layout
+        module.triple, module.data_layout = self._triple, self._layout
         return module
 
     def _add_module(self, module: Any) -> None:
@@ -285,6 +289,7 @@ class _KernelContext(_Context):  # type: ignore[misc]
     def init(self) -> None:
         self.is32bit = False
         self._loaded = False
+        self._sizes: dict[Any, int] = {}
         self._internal_codegen = _Codegen()
 
     def refresh(self) -> None:
@@ -304,13 +309,15 @@ class _KernelContext(_Context):  # type: ignore[misc]
             self.install_registry(_core.imputils.builtin_registry)
             self.install_registry(_loops)
 
+    def get_abi_sizeof(self, shape: Any) -> int:
+        # numba has LLVM read a text to find it, for every variable that could be looked at
+        # in a debugger, and with LLVM comes the lock of the one thread that it is in.
+        if shape not in self._sizes:
+            self._sizes[shape] = super().get_abi_sizeof(shape)
+        return self._sizes[shape]
+
     def post_lowering(self, module: Any, library: Any) -> None:
         """Links no runtime: kernels count no references."""
-
-    def create_cfunc_wrapper(
-        self, library: Any, fndesc: Any, env: Any, call_helper: Any
-    ) -> None:
-        """Adds nothing: a kernel can be called as it is."""
 
     @cached_property
     def call_conv(self) -> Any:
@@ -334,7 +341,9 @@ class _Descriptor(_core.descriptors.TargetDescriptor):  # type: ignore[misc]
 
     @cached_property
     def target_context(self) -> Any:
-        return _KernelContext(self.typing_context, _TARGET)
+        context = _KernelContext(self.typing_context, _TARGET)
+        model = _core.callconv.create_error_model("numpy", context)
+        return context.subtarget(error_model=model)
 
 
 class _Kernels(_extension.CPU):  # type: ignore[misc]
@@ -352,35 +361,6 @@ def _refuse_overload(**options: Any) -> Any:
 _extension.target_registry[_TARGET] = _Kernels
 _extension.dispatcher_registry[_Kernels] = _Kernels
 _extension.jit_registry[_Kernels] = _refuse_overload
-
-
-class _KernelCompiler(_core.compiler.CompilerBase):  # type: ignore[misc]
-    """numba's passes that the text of a kernel needs.
-
-    Kernels have no closures, `with` blocks, branches on constants or arrays, so the
-    passes that look for these are left out: a tenth of the time of a compilation. A name
-    has one type in all of a kernel, so nothing is gained by telling its assignments
-    apart, as LLVM does again; nor by saying where the life of one ends, for there is no
-    reference to be given back: another fifth.
-    """
-
-    _PASSES = (
-        untyped_passes.TranslateByteCode,
-        untyped_passes.FixupArgs,
-        untyped_passes.IRProcessing,
-        typed_passes.NopythonTypeInference,
-        typed_passes.NativeLowering,
-        typed_passes.NoPythonBackend,
-    )
-
-    def define_pipelines(self) -> list[Any]:
-        """Returns the one pipeline, in the way that numba's guide shows."""
-        make_manager: Any = PassManager
-        manager = make_manager("kernel")
-        for each in self._PASSES:
-            manager.add_pass(each, each.__name__)
-        manager.finalize()
-        return [manager]
 
 
 def make_flags() -> Any:
@@ -415,16 +395,31 @@ def write_draft(function: Callable[..., None], signature: Any, name: str) -> Dra
         numba.core.errors.NumbaError: If the function cannot be compiled.
     """
     descriptor = _Kernels.targetdescr
-    with global_compiler_lock, _extension.target_override(_TARGET):
-        compiled = _core.compiler.compile_extra(
-            descriptor.typing_context,
-            descriptor.target_context,
-            function,
-            signature.args,
-            signature.return_type,
-            make_flags(),
-            {},
-            pipeline_class=_KernelCompiler,
+    typing, context = descriptor.typing_context, descriptor.target_context
+    flags = make_flags()
+    # The steps of numba's pipeline that the text of a kernel needs. It has no closures,
+    # `with` blocks, branches on constants or arrays, so nothing looks for these. A name has
+    # one type in all of a kernel: nothing is gained by telling its assignments apart, as
+    # LLVM does again, nor by saying where the life of one ends, for there is no reference
+    # to be given back.
+    with (
+        global_compiler_lock,
+        _extension.target_override(_TARGET),
+        _core.targetconfig.ConfigStack().enter(flags),
+    ):
+        typing.refresh()
+        context.refresh()
+        identity = _core.bytecode.FunctionIdentity.from_function(function)
+        text = _core.interpreter.Interpreter(identity).interpret(
+            _core.bytecode.ByteCode(identity)
         )
-    entry = compiled.fndesc.llvm_func_name
-    return Draft(tuple(compiled.library.texts), entry, name)
+        types, result, calls, _ = _core.typed_passes.type_inference_stage(
+            typing, context, text, signature.args, signature.return_type
+        )
+        description = _core.funcdesc.PythonFunctionDescriptor.from_specialized_function(
+            text, types, result, calls, context.mangler, True, False, ()
+        )
+        library = context.codegen().create_library(name)
+        with context.push_code_library(library):
+            _core.lowering.Lower(context, library, description, text).lower()
+    return Draft(tuple(library.texts), description.llvm_func_name, name)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from graphopt.codegen.division import STATUS_DIVISOR
 from graphopt.codegen.finite import STATUS_CHECK
 from graphopt.codegen.gathers import STATUS_INDEX
-from graphopt.codegen.kernels import get_kernel
+from graphopt.codegen.kernels import get_kernel, make_kernels
 from graphopt.codegen.repeat import repeat_request
 from graphopt.codegen.rows import STATUS_LABEL
 from graphopt.errors import InvalidArgumentError, OpError, fail, locate
@@ -93,6 +93,7 @@ class Executable:
         from graphopt.codegen import tape
 
         self._tape = tape
+        make_kernels(self.schedule.list_kernels())
         words: list[int] = []
         rows: list[tuple[int, int, int, int]] = []
         # Each native part has a block of its own; host steps lie between two parts.
