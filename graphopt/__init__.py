@@ -6,6 +6,7 @@ defined.
 """
 
 import builtins
+from typing import TYPE_CHECKING, Any
 
 from graphopt import compat as compat
 from graphopt import config as config
@@ -17,7 +18,6 @@ from graphopt import math as math
 from graphopt import nest as nest
 from graphopt import nn as nn
 from graphopt import random as random
-from graphopt import train as train
 from graphopt.autodiff.gradients import UnconnectedGradients as UnconnectedGradients
 from graphopt.autodiff.gradients import gradients as gradients
 from graphopt.autodiff.python_functions import py_function as py_function
@@ -177,6 +177,9 @@ from graphopt.runtime.function import init_scope as init_scope
 from graphopt.runtime.names import name_scope as name_scope
 from graphopt.runtime.variable import Variable as Variable
 
+if TYPE_CHECKING:
+    from graphopt import train as train
+
 
 def _draw_svg(graph: Graph) -> str:
     # The viewer takes a tenth of the time of the import and is wanted by notebooks only.
@@ -203,3 +206,17 @@ def is_tensor(x: object) -> builtins.bool:
     Source: `tf.is_tensor`.
     """
     return isinstance(x, (Tensor, Variable))
+
+
+def __getattr__(name: str) -> Any:
+    # Checkpoints and the optimizers of TensorFlow 1 are thirty modules, and most programs
+    # use neither.
+    if name == "train":
+        import graphopt.train
+
+        return graphopt.train
+    raise AttributeError(f"module 'graphopt' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), "train"]

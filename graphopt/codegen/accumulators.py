@@ -96,46 +96,55 @@ def _make_rows(start: float, combine: Callable[[Any, Any, Any], Any]) -> Any:
         emit = Emitter(x.type.pointee, item, shape)
         whole = builder.mul(builder.sdiv(width, _I64(_WIDTH)), _I64(_WIDTH))
 
-        def add_vector(start: Any, many: int, column: Any, mask: Any) -> None:
-            # There is room for a whole vector behind the last accumulator.
-            cell = builder.gep(part, [column])
-            cell = builder.bitcast(cell, _VECTOR.as_pointer())
-            before = total = builder.load(cell, align=8)
-            for r in range(many):
-                row = builder.add(start, builder.mul(step, _I64(r)))
-                place = builder.gep(x, [builder.add(row, column)])
-                place = builder.bitcast(place, emit.vector.as_pointer())
-                if mask is None:
-                    taken = builder.load(place, align=item)
-                else:
-                    taken = emit.masked_load(builder, place, mask)
-                if many > 1:
-                    # Rows are too far apart for the processor to foresee them.
-                    later = builder.add(row, builder.mul(step, _I64(many)))
-                    place = builder.gep(x, [builder.add(later, column)])
-                    emit.prefetch(builder, builder.ptrtoint(place, _I64))
-                if item == 4:
-                    taken = builder.fpext(taken, _VECTOR)
-                total = combine(builder, total, taken)
-            if mask is not None:
-                total = builder.select(mask, total, before)
-            builder.store(total, cell, align=8)
+        def find(index: Any) -> Any:
+            place = builder.gep(x, [index])
+            return builder.bitcast(place, emit.vector.as_pointer())
+
+        def add_to(total: Any, taken: Any) -> Any:
+            if item == 4:
+                taken = builder.fpext(taken, _VECTOR)
+            return combine(builder, total, taken)
 
         def add(first: Any, many: int) -> None:
             start = builder.add(at, builder.mul(first, step))
             bounds = (builder, _I64(0), whole, _I64(_WIDTH), _I64)
             with cgutils.for_range_slice(*bounds) as (column, _):
-                add_vector(start, many, column, None)
-            left = builder.sub(width, whole)
-            with builder.if_then(builder.icmp_signed(">", left, _I64(0))):
-                mask = builder.icmp_signed("<", lanes, emit.splat(builder, left))
-                add_vector(start, many, whole, mask)
+                cell = builder.gep(part, [column])
+                cell = builder.bitcast(cell, _VECTOR.as_pointer())
+                total = builder.load(cell, align=8)
+                for r in range(many):
+                    row = builder.add(start, builder.mul(step, _I64(r)))
+                    place = find(builder.add(row, column))
+                    taken = builder.load(place, align=item)
+                    if many > 1:
+                        # Rows are too far apart for the processor to foresee them.
+                        later = builder.add(row, builder.mul(step, _I64(many)))
+                        place = find(builder.add(later, column))
+                        emit.prefetch(builder, builder.ptrtoint(place, _I64))
+                    total = add_to(total, taken)
+                builder.store(total, cell, align=8)
 
         fours = builder.mul(builder.sdiv(rows, _I64(_ROWS)), _I64(_ROWS))
         for begin, end, many in ((_I64(0), fours, _ROWS), (fours, rows, 1)):
             bounds = (builder, begin, end, _I64(many), _I64)
             with cgutils.for_range_slice(*bounds) as (first, _):
                 add(first, many)
+        # What is no whole vector, of all rows. There is room for a whole one behind the
+        # last accumulator.
+        left = builder.sub(width, whole)
+        with builder.if_then(builder.icmp_signed(">", left, _I64(0))):
+            mask = builder.icmp_signed("<", lanes, emit.splat(builder, left))
+            cell = builder.gep(part, [whole])
+            cell = builder.bitcast(cell, _VECTOR.as_pointer())
+            so_far = cgutils.alloca_once(builder, _VECTOR)
+            builder.store(builder.load(cell, align=8), so_far)
+            with cgutils.for_range(builder, rows) as loop:
+                row = builder.add(at, builder.mul(step, loop.index))
+                place = find(builder.add(row, whole))
+                before = builder.load(so_far)
+                total = add_to(before, emit.masked_load(builder, place, mask))
+                builder.store(builder.select(mask, total, before), so_far)
+            builder.store(builder.load(so_far), cell, align=8)
         return context.get_dummy_value()
 
     def add_rows(

@@ -6,12 +6,11 @@ The names of `graphopt` are here too.
 """
 
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphopt import *  # noqa: F403 (all of it, so that a new op is listed once)
 from graphopt import keras as keras
 from graphopt.compat import nn_v1 as nn  # type: ignore[no-redef]
-from graphopt.compat import train as train  # type: ignore[no-redef]
 from graphopt.compat.initializers_v1 import constant_initializer as constant_initializer
 from graphopt.compat.initializers_v1 import ones_initializer as ones_initializer
 from graphopt.compat.initializers_v1 import (
@@ -115,6 +114,23 @@ from graphopt.runtime.run_options import RunOptions as RunOptions
 from graphopt.runtime.session import InteractiveSession as InteractiveSession
 from graphopt.runtime.session import Session as Session
 from graphopt.runtime.variable import Variable as Variable
+
+# That of TensorFlow 2, if somebody has loaded it.
+globals().pop("train", None)
+if TYPE_CHECKING:
+    from graphopt.compat import train as train  # type: ignore[no-redef]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "train":
+        from graphopt.compat import train as found
+
+        return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), "train"]
 
 
 def assign(ref: Variable, value: object, name: str | None = None) -> object:

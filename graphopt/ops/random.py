@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 from typing import Any
 
@@ -231,10 +232,8 @@ class _Seeds:
 
     def set(self, seed: int | None) -> None:
         """Sets the seed and begins all counts anew."""
-        entropy = np.random.SeedSequence().entropy
-        assert isinstance(entropy, int)
         self.given = None if seed is None else int(seed)
-        self.base = entropy & (1 << 63) - 1 if seed is None else int(seed)
+        self.base = int.from_bytes(os.urandom(8)) >> 1 if seed is None else int(seed)
         self.count = self.numbers = 0
         self.draws: dict[Seed, int] = {}
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from graphopt.runtime.profile import Profile
+if TYPE_CHECKING:
+    from graphopt.runtime.profile import Profile
 
 DEVICE = "/job:localhost/replica:0/task:0/device:CPU:0"
 

@@ -10,7 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
@@ -33,14 +33,16 @@ from graphopt.ops.creation import PLACEHOLDER
 from graphopt.ops.state import ASSIGN
 from graphopt.rewrite.driver import Trace, run_passes
 from graphopt.rewrite.pipeline import MEANING, PIPELINE, WATCHED
-from graphopt.runtime.debug import DebugExecutable
 from graphopt.runtime.executable import LONGEST_CALL, Executable, nested_run
 from graphopt.runtime.interpreter import interpret
-from graphopt.runtime.numerics import CheckedExecutable, interpret_checked
 from graphopt.runtime.store import VariableStore
 from graphopt.runtime.view_hint import add_view_hint
 from graphopt.schedule.build import build_schedule
 from graphopt.schedule.steps import Schedule
+
+if TYPE_CHECKING:
+    from graphopt.runtime.debug import DebugExecutable
+    from graphopt.runtime.numerics import CheckedExecutable
 
 Array = NDArray[Any]
 PLANS_KEPT = 8
@@ -184,6 +186,9 @@ class ShapedPlan:
 
     def _run_checked(self, feeds: Sequence[Array], at_once: bool) -> list[Array]:
         """Refuses what is not finite."""
+        # Loaded by those who ask for it, here and below.
+        from graphopt.runtime.numerics import CheckedExecutable, interpret_checked
+
         if not self.is_due(at_once) or not self.is_bound():
             return interpret_checked(self.program, feeds, self.store)
         if self.checked is None:
@@ -193,6 +198,9 @@ class ShapedPlan:
 
     def _run_debugged(self, feeds: Sequence[Array]) -> list[Array]:
         """Compares each kernel with NumPy."""
+        from graphopt.runtime.debug import DebugExecutable
+        from graphopt.runtime.numerics import interpret_checked
+
         if self.is_due(at_once=True) and self.is_bound():
             if self.debugged is None:
                 trace = Trace()

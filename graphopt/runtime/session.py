@@ -6,7 +6,7 @@ import contextlib
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from numpy.typing import NDArray
 
@@ -22,13 +22,14 @@ from graphopt.runtime.executable import nested_run
 from graphopt.runtime.feeds import Rows, feed_target, feed_value
 from graphopt.runtime.fetches import Fetch, key_of, parse_fetches
 from graphopt.runtime.names import get_default_session, local
-from graphopt.runtime.plan import Plan, make_plan
-from graphopt.runtime.profile import Profile
-from graphopt.runtime.profiler import profile_plan
 from graphopt.runtime.run_options import RunMetadata, RunOptions, is_traced
 from graphopt.runtime.runner import Runner
 from graphopt.runtime.store import VariableStore
 from graphopt.runtime.variable import Variable
+
+if TYPE_CHECKING:
+    from graphopt.runtime.plan import Plan
+    from graphopt.runtime.profile import Profile
 
 Array = NDArray[Any]
 # So many runs in a row that each found new ops in the graph are a leak.
@@ -202,6 +203,9 @@ class Session:
         >>> plan.peak_bytes
         64
         """
+        # What looks into a step is loaded when somebody does, here and below.
+        from graphopt.runtime.plan import make_plan
+
         fetch = self._fetch(fetches)
         feeds, values = self._feed(feed_dict)
         shapes = tuple(array.shape for array in values)
@@ -438,6 +442,8 @@ def profile_runner(
     on_run: Callable[[int], None] = lambda done: None,
 ) -> Profile:
     """Profiles a fetch set with arrays that it is fed; see `Session.profile`."""
+    from graphopt.runtime.profiler import profile_plan
+
     store = runner.store
     with store.lock:
         if store.busy:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -38,6 +37,8 @@ ALLOWED_KEYWORDS = (
 
 def nearest_keyword(key: str) -> str:
     """Returns words that name the keyword that may have been meant."""
+    import difflib
+
     near = difflib.get_close_matches(key, (*ALLOWED_KEYWORDS, "learning_rate"), 1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
