@@ -38,20 +38,17 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
-import llvmlite.binding as llvm
 from llvmlite import ir
 
-from graphopt.codegen import cache, object_code
 from graphopt.codegen.denormals import (
     declare,
     emit_flush_denormals,
     emit_restore_float_control,
 )
-from graphopt.codegen.object_code import NativeKernel
-from graphopt.codegen.workers import emit_workers
+from graphopt.codegen.emitted import load_emitted
 
 __all__ = [
     "BLOCK_COUNT",
@@ -68,9 +65,7 @@ __all__ = [
     "STATUS_INDEX",
     "STATUS_OPERATION",
     "STATUS_VALUE",
-    "load_share",
     "load_tape",
-    "load_worker",
     "make_entry",
 ]
 
@@ -213,10 +208,7 @@ class _MethodDefinition(ctypes.Structure):
     )
 
 
-_EXPORTS = ("run_tape", "share", "worker")
 _FROM_PYTHON = (
-    "PyThread_acquire_lock",
-    "PyThread_release_lock",
     "PyLong_AsLongLong",
     "PyEval_SaveThread",
     "PyEval_RestoreThread",
@@ -224,35 +216,18 @@ _FROM_PYTHON = (
 )
 
 
-def _compile_tape(imports: Mapping[str, int]) -> NativeKernel:
-    module = ir.Module("tape")
-    module.triple = llvm.get_process_triple()
+def _emit(module: ir.Module) -> None:
     _emit_method(module, _emit_run_tape(module))
-    emit_workers(module)
-    machine = object_code.get_target_machine()
-    parsed = llvm.parse_assembly(str(module))
-    parsed.verify()
-    code = machine.emit_object(parsed)
-    return object_code.load_object_code(code, "call_tape", "tape", imports, _EXPORTS)
 
 
 class _Tape:
     """The compiled loop, its method definition and the library that owns the code."""
 
     def __init__(self) -> None:
-        imports = {}
-        for name in _FROM_PYTHON:
-            pointer = ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p)
-            imports[name] = pointer.value or 0
-        # Its source is this file, which is part of every key.
-        kernel = cache.load_kernel("tape", "call_tape", "tape", imports, _EXPORTS)
-        if kernel is None:
-            kernel = _compile_tape(imports)
-            cache.store_kernel("tape", "call_tape", kernel)
+        entries = ("call_tape", "run_tape")
+        kernel = load_emitted("tape", _emit, entries, _FROM_PYTHON)
         self._kernel = kernel
         self.address = kernel.exports["run_tape"]
-        self.share = kernel.exports["share"]
-        self.worker = kernel.exports["worker"]
         self._definition = _MethodDefinition(
             b"run_tape", kernel.address, _METH_NOARGS, None
         )
@@ -280,16 +255,6 @@ def load_tape() -> int:
         The function may run in several threads at once, on different blocks.
     """
     return _compiled_tape().address
-
-
-def load_share() -> int:
-    """Returns the address of the kernel that hands out another one (`workers`)."""
-    return _compiled_tape().share
-
-
-def load_worker() -> int:
-    """Returns the address of the loop of a worker: `worker(pool, number, 0)`."""
-    return _compiled_tape().worker
 
 
 def make_entry(block_address: int) -> Callable[[], int]:

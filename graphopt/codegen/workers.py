@@ -42,12 +42,15 @@ because one of its instructions is large.
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from llvmlite import ir
 
 from graphopt.codegen.denormals import declare, emit_flush_denormals, machine
+from graphopt.codegen.emitted import load_emitted
+from graphopt.codegen.object_code import NativeKernel
 from graphopt.codegen.pool_words import (
     ALONE,
     ARGUMENTS,
@@ -93,7 +96,29 @@ _GENERATIONS: Final = 0x7FFFFFFF
 _NUMBERS: Final = 0xFFFFFFFF
 
 
-def emit_workers(module: ir.Module) -> None:
+@functools.cache
+def load_workers() -> Workers:
+    """Loads or compiles `share` and `worker`, if this process has not done so yet."""
+    wanted = ("PyThread_acquire_lock", "PyThread_release_lock")
+    kernel = load_emitted("workers", _emit_workers, ("share", "worker"), wanted)
+    return Workers(kernel, kernel.address, kernel.exports["worker"])
+
+
+class Workers(NamedTuple):
+    """The code that several threads run.
+
+    Attributes:
+        kernel: What owns it.
+        share: Address of the kernel that hands out another one.
+        worker: Address of the loop of a worker: `worker(pool, number, 0)`.
+    """
+
+    kernel: NativeKernel
+    share: int
+    worker: int
+
+
+def _emit_workers(module: ir.Module) -> None:
     """Writes the functions `share` and `worker` into a module.
 
     Both have the signature of kernels. The arguments of `share` are the address of the

@@ -126,10 +126,12 @@ class Executable:
                     words.append(self._word(step, argument, len(words)))
                 share = shares.get((number, place))
                 if share is not None:
+                    from graphopt.codegen.workers import load_workers
+
                     inner_words.append((len(words) + 2, begin))
                     begin = len(words)
                     words += self._share_words(address, share)
-                    address = tape.load_share()
+                    address = load_workers().share
                 rows.append((address, begin, 0, call.extent))
             if number in pauses:
                 hosts.append(None)

@@ -102,13 +102,13 @@ class Pool:
         if wanted <= len(self._threads):
             return
         # Here, for it loads llvmlite.
-        from graphopt.codegen.tape import load_worker
+        from graphopt.codegen.workers import load_workers
 
         with self._lock:
             words = self.words
             if not words[pool_words.WAITER_LOCK]:
                 words[pool_words.WAITER_LOCK] = self._new_lock()
-            loop = _WORKER(load_worker())
+            loop = _WORKER(load_workers().worker)
             while len(self._threads) < wanted:
                 number = len(self._threads) + 1
                 words[pool_words.slot_of(number) + pool_words.LOCK] = self._new_lock()
