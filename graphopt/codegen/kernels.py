@@ -170,6 +170,7 @@ def _write_draft(request: KernelRequest) -> Draft:
     from graphopt.codegen import functions, gemm, native
 
     if request.family == "gemm":
+        kind: Any
         kind, dtype = request.source.split()
         return gemm.draft_gemm(dtype, kind)
     if not _namespace:

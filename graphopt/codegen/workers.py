@@ -76,7 +76,7 @@ from graphopt.codegen.pool_words import (
     WORKERS,
 )
 
-__all__ = ["emit_workers"]
+__all__ = ["Workers", "load_workers"]
 
 # A pause takes 10 to 40 ns, by processor.
 _SPINS: Final = 2000
