@@ -13,6 +13,7 @@ from graphopt.codegen.channels import make_channel_functions
 from graphopt.codegen.convolution_tiles import make_tile_functions
 from graphopt.codegen.one_channel import make_one_channel_functions
 from graphopt.codegen.philox import philox
+from graphopt.codegen.random_functions import make_random_functions
 from graphopt.codegen.reduction_kernels import LANES
 from graphopt.codegen.row_vectors import make_row_functions
 from graphopt.ops.fused import BLOCK
@@ -49,6 +50,7 @@ def make_namespace() -> dict[str, Any]:
         **make_row_functions(),
         **make_tile_functions(),
         "philox": philox,
+        **make_random_functions(),
     }
     for name in ("int8", "int16", "int32", "int64", "uint8", "float32", "float64"):
         names[name] = getattr(numba, name)

@@ -44,7 +44,7 @@ FAMILIES: Final[dict[str, Callable[[Operation, str], Lowered]]] = {
     "fused_product": lambda op, _: lower_fused_product(op),
     "matmul": lambda op, _: lower_matmul(op),
     "pad": lambda op, _: slices.lower_pad(op),
-    "random": lambda op, _: lower_random(op),
+    "random": lower_random,
     "reduce": lower_reduce,
     "resource_scatter": duplicates.lower_resource_scatter,
     "roll": lambda op, _: slices.lower_roll(op),

@@ -109,9 +109,11 @@ def _register(name: str, compute: Any, kernel: Kernel = ON_HOST) -> OpSpec:
     )
 
 
-UNIFORM = _register("StatelessRandomUniformV2", _uniform, Family("random"))
-NORMAL = _register("StatelessRandomNormalV2", _normal)
-TRUNCATED = _register("StatelessTruncatedNormalV2", _truncated)
+UNIFORM = _register("StatelessRandomUniformV2", _uniform, Family("random", "uniform"))
+NORMAL = _register("StatelessRandomNormalV2", _normal, Family("random", "normal"))
+TRUNCATED = _register(
+    "StatelessTruncatedNormalV2", _truncated, Family("random", "truncated")
+)
 
 
 def integers_below(
@@ -119,13 +121,24 @@ def integers_below(
 ) -> Any:
     """Draws integers from [low, high)."""
     if low >= high:
-        raise fail(
-            InvalidArgumentError,
-            f"Need minval < maxval, got {low} >= {high}",
-            got=f"minval {low} and maxval {high}",
-            site=str(user_site()),
-        )
+        raise bounds_error(low, high)
     return np.asarray(generator.integers(low, high, shape, dtype.numpy))
+
+
+def bounds_error(low: Any, high: Any, op: Any = None) -> InvalidArgumentError:
+    """Makes the error for bounds of random integers without an integer between them.
+
+    Args:
+      low, high: The bounds.
+      op: The operation, where there is one.
+    """
+    return fail(
+        InvalidArgumentError,
+        f"Need minval < maxval, got {low} >= {high}",
+        got=f"minval {low} and maxval {high}",
+        op=op,
+        site=None if op is not None else str(user_site()),
+    )
 
 
 def scalar_bounds(low: Any, high: Any) -> None:
@@ -172,7 +185,7 @@ UNIFORM_INT = register(
             _generator(seed), low, high, shape, dtype
         ),
         NOT_DIFFERENTIABLE,
-        ON_HOST,
+        Family("random", "integers"),
         lambda: [
             Sample(
                 (np.int32(-3), np.int32(9)),

@@ -152,12 +152,13 @@ def _register(name: str, fill: Any, kernel: Kernel = ON_HOST) -> OpSpec:
     )
 
 
-UNIFORM = _register("RandomUniform", below_one, Family("random"))
+UNIFORM = _register("RandomUniform", below_one, Family("random", "uniform"))
 NORMAL = _register(
     "RandomStandardNormal",
     lambda g, dims, dtype: np.asarray(g.standard_normal(dims), dtype.numpy),
+    Family("random", "normal"),
 )
-TRUNCATED = _register("TruncatedNormal", truncate)
+TRUNCATED = _register("TruncatedNormal", truncate, Family("random", "truncated"))
 
 
 def _int_infer(
@@ -189,7 +190,7 @@ UNIFORM_INT = register(
         _int_infer,
         _int_compute,
         NOT_DIFFERENTIABLE,
-        ON_HOST,
+        Family("random", "integers"),
         lambda: [
             Sample(
                 (np.int32(0), np.int32(9)),

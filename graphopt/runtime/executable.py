@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from graphopt.codegen.division import STATUS_DIVISOR
 from graphopt.codegen.finite import STATUS_CHECK
 from graphopt.codegen.gathers import STATUS_INDEX
+from graphopt.codegen.integer_source import STATUS_BOUNDS
 from graphopt.codegen.kernels import get_kernel, make_kernels
 from graphopt.codegen.repeat import repeat_request
 from graphopt.codegen.rows import STATUS_LABEL
@@ -31,6 +32,7 @@ from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.elementwise import division_error
 from graphopt.ops.indexing import reported_index
 from graphopt.ops.nn import label_error
+from graphopt.ops.random import bounds_error
 from graphopt.runtime.memory import aligned_zeros
 from graphopt.runtime.store import VariableStore
 from graphopt.runtime.threads import MOST_THREADS, pool
@@ -494,6 +496,8 @@ class Executable:
             return division_error(op)
         if code == STATUS_INDEX and op is not None:
             return reported_index(op, index, value)
+        if code == STATUS_BOUNDS and op is not None:
+            return bounds_error(index, value, op)
         if code == STATUS_CHECK and op is not None:
             return self._failed_check(op)
         return fail(OpError, f"A kernel failed with the unknown code {code}", op=op)

@@ -1,4 +1,4 @@
-"""Uniform random numbers of kernels: those of NumPy, bit for bit."""
+"""Random numbers of kernels: those of NumPy, bit for bit."""
 
 from __future__ import annotations
 
@@ -29,14 +29,17 @@ def assert_same(a, b):
             assert left.tobytes() == right.tobytes()
 
 
+@pytest.mark.parametrize("kind", ["uniform", "normal", "truncated_normal"])
 @pytest.mark.parametrize("dtype", [tf.float32, tf.float64], ids=lambda d: d.name)
 @pytest.mark.parametrize("shape", SIZES, ids=str)
-def test_the_numbers_are_those_of_numpy(shape, dtype):
+def test_the_numbers_are_those_of_numpy(shape, dtype, kind):
     def build():
+        draw = getattr(tf.random, kind)
+        stateless = getattr(tf.random, f"stateless_{kind}")
         return [
-            tf.random.uniform(shape, dtype=dtype),
-            tf.random.uniform(shape, dtype=dtype, seed=9),
-            tf.random.stateless_uniform(shape, (-7, 123_456_789_012), dtype=dtype),
+            draw(shape, dtype=dtype),
+            draw(shape, dtype=dtype, seed=9),
+            stateless(shape, (-7, 123_456_789_012), dtype=dtype),
         ]
 
     native = draws_of(build, "always")
@@ -47,9 +50,80 @@ def test_the_numbers_are_those_of_numpy(shape, dtype):
         assert native[0][2].tobytes() == native[1][2].tobytes()
 
 
-def test_the_kernel_fills_an_array_without_the_host():
+@pytest.mark.parametrize("kind", ["normal", "truncated_normal"])
+def test_rare_ways_to_a_normal_number_are_those_of_numpy(kind):
+    # One number of 270 lies beside the layers' common part, one of 3,700 in the tail; the
+    # truncated ones are drawn again up to a dozen times.
+    def build():
+        draw = getattr(tf.random, f"stateless_{kind}")
+        return [draw([2_000_000], (seed, 0), dtype=tf.float64) for seed in (1, 2)]
+
+    native = draws_of(build, "always", runs=1)
+    assert_same(native, draws_of(build, "never", runs=1))
+    furthest = np.abs(native[0]).max()
+    assert furthest <= 2.0 if kind == "truncated_normal" else furthest > 4.5
+
+
+WORD = 2**32
+
+
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [
+        (-5, 7),
+        (3, 4),
+        (0, 3 * 2**29),
+        (-(2**31), 2**31 - 1),
+        (0, WORD - 1),
+        (0, WORD),
+        (7, WORD + 8),
+        (0, 3 * 2**61),
+        (-(2**63), 2**63 - 1),
+    ],
+)
+@pytest.mark.parametrize("shape", [(0,), (), (5,), (3, 10_001)], ids=str)
+def test_integers_are_those_of_numpy(low, high, shape):
+    def build():
+        kinds = [tf.int64] + [tf.int32] * (low >= -(2**31) and high < 2**31)
+        drawn = [tf.random.uniform(shape, low, high, kind) for kind in kinds]
+        stateless = tf.random.stateless_uniform
+        return [*drawn, stateless(shape, (-7, 12), low, high, tf.int64)]
+
+    native = draws_of(build, "always")
+    assert_same(native, draws_of(build, "never"))
+    assert all(np.all((x >= low) & (x < high)) for run in native for x in run)
+
+
+@pytest.mark.parametrize("jit", ["always", "never"])
+def test_no_integer_between_the_bounds_is_an_error_of_the_op(jit):
+    with config(jit=jit), tf.Graph().as_default():
+        high = v1.placeholder(tf.int32, [])
+        v = tf.Variable(1.0)
+        drawn = tf.random.uniform([3], 5, high, tf.int32, name="dice")
+        step = v.assign_add(tf.reduce_sum(tf.cast(drawn, tf.float32)))
+        with v1.Session() as session:
+            session.run(v.initializer)
+            with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+                session.run(step, {high: 5})
+            message = str(caught.value)
+            assert "Need minval < maxval, got 5 >= 5" in message
+            assert "'dice'" in message and "test_random_numbers.py" in message
+            assert session.run(v) == 1.0
+            assert session.run(step, {high: 6}) == 16.0
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: tf.random.uniform([9], 0, 5, tf.int32),
+        lambda: tf.nn.dropout(tf.ones([100, 100]), 0.5),
+        lambda: tf.random.normal([100], 1.0, 2.0),
+        lambda: tf.random.truncated_normal([100], 1.0, 2.0),
+    ],
+)
+def test_the_kernel_fills_an_array_without_the_host(build):
     with tf.Graph().as_default(), v1.Session() as session:
-        plan = session.plan(tf.nn.dropout(tf.ones([100, 100]), 0.5))
+        plan = session.plan(build())
         assert "random" in [step.kernel.split()[0] for step in plan.steps]
         assert "host" not in str(plan)
 
@@ -82,7 +156,8 @@ def test_steps_in_one_call_draw_as_single_ones(jit):
         with config(jit=jit), tf.Graph().as_default() as graph:
             graph.seed = 3
             w = tf.Variable(np.ones(300, np.float32))
-            step = w.assign_add(tf.nn.dropout(w, 0.5) - tf.random.uniform([300]))
+            noise = tf.random.uniform([300]) + tf.random.normal([300])
+            step = w.assign_add(tf.nn.dropout(w, 0.5) - noise)
             with v1.Session() as session:
                 session.run(w.initializer)
                 if whole:
@@ -96,9 +171,12 @@ def test_steps_in_one_call_draw_as_single_ones(jit):
 
 
 def test_numbers_inside_of_a_loop():
+    i_seed = 6
+
     def build():
         def body(i, total):
-            return i + 1, total + tf.random.stateless_uniform([40], (1, 2))
+            more = tf.random.stateless_uniform([40], (1, 2))
+            return i + 1, total + more + tf.random.truncated_normal([40], seed=i_seed)
 
         _, total = tf.while_loop(lambda i, _: i < 5, body, (0, tf.zeros([40])))
         return [total]
