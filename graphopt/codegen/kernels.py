@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -176,7 +176,9 @@ def _write_draft(request: KernelRequest) -> Draft:
     if not _namespace:
         _namespace.update(functions.make_namespace())
     source = request.source.replace("def kernel(", f"def {request.name}(")
-    return native.draft_source(source, request.name, _namespace)
+    draft = native.draft_source(source, request.name, _namespace)
+    # The loop of a kernel of scalars counts repetitions (`Call.repeats`), not elements.
+    return replace(draft, is_vector_code="for _ in range(lo, hi)" in source)
 
 
 def _finish(request: KernelRequest, draft: Draft, seconds: float) -> None:

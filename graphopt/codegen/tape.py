@@ -30,7 +30,7 @@ Measured on one x86-64 core, interleaved: a call of an entry with an empty table
 82 ns (of which 26 are the call of any Python built-in), the same loop through ctypes
 with a prepared argument 141 ns, and through a compiled ctypes function without
 arguments 97 ns, which would also cost 2 ms of compilation for each executable. An
-instruction with an empty kernel takes 2.7 ns. The loop itself compiles in 15 to 20 ms;
+instruction with an empty kernel takes 2.7 ns. The loop itself compiles in 15 ms;
 like a kernel it is kept in the cache.
 """
 
