@@ -70,10 +70,10 @@ def make_kernels(requests: Iterable[KernelRequest]) -> None:
     Raises:
       KeyboardInterrupt: The user did not wait; kernels that were begun are finished.
     """
-    missing = [request for request in requests if request.key not in _kernels]
+    missing = {each.key: each for each in requests if each.key not in _kernels}
     if not missing:
         return
-    making = _Making(missing)
+    making = _Making(list(missing.values()))
     if threading.current_thread() is threading.main_thread():
         _run_elsewhere(making)
     else:
