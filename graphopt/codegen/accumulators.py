@@ -100,6 +100,9 @@ def _make_rows(start: float, combine: Callable[[Any, Any, Any], Any]) -> Any:
             place = builder.gep(x, [index])
             return builder.bitcast(place, emit.vector.as_pointer())
 
+        def cell_of(column: Any) -> Any:
+            return builder.bitcast(builder.gep(part, [column]), _VECTOR.as_pointer())
+
         def add_to(total: Any, taken: Any) -> Any:
             if item == 4:
                 taken = builder.fpext(taken, _VECTOR)
@@ -109,8 +112,7 @@ def _make_rows(start: float, combine: Callable[[Any, Any, Any], Any]) -> Any:
             start = builder.add(at, builder.mul(first, step))
             bounds = (builder, _I64(0), whole, _I64(_WIDTH), _I64)
             with cgutils.for_range_slice(*bounds) as (column, _):
-                cell = builder.gep(part, [column])
-                cell = builder.bitcast(cell, _VECTOR.as_pointer())
+                cell = cell_of(column)
                 total = builder.load(cell, align=8)
                 for r in range(many):
                     row = builder.add(start, builder.mul(step, _I64(r)))
@@ -134,8 +136,7 @@ def _make_rows(start: float, combine: Callable[[Any, Any, Any], Any]) -> Any:
         left = builder.sub(width, whole)
         with builder.if_then(builder.icmp_signed(">", left, _I64(0))):
             mask = builder.icmp_signed("<", lanes, emit.splat(builder, left))
-            cell = builder.gep(part, [whole])
-            cell = builder.bitcast(cell, _VECTOR.as_pointer())
+            cell = cell_of(whole)
             so_far = cgutils.alloca_once(builder, _VECTOR)
             builder.store(builder.load(cell, align=8), so_far)
             with cgutils.for_range(builder, rows) as loop:

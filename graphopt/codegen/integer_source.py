@@ -36,7 +36,7 @@ def integer_source(dtype: DType) -> str:
     if low >= high:
         report_status(args[8], {STATUS_BOUNDS}, args[9], low, high)
         return
-    # One less than there are, as a number without a sign.
+    # How many there are, and one less; numbers without a sign.
     many = words_difference(high, low)
     span = words_difference(many, 1)
     is_wide = (span < 0) | (span > {_HALF})

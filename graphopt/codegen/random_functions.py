@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from llvmlite import ir
 
-from graphopt.codegen.native import cgutils, make_intrinsic, types
+from graphopt.codegen.native import make_intrinsic, types
+from graphopt.codegen.special_functions import from_library
 from graphopt.codegen.ziggurat_layers import HEIGHTS, INSIDE, WIDTHS
 
 __all__ = ["make_random_functions"]
@@ -32,20 +33,6 @@ def _make_table(name: str, text: str, scalar: Any) -> Any:
         return types.CPointer(scalar)(), generate
 
     return make_intrinsic(get_table)
-
-
-def _call_c(name: str) -> Any:
-    """Makes the function that is the C library's, which is what NumPy calls."""
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        kind = ir.FunctionType(ir.DoubleType(), [ir.DoubleType()])
-        function = cgutils.get_or_insert_function(builder.module, kind, name)
-        return builder.call(function, values)
-
-    def call(typing_context: Any, x: Any) -> Any:
-        return types.float64(types.float64), generate
-
-    return make_intrinsic(call)
 
 
 def _on_words(emit: Callable[[Any, Any, Any], Any], result: Any) -> Any:
@@ -82,7 +69,8 @@ def make_random_functions() -> dict[str, Any]:
         "ziggurat_inside": _make_table("ziggurat_inside", INSIDE, types.int64),
         "ziggurat_widths": _make_table("ziggurat_widths", WIDTHS, types.float64),
         "ziggurat_heights": _make_table("ziggurat_heights", HEIGHTS, types.float64),
-        "library_exp": _call_c("exp"),
-        "library_log1p": _call_c("log1p"),
+        # NumPy calls them, too; those of `vector_math` have other last bits.
+        "library_exp": from_library("exp", 1),
+        "library_log1p": from_library("log1p", 1),
         **{name: _on_words(*found) for name, found in _ON_WORDS.items()},
     }

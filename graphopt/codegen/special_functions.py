@@ -25,7 +25,7 @@ from graphopt.ops.special_values import (
     MACLAURIN,
 )
 
-__all__ = ["FUNCTIONS"]
+__all__ = ["FUNCTIONS", "from_library"]
 
 cgutils: Any = numba.core.cgutils
 
@@ -47,7 +47,7 @@ _LIBRARY = {
 }
 
 
-def _from_library(name: str, count: int) -> Any:
+def from_library(name: str, count: int) -> Any:
     """Makes the intrinsic that calls a function of the C library."""
 
     def call(form: Any, builder: Any, values: Any) -> Any:
@@ -116,7 +116,7 @@ def _jit(function: Any) -> Any:
     return make_intrinsic(made)
 
 
-_calls = {name: _from_library(name, count) for name, count in _LIBRARY.items()}
+_calls = {name: from_library(name, count) for name, count in _LIBRARY.items()}
 _erf, _erfc, _tgamma = _calls["erf"], _calls["erfc"], _calls["tgamma"]
 
 

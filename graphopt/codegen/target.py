@@ -248,33 +248,27 @@ def _define_range(numbers: int) -> None:
             # LLVM drops this if the step turns out to be a constant that counts up.
             with builder.if_then(builder.icmp_signed("<", step, _I64(1))):
                 _call_nobody(builder)
-        loop = _cgutils.get_null_value(context.get_value_type(signature.return_type))
-        for place, value in enumerate((start, stop, step)):
-            loop = builder.insert_value(loop, value, place)
-        return loop
+        return _cgutils.pack_struct(builder, [start, stop, step])
 
     _loops.lower(range, *[_types.int64] * numbers)(make)
 
 
 def _begin(context: Any, builder: Any, signature: Any, values: Any) -> Any:
     """Writes the start of a loop: the next number gets a place of its own."""
-    start, stop, step = (builder.extract_value(values[0], place) for place in range(3))
+    start, stop, step = _cgutils.unpack_tuple(builder, values[0])
     place = _cgutils.alloca_once(builder, _I64)
     builder.store(start, place)
-    loop = _cgutils.get_null_value(context.get_value_type(signature.return_type))
-    for index, value in enumerate((place, stop, step)):
-        loop = builder.insert_value(loop, value, index)
-    return loop
+    # numba has a second place there, for the rounds that are left.
+    return _cgutils.pack_struct(builder, [place, stop, step, place])
 
 
 def _advance(context: Any, builder: Any, signature: Any, values: Any) -> Any:
     """Writes the head of a loop: the number, and whether it is one of the range."""
-    place, stop, step = (builder.extract_value(values[0], index) for index in range(3))
+    place, stop, step = _cgutils.unpack_tuple(builder, values[0], 3)
     number = builder.load(place)
     builder.store(builder.add(number, step, flags=["nsw"]), place)
-    pair = _cgutils.get_null_value(context.get_value_type(signature.return_type))
-    pair = builder.insert_value(pair, number, 0)
-    return builder.insert_value(pair, builder.icmp_signed("<", number, stop), 1)
+    is_inside = builder.icmp_signed("<", number, stop)
+    return _cgutils.pack_struct(builder, [number, is_inside])
 
 
 # Loops of kernels count up. numba's count down the rounds that a division has found, for a
