@@ -62,7 +62,8 @@ def walk_cotangents(
       targets: The tensors to differentiate.
       seeds: Their cotangents.
       sources: The tensors to differentiate by.
-      stops: Tensors taken as constants.
+      stops: Tensors taken as constants: they have cotangents, what they are made of
+        has none through them.
       around: Makes a context manager for what a record's rule builds.
     """
     active = _reachable(records, sources)
@@ -78,12 +79,14 @@ def walk_cotangents(
             continue
         if not callable(record.spec.vjp):
             continue
-        if stopped and all(id(output) in stopped for output in outputs):
+        if stopped and all(
+            id(output) in stopped or id(output) not in cotangents for output in outputs
+        ):
             continue
         with around(record) if around is not None else contextlib.nullcontext():
-            parts = _apply_rule(record, cotangents)
+            parts = _apply_rule(record, cotangents, stopped)
             for tensor, part in zip(record.inputs, parts, strict=True):
-                if part is None or id(tensor) not in active or id(tensor) in stopped:
+                if part is None or id(tensor) not in active:
                     continue
                 if tensor.dtype.is_floating:
                     _accumulate(cotangents, tensor, _shaped_like(part, tensor))
@@ -93,8 +96,13 @@ def walk_cotangents(
     return found
 
 
-def _apply_rule(record: Record, cotangents: dict[int, Any]) -> tuple[Any, ...]:
-    given = tuple(cotangents.get(id(output)) for output in record.outputs)
+def _apply_rule(
+    record: Record, cotangents: dict[int, Any], stopped: set[int]
+) -> tuple[Any, ...]:
+    given = tuple(
+        None if id(output) in stopped else cotangents.get(id(output))
+        for output in record.outputs
+    )
     if record.spec.name not in PASSED_ON:
         given = tuple(
             hooks.convert(g) if isinstance(g, IndexedSlices) else g for g in given

@@ -18,10 +18,11 @@ from graphopt.autodiff.gradients import (
     target_of,
 )
 from graphopt.graph import nest
-from graphopt.graph.context import modes
+from graphopt.graph.context import building_graph, modes
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import OpSpec
 from graphopt.graph.provenance import Site
+from graphopt.graph.tensor import EagerTensor
 from graphopt.ops.shaping import reshape, stack
 
 
@@ -64,6 +65,11 @@ class GradientTape:
         self._recording = False
         self._used = False
 
+    @property
+    def is_persistent(self) -> bool:
+        """Whether `gradient` may be called more than once."""
+        return self._persistent
+
     def __enter__(self) -> GradientTape:
         if self._recording:
             raise ValueError("Tape is still recording, it cannot be entered again.")
@@ -89,7 +95,7 @@ class GradientTape:
           ValueError: Something in the nest is not floating-point.
         """
         for item in nest.flatten(tensor):
-            source = source_of(hooks.convert(item) if not _is_traced(item) else item)
+            source = tape_source(hooks.convert(item) if not _is_traced(item) else item)
             if not source.dtype.is_floating:
                 raise ValueError(
                     f"Only floating-point tensors can be watched; got {item!r}."
@@ -185,7 +191,7 @@ class GradientTape:
             seed_for(t, None if given is None else given[i])
             for i, t in enumerate(flat_targets)
         ]
-        flat = [source_of(s) for s in nest.flatten(sources)]
+        flat = [tape_source(s) for s in nest.flatten(sources)]
         live = [s for s in flat if id(s) in self._watched]
         found = dict(
             zip(
@@ -299,6 +305,19 @@ class GradientTape:
         """Says why there is no gradient: which op blocked it, and where it was made."""
         blocked = explain_unconnected(self._records, target, source_of(source))
         return blocked or "not connected: the loss was computed without it"
+
+
+def tape_source(x: Any) -> Any:
+    """Returns what a tape knows a tensor or variable by.
+
+    In a traced function an eager tensor is known by what it is fed to.
+    """
+    source = source_of(x)
+    graph = building_graph()
+    if graph is None or not isinstance(source, EagerTensor):
+        return source
+    captured = graph.capture(source)
+    return source if captured is None else captured
 
 
 def _known_dims(tensor: Any) -> list[int]:

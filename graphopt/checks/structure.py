@@ -172,7 +172,9 @@ def _is_work(op: Operation, alive: set[Operation]) -> bool:
 
 
 def unordered_accesses(wanted: Sequence[Operation]) -> list[Finding]:
-    """Finds writes of a variable in one step that nothing orders, and reads beside them.
+    """Finds accesses of a variable that only the order of their creation orders.
+
+    It is what counts here; in TensorFlow they are a race.
 
     Args:
       wanted: What the step runs.
@@ -218,8 +220,7 @@ def _unordered_pair(
     reads = [op for op in ops if op.spec.effect is Effect.READ]
     for write in writes:
         for other in (*writes, *reads):
-            # A read that says so sees what was built before it.
-            if other is write or other.attrs.get("in_order"):
+            if other is write:
                 continue
             if not (before[write] & bits[other] or before[other] & bits[write]):
                 return write, other
@@ -232,16 +233,19 @@ def _race(key: Any, write: Operation, other: Operation) -> Finding:
             "race",
             "warning",
             f"variable {key.name!r} is written twice in one step, by {other.name!r} "
-            f"({other.site_text}) and {write.name!r}, and nothing orders the two",
+            f"({other.site_text}) and {write.name!r}, and nothing but the order of their "
+            "creation orders the two",
             write.site_text,
             "tf.control_dependencies",
             write.name,
         )
+    first = other.index < write.index
     return Finding(
         "race",
         "note",
         f"{other.name!r} reads variable {key.name!r} in the step in which {write.name!r} "
-        f"({write.site_text}) writes it; unordered, it sees the value from before",
+        f"({write.site_text}) writes it; made {'before' if first else 'after'} the "
+        f"write, it sees the {'old' if first else 'new'} value",
         other.site_text,
         "tf.control_dependencies, which says what is meant",
         other.name,

@@ -39,6 +39,7 @@ _NAME = re.compile(r"[A-Za-z0-9_.\-/]{1,10000}\Z")
 # What only rewrites make, and what calls Python.
 _REFUSED = {*FUSED_TYPES, "PyFunc", "EagerPyFunc", "PythonScalar"}
 # Attributes that no rule of an op takes by name.
+# (Files of version 0.1 have `in_order`, which says what now holds for every read.)
 _MARKS = {"initializer", "in_order"}
 
 

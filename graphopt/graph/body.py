@@ -46,6 +46,7 @@ class BodyGraph(Graph):
             # Variables, and what counts the random ops, are those of the whole graph.
             self.variables, self.attachments = outer.variables, outer.attachments
             self.seed = outer.seed
+            self.questions = outer.questions
 
     @property
     def home(self) -> Graph | None:
@@ -61,6 +62,16 @@ class BodyGraph(Graph):
         """Returns the handle that the outer graph has."""
         assert self.outer is not None
         return self.outer.handle_of(variable)
+
+    def capture(self, tensor: Any) -> GraphTensor | None:
+        """As the outer graph does, adopted."""
+        found = self.outer.capture(tensor) if self.outer is not None else None
+        return None if found is None else self.adopt(found)
+
+    def allow_variable(self) -> None:
+        """As the outer graph."""
+        if self.outer is not None:
+            self.outer.allow_variable()
 
     def add_input(self, dtype: Any, shape: Any, name: str = "input") -> GraphTensor:
         """Adds a placeholder."""

@@ -40,10 +40,20 @@ class DrawCounts(MutableMapping[Any, int]):
 
     def address(self, stream: Any) -> int:
         """Returns where the count of a stream is, an int64."""
-        return int(self._cell(stream).ctypes.data)
+        return int(self.cell(stream).ctypes.data)
 
-    def _cell(self, stream: Any) -> NDArray[np.int64]:
+    def cell(self, stream: Any) -> NDArray[np.int64]:
+        """Returns the memory of the count of a stream, an array of one int64."""
         return self._cells.setdefault(stream, np.zeros(1, np.int64))
+
+    def save(self) -> dict[Any, int]:
+        """Returns the counts, for `restore`."""
+        return {stream: int(cell[0]) for stream, cell in self._cells.items()}
+
+    def restore(self, saved: dict[Any, int]) -> None:
+        """Sets all counts to what they were."""
+        for stream, cell in list(self._cells.items()):
+            cell[0] = saved.get(stream, 0)
 
     def __getitem__(self, stream: Any) -> int:
         if not self._cells[stream][0]:
@@ -51,7 +61,7 @@ class DrawCounts(MutableMapping[Any, int]):
         return int(self._cells[stream][0])
 
     def __setitem__(self, stream: Any, count: int) -> None:
-        self._cell(stream)[0] = count
+        self.cell(stream)[0] = count
 
     def __delitem__(self, stream: Any) -> None:
         self._cells[stream][0] = 0

@@ -16,6 +16,7 @@ from typing import Any
 from graphopt.dtypes import DType
 from graphopt.errors import fail
 from graphopt.graph import context
+from graphopt.graph.asked_sizes import watch_shape
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import Effect, OpSpec
 from graphopt.graph.provenance import Site, user_site
@@ -134,6 +135,9 @@ class Graph:
 
     Source: `tf.Graph`.
     """
+
+    # Where questions of the user's code for unknown sizes are noted, if that matters.
+    questions: list[str] | None = None
 
     def __init__(self, *, is_rewritten: bool = False) -> None:
         global _graphs_made
@@ -334,6 +338,11 @@ class Graph:
                 break
         if output_types is None:
             output_types = infer_types(spec, inputs, attrs, site)
+        if self.questions is not None:
+            output_types = [
+                (watch_shape(shape, self.questions), dtype)
+                for shape, dtype in output_types
+            ]
         if exact_name:
             name = name or spec.name
             self._names_in_use.setdefault(name.lower(), 1)
@@ -574,6 +583,24 @@ class Graph:
     def handle_of(self, variable: Any) -> GraphTensor:
         """Returns the handle of an eager variable, in the graph of a `tf.function`."""
         raise NotImplementedError
+
+    def capture(self, tensor: Any) -> GraphTensor | None:
+        """Returns what an eager tensor is fed to; None if it is to be a constant."""
+        return None
+
+    def allow_variable(self) -> None:
+        """Notes that a variable is made; a function may refuse it."""
+
+    def evaluate_initial(self, tensor: GraphTensor) -> Any:
+        """Computes the initial value of an eager variable that is made here."""
+        raise fail(
+            TypeError,
+            "The initial value of an eager variable cannot be a tensor of this graph",
+            got=repr(tensor),
+            expected="a number, an array or a function that returns one",
+            site=str(user_site()),
+            remedy="making the variable outside of tf.cond and tf.while_loop",
+        )
 
     def __str__(self) -> str:
         return format_listing(self)

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from graphopt.dtypes import int64
+from graphopt.graph.asked_sizes import choose_by_size
 from graphopt.graph.hooks import hooks
 from graphopt.ops.clipping import clip_by_value
+from graphopt.ops.creation import shape
 from graphopt.ops.elementwise import abs, cast, log, squared_difference
 from graphopt.ops.nn import (
     sigmoid_cross_entropy_with_logits,
@@ -70,7 +72,9 @@ def categorical_crossentropy(
     """
     y_true, y_pred = _pair(y_true, y_pred)
     if label_smoothing:
-        classes = y_true.shape[-1] or 1
+        classes = y_true.shape[-1]
+        if classes is None:
+            classes = cast(shape(y_true)[-1], y_true.dtype)
         y_true = y_true * (1.0 - label_smoothing) + label_smoothing / classes
     if from_logits:
         return softmax_cross_entropy_with_logits(y_true, y_pred)
@@ -95,6 +99,7 @@ def sparse_categorical_crossentropy(
     y_true = hooks.convert(y_true)
     if not y_true.dtype.is_integer:
         y_true = cast(y_true, int64)
+    choose_by_size(y_true.shape)
     if y_true.shape.rank == y_pred.shape.rank and y_true.shape[-1:] == (1,):
         y_true = squeeze(y_true, -1)
     if not from_logits:

@@ -255,6 +255,9 @@ def convert_to_tensor(
                 remedy="tf.cast",
             )
         if isinstance(value, EagerTensor) and graph is not None:
+            captured = graph.capture(value)
+            if captured is not None:
+                return captured
             return _constant(value.array.copy(), name)
         if isinstance(value, GraphTensor) and graph is None:
             raise TypeError(

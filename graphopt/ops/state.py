@@ -17,6 +17,7 @@ from graphopt.graph.opspec import (
     Alias,
     Effect,
     Elementwise,
+    Host,
     OpSpec,
     Sample,
     Source,
@@ -46,7 +47,6 @@ VAR_HANDLE = register(
         lambda: [Sample((), {"variable": None, "dtype": dtypes.float32, "shape": ()})],
     )
 )
-# in_order: sees every write created before it, instead of the value before the run.
 READ = register(
     OpSpec(
         "ReadVariableOp",
@@ -56,6 +56,21 @@ READ = register(
         Alias(),
         _handle_sample,
         types=("any",),
+        effect=Effect.READ,
+    )
+)
+
+
+# The value of a variable where it has one, else the second input.
+INITIALIZED_VALUE = register(
+    OpSpec(
+        "InitializedValue",
+        lambda handle, initial, **_attrs: (handle.shape, handle.dtype),
+        lambda value, initial, **_attrs: value,
+        lambda g, y, handle, initial, **_attrs: (g, None),
+        Host("only the run knows which variables have a value"),
+        lambda: [Sample((np.array([1.0, 2.0]), np.array([3.0, 4.0])))],
+        types=("T", "T"),
         effect=Effect.READ,
     )
 )

@@ -350,7 +350,7 @@ def _build_loop(
     # A first trace finds out which variables a round assigns to.
     probe, _, _ = trace(_unpacked(body, values), types)
     variables = written_variables(probe)
-    start = [*flat, *(v.read_value(in_order=True) for v in variables.values())]
+    start = [*flat, *(v.read_value() for v in variables.values())]
     types += [TypedValue(v.shape, v.dtype) for v in variables.values()]
 
     body_graph, body_arguments, result = trace(

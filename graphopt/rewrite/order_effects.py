@@ -1,24 +1,33 @@
 """Settles which value of a variable every read sees, and writes the order down.
 
-The rule that users rely on: a read that nothing orders after an update sees the value
-from before the run; a read ordered after it sees the new one; two updates of one
-variable apply in the order in which they were made. TensorFlow leaves this open, and a
-training step there is a race between the loss's reads and the updates.
+The rule that users rely on is program order: **a run behaves as if its ops were executed
+in the order in which they were created.** A read made before an update sees the old
+value, a read made after it the new one, and updates of one variable apply one after the
+other. It is what eager mode and `tf.function` do with the same statements, so one
+program has one meaning. TensorFlow leaves the order open: weights that are clipped after
+`minimize`, in the same run, are a race there.
+
+A variable that is fetched by itself is read where it was made, after its initializer: it
+has the value from before the run.
 
 Each variable goes through versions: 0 is the value before the run, each write makes the
 next. Here every read gets its version, and edges (control inputs) make sure that what
 uses version k runs before the write of version k + 1. Where that is impossible, the
-read makes a copy. After this pass the order of the edges is all that matters.
+read makes a copy. After this pass the order of the edges is all that matters: an op may
+run earlier or later than it was made as long as nobody can tell.
+
+The order in which ops are put down is one that all edges agree with: first what depends on
+no write, then the others as they were made. A user of version k may run before write
+k + 1 if it is of the first kind or was made before that write; otherwise it needs a copy.
 """
 
 from __future__ import annotations
 
-import heapq
 import itertools
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
-from graphopt.errors import InvalidArgumentError, fail
 from graphopt.graph.effects import (
     is_handle,
     variable_of,
@@ -26,25 +35,28 @@ from graphopt.graph.effects import (
     variables_written,
 )
 from graphopt.graph.graph import Operation
-from graphopt.graph.opspec import Alias, Effect
+from graphopt.graph.opspec import Alias
 from graphopt.graph.program import Program, Rebuilder
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.state import READ
 from graphopt.rewrite.driver import graph_pass
 
 Edges = dict[Operation, list[Operation]]
+Writers = dict[Any, list[Operation]]
 
 
 @graph_pass(preserves="bits", required=True)
 def order_effects(program: Program) -> Program:
     """Gives reads their version and puts the order of effects into control inputs."""
-    writers: dict[Any, list[Operation]] = defaultdict(list)
-    for op in program.operations:
-        for variable in variables_written(op):
-            writers[variable].append(op)
+    writers = _find_writers(program)
     if not writers:
         return program
-    above, bits = _writers_above(program, writers)
+    versions = {
+        op: sum(writer.index < op.index for writer in writers[variable])
+        for op in program.operations
+        if (variable := variable_read(op)) is not None and variable in writers
+    }
+    dependent = _find_dependent(program, writers, versions)
     uses = _find_uses(program)
     fetched = set(program.fetches)
     before: Edges = defaultdict(list)
@@ -52,60 +64,49 @@ def order_effects(program: Program) -> Program:
         for first, second in itertools.pairwise(chain):
             before[second].append(first)
     copied: set[Operation] = set()
-    free: set[Operation] = set()
-    for op in program.operations:
-        variable = variable_read(op)
-        if variable is None or variable not in writers:
-            continue
-        chain = writers[variable]
-        version = _version(op, chain, above, bits)
+    for op, version in versions.items():
+        chain = writers[variable_read(op)]
         if version:
             before[op].append(chain[version - 1])
-        else:
-            free.add(op)
         if version == len(chain):
             continue
         following = chain[version]
         before[following].append(op)
         consumers, escapes = _reach(op, uses, fetched)
-        late = escapes or any(above.get(c) for c in consumers if c is not following)
-        if late:
+        others = [c for c in consumers if c is not following]
+        if escapes or any(c in dependent and c.index > following.index for c in others):
             copied.add(op)
         else:
-            before[following] += [c for c in consumers if c is not following]
-    return _rebuild(program, before, above, writers, copied, free)
+            before[following] += others
+    unordered = {op for op, version in versions.items() if not version}
+    order = sorted(program.operations, key=lambda op: (op in dependent, op.index))
+    return _rebuild(program, order, before, writers, copied, unordered)
 
 
-def _writers_above(
-    program: Program, writers: dict[Any, list[Operation]]
-) -> tuple[dict[Operation, int], dict[Operation, int]]:
-    """For each op the set of writers it runs after, as bits, and each writer's bit."""
-    ordered = dict.fromkeys(w for chain in writers.values() for w in chain)
-    bits = {op: 1 << i for i, op in enumerate(ordered)}
-    above: dict[Operation, int] = {}
+def _find_writers(program: Program) -> Writers:
+    """The ops that write each variable, in the order of their creation."""
+    writers: Writers = defaultdict(list)
     for op in program.operations:
-        found = 0
-        for parent in (*(t.op for t in op.inputs), *op.control_inputs):
-            found |= above.get(parent, 0) | bits.get(parent, 0)
-        if found:
-            above[op] = found
-    above.update({op: above.get(op, 0) | bits[op] for op in ordered})
-    return above, bits
+        for variable in variables_written(op):
+            writers[variable].append(op)
+    return writers
 
 
-def _version(
-    op: Operation,
-    chain: list[Operation],
-    above: dict[Operation, int],
-    bits: dict[Operation, int],
-) -> int:
-    seen = above.get(op, 0)
-    version = 0
-    for i, writer in enumerate(chain):
-        made_before = op.attrs.get("in_order") and writer.index < op.index
-        if made_before or seen & bits[writer]:
-            version = i + 1
-    return version
+def _find_dependent(
+    program: Program, writers: Writers, versions: dict[Operation, int]
+) -> set[Operation]:
+    """The ops that write, and those that run after one that does."""
+    dependent = {op for chain in writers.values() for op in chain}
+    for op in program.operations:
+        if op in versions:
+            # What else a read was told to wait for does not change what it sees.
+            if versions[op]:
+                dependent.add(op)
+        elif any(t.op in dependent for t in op.inputs) or any(
+            control in dependent for control in op.control_inputs
+        ):
+            dependent.add(op)
+    return dependent
 
 
 def _find_uses(program: Program) -> dict[GraphTensor, list[Operation]]:
@@ -138,45 +139,34 @@ def _reach(
 
 def _rebuild(
     program: Program,
+    order: Sequence[Operation],
     before: Edges,
-    above: dict[Operation, int],
-    writers: dict[Any, list[Operation]],
+    writers: Writers,
     copied: set[Operation],
-    free: set[Operation],
+    unordered: set[Operation],
 ) -> Program:
     rebuilder = Rebuilder(program)
-    snapshots = {
-        tensor: variable_of(tensor)
-        for tensor in program.fetches
-        if is_handle(tensor) and variable_of(tensor) in writers
-    }
+    # After which op a variable that is fetched by itself is read.
+    read_after: dict[Operation, GraphTensor] = {}
+    for tensor in program.fetches:
+        if is_handle(tensor) and variable_of(tensor) in writers:
+            first = writers[variable_of(tensor)][0]
+            read_after[first if first.attrs.get("initializer") else tensor.op] = tensor
     fetched: dict[GraphTensor, GraphTensor] = {}
-    snapshot_reads: dict[Any, Operation] = {}
-    for op in sort_operations(program, before, above, free):
-        extra = before.get(op, [])
-        controls = [*(() if op in free else op.control_inputs), *extra]
+    for op in order:
+        waits = () if op in unordered else op.control_inputs
         attrs = op.attrs
-        if op.spec.effect is Effect.READ:
-            attrs = {"copy": op in copied}
-        new = rebuilder.add(op, attrs=attrs, controls=controls)
+        if op.spec is READ:
+            attrs = {**op.attrs, "copy": op in copied}
+        new = rebuilder.add(op, attrs=attrs, controls=[*waits, *before.get(op, ())])
         for old_tensor, new_tensor in zip(op.outputs, new.outputs, strict=True):
             rebuilder.tensors[old_tensor] = new_tensor
-        for variable in variables_written(op):
-            if variable in snapshot_reads and writers[variable][0] is op:
-                read = snapshot_reads[variable]
-                new.control_inputs = (*new.control_inputs, read)
-        if op.outputs and op.outputs[0] in snapshots:
-            read = rebuilder.graph.add_operation(
-                READ,
-                new.outputs,
-                {"copy": True},
-                f"{op.name}/before",
-                control_inputs=(),
-                site=op.site,
-                exact_name=True,
-            )
-            fetched[op.outputs[0]] = read.outputs[0]
-            snapshot_reads[snapshots[op.outputs[0]]] = read
+        handle = read_after.get(op)
+        if handle is not None:
+            fetched[handle] = _read_once(rebuilder, handle, op)
+            following = [w for w in writers[variable_of(handle)] if w is not op][:1]
+            for writer in following:
+                before[writer].append(fetched[handle].op)
     done = rebuilder.finish()
     fetches = tuple(
         fetched.get(old, new)
@@ -185,44 +175,20 @@ def _rebuild(
     return Program(done.graph, done.feeds, fetches, done.targets)
 
 
-def sort_operations(
-    program: Program,
-    before: Edges,
-    above: dict[Operation, int],
-    free: set[Operation],
-) -> list[Operation]:
-    """Returns a topological order: first what no write precedes, then by creation.
-
-    Raises:
-      InvalidArgumentError: The control dependencies contradict the order of effects.
-    """
-    after: Edges = defaultdict(list)
-    missing: dict[Operation, int] = {}
-    for op in program.operations:
-        controls = () if op in free else op.control_inputs
-        parents = {*(t.op for t in op.inputs), *controls, *before.get(op, ())}
-        missing[op] = len(parents)
-        for parent in parents:
-            after[parent].append(op)
-    ready = [(bool(above.get(op)), op.index, op) for op, n in missing.items() if not n]
-    heapq.heapify(ready)
-    order = []
-    while ready:
-        op = heapq.heappop(ready)[2]
-        order.append(op)
-        for child in after[op]:
-            missing[child] -= 1
-            if not missing[child]:
-                heapq.heappush(ready, (bool(above.get(child)), child.index, child))
-    if len(order) < len(missing):
-        stuck = [op for op, n in missing.items() if n][:4]
-        names = ", ".join(repr(op.name) for op in stuck)
-        raise fail(
-            InvalidArgumentError,
-            "The control dependencies of this fetch contradict the order of reads and "
-            "writes",
-            got=f"a cycle through {names}",
-            op=stuck[0],
-            remedy="fetching them in two runs",
-        )
-    return order
+def _read_once(
+    rebuilder: Rebuilder, handle: GraphTensor, after: Operation
+) -> GraphTensor:
+    """Adds the read of a variable that is fetched by itself."""
+    waits = () if after is handle.op else (rebuilder.operations[after],)
+    read = rebuilder.graph.add_operation(
+        READ,
+        (rebuilder.tensors[handle],),
+        {"copy": True},
+        f"{handle.op.name}/before",
+        control_inputs=waits,
+        site=handle.op.site,
+        exact_name=True,
+    )
+    # So that those who wait for it find it like any other op.
+    rebuilder.operations[read] = read
+    return read.outputs[0]

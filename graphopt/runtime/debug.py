@@ -177,7 +177,7 @@ class DebugExecutable:
                     self._note_alias(op, feeds)
         for tensor in self.schedule.program.fetches:
             self._check_memory(tensor, feeds, None)
-        return stepwise._fetched(feeds)
+        return stepwise._fetched(feeds, stepwise._allocate_fetched())
 
     def _note_alias(self, op: Operation, feeds: Sequence[Array]) -> None:
         """A view is of the value that there is now, a read of a variable above all."""

@@ -25,8 +25,11 @@ from graphopt.codegen.repeat import repeat_request
 from graphopt.codegen.rows import STATUS_LABEL
 from graphopt.errors import InvalidArgumentError, OpError, fail, locate
 from graphopt.graph import draws
+from graphopt.graph.body import Body
 from graphopt.graph.effects import handles_written, variable_of
 from graphopt.graph.graph import Operation
+from graphopt.graph.opspec import Effect
+from graphopt.graph.program import Program
 from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.elementwise import division_error
@@ -36,6 +39,7 @@ from graphopt.ops.random import bounds_error
 from graphopt.runtime.memory import aligned_zeros
 from graphopt.runtime.store import VariableStore
 from graphopt.runtime.threads import MOST_THREADS, pool
+from graphopt.runtime.undo import Undo
 from graphopt.schedule.chunks import Share, find_pauses, plan_shares
 from graphopt.schedule.steps import (
     Argument,
@@ -84,9 +88,14 @@ class Executable:
         # The words of the instruction that repeats the step, once there is one.
         self._counter: Array | None = None
         self._host_feeds: Sequence[Array] = ()
+        self._fetched_kinds: list[tuple[Any, np.dtype[Any]]] = [
+            (tuple(tensor.shape), tensor.dtype.numpy)
+            for tensor in schedule.program.fetches
+        ]
         self._feed_words: list[tuple[int, int, int]] = []
         self._variable_words: list[tuple[int, Buffer, int]] = []
         self._bind_tables()
+        self._undo = self._make_undo()
 
     # ---- binding
 
@@ -169,6 +178,22 @@ class Executable:
         kernel = get_kernel(request)
         self._kernels.append(kernel)
         return kernel
+
+    def _make_undo(self) -> Undo | None:
+        """Returns what keeps copies, if the step can fail after it changed something.
+
+        One native call without a check either happens or does not.
+        """
+        schedule = self.schedule
+        in_pieces = len(self._parts) > 1 or schedule.has_loops
+        streams, self._draws_once = _find_streams(schedule.program)
+        if not (schedule.may_fail or in_pieces):
+            streams = []
+        if not streams and not schedule.fails_late:
+            return None
+        self._draws_once &= not schedule.fails_late
+        keys = self._written if schedule.fails_late else ()
+        return Undo(self.store, keys, streams)
 
     def _share_words(self, kernel: int, share: Share) -> list[int]:
         """The arguments of the kernel that hands out the work of another one."""
@@ -264,10 +289,20 @@ class Executable:
           OpError: A check failed; no variable was written.
         """
         self._bind_run(feeds)
-        code = self._entry() if self._parts else 0
-        if code:
-            raise self._error(code)
-        return self._fetched(feeds)
+        # Allocated before anything is changed: without memory for it, nothing is.
+        results = self._allocate_fetched()
+        undo = self._undo
+        if undo is not None:
+            undo.save()
+        try:
+            code = self._entry() if self._parts else 0
+            if code:
+                raise self._error(code)
+        except BaseException:
+            if undo is not None:
+                undo.restore()
+            raise
+        return self._fetched(feeds, results)
 
     def _bind_run(self, feeds: Sequence[Array]) -> None:
         """Writes down where the variables and the feeds of a run are."""
@@ -280,17 +315,23 @@ class Executable:
             words[position] = feeds[index].ctypes.data + offset
         self._host_feeds = feeds
 
-    def _fetched(self, feeds: Sequence[Array]) -> list[Array]:
+    def _allocate_fetched(self) -> list[Array]:
+        return [np.empty(shape, dtype) for shape, dtype in self._fetched_kinds]
+
+    def _fetched(self, feeds: Sequence[Array], results: list[Array]) -> list[Array]:
         locations = self.schedule.locations
-        return [
-            self._view(locations[tensor], tensor, feeds).copy()
-            for tensor in self.schedule.program.fetches
-        ]
+        for tensor, result in zip(self.schedule.program.fetches, results, strict=True):
+            result[...] = self._view(locations[tensor], tensor, feeds)
+        return results
 
     @property
     def can_repeat(self) -> bool:
         """Whether several steps can be one native call: no host step in between."""
-        return len(self._parts) == 1 and not self.store.shares_arrays
+        return (
+            len(self._parts) == 1
+            and not self.store.shares_arrays
+            and (self._undo is None or self._draws_once)
+        )
 
     def run_repeated(
         self, feeds: Sequence[Array], rows: Sequence[Array], count: int
@@ -336,6 +377,10 @@ class Executable:
         try:
             block[tape.BLOCK_COUNT] = whole
             return self.run([*feeds, *(array[0, ...] for array in rows)])
+        except BaseException:
+            if self._undo is not None:
+                self._undo.restore_draws(int(counter[0]))
+            raise
         finally:
             # Not one less than it was: interrupted in between, it would be wrong.
             block[tape.BLOCK_COUNT] = whole - 1
@@ -346,9 +391,11 @@ class Executable:
         store, lock, rebind = self.store, self.store.lock, self._rebind
         entry = self._entry if self._parts else lambda: 0
 
-        if any(step.lowered.host for step in self.schedule.steps):
+        if self._undo is not None or any(
+            step.lowered.host for step in self.schedule.steps
+        ):
             # Python that runs inside must find the store busy.
-            def run_with_host_steps() -> None:
+            def run_with_care() -> None:
                 with lock:
                     if store.busy:
                         raise nested_run()
@@ -358,7 +405,7 @@ class Executable:
                     finally:
                         store.busy = False
 
-            return run_with_host_steps
+            return run_with_care
 
         acquire, release = lock.acquire, lock.release
 
@@ -430,6 +477,9 @@ class Executable:
             for buffer, tensor in zip(step.inputs, op.inputs, strict=True)
         ]
         results = self.compute_on_host(op, views)
+        if op.spec.effect is Effect.WRITE:
+            self._view(step.inputs[0], op.inputs[0], ())[...] = results
+            return 0
         if len(op.outputs) == 1:
             results = (results,)
         for tensor, buffer, result in zip(
@@ -513,6 +563,22 @@ class Executable:
         # Another thread has run the step since, with other numbers.
         words = f"{op.attrs['message']} : Tensor had values that are not finite"
         return fail(InvalidArgumentError, words, op=op)
+
+
+def _find_streams(program: Program) -> tuple[list[Any], bool]:
+    """The streams that a program draws from, and whether from each once a run."""
+    streams: list[Any] = []
+    is_plain = True
+    stack = [(op, False) for op in program.operations]
+    while stack:
+        op, is_inside = stack.pop()
+        if op.spec.effect is Effect.RANDOM:
+            streams.append(op.attrs["stream"])
+            is_plain &= not is_inside
+        for value in op.attrs.values():
+            if isinstance(value, Body):
+                stack += [(inner, True) for inner in value.operations]
+    return streams, is_plain and len(set(streams)) == len(streams)
 
 
 def nested_run() -> RuntimeError:

@@ -7,13 +7,19 @@ in one native call. Python side effects happen while tracing only.
 The kind of an argument is its dtype and rank for a tensor, its value for anything else.
 The first trace has the very shapes of the call; when other shapes arrive, a second one
 has None for every dimension that differed, so that a last batch of another size, or
-sequences of many lengths, do not trace again and again.
+sequences of many lengths, do not trace again and again. Where the Python code asks for
+such a size, or cannot be run without it, that trace is thrown away: the dimensions are
+pinned then, and each of their sizes has a trace of its own, as in TensorFlow.
+
+Variables may be made by the first trace only. If it makes some, the function is traced
+once more, and that trace, which finds them there, is the one that runs.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
+import threading
 import warnings
 import weakref
 from collections.abc import Callable, Sequence
@@ -21,25 +27,23 @@ from typing import Any
 
 import numpy as np
 
-from graphopt.autodiff.cotangents import walk_cotangents
-from graphopt.autodiff.tape import EagerRecord
 from graphopt.dtypes import as_dtype, from_numpy
 from graphopt.errors import GraphoptWarning, fail
 from graphopt.graph import nest
-from graphopt.graph.context import building_graph, entered, modes
-from graphopt.graph.effects import has_side_effect
-from graphopt.graph.graph import Graph, Operation
+from graphopt.graph.context import building_graph, entered
 from graphopt.graph.hooks import hooks
-from graphopt.graph.opspec import Host, OpSpec, Source
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
-from graphopt.graph.tensor import EagerTensor, GraphTensor
-from graphopt.ops.creation import placeholder
-from graphopt.ops.shaping import identity
-from graphopt.ops.state import VAR_HANDLE
-from graphopt.runtime.runner import Runner
-from graphopt.runtime.store import EAGER_STORE
+from graphopt.graph.tensor import EagerTensor, Tensor
+from graphopt.runtime.concrete_function import (
+    ConcreteFunction,
+    FunctionGraph,
+    fit_argument,
+)
+from graphopt.runtime.keys import PLAIN, key_of_value
 from graphopt.runtime.variable import Variable
+
+__all__ = ["ConcreteFunction", "Function", "FunctionGraph", "TensorSpec", "function"]
 
 # So many traces of one function mean that something changes with every call.
 MANY_TRACES = 10
@@ -65,238 +69,13 @@ class TensorSpec:
         return f"TensorSpec(shape={self.shape}, dtype={self.dtype!r})"
 
 
-class FunctionGraph(Graph):
-    """The graph of a traced function: it works on the eager variables."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.function_name = name
-        self.handles: dict[Any, tuple[Variable, GraphTensor]] = {}
-
-    @property
-    def home(self) -> Graph | None:
-        """None: eager variables."""
-        return None
-
-    @property
-    def building_function(self) -> bool:
-        """True."""
-        return True
-
-    def handle_of(self, variable: Variable) -> GraphTensor:
-        """Returns what stands for an eager variable, made when first asked for."""
-        key = variable.key
-        if key not in self.handles:
-            attrs = {"variable": key, "dtype": key.dtype, "shape": key.shape}
-            with self.control_dependencies(None):
-                op = self.add_operation(VAR_HANDLE, (), attrs, _plain(key.name))
-            self.handles[key] = (variable, op.outputs[0])
-        return self.handles[key][1]
-
-
-def _plain(name: str) -> str:
-    return name.rpartition("/")[2]
-
-
-class ConcreteFunction:
-    """One trace of a function.
+class Call:
+    """The arguments of one call, taken apart into tensors and everything else.
 
     Attributes:
-      graph: Its graph.
-      inputs: Placeholders, one for each tensor argument.
-      outputs: The tensors that the function returned.
-      structured_outputs: What it returned, with numbers of `outputs` in place of
-        tensors.
-
-    Source: `tf.ConcreteFunction`.
+      tensors: The tensor arguments.
+      key: What a trace for this call depends on, besides the shapes of the tensors.
     """
-
-    def __init__(
-        self, function: Callable[..., Any], call: _Call, shapes: Sequence[TensorShape]
-    ) -> None:
-        self.name = getattr(function, "__name__", "function")
-        self.graph = FunctionGraph(self.name)
-        with entered(self.graph):
-            self.inputs = [
-                placeholder(t.dtype, shape, name=_argument_name(i))
-                for i, (t, shape) in enumerate(zip(call.tensors, shapes, strict=True))
-            ]
-            result = call.with_tensors(function, self.inputs)
-            self.outputs: list[GraphTensor] = []
-            self.structured_outputs = nest.map_structure(self._add_output, result)
-        self.traced_ops = len(self.graph)
-        self.targets = tuple(op for op in self.graph.operations if has_side_effect(op))
-        self.variables = [variable for variable, _ in self.graph.handles.values()]
-        self._runner = self._make_runner(self.outputs, self.targets, self.inputs)
-        self._with_derivative: tuple[Runner, OpSpec] | None = None
-
-    @property
-    def shapes(self) -> list[TensorShape]:
-        """The shapes that it takes."""
-        return [tensor.shape for tensor in self.inputs]
-
-    def _add_output(self, value: Any) -> Any:
-        if value is None:
-            return None
-        if isinstance(value, Operation):
-            raise TypeError(
-                f"The function {self.name!r} returned the operation {value.name!r}; "
-                "a tf.function returns tensors, or None."
-            )
-        tensor = identity(hooks.convert(value))
-        self.outputs.append(tensor)
-        return len(self.outputs) - 1
-
-    def _make_runner(self, fetches: Any, targets: Any, feeds: Any) -> Runner:
-        return Runner(
-            self.graph,
-            tuple(fetches),
-            tuple(targets),
-            tuple(feeds),
-            EAGER_STORE,
-            at_once=True,
-        )
-
-    def __call__(self, *tensors: Any) -> Any:
-        """Runs the trace on tensors, in the order of `inputs`."""
-        values = [hooks.convert(t) for t in tensors]
-        return self.run(values)
-
-    def run(self, tensors: Sequence[EagerTensor]) -> Any:
-        """Runs the trace on eager tensors."""
-        arrays = [np.ascontiguousarray(t.array).reshape(t.array.shape) for t in tensors]
-        if modes.tapes:
-            results = self._run_recorded(tensors, arrays)
-        else:
-            results = [EagerTensor(np.asarray(a)) for a in self._runner.run(arrays)]
-        return nest.map_structure(
-            lambda place: None if place is None else results[place],
-            self.structured_outputs,
-        )
-
-    def _run_recorded(self, tensors: Sequence[EagerTensor], arrays: Any) -> list[Any]:
-        """Runs with one tape watching: what the derivative needs is kept."""
-        if self._with_derivative is None:
-            self._with_derivative = self._differentiate()
-        runner, spec = self._with_derivative
-        outputs = tuple(EagerTensor(np.asarray(a)) for a in runner.run(arrays))
-        handles = tuple(variable.handle for variable in self.variables)
-        record = EagerRecord(spec, (*tensors, *handles), outputs, {}, user_site())
-        for tape in modes.tapes:
-            for variable in self.variables:
-                tape.variable_accessed(variable)
-            tape.record(record)
-        return list(outputs[: len(self.outputs)])
-
-    def _differentiate(self) -> tuple[Runner, OpSpec]:
-        """Builds the derivative in the same graph, to be run on kept values."""
-        graph = self.graph
-        sources = [*self.inputs, *(handle for _, handle in graph.handles.values())]
-        floats = [t for t in sources if t.dtype.is_floating]
-        traced = list(graph.operations)[: self.traced_ops]
-        tapes, modes.tapes = modes.tapes, ()
-        try:
-            with entered(graph):
-                seeds = [
-                    placeholder(t.dtype, t.shape, name="cotangent")
-                    if t.dtype.is_floating
-                    else None
-                    for t in self.outputs
-                ]
-                pairs = [
-                    (t, s)
-                    for t, s in zip(self.outputs, seeds, strict=True)
-                    if s is not None
-                ]
-                found = walk_cotangents(
-                    traced, [t for t, _ in pairs], [s for _, s in pairs], floats
-                )
-        finally:
-            modes.tapes = tapes
-        by_source = dict(zip(map(id, floats), found, strict=True))
-        wanted = [by_source.get(id(source)) for source in sources]
-        kept = self._boundary([g for g in wanted if g is not None])
-        forward = self._make_runner([*self.outputs, *kept], self.targets, self.inputs)
-        given = [s for s in seeds if s is not None]
-        grads = list(dict.fromkeys(g for g in wanted if g is not None))
-        backward = self._make_runner(grads, (), [*kept, *given])
-        vjp = functools.partial(_pull, self, backward, wanted, grads)
-        spec = OpSpec(
-            f"Function {self.name}",
-            _not_called,
-            _not_called,
-            vjp,
-            Host("it is a graph of its own"),
-            tuple,
-            types=("any",),
-            outputs=-1,
-        )
-        return forward, spec
-
-    def _boundary(self, grads: Sequence[GraphTensor]) -> list[GraphTensor]:
-        """The tensors of the traced ops that the derivative takes."""
-        kept: dict[GraphTensor, None] = {}
-        stack = [tensor.op for tensor in grads]
-        seen = set(stack)
-        while stack:
-            op = stack.pop()
-            if op.index < self.traced_ops:
-                continue
-            for tensor in op.inputs:
-                source = tensor.op
-                if source.index < self.traced_ops:
-                    if not isinstance(source.spec.kernel, Source) or source.spec is (
-                        self.inputs[0].op.spec if self.inputs else None
-                    ):
-                        kept[tensor] = None
-                elif source not in seen:
-                    seen.add(source)
-                    stack.append(source)
-        for tensor in grads:
-            if tensor.op.index < self.traced_ops:
-                kept[tensor] = None
-        return list(kept)
-
-    def __repr__(self) -> str:
-        return f"<ConcreteFunction {self.name} {self.shapes}>"
-
-
-def _not_called(*_args: Any, **_attrs: Any) -> Any:
-    raise AssertionError("A traced function is run by its runners.")
-
-
-def _pull(
-    function: ConcreteFunction,
-    backward: Runner,
-    wanted: Sequence[GraphTensor | None],
-    grads: Sequence[GraphTensor],
-    g: Any,
-    y: Any,
-    *_inputs: Any,
-) -> tuple[Any, ...]:
-    """Runs the derivative on the values that the run kept."""
-    outputs = y if isinstance(y, tuple) else (y,)
-    gs = g if isinstance(y, tuple) else (g,)
-    count = len(function.outputs)
-    feeds = [tensor.array for tensor in outputs[count:]]
-    for cotangent, output in zip(gs[:count], outputs[:count], strict=True):
-        if output.dtype.is_floating:
-            zeros = np.zeros(output.array.shape, output.array.dtype)
-            feeds.append(zeros if cotangent is None else cotangent.array)
-    arrays = backward.run([np.ascontiguousarray(a).reshape(a.shape) for a in feeds])
-    found = {
-        grad: EagerTensor(np.asarray(array))
-        for grad, array in zip(grads, arrays, strict=True)
-    }
-    return tuple(None if grad is None else found[grad] for grad in wanted)
-
-
-def _argument_name(index: int) -> str:
-    return f"argument_{index}"
-
-
-class _Call:
-    """The arguments of one call, taken apart into tensors and everything else."""
 
     def __init__(self, arguments: Any) -> None:
         self.arguments = arguments
@@ -318,6 +97,15 @@ class _Call:
         self.leaves = leaves
         self.key = (_outline(arguments), tuple(kinds))
 
+    @property
+    def shapes(self) -> list[TensorShape]:
+        """The shapes of the tensors."""
+        return [tensor.shape for tensor in self.tensors]
+
+    def known_by_identity(self) -> list[Any]:
+        """The arguments of which the key has the identity only."""
+        return [leaf for leaf in self.leaves if not _is_value(leaf)]
+
     def with_tensors(self, function: Callable[..., Any], tensors: Sequence[Any]) -> Any:
         """Calls a function with other tensors in place of these."""
         leaves = list(self.leaves)
@@ -327,21 +115,112 @@ class _Call:
         return function(*positional, **keywords)
 
 
+_VALUES = (*PLAIN, np.generic, np.ndarray, EagerTensor)
+
+
+def _is_value(leaf: Any) -> bool:
+    """Whether two arguments that are equal mean the same."""
+    return isinstance(leaf, _VALUES)
+
+
 def _kind_of(leaf: Any) -> Any:
-    if isinstance(leaf, (bool, int, float, str, bytes, type(None))):
-        return (type(leaf), leaf)
-    if isinstance(leaf, Variable):
-        return (Variable, id(leaf.key))
-    return (type(leaf), id(leaf))
+    if isinstance(leaf, PLAIN):
+        return key_of_value(leaf)
+    return (type(leaf), id(leaf.key if isinstance(leaf, Variable) else leaf))
 
 
 def _outline(structure: Any) -> Any:
     """A hashable description of a structure."""
     if isinstance(structure, dict):
-        return ("dict", tuple((k, _outline(v)) for k, v in structure.items()))
+        outlines = tuple((k, _outline(v)) for k, v in structure.items())
+        return (type(structure), outlines)
     if isinstance(structure, (list, tuple)):
-        return (type(structure).__name__, tuple(map(_outline, structure)))
+        return (type(structure), tuple(map(_outline, structure)))
     return None
+
+
+class _Traces:
+    """The traces for the calls of one key.
+
+    Attributes:
+      found: The traces; no two are for the same shapes.
+      pinned: The dimensions, as (tensor, axis), that no trace may leave open.
+    """
+
+    def __init__(self) -> None:
+        self.found: list[ConcreteFunction] = []
+        self.pinned: set[tuple[int, int]] = set()
+
+    def find(self, shapes: Sequence[TensorShape]) -> ConcreteFunction | None:
+        """Returns a trace that takes these shapes."""
+        for trace in self.found:
+            pairs = zip(trace.shapes, shapes, strict=True)
+            if all(have.is_compatible_with(shape) for have, shape in pairs):
+                return trace
+        return None
+
+    def relax(self, shapes: Sequence[TensorShape]) -> list[TensorShape]:
+        """Returns these shapes, open where a trace that could be widened differs."""
+        for trace in reversed(self.found):
+            differing = {
+                (i, axis)
+                for i, (have, want) in enumerate(zip(trace.shapes, shapes, strict=True))
+                for axis, (m, n) in enumerate(zip(have, want, strict=True))
+                if m != n
+            }
+            if not differing & self.pinned:
+                return [
+                    TensorShape(
+                        None if (i, axis) in differing else dim
+                        for axis, dim in enumerate(shape)
+                    )
+                    for i, shape in enumerate(shapes)
+                ]
+        return list(shapes)
+
+    def pin(self, shapes: Sequence[TensorShape]) -> None:
+        """Notes that no trace can leave the open dimensions of these shapes open."""
+        self.pinned |= {
+            (i, axis)
+            for i, shape in enumerate(shapes)
+            for axis, dim in enumerate(shape)
+            if dim is None
+        }
+
+    def add(self, trace: ConcreteFunction) -> None:
+        """Adds a trace, in place of those that are for some of its shapes only."""
+        self.found = [
+            old
+            for old in self.found
+            if not all(
+                _covers(new, shape)
+                for new, shape in zip(trace.shapes, old.shapes, strict=True)
+            )
+        ]
+        self.found.append(trace)
+
+
+def _covers(wide: TensorShape, narrow: TensorShape) -> bool:
+    return len(wide) == len(narrow) and all(
+        a is None or a == b for a, b in zip(wide, narrow, strict=True)
+    )
+
+
+class _BoundMethod:
+    """A method of an instance that does not keep the instance alive."""
+
+    def __init__(self, function: Callable[..., Any], instance: Any, owner: Any) -> None:
+        self._function = function
+        self._instance = weakref.ref(instance)
+        self._owner = owner
+        functools.update_wrapper(self, function)
+        self.__signature__ = inspect.signature(function.__get__(instance, owner))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        instance = self._instance()
+        if instance is None:
+            raise ReferenceError(f"The object of {self._function!r} is gone.")
+        return self._function.__get__(instance, self._owner)(*args, **kwargs)
 
 
 class Function:
@@ -353,18 +232,20 @@ class Function:
     def __init__(
         self, function: Callable[..., Any], input_signature: Sequence[Any] | None = None
     ) -> None:
+        functools.update_wrapper(self, function)
         self._function = function
         self._signature = inspect.signature(function)
         self.input_signature = (
             None if input_signature is None else tuple(input_signature)
         )
-        self._traces: dict[Any, list[ConcreteFunction]] = {}
-        # Keeps what is known by its id alive as long as the traces for it.
-        self._keep: list[Any] = []
-        self._bound: weakref.WeakKeyDictionary[Any, Function] = (
-            weakref.WeakKeyDictionary()
-        )
-        functools.update_wrapper(self, function)
+        self._traces: dict[Any, _Traces] = {}
+        # What is known by its id: its traces go when it goes.
+        self._references: dict[Any, list[Any]] = {}
+        # By the id of an instance: what tells that it is gone, and its function.
+        self._bound: dict[int, tuple[Any, Function]] = {}
+        # Whether the function has been traced, which only once may make variables.
+        self._is_traced = False
+        self._lock = threading.RLock()
 
     @property
     def python_function(self) -> Callable[..., Any]:
@@ -373,28 +254,37 @@ class Function:
 
     def experimental_get_tracing_count(self) -> int:
         """Returns how many times the function was traced."""
-        return sum(len(found) for found in self._traces.values())
+        return sum(len(traces.found) for traces in self._traces.values())
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         if instance is None:
             return self
+        key = id(instance)
+        found = self._bound.get(key)
+        if found is None:
+            with self._lock:
+                found = self._bound.get(key)
+                if found is None:
+                    found = self._bound[key] = self._bind_to(instance, owner)
+        return found[1]
+
+    def _bind_to(self, instance: Any, owner: Any) -> tuple[Any, Function]:
+        bound = self._bound
+        key = id(instance)
         try:
-            found = self._bound.get(instance)
-            if found is None:
-                method = self._function.__get__(instance, owner)
-                found = self._bound[instance] = Function(method, self.input_signature)
+            reference: Any = weakref.ref(instance, lambda _: bound.pop(key, None))
         except TypeError:
-            # What cannot be a weak key is traced anew with each access.
-            return Function(
-                self._function.__get__(instance, owner), self.input_signature
-            )
-        return found
+            # Without weak references it has to live as long as its traces.
+            method = self._function.__get__(instance, owner)
+            return instance, Function(method, self.input_signature)
+        method = _BoundMethod(self._function, instance, owner)
+        return reference, Function(method, self.input_signature)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Traces if need be, and runs."""
-        # In a graph the ops join it. With two tapes one may differentiate the other's
-        # result, which needs every op on the tape.
-        if building_graph() is not None or len(modes.tapes) > 1:
+        """Traces if need be, and runs; in a graph the ops join it."""
+        if building_graph() is not None:
+            if self.input_signature is not None:
+                args, kwargs = self._arguments(args, kwargs)
             return self._function(*args, **kwargs)
         call = self._bind(args, kwargs)
         return self._trace_for(call).run(call.tensors)
@@ -408,16 +298,30 @@ class Function:
             return self._trace_for(self._bind(args, kwargs))
         example = nest.map_structure(_example_of, (args, kwargs))
         call = self._bind(*example)
-        made = ConcreteFunction(self._function, call, [s.shape for s in specs])
-        self._traces.setdefault(call.key, []).append(made)
-        return made
+        leaves = nest.flatten((args, kwargs))
+        shapes = [a.shape for a in leaves if isinstance(a, (TensorSpec, Tensor))]
+        if len(shapes) != len(call.tensors):
+            shapes = [s.shape for s in specs]
+        with self._lock:
+            traces = self._traces.setdefault(call.key, _Traces())
+            for trace in traces.found:
+                if trace.shapes == shapes:
+                    return trace
+            made = self._trace(call, shapes)
+            self._remember(call)
+            traces.found.append(made)
+            return made
 
-    def _bind(self, args: Any, kwargs: Any) -> _Call:
+    def _arguments(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        """Returns all arguments, defaults included, as the signature wants them."""
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
         if self.input_signature is None:
-            return _Call((tuple(bound.args), dict(bound.kwargs)))
-        return _Call((self._fit_signature(bound.args), dict(bound.kwargs)))
+            return tuple(bound.args), dict(bound.kwargs)
+        return self._fit_signature(bound.args), dict(bound.kwargs)
+
+    def _bind(self, args: Any, kwargs: Any) -> Call:
+        return Call(self._arguments(args, kwargs))
 
     def _fit_signature(self, arguments: Sequence[Any]) -> tuple[Any, ...]:
         """Converts arguments to what the signature says.
@@ -437,36 +341,89 @@ class Function:
         pairs = zip(self.input_signature, arguments, strict=True)
         return tuple(_fitted(spec, argument) for spec, argument in pairs)
 
-    def _trace_for(self, call: _Call) -> ConcreteFunction:
-        traces = self._traces.setdefault(call.key, [])
-        shapes = [tensor.shape for tensor in call.tensors]
-        for trace in traces:
-            pairs = zip(trace.shapes, shapes, strict=True)
-            if all(have.is_compatible_with(shape) for have, shape in pairs):
-                return trace
+    # ---- tracing
+
+    def _trace_for(self, call: Call) -> ConcreteFunction:
+        shapes = call.shapes
+        traces = self._traces.get(call.key)
+        found = traces.find(shapes) if traces is not None else None
+        if found is not None:
+            return found
+        # Many threads may call at once; one traces.
+        with self._lock:
+            traces = self._traces.setdefault(call.key, _Traces())
+            found = traces.find(shapes)
+            if found is None:
+                self._warn_of_many()
+                found = self._trace_new(call, traces, shapes)
+                self._remember(call)
+                traces.add(found)
+        return found
+
+    def _trace_new(
+        self, call: Call, traces: _Traces, shapes: list[TensorShape]
+    ) -> ConcreteFunction:
         if self.input_signature is not None:
-            wide = [spec.shape for spec in nest.flatten(self.input_signature)]
-        elif traces:
-            last = traces[-1].shapes
-            wide = [_relaxed(a, b) for a, b in zip(last, shapes, strict=True)]
-            # One trace for all shapes takes the place of the one that was too narrow.
-            del traces[1:]
-        else:
-            wide = shapes
-        self._warn_of_many()
-        made = ConcreteFunction(self._function, call, wide)
-        self._keep.append(call.leaves)
-        traces.append(made)
-        return made
+            return self._trace(
+                call, [spec.shape for spec in nest.flatten(self.input_signature)]
+            )
+        wide = traces.relax(shapes)
+        while wide != shapes:
+            try:
+                made = self._trace(call, wide, is_relaxed=True)
+            except Exception:
+                # What is wrong with the function, the trace for these shapes will say.
+                made = None
+            if made is not None and not made.graph.questions:
+                return made
+            traces.pin(wide)
+            wide = traces.relax(shapes)
+        return self._trace(call, shapes)
+
+    def _trace(
+        self, call: Call, shapes: Sequence[TensorShape], is_relaxed: bool = False
+    ) -> ConcreteFunction:
+        def trace(may_create: bool) -> ConcreteFunction:
+            return ConcreteFunction(
+                self._function,
+                call,
+                shapes,
+                may_create=may_create,
+                is_relaxed=is_relaxed,
+            )
+
+        made = trace(may_create=not self._is_traced)
+        self._is_traced = True
+        return trace(may_create=False) if made.graph.created else made
+
+    def _remember(self, call: Call) -> None:
+        """Lets the traces of a call live as long as what its key has the id of."""
+        if call.key in self._references:
+            return
+        traces, references = self._traces, self._references
+        key = call.key
+
+        def forget(_reference: Any) -> None:
+            traces.pop(key, None)
+            references.pop(key, None)
+
+        kept: list[Any] = []
+        for leaf in call.known_by_identity():
+            try:
+                kept.append(weakref.ref(leaf, forget))
+            except TypeError:
+                kept.append(leaf)
+        references[key] = kept
 
     def _warn_of_many(self) -> None:
         count = self.experimental_get_tracing_count()
         if count and count % MANY_TRACES == 0:
             warnings.warn(
                 f"The function {self.__name__!r} was traced {count} times; pass tensors "  # type: ignore[attr-defined]
-                "in place of Python numbers that change from call to call.",
+                "in place of Python numbers that change from call to call, and "
+                "tf.shape(x) in place of x.shape where sizes change.",
                 GraphoptWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def __repr__(self) -> str:
@@ -476,20 +433,17 @@ class Function:
 def _fitted(spec: Any, argument: Any) -> Any:
     if nest.is_nested(spec):
         return nest.map_structure(_fitted, spec, argument)
-    tensor = hooks.convert(argument, dtype_hint=spec.dtype)
-    if tensor.dtype is spec.dtype and spec.shape.is_compatible_with(tensor.shape):
-        return tensor
-    raise fail(
-        TypeError,
-        "An argument does not match the input_signature",
-        got=f"{tensor.dtype.name}{list(tensor.shape)}",
-        expected=repr(spec),
-        site=str(user_site()),
-    )
-
-
-def _relaxed(a: TensorShape, b: TensorShape) -> TensorShape:
-    return TensorShape(m if m == n else None for m, n in zip(a, b, strict=True))
+    try:
+        return fit_argument("input_signature", spec, argument)
+    except (TypeError, ValueError) as error:
+        tensor = hooks.convert(argument, dtype_hint=spec.dtype)
+        raise fail(
+            TypeError,
+            "An argument does not match the input_signature",
+            got=f"{tensor.dtype.name}{list(tensor.shape)}",
+            expected=repr(spec),
+            site=str(user_site()),
+        ) from error
 
 
 def _example_of(leaf: Any) -> Any:

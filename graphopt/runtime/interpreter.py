@@ -26,7 +26,7 @@ from graphopt.ops.fused import (
     evaluate_body,
     reduce_last,
 )
-from graphopt.ops.state import ASSIGN, NO_OP
+from graphopt.ops.state import ASSIGN, INITIALIZED_VALUE, NO_OP
 from graphopt.runtime.store import VariableKey, VariableStore
 
 Array = NDArray[Any]
@@ -56,12 +56,17 @@ def interpret(
     """
     if run is None:
         run = Run(program, feeds, store)
-    # What overflows gives infinities, as everywhere, and NumPy is to say nothing of it.
-    with np.errstate(all="ignore"):
-        for op in program.operations if order is None else order:
-            run.step(op)
-    fetched = [np.array(run.value(tensor), order="C") for tensor in program.fetches]
-    store.commit(run.pending)
+    drawn = store.draws.save()
+    try:
+        # What overflows gives infinities, as everywhere, and NumPy says nothing of it.
+        with np.errstate(all="ignore"):
+            for op in program.operations if order is None else order:
+                run.step(op)
+        fetched = [np.array(run.value(tensor), order="C") for tensor in program.fetches]
+        store.commit(run.pending)
+    except BaseException:
+        store.draws.restore(drawn)
+        raise
     return fetched
 
 
@@ -138,6 +143,10 @@ class Run:
             if key not in self.pending and not self.store.is_initialized(key):
                 # Overwritten as a whole: what it was does not matter.
                 return np.empty(tuple(tensor.shape), tensor.dtype.numpy)  # type: ignore[arg-type]
+        if op.spec is INITIALIZED_VALUE and is_handle(tensor):
+            key = variable_of(tensor)
+            if key not in self.pending and not self.store.is_initialized(key):
+                return self.value(op.inputs[1])
         return self.value(tensor)
 
     def compute(self, op: Operation, arrays: list[Array]) -> Sequence[Array]:

@@ -171,14 +171,20 @@ def _buffer_line(buffer: PlannedBuffer, width: int) -> str:
 
 
 def _compiled_peak(schedule: Schedule) -> int:
-    """The arena with its alignment, and what is returned or made by the host."""
+    """The arena with its alignment, what is returned, made by the host or may go back."""
     fetched = sum(_size(tensor) for tensor in dict.fromkeys(schedule.program.fetches))
     by_host = [
         sum(_size(tensor) for tensor in step.op.outputs)
         for step in schedule.steps
         if step.lowered.host
     ]
-    return schedule.arena_bytes + ALIGNMENT + max([fetched, *by_host])
+    written = [
+        handle.op.outputs[0]
+        for op in schedule.program.operations
+        for handle in handles_written(op)
+    ]
+    copies = sum(map(_size, dict.fromkeys(written))) if schedule.fails_late else 0
+    return schedule.arena_bytes + ALIGNMENT + fetched + max([0, *by_host]) + copies
 
 
 def interpreted_peak(program: Program) -> int | None:

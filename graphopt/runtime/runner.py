@@ -27,6 +27,7 @@ from graphopt.graph.collector import rare_collections
 from graphopt.graph.effects import handles_written, variable_of
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.program import Program
+from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.creation import PLACEHOLDER
@@ -249,6 +250,7 @@ class Runner:
         self.fetches = fetches
         self.targets = targets
         self.feeds = feeds
+        self._dtypes = tuple(tensor.dtype.numpy for tensor in feeds)
         self.store = store
         self.plans: OrderedDict[tuple[tuple[int, ...], ...], ShapedPlan] = OrderedDict()
         self.shortcut: Callable[[], None] | None = None
@@ -259,6 +261,7 @@ class Runner:
         """Returns the plan for fed shapes, made when it is first asked for."""
         plan = self.plans.get(shapes)
         if plan is None:
+            self._check_shapes(shapes)
             program = Program(
                 self.graph,
                 self.feeds,
@@ -272,6 +275,48 @@ class Runner:
         else:
             self.plans.move_to_end(shapes)
         return plan
+
+    def _check_dtypes(self, feeds: Sequence[Array], rows: Sequence[Array]) -> None:
+        """Checks what enters native code, which takes every address for right.
+
+        Shapes are part of the key of a plan and are checked when it is made.
+
+        Raises:
+          InvalidArgumentError: There are more or fewer arrays than fed tensors, or one
+            has another dtype.
+        """
+        place = 0
+        for arrays in (feeds, rows) if rows else (feeds,):
+            for array in arrays:
+                # Builtin dtypes are one object each; equality is for the others.
+                if place >= len(self._dtypes) or (
+                    array.dtype is not self._dtypes[place]
+                    and array.dtype != self._dtypes[place]
+                ):
+                    raise self._not_fitting([*feeds, *rows])
+                place += 1
+        if place != len(self._dtypes):
+            raise self._not_fitting([*feeds, *rows])
+
+    def _check_shapes(self, shapes: tuple[tuple[int, ...], ...]) -> None:
+        for tensor, shape in zip(self.feeds, shapes, strict=True):
+            if not tensor.shape.is_compatible_with(shape):
+                raise fail(
+                    InvalidArgumentError,
+                    f"The value for {tensor.name!r} has another shape than it",
+                    got=f"shape {format_shape(TensorShape(shape))}",
+                    expected=describe_shapes(tensor),
+                    op=tensor.op,
+                )
+
+    def _not_fitting(self, arrays: Sequence[Array]) -> InvalidArgumentError:
+        return fail(
+            InvalidArgumentError,
+            "The values of a run do not fit what is fed",
+            got=", ".join(f"{a.dtype}{list(a.shape)}" for a in arrays) or "no values",
+            expected=describe_shapes(*self.feeds) if self.feeds else "no values",
+            site=str(user_site()),
+        )
 
     def _is_watched(self) -> bool:
         """Whether runs must not go past what looks at their values."""
@@ -330,6 +375,7 @@ class Runner:
                 raise nested_run()
             store.busy = True
             try:
+                self._check_dtypes(feeds, rows)
                 shapes = [array.shape for array in feeds]
                 shapes += [array.shape[1:] for array in rows]
                 plan = self.plan(tuple(shapes))

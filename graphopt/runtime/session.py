@@ -151,8 +151,10 @@ class Session:
     ) -> Any:
         """Runs what the fetches need and returns their values.
 
-        A read of a variable that no control dependency orders after an update sees the
-        value from before the run.
+        A run behaves as if its ops were executed in the order in which they were
+        created: a read made before an update sees the old value, a read made after it
+        the new one. A variable that is fetched by itself has the value from before the
+        run.
 
         Args:
           fetches: A tensor, operation, variable or name, or a nest of them.

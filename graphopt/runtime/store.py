@@ -31,7 +31,16 @@ class VariableKey:
     has a value in each session.
     """
 
-    __slots__ = ("array", "dtype", "graph", "name", "shape", "shared", "site")
+    __slots__ = (
+        "__weakref__",
+        "array",
+        "dtype",
+        "graph",
+        "name",
+        "shape",
+        "shared",
+        "site",
+    )
 
     def __init__(
         self,

@@ -21,7 +21,7 @@ from graphopt.graph.indexed_slices import IndexedSlices
 from graphopt.graph.opspec import OpSpec
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
-from graphopt.graph.tensor import EagerTensor, Operators, Reference
+from graphopt.graph.tensor import EagerTensor, GraphTensor, Operators, Reference
 from graphopt.ops.duplicates import checked_indices
 from graphopt.ops.elementwise import add, subtract
 from graphopt.ops.indexing import gather
@@ -33,7 +33,14 @@ from graphopt.ops.scatter import (
     tensor_scatter_nd_update,
 )
 from graphopt.ops.shaping import expand_dims, identity
-from graphopt.ops.state import ASSIGN, ASSIGN_ADD, ASSIGN_SUB, READ, VAR_HANDLE
+from graphopt.ops.state import (
+    ASSIGN,
+    ASSIGN_ADD,
+    ASSIGN_SUB,
+    INITIALIZED_VALUE,
+    READ,
+    VAR_HANDLE,
+)
 from graphopt.runtime.names import require_session, scoped_name
 from graphopt.runtime.store import EAGER_STORE, VariableKey
 
@@ -44,6 +51,14 @@ TRAINABLE_VARIABLES = "trainable_variables"
 def home_of(graph: Graph | None) -> Graph | None:
     """Returns the graph whose variables can be used in a graph; None for eager ones."""
     return graph.home if graph is not None else None
+
+
+def _known_initial(graph: Graph, value: Any) -> Any:
+    """The initial value of an eager variable that a function makes, as an array."""
+    if callable(value):
+        with entered(None):
+            value = value()
+    return graph.evaluate_initial(value) if isinstance(value, GraphTensor) else value
 
 
 class EagerHandle:
@@ -110,6 +125,9 @@ class Variable(Operators):
         self._initial_value: Any = None
         if graph is not None and home is not graph and graph.get_name_scope():
             name = f"{graph.get_name_scope()}/{name or 'Variable'}"
+        if graph is not None and home is None:
+            graph.allow_variable()
+            initial_value = _known_initial(graph, initial_value)
         with contextlib.nullcontext() if home is graph else entered(home):
             if home is None:
                 self._make_eager(initial_value, want, name, shape)
@@ -214,8 +232,35 @@ class Variable(Operators):
         return self._initial_value
 
     def initialized_value(self) -> Any:
-        """Returns a tensor to make other initial values of."""
-        return self._initial_value if self.graph is not None else self.read_value()
+        """Returns a tensor to make other initial values of.
+
+        In a graph it is the value that the variable has in the run, and what its
+        initializer would assign where that never ran.
+
+        >>> import graphopt as tf
+        >>> with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        ...     v = tf.Variable(tf.random.normal([2]))
+        ...     z = tf.Variable(v.initialized_value() * 2.0)
+        ...     session.run(v.initializer)
+        ...     session.run(z.initializer)
+        ...     print(session.run(tf.reduce_all(z == v * 2.0)))
+        True
+        """
+        graph = building_graph()
+        if graph is None or self._initial_value is None:
+            return self.read_value()
+        if self.key.graph is not home_of(graph):
+            raise self._foreign(graph)
+        if self._initial_value.op.graph is not graph:
+            return self.read_value()
+        # An initializer waits for nothing that happens to surround it.
+        with graph.control_dependencies(None):
+            return call(
+                INITIALIZED_VALUE,
+                self.handle,
+                self._initial_value,
+                name="initialized_value",
+            )
 
     def _require_graph(self, what: str) -> None:
         if self.key.graph is None:
@@ -234,12 +279,11 @@ class Variable(Operators):
 
     # ---- reading
 
-    def read_value(self, *, in_order: bool = False) -> Any:
+    def read_value(self) -> Any:
         """Returns the value as a tensor.
 
-        Args:
-          in_order: In a graph, see every assignment created before this read, instead
-            of the value from before the run.
+        In a graph it is the value after every assignment that was made before this
+        read and takes part in the run, and before all that were made after it.
         """
         graph = building_graph()
         if self.key.graph is not home_of(graph):
@@ -247,13 +291,12 @@ class Variable(Operators):
         for tape in modes.tapes:
             tape.variable_accessed(self)
         if isinstance(graph, BodyGraph):
-            return self._read_in_body(graph, in_order)
+            return self._read_in_body(graph)
         if graph is not None:
             return call(
                 READ,
                 self.handle,
                 name=f"{self.key.name.rpartition('/')[2]}/Read/ReadVariableOp",
-                in_order=in_order or graph.building_function,
             )
         tensor = EagerTensor(EAGER_STORE.read(self.key))
         self.key.shared = True
@@ -266,14 +309,14 @@ class Variable(Operators):
             for tape in modes.tapes:
                 tape.record(record)
 
-    def _read_in_body(self, graph: BodyGraph, in_order: bool) -> Any:
+    def _read_in_body(self, graph: BodyGraph) -> Any:
         """Inside of a branch or loop: what was assigned there, or a captured read."""
         if self.key in graph.state:
             # A tensor of its own, for a tape records one read for each.
             tensor = identity(graph.state[self.key][1])
         else:
             with entered(graph.outer):
-                outer = self.read_value(in_order=in_order)
+                outer = self.read_value()
             tensor = graph.adopt(outer)
         self._record_read(tensor)
         return tensor
@@ -552,7 +595,7 @@ class Variable(Operators):
                     f"{spec.name} on {self.name!r} inside of tf.cond or tf.while_loop; "
                     "assign the whole variable."
                 )
-            new = changed(self.read_value(in_order=True), *inputs)
+            new = changed(self.read_value(), *inputs)
         new = identity(new)
         graph.state[self.key] = (self, new)
         return new if read_value else new.op

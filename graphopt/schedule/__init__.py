@@ -19,9 +19,10 @@ scalar rounds takes 19 ns a round; it pauses every 50 ms or so for Ctrl-C. The d
 a loop keeps its variables on a stack that grows outside of the arena, for no bound of it
 is known before.
 
-Steps that can fail come before the first write of a variable; where the user's control
-dependencies forbid that, the program is interpreted, which collects its writes and
-commits them at once. So is a program in which only the data decide how large a tensor
-is (a mask, the different values of a vector), for it has no fixed places in memory.
+Steps that can fail come before the first write of a variable; where the program wants it
+otherwise, as in a lookup of what was just updated, the schedule says so (`fails_late`) and
+the executor keeps copies of what is written. A program in which only the data decide how
+large a tensor is (a mask, the different values of a vector) is interpreted, for it has no
+fixed places in memory.
 Nothing else decides between the executors, and the schedule names the op that did.
 """

@@ -15,6 +15,7 @@ from graphopt.graph.guards import guards_of
 from graphopt.graph.opspec import Alias, Bodies, Source
 from graphopt.graph.program import Program
 from graphopt.graph.tensor import GraphTensor
+from graphopt.ops.state import INITIALIZED_VALUE
 from graphopt.schedule.control import add_bodies, with_guard
 from graphopt.schedule.memory import place_buffers
 from graphopt.schedule.order import order_operations
@@ -66,6 +67,8 @@ class Builder:
         self.feeds = {tensor: i for i, tensor in enumerate(program.feeds)}
         self.wrote = False
         self.interpreted = ""
+        self.fails_late = False
+        self.may_fail = False
         self.operations = {op.index: op for op in program.operations}
         self.labels: list[int] = []
         self.has_loops = False
@@ -85,6 +88,8 @@ class Builder:
             for tensor, source in zip(op.outputs, op.inputs, strict=False):
                 self.locations[tensor] = self.locations[source]
         elif isinstance(kernel, Bodies):
+            # A loop pauses, and an interrupt may come there.
+            self.fails_late |= self.wrote
             add_bodies(self, op, kernel.kind)
         else:
             self.add_step(op, self.lower(op))
@@ -116,10 +121,11 @@ class Builder:
         for tensor, buffer in zip(op.outputs, outputs, strict=True):
             self.locations[tensor] = buffer
         writes = bool(handles_written(op))
-        if self.wrote and (lowered.checks or lowered.host):
-            self.interpret(op, "can fail after a variable was written")
-        if writes and lowered.host:
-            self.interpret(op, f"writes from the host: {lowered.host}")
+        if op.spec is INITIALIZED_VALUE:
+            self.interpret(op, f"is a question for the host: {lowered.host}")
+        if lowered.checks or lowered.host:
+            self.may_fail = True
+            self.fails_late |= self.wrote or writes
         self.wrote |= writes
         self.place_step(op, lowered, inputs, outputs)
 
@@ -156,6 +162,8 @@ class Builder:
             self.labels,
             self.has_loops,
             self.stacks,
+            self.fails_late,
+            self.may_fail,
         )
 
 

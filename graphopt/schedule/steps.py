@@ -200,6 +200,8 @@ class Schedule:
       labels: The step at which each label stands.
       has_loops: Whether a step may run more than once.
       stacks: The bytes of a frame of each stack, which grows outside of the arena.
+      fails_late: Whether a step may fail, or calls Python, after a variable was written.
+      may_fail: Whether any step may fail or calls Python.
     """
 
     program: Program
@@ -212,6 +214,8 @@ class Schedule:
     labels: list[int] = field(default_factory=list)
     has_loops: bool = False
     stacks: list[int] = field(default_factory=list)
+    fails_late: bool = False
+    may_fail: bool = False
 
     @property
     def peak_bytes(self) -> int:

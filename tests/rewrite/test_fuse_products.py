@@ -46,9 +46,9 @@ def layer(sizes, make_optimizer, dtype, extra=None):
         return tf.reduce_mean(tf.square(tf.tanh(tf.matmul(x, w)) + b - y))
 
     optimizer = make_optimizer()
-    step = optimizer.minimize(loss, [w, b])
-    if extra is not None:
-        step = tf.group(step, *extra(loss(), w))
+    # Made before the update, so that both use the gradient of the same weights.
+    others = extra(loss(), w) if extra is not None else []
+    step = tf.group(optimizer.minimize(loss, [w, b]), *others)
     return step, [w, b, *optimizer.variables()]
 
 

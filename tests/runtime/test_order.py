@@ -28,14 +28,14 @@ def run(fetches, *variables, times=1):
         return result, session.run(list(variables))
 
 
-def test_unordered_read_sees_the_value_from_before():
+def test_a_read_sees_what_was_made_before_it():
     v = tf.Variable([1.0, 2.0])
     read = v * 10.0
     add = v.assign_add([1.0, 1.0])
     late = v * 100.0
     (a, _, b, c), (after,) = run([read, add.op, late, v], v)
     np.testing.assert_array_equal(a, [10.0, 20.0])
-    np.testing.assert_array_equal(b, [100.0, 200.0])
+    np.testing.assert_array_equal(b, [200.0, 300.0])
     np.testing.assert_array_equal(c, [1.0, 2.0])
     np.testing.assert_array_equal(after, [2.0, 3.0])
 
@@ -50,7 +50,8 @@ def test_ordered_read_sees_the_new_value():
         end = v.read_value()
     (before, a, b, c), _ = run([v, first, middle, end])
     assert (before, a, c) == (1.0, 2.0, 12.0)
-    assert b == 2.0
+    # Made after both updates, it sees both.
+    assert b == 12.0
 
 
 def test_value_of_an_assignment_is_the_new_one():
@@ -62,14 +63,14 @@ def test_value_of_an_assignment_is_the_new_one():
 def test_updates_happen_in_the_order_of_creation():
     v = tf.Variable(1.0)
     add, double = v.assign_add(3.0), v.assign(v * 2.0)
-    # The read in `double` is not ordered after `add`, so it sees 1.
     _, (after,) = run([double.op, add.op], v)
-    assert after == 2.0
+    assert after == 8.0
 
 
 def test_swap_of_two_variables():
     a, b = tf.Variable([1.0, 2.0]), tf.Variable([3.0, 4.0])
-    swap = tf.group(a.assign(b), b.assign(a))
+    old_a, old_b = a.read_value(), b.read_value()
+    swap = tf.group(a.assign(old_b), b.assign(old_a))
     _, (x, y) = run(swap, a, b)
     np.testing.assert_array_equal(x, [3.0, 4.0])
     np.testing.assert_array_equal(y, [1.0, 2.0])
@@ -98,7 +99,7 @@ def test_fetches_do_not_depend_on_their_order():
     fetches = [v * 1.0, v.assign_add(1.0), v + 10.0, v]
     forward, _ = run(fetches)
     backward, _ = run(fetches[::-1])
-    assert forward == backward[::-1]
+    assert forward == backward[::-1] == [2.0, 3.0, 13.0, 2.0]
 
 
 def test_a_control_dependency_can_contradict_the_order_of_effects():

@@ -69,11 +69,9 @@ def test_peak_bytes_of_an_interpreted_step():
         session.run(v.initializer)
         checked = tf.random.normal([400, 400])
         with tf.control_dependencies([v.assign_add(v * 2.0)]):
-            after = (
-                tf.exp(tf.debugging.check_numerics(checked, "here")) + v.read_value()
-            )
+            after = tf.exp(checked) + v.initialized_value()
         plan = session.plan(after)
-        assert "can fail after a variable was written" in plan.interpreted
+        assert "only the run knows which variables have a value" in plan.interpreted
         session.run(after)
         used, _ = allocated_by(lambda: session.run(after))
     assert plan.arena_bytes == 0

@@ -83,7 +83,7 @@ class AdagradDAOptimizer(Optimizer):
         """Returns the rate and the strengths, which grow with the step."""
         step = self._global_step
         if isinstance(step, Variable):
-            step = step.read_value(in_order=True)
+            step = step.read_value()
         t = cast(step, dtype) + 1.0
         rate = self._get_hyper("learning_rate", dtype)
         l2 = self._get_hyper("l2_regularization_strength", dtype)

@@ -82,8 +82,7 @@ class AdamOptimizer(Optimizer):
     def coefficients(self, dtype: DType) -> dict[str, Any]:
         """Returns the corrected rate and the betas."""
         power_1, power_2 = (
-            cast(self._power(name).read_value(in_order=True), dtype)
-            for name in ("beta1", "beta2")
+            cast(self._power(name).read_value(), dtype) for name in ("beta1", "beta2")
         )
         rate = self._get_hyper("learning_rate", dtype)
         return {
@@ -115,6 +114,6 @@ class AdamOptimizer(Optimizer):
         for name in ("beta1", "beta2"):
             power = self._power(name)
             factor = self._get_hyper(name, power.dtype)
-            new = power.read_value(in_order=True) * factor
+            new = power.read_value() * factor
             steps.append(power.assign(new, read_value=False))
         return super()._finish([*update_ops, *steps], name_scope)

@@ -187,12 +187,12 @@ class ExponentialMovingAverage:
         rest = self._rest(source.dtype)
         value = source.read_value() if isinstance(source, Variable) else source
         if _key(source) not in self._biased:
-            old = average.read_value(in_order=True)
+            old = average.read_value()
             return average.assign(old - rest * (old - value), read_value=False)
         biased, count = self._biased[_key(source)]
-        old = biased.read_value(in_order=True)
+        old = biased.read_value()
         new = old - rest * (old - value)
-        updates = count.read_value(in_order=True) + 1.0
+        updates = count.read_value() + 1.0
         return group(
             biased.assign(new, read_value=False),
             count.assign(updates, read_value=False),

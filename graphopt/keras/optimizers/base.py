@@ -364,7 +364,7 @@ class Optimizer(GradientComputation):
 
     def _step(self) -> Any:
         """The number of steps before this one; two train ops in one run count on."""
-        return self.iterations.read_value(in_order=True)
+        return self.iterations.read_value()
 
     def _prepare(self, var_list: Sequence[Variable]) -> dict[Any, Any]:
         """Returns what is computed once a step, by (device, dtype)."""

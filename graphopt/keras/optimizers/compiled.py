@@ -30,7 +30,8 @@ from graphopt.keras.optimizers.schedules import LearningRateSchedule
 from graphopt.keras.optimizers.transformers import Transformer
 from graphopt.ops.creation import placeholder
 from graphopt.ops.elementwise import cast
-from graphopt.runtime.function import FunctionGraph
+from graphopt.runtime.concrete_function import FunctionGraph
+from graphopt.runtime.keys import PLAIN, key_of_state, key_of_value
 from graphopt.runtime.names import name_scope
 from graphopt.runtime.runner import Runner
 from graphopt.runtime.store import EAGER_STORE
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from graphopt.keras.optimizers.checks import GradsAndVars
 
 _TRACES_KEPT = 8
+_KEYS_COUNTED = 256
 
 
 class CompiledUpdates:
@@ -66,7 +68,10 @@ class CompiledUpdates:
         key = _key_of(optimizer, pairs)
         trace = self._traces.get(key)
         if trace is None:
-            runs = self._runs[key] = self._runs.get(key, 0) + 1
+            runs = self._runs.pop(key, 0) + 1
+            self._runs[key] = runs
+            if len(self._runs) > _KEYS_COUNTED:
+                del self._runs[next(iter(self._runs))]
             if runs <= settings.interpreted_runs(writes_state=True):
                 return False
             trace = self._traces[key] = _Trace(optimizer, pairs, name)
@@ -115,17 +120,27 @@ def _selections_of(optimizer: Optimizer) -> list[Any]:
 def _key_of(optimizer: Optimizer, pairs: GradsAndVars) -> Any:
     """Everything that a trace takes for granted."""
     options = tuple(
-        (name, value)
+        (name, key_of_value(value))
         for part in optimizer._parts()
         for name, value in vars(part).items()
-        if isinstance(value, (bool, int, float, str, type(None)))
+        if isinstance(value, PLAIN)
     )
     return (
         options,
-        tuple((name, id(value)) for name, value in optimizer._hyper.items()),
-        tuple((id(var.key), type(grad), id(var.constraint)) for grad, var in pairs),
+        tuple((name, key_of_state(value)) for name, value in optimizer._hyper.items()),
+        tuple(
+            (id(var.key), _kind_of(grad), key_of_state(var.constraint))
+            for grad, var in pairs
+        ),
         tuple(id(each) for each in _selections_of(optimizer)),
     )
+
+
+def _kind_of(grad: Any) -> Any:
+    """What the step has to know of a gradient, besides its values."""
+    if isinstance(grad, IndexedSlices):
+        return (id(grad.dtype), id(grad.indices.dtype))
+    return id(grad.dtype)
 
 
 def _is_evaluated(value: Any) -> bool:
@@ -150,6 +165,8 @@ class _Trace:
         self.evaluated = [name for name, v in hyper.items() if _is_evaluated(v)]
         self.variables = [var for _, var in pairs]
         graph = FunctionGraph("apply_gradients")
+        # What is not a gradient and not a variable does not change.
+        graph.may_capture = False
         tapes, modes.tapes = modes.tapes, ()
         try:
             with entered(graph), name_scope(optimizer._name):

@@ -107,7 +107,7 @@ def accumulated(
     steps = optimizer.gradient_accumulation_steps
     assert steps is not None and optimizer._accumulated_calls is not None
     calls = optimizer._accumulated_calls
-    before = calls.read_value(in_order=True)
+    before = calls.read_value()
     count = before + (1 if counts is None else cast(counts, dtypes.int64))
     is_last = equal(count, steps)
     left = where(is_last, zeros_like(count), count)
@@ -115,7 +115,7 @@ def accumulated(
     means: GradsAndVars = []
     for grad, var in pairs:
         accumulator = optimizer.get_slot(var, ACCUMULATOR)
-        so_far = accumulator.read_value(in_order=True)
+        so_far = accumulator.read_value()
         total = so_far + hooks.convert(grad)
         if counts is not None:
             total = where(counts, total, so_far)

@@ -138,9 +138,9 @@ class LossScaleOptimizer(Optimizer):
         counts: Any = None,
         before: Sequence[Any] = (),
     ) -> Any:
-        scale = self.dynamic_scale.read_value(in_order=True)
+        scale = self.dynamic_scale.read_value()
         assert self._finite_steps is not None
-        steps = self._finite_steps.read_value(in_order=True)
+        steps = self._finite_steps.read_value()
         finite = all_finite(pairs)
         counts = all_true([each for each in (counts, finite) if each is not None])
         grows = equal(steps, self.dynamic_growth_steps - 1)

@@ -96,7 +96,7 @@ class Nadam(Optimizer):
         assert self._m_cache is not None
         # One product of momenta for all dtypes, moved on once a step.
         dtype = self._m_cache.dtype
-        before = self._m_cache.read_value(in_order=True)
+        before = self._m_cache.read_value()
         self._cache_t = before * self._momentum(dtype, cast(self._step() + 1, dtype))
         kept = chosen(self._only_if, self._cache_t, before)
         # Part of the step, but nothing waits for it: what does is not read in place.

@@ -106,7 +106,7 @@ def apply_equation(
     indices = rows.indices
 
     def read(variable: Variable) -> Any:
-        value = variable.read_value(in_order=True)
+        value = variable.read_value()
         return value if indices is None else gather(value, indices)
 
     def write(variable: Variable, value: Any) -> Any:
