@@ -439,11 +439,14 @@ class Convolution:
         at_c: Any = target
         pack = KernelRequest("gemm", f"pack {self.dtype}")
         code: Any = Word("kernel", kernel=pack)
-        packs_b = layout.form in ("rows", "matrix_vector")
-        if layout.pack_panels and not (keeps_b and packs_b and scratch.has_b):
+        if layout.pack_panels:
             words = pack_arguments(layout, at_a, at_b, packed)
-            calls.append(layout_call(pack, words, layout))
-        scratch.has_b = keeps_b and packs_b
+            if words != scratch.packed:
+                calls.append(layout_call(pack, words, layout))
+            # Blocks may be cut differently, and of an operand that changes from one to
+            # the next the same words do not mean the same numbers.
+            is_kept = keeps_b and layout.form in ("rows", "matrix_vector")
+            scratch.packed = words if is_kept else None
         words = multiply_arguments(layout, at_a, at_b, at_c, packed, code)
         request = KernelRequest("gemm", f"{layout.kernel} {self.dtype}")
         calls.append(layout_call(request, words, layout))
@@ -457,11 +460,16 @@ _TERM = 0.02
 
 
 class _Scratch:
-    """How large the scratch buffers have to be, and what is packed in one of them."""
+    """How large the scratch buffers have to be, and what is packed in one of them.
+
+    Attributes:
+      packed: The arguments of the call that packed what the buffer for a packed operand
+        holds; None if that is nothing that another block could use.
+    """
 
     def __init__(self) -> None:
         self._needed: dict[int, int] = {}
-        self.has_b = False
+        self.packed: tuple[Any, ...] | None = None
 
     def need(self, number: int, nbytes: int) -> None:
         """Makes a buffer at least so large."""

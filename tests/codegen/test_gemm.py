@@ -126,9 +126,11 @@ def test_random_sizes_and_strides(dtype: Any) -> None:
         check(a, b, multiply(np.ascontiguousarray(a), b))
 
 
-def test_small_products_are_not_packed() -> None:
+@pytest.mark.parametrize("bits", [128, 256, 512])
+def test_small_products_are_not_packed(bits: int) -> None:
     def kernel(m: int, n: int, k: int, b_strides: tuple[int, int] | None = None) -> str:
-        layout = gemm.gemm_layout("float32", m, n, k, (k, 1), b_strides or (n, 1), n)
+        strides = (k, 1), b_strides or (n, 1)
+        layout = gemm.gemm_layout("float32", m, n, k, *strides, n, vector_bits=bits)
         return str(layout.kernel)
 
     assert kernel(32, 64, 64) == "multiply_small"
@@ -137,8 +139,12 @@ def test_small_products_are_not_packed() -> None:
     # A large operand, much to copy, more than a block of depth, few rows.
     assert kernel(32, 512, 64) == "multiply"
     assert kernel(32, 64, 64, (1, 64)) == "multiply"
-    assert kernel(32, 32, 257) == "multiply"
+    assert kernel(32, 64, 257) == "multiply"
     assert kernel(3, 64, 64) == "multiply"
+    # A row of the result is one tile, as wide as two vectors at most.
+    narrow = 2 * bits // 32
+    assert kernel(32, narrow, 257) == "multiply_narrow"
+    assert kernel(32, narrow + 1, 257) == "multiply"
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
