@@ -34,6 +34,7 @@ import numpy as np
 
 from graphopt.codegen import direct_convolution
 from graphopt.codegen.gemm_layout import gemm_layout, multiply_arguments, pack_arguments
+from graphopt.codegen.machine import CACHE
 from graphopt.codegen.products import layout_call
 from graphopt.codegen.reduce import lower_blocks
 from graphopt.dtypes import DType, float32, float64
@@ -41,7 +42,7 @@ from graphopt.ops.windows import Axis
 from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
 
 DTYPES = {"float32": float32, "float64": float64}
-BLOCK_BYTES = 1 << 19
+BLOCK_BYTES = CACHE
 MOST_BLOCKS = 64
 # Scratch buffers: patches, a packed operand, the filter's derivative of one block.
 _PATCHES, _PACKED, _PART = 0, 1, 2
