@@ -133,7 +133,7 @@ def test_code_that_runs_while_kernels_are_written_is_in_the_key() -> None:
         called.add(frame.f_code.co_filename)
 
     before = sys.getprofile()
-    kernels._namespace.clear()
+    kernels._make_namespace.cache_clear()
     sys.setprofile(note)
     try:
         for request in REQUESTS:
