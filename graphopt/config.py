@@ -10,6 +10,7 @@
 | `cache` | `GRAPHOPT_CACHE` | `off`: compiled kernels are not kept on disk |
 | `cache_dir` | `GRAPHOPT_CACHE_DIR` | where they are kept; else `~/.cache/graphopt` |
 | `threads` | `GRAPHOPT_THREADS` | threads that compute one step; 0: all processors |
+| `vector_bits` | `GRAPHOPT_VECTOR_BITS` | `128`, `256`, `512`: kernels as for such vectors |
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Settings:
     cache: bool = True
     cache_dir: str = ""
     threads: int = 0
+    vector_bits: int = 0
 
     def interpreted_runs(self, writes_state: bool) -> int:
         """How many runs of a fetch set are interpreted before it is compiled.
@@ -77,6 +79,16 @@ def _threads(text: str) -> int:
     raise ValueError(f"GRAPHOPT_THREADS is {text!r}; expected a number of threads.")
 
 
+def _vector_bits(text: str) -> int:
+    widths = {"": 0, "128": 128, "256": 256, "512": 512}
+    if text.strip() in widths:
+        return widths[text.strip()]
+    raise ValueError(
+        f"GRAPHOPT_VECTOR_BITS is {text!r}; expected '128', '256' or '512', "
+        "or nothing for the processor's own width."
+    )
+
+
 def _from_environment() -> Settings:
     off = os.environ.get("GRAPHOPT_PASSES_OFF", "")
     return Settings(
@@ -88,6 +100,7 @@ def _from_environment() -> Settings:
         cache=_switch_from_environment("GRAPHOPT_CACHE", True),
         cache_dir=os.environ.get("GRAPHOPT_CACHE_DIR", ""),
         threads=_threads(os.environ.get("GRAPHOPT_THREADS", "")),
+        vector_bits=_vector_bits(os.environ.get("GRAPHOPT_VECTOR_BITS", "")),
     )
 
 
@@ -125,6 +138,11 @@ def config(**changes: Any) -> Iterator[Settings]:
     ...     current.interpreted_runs(writes_state=True) > 1000
     True
     """
+    if "vector_bits" in changes:
+        raise TypeError(
+            "vector_bits cannot be changed while the process runs, since compiled plans "
+            "count on it; set GRAPHOPT_VECTOR_BITS before graphopt is imported."
+        )
     if isinstance(changes.get("jit"), str):
         changes["jit"] = _jit(changes["jit"])
     if isinstance(changes.get("cache"), str):

@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from llvmlite import ir
 
+from graphopt.codegen.block_sizes import LANES
 from graphopt.codegen.gemm_layout import TileShape
 from graphopt.codegen.gemm_tile import Emitter
 from graphopt.codegen.native import cgutils, make_intrinsic, types
-from graphopt.codegen.reduction_kernels import LANES
 
 __all__ = ["make_accumulators"]
 

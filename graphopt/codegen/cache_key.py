@@ -4,7 +4,9 @@ The text of a kernel says what it computes. What the functions it calls compute 
 the other files of this folder, and what the compiler makes of them depends on the
 versions of the packages, the processor and the compiler's options. All of it is in the
 key, so nothing in the cache can be out of date: what changes gets another name. The
-folder's files count as a whole, for a list of those that matter would be forgotten.
+folder's files count as a whole, for a list of those that matter would be forgotten. What
+writes kernels may import nothing of the rest of this package but what `OUTSIDE` names; a
+test follows the imports.
 """
 
 from __future__ import annotations
@@ -20,10 +22,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from graphopt.codegen.machine import Machine, get_machine
+
 __all__ = ["Environment", "content_key", "read_environment"]
 
 FORMAT: Final = "1"
 """Changes with anything about entries that no other part of the key shows."""
+OUTSIDE: Final = ("ops/blocks.py", "ops/special_values.py")
+"""Files of other folders whose values go into kernels."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +37,12 @@ class Environment:
     """What object code depends on besides its own source.
 
     Attributes:
-        helpers: A hash of the files of this folder.
+        helpers: A hash of the files of this folder, and of those it takes values from.
         python: Version of the interpreter, and the kind of machine.
         numba: The file that says which version it is.
         llvmlite: Its version.
         numpy: Its version.
-        cpu: LLVM's name of the processor.
-        features: What the processor can do.
+        machine: What kernels are made for: all fields of `machine.Machine`.
         flags: Settings of the compiler that come from outside.
     """
 
@@ -46,26 +51,38 @@ class Environment:
     numba: str
     llvmlite: str
     numpy: str
-    cpu: str
-    features: str
+    machine: str
     flags: str
 
 
-def hash_helpers(folder: Path) -> str:
-    """Hash the Python files of a folder.
+def find_helpers(package: Path) -> list[Path]:
+    """List the files that decide what the functions that kernels call compute.
 
     Args:
-        folder: Where they are.
+        package: The folder of this package.
+
+    Returns:
+        The files of its folder `codegen` and those of `OUTSIDE`.
+    """
+    inside = sorted((package / "codegen").glob("*.py"))
+    return [*inside, *(package / name for name in OUTSIDE)]
+
+
+def hash_helpers(package: Path) -> str:
+    """Hash the files of `find_helpers`.
+
+    Args:
+        package: The folder of this package.
 
     Returns:
         A hash of their names and texts.
 
     Raises:
-        OSError: If there are none, so that what helpers do cannot be known.
+        OSError: If one is missing, so that what helpers do cannot be known.
     """
-    paths = sorted(folder.glob("*.py"))
-    if not paths:
-        raise FileNotFoundError(f"no Python files in {folder}")
+    paths = find_helpers(package)
+    if len(paths) == len(OUTSIDE):
+        raise FileNotFoundError(f"no Python files in {package / 'codegen'}")
     parts = [part for path in paths for part in (path.name.encode(), path.read_bytes())]
     return _hash(parts).hex()
 
@@ -97,7 +114,6 @@ def _read_numba_version() -> str:
     return Path(found.origin).with_name("_version.py").read_text()
 
 
-@functools.cache
 def read_environment() -> Environment:
     """Find out what this process would compile with.
 
@@ -107,18 +123,21 @@ def read_environment() -> Environment:
     Raises:
         OSError: If the files of this folder cannot be read.
     """
+    return _read_environment(get_machine())
+
+
+@functools.cache
+def _read_environment(machine: Machine) -> Environment:
     import llvmlite
-    import llvmlite.binding as llvm
     import numpy as np
 
     return Environment(
-        helpers=hash_helpers(Path(__file__).parent),
+        helpers=hash_helpers(Path(__file__).parent.parent),
         python=f"{sys.version} {sys.platform} {platform.machine()}",
         numba=_read_numba_version(),
         llvmlite=llvmlite.__version__,
         numpy=np.__version__,
-        cpu=llvm.get_host_cpu_name(),
-        features=llvm.get_host_cpu_features().flatten(),
+        machine=repr(dataclasses.astuple(machine)),
         flags=_read_flags(),
     )
 

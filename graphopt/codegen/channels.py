@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from graphopt.codegen.gemm_layout import TileShape, find_shape, get_vector_bits
+from graphopt.codegen.gemm_layout import TileShape, find_shape
 from graphopt.codegen.gemm_tile import Emitter
+from graphopt.codegen.machine import get_machine
 from graphopt.codegen.native import cgutils, make_intrinsic, types
 
 __all__ = ["Lanes", "Load", "Store", "make_channel_functions"]
@@ -31,7 +32,7 @@ _GROUP = 4
 
 
 class Lanes(Emitter):
-    """Vectors of one dtype, as wide as the host has them."""
+    """Vectors of one dtype, as wide as the machine has them."""
 
     def __init__(self, dtype: np.dtype[Any], vectors: int = 1) -> None:
         self.dtype = dtype
@@ -41,7 +42,7 @@ class Lanes(Emitter):
         scalar: ir.Type = ir.IntType(bits)
         if self.is_float:
             scalar = ir.FloatType() if bits == 32 else ir.DoubleType()
-        lanes = vectors * get_vector_bits() // bits
+        lanes = vectors * get_machine().vector_bits // bits
         fused = self.is_float and find_shape(dtype, None).fused
         shape = TileShape(lanes, rows=1, vectors=1, fused=fused)
         super().__init__(scalar, dtype.itemsize, shape)

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
+from graphopt.codegen.block_sizes import IMAGE_BYTES
 from graphopt.codegen.channels import Lanes, Load, Store
-from graphopt.codegen.direct_convolution import IMAGE_BYTES
 from graphopt.codegen.gemm_tile import add_products, make_cells, make_stack, store_tile
 from graphopt.codegen.native import cgutils, literal_intrinsic, make_intrinsic, types
 

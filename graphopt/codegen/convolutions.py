@@ -34,6 +34,7 @@ import numpy as np
 
 from graphopt.codegen import direct_convolution
 from graphopt.codegen.gemm_layout import gemm_layout, multiply_arguments, pack_arguments
+from graphopt.codegen.machine import CACHE
 from graphopt.codegen.products import layout_call
 from graphopt.codegen.reduce import lower_blocks
 from graphopt.dtypes import DType, float32, float64
@@ -41,7 +42,7 @@ from graphopt.ops.windows import Axis
 from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
 
 DTYPES = {"float32": float32, "float64": float64}
-BLOCK_BYTES = 1 << 19
+BLOCK_BYTES = CACHE
 MOST_BLOCKS = 64
 # Scratch buffers: patches, a packed operand, the filter's derivative of one block.
 _PATCHES, _PACKED, _PART = 0, 1, 2
@@ -439,11 +440,14 @@ class Convolution:
         at_c: Any = target
         pack = KernelRequest("gemm", f"pack {self.dtype}")
         code: Any = Word("kernel", kernel=pack)
-        packs_b = layout.form in ("rows", "matrix_vector")
-        if layout.pack_panels and not (keeps_b and packs_b and scratch.has_b):
+        if layout.pack_panels:
             words = pack_arguments(layout, at_a, at_b, packed)
-            calls.append(layout_call(pack, words, layout))
-        scratch.has_b = keeps_b and packs_b
+            if words != scratch.packed:
+                calls.append(layout_call(pack, words, layout))
+            # Blocks may be cut differently, and of an operand that changes from one to
+            # the next the same words do not mean the same numbers.
+            is_kept = keeps_b and layout.form in ("rows", "matrix_vector")
+            scratch.packed = words if is_kept else None
         words = multiply_arguments(layout, at_a, at_b, at_c, packed, code)
         request = KernelRequest("gemm", f"{layout.kernel} {self.dtype}")
         calls.append(layout_call(request, words, layout))
@@ -457,11 +461,16 @@ _TERM = 0.02
 
 
 class _Scratch:
-    """How large the scratch buffers have to be, and what is packed in one of them."""
+    """How large the scratch buffers have to be, and what is packed in one of them.
+
+    Attributes:
+      packed: The arguments of the call that packed what the buffer for a packed operand
+        holds; None if that is nothing that another block could use.
+    """
 
     def __init__(self) -> None:
         self._needed: dict[int, int] = {}
-        self.has_b = False
+        self.packed: tuple[Any, ...] | None = None
 
     def need(self, number: int, nbytes: int) -> None:
         """Makes a buffer at least so large."""

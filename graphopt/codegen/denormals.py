@@ -7,11 +7,11 @@ and each worker sets it for good.
 
 from __future__ import annotations
 
-import platform
-
 from llvmlite import ir
 
-__all__ = ["declare", "emit_flush_denormals", "emit_restore_float_control", "machine"]
+from graphopt.codegen.machine import get_machine
+
+__all__ = ["declare", "emit_flush_denormals", "emit_restore_float_control"]
 
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 
@@ -19,14 +19,6 @@ _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 # both on 64-bit ARM.
 _X86_FLUSH_BITS = 0x8040
 _ARM_FLUSH_BITS = 1 << 24
-
-
-def machine() -> str:
-    """Returns the family of this processor: `x86`, `arm` or `other`."""
-    name = platform.machine().lower()
-    if name in ("x86_64", "amd64", "i686", "i386", "x86"):
-        return "x86"
-    return "arm" if name in ("aarch64", "arm64") else "other"
 
 
 def declare(
@@ -51,7 +43,7 @@ def emit_flush_denormals(builder: ir.IRBuilder) -> ir.Value | None:
         The saved control word for `emit_restore_float_control`, None on a machine
         whose control register is not known here (nothing is emitted then).
     """
-    module, kind = builder.module, machine()
+    module, kind = builder.module, get_machine().family
     if kind == "x86":
         pointer, void = _I8.as_pointer(), ir.VoidType()
         word = builder.alloca(_I32)
@@ -77,7 +69,7 @@ def emit_restore_float_control(builder: ir.IRBuilder, saved: ir.Value | None) ->
         builder: Builder placed before the return of the function.
         saved: What `emit_flush_denormals` returned.
     """
-    module, kind = builder.module, machine()
+    module, kind = builder.module, get_machine().family
     if saved is None:
         return
     if kind == "x86":

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from graphopt.codegen.block_sizes import IMAGE_BYTES
 from graphopt.codegen.gemm_layout import (
     DEPTH_BLOCK,
     TileShape,
@@ -43,10 +44,8 @@ from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
 if TYPE_CHECKING:
     from graphopt.codegen.convolutions import Convolution
 
-__all__ = ["IMAGE_BYTES", "forward", "to_filter", "to_input"]
+__all__ = ["forward", "to_filter", "to_input"]
 
-IMAGE_BYTES = 1 << 16
-"""Room for rows of an image with their padding, on the stack of a kernel."""
 PARTS_BYTES = 1 << 23
 """Room for the derivatives of a filter that parts of a batch have."""
 FEWEST_PARTS, MOST_PARTS = 4, 16

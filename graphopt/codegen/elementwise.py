@@ -365,6 +365,9 @@ def _stored(dtype: DType) -> str:
 
 def _cast(text: str, operand: DType, result: DType, template: str) -> str:
     """Gives an expression exactly the result's dtype: integers wrap, floats round."""
+    if operand.is_floating and result.is_integer and template == "{0}":
+        # Only for these two is there a conversion that is defined for all numbers.
+        return f"{result.name}(truncate_int{64 if result.size == 8 else 32}({text}))"
     if not result.is_bool:
         return f"{result.name}({text})"
     if operand.is_bool or template != "{0}":

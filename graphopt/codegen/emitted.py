@@ -9,6 +9,7 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 
 from graphopt.codegen import cache, object_code
+from graphopt.codegen.machine import get_machine
 from graphopt.codegen.object_code import NativeKernel
 
 __all__ = ["load_emitted"]
@@ -41,7 +42,7 @@ def load_emitted(
     kernel = cache.load_kernel(name, entry, name, imports, exports)
     if kernel is None:
         module = ir.Module(name)
-        module.triple = llvm.get_process_triple()
+        module.triple = get_machine().triple
         emit(module)
         parsed = llvm.parse_assembly(str(module))
         parsed.verify()

@@ -9,14 +9,15 @@ import numpy as np
 
 from graphopt.codegen import gemm_tile, native, special_functions, vector_math
 from graphopt.codegen.accumulators import make_accumulators
+from graphopt.codegen.block_sizes import LANES
 from graphopt.codegen.channels import make_channel_functions
 from graphopt.codegen.convolution_tiles import make_tile_functions
 from graphopt.codegen.one_channel import make_one_channel_functions
 from graphopt.codegen.philox import philox
 from graphopt.codegen.random_functions import make_random_functions
-from graphopt.codegen.reduction_kernels import LANES
 from graphopt.codegen.row_vectors import make_row_functions
-from graphopt.ops.fused import BLOCK
+from graphopt.codegen.truncation import truncate_int32, truncate_int64
+from graphopt.ops.blocks import BLOCK
 
 _VECTORIZED = [
     "exp",
@@ -43,6 +44,8 @@ def make_namespace() -> dict[str, Any]:
         "boolean": numba.boolean,
         **{name: native.make_instruction(name) for name in _INSTRUCTIONS},
         "report_status": native.report_status,
+        "truncate_int32": truncate_int32,
+        "truncate_int64": truncate_int64,
         # One block of a reduction, of the widest elements.
         "block_buffer": gemm_tile.make_stack(8 * BLOCK),
         "lane_buffer": gemm_tile.make_stack(8 * LANES),

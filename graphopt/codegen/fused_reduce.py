@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from graphopt.codegen.block_sizes import LANES
 from graphopt.codegen.elementwise import (
     Writer,
     find_operands,
@@ -22,7 +23,6 @@ from graphopt.codegen.elementwise import (
 from graphopt.codegen.reduce import Reduction
 from graphopt.codegen.reduction_kernels import (
     COLUMNS_SIZES,
-    LANES,
     ROWS_SIZES,
     Computed,
     columns_source,

@@ -71,7 +71,6 @@ from graphopt.codegen.gemm_layout import (
     Kernel,
     find_shape,
     gemm_layout,
-    get_vector_bits,
     group_size,
     multiply_arguments,
     pack_arguments,
@@ -91,6 +90,7 @@ from graphopt.codegen.gemv import (
     draft_matrix_vector,
     draft_multiply_both,
 )
+from graphopt.codegen.machine import Machine, get_machine
 from graphopt.codegen.native import (
     NativeKernel,
     call_kernel,
@@ -107,7 +107,6 @@ __all__ = [
     "compile_gemm",
     "draft_gemm",
     "gemm_layout",
-    "get_vector_bits",
     "multiply_arguments",
     "pack_arguments",
 ]
@@ -308,8 +307,7 @@ def draft_gemm(dtype: Any, kernel: Kernel, *, vector_bits: int | None = None) ->
     Args:
         dtype: float32 or float64.
         kernel: One of `Kernel`.
-        vector_bits: Width of the vectors, 128, 256 or 512; None for the host's
-            widest.
+        vector_bits: Width of the vectors, 128, 256 or 512; None for the machine's.
 
     Returns:
         The draft, for `native.finish_kernel`.
@@ -334,7 +332,6 @@ def draft_gemm(dtype: Any, kernel: Kernel, *, vector_bits: int | None = None) ->
     return makers[kernel](emit)
 
 
-@functools.cache
 def compile_gemm(
     dtype: Any, kernel: Kernel, *, vector_bits: int | None = None
 ) -> NativeKernel:
@@ -351,4 +348,11 @@ def compile_gemm(
     Raises:
         ValueError: If the dtype has no kernel.
     """
+    return _compile(dtype, kernel, vector_bits, get_machine())
+
+
+@functools.cache
+def _compile(
+    dtype: Any, kernel: Kernel, vector_bits: int | None, machine: Machine
+) -> NativeKernel:
     return finish_kernel(draft_gemm(dtype, kernel, vector_bits=vector_bits))

@@ -8,11 +8,12 @@ whose kernels all come from the cache plans products without importing numba.
 from __future__ import annotations
 
 import functools
-import platform
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
+
+from graphopt.codegen.machine import CACHE, NEAR_CACHE, WIDTHS, get_machine
 
 __all__ = [
     "DEPTH_BLOCK",
@@ -25,7 +26,6 @@ __all__ = [
     "TileShape",
     "find_shape",
     "gemm_layout",
-    "get_vector_bits",
     "group_size",
     "multiply_arguments",
     "narrow_rows",
@@ -37,9 +37,9 @@ DEPTH_BLOCK: Final = 256
 PANEL_VECTORS: Final = 8
 """Vectors of results in a panel, the unit of the kernel's outer range."""
 
-RESULT_BYTES: Final = 1 << 18
+RESULT_BYTES: Final = CACHE // 2
 """Room for rows of a product that a loop uses up at once; it stays in the cache."""
-STRIP_BYTES: Final = 1 << 17
+STRIP_BYTES: Final = CACHE // 4
 """Rows of a matrix that are read a second time while they are in the cache."""
 MOST_WORDS: Final = 128
 """The most arguments of the kernel of that loop."""
@@ -50,12 +50,12 @@ NARROW_DEPTH: Final = 64
 NARROW_VECTORS: Final = 2
 """Vectors in a row of a tile that reads the first operand where it lies, at most."""
 
-SMALL_BYTES: Final = 1 << 15
+SMALL_BYTES: Final = NEAR_CACHE
 """What an operand of a small product may take, so that both stay in the nearest cache."""
 SMALL_COPY: Final = 1 << 10
 """Elements of the second operand of a small product that may be copied."""
 
-_STACK_BYTES: Final = 1 << 17
+_STACK_BYTES: Final = CACHE // 4
 
 Strides = tuple[int, int]
 Kernel = Literal[
@@ -143,33 +143,12 @@ class GemmLayout:
     shape: TileShape
 
 
-@functools.cache
-def _host_features() -> frozenset[str]:
-    # Here, so that a program without products does not wait for LLVM.
-    import llvmlite.binding as llvm
-
-    features = llvm.get_host_cpu_features()
-    return frozenset(name for name, present in features.items() if present)
-
-
-def get_vector_bits() -> int:
-    """Find the widest vector the host computes floats with.
-
-    Returns:
-        512, 256 or 128 bits.
-    """
-    features = _host_features()
-    if "avx512f" in features:
-        return 512
-    return 256 if "avx2" in features else 128
-
-
 def find_shape(dtype: np.dtype[Any], vector_bits: int | None) -> TileShape:
     """Choose the register tile.
 
     Args:
         dtype: float32 or float64.
-        vector_bits: Width of the vectors; None for the host's widest.
+        vector_bits: Width of the vectors; None for the machine's.
 
     Returns:
         The tile.
@@ -177,15 +156,15 @@ def find_shape(dtype: np.dtype[Any], vector_bits: int | None) -> TileShape:
     Raises:
         ValueError: If there is no kernel for them.
     """
-    bits = get_vector_bits() if vector_bits is None else vector_bits
-    if dtype not in (np.float32, np.float64) or bits not in (128, 256, 512):
+    machine = get_machine()
+    bits = machine.vector_bits if vector_bits is None else vector_bits
+    if dtype not in (np.float32, np.float64) or bits not in WIDTHS:
         raise ValueError(f"no product of {dtype} with vectors of {bits} bits")
-    is_arm = platform.machine().lower() in ("aarch64", "arm64")
     # 24 accumulators of 32 registers, 12 of 16: the rest hold a row of B and one
     # broadcast element of A.
-    rows, vectors = (12, 2) if bits == 512 or is_arm else (4, 3)
-    fused = is_arm or "fma" in _host_features()
-    return TileShape(bits // 8 // dtype.itemsize, rows, vectors, fused)
+    has_many = bits == 512 or machine.family == "arm"
+    rows, vectors = (12, 2) if has_many else (4, 3)
+    return TileShape(bits // 8 // dtype.itemsize, rows, vectors, machine.is_fused)
 
 
 def gemm_layout(
@@ -211,7 +190,7 @@ def gemm_layout(
         a_strides: Row and column stride of A, in elements.
         b_strides: Row and column stride of B, in elements.
         c_stride: Elements from one row of C, which is row-major, to the next.
-        vector_bits: Width of the vectors; None for the host's widest.
+        vector_bits: Width of the vectors; None for the machine's.
         by_rows: Whether the form has to be "rows", for one whose rows are used at once.
         adds: Whether the kernel has to be "multiply", which can add to what is there.
 

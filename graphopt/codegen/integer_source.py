@@ -12,7 +12,7 @@ from typing import Final
 
 from graphopt.codegen.normal_source import REFILL
 from graphopt.dtypes import DType
-from graphopt.ops.fused import BLOCK
+from graphopt.ops.blocks import BLOCK
 
 __all__ = ["STATUS_BOUNDS", "integer_source"]
 

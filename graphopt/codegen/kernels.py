@@ -6,6 +6,7 @@ What an earlier process compiled is loaded from the cache on disk.
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 import threading
 import time
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from graphopt.codegen.machine import Machine, get_machine
 from graphopt.schedule.steps import KernelRequest
 
 if TYPE_CHECKING:
@@ -43,7 +45,6 @@ class CompileRecord:
 record = CompileRecord()
 _kernels: dict[str, NativeKernel] = {}
 _lock = threading.Lock()
-_namespace: dict[str, Any] = {}
 
 
 def get_kernel(request: KernelRequest) -> NativeKernel:
@@ -167,18 +168,24 @@ class _Drafted(NamedTuple):
 
 
 def _write_draft(request: KernelRequest) -> Draft:
-    from graphopt.codegen import functions, gemm, native
+    from graphopt.codegen import gemm, native
 
     if request.family == "gemm":
         kind: Any
         kind, dtype = request.source.split()
         return gemm.draft_gemm(dtype, kind)
-    if not _namespace:
-        _namespace.update(functions.make_namespace())
     source = request.source.replace("def kernel(", f"def {request.name}(")
-    draft = native.draft_source(source, request.name, _namespace)
+    namespace = _make_namespace(get_machine())
+    draft = native.draft_source(source, request.name, namespace)
     # The loop of a kernel of scalars counts repetitions (`Call.repeats`), not elements.
     return replace(draft, is_vector_code="for _ in range(lo, hi)" in source)
+
+
+@functools.cache
+def _make_namespace(machine: Machine) -> dict[str, Any]:
+    from graphopt.codegen import functions
+
+    return functions.make_namespace()
 
 
 def _finish(request: KernelRequest, draft: Draft, seconds: float) -> None:

@@ -65,7 +65,7 @@ class Number:
         builder: LLVM's builder.
         form: Format of the value.
         value: LLVM's value.
-        is_fused: Whether the host multiplies and adds with one rounding.
+        is_fused: Whether the machine multiplies and adds with one rounding.
     """
 
     builder: Any
@@ -171,7 +171,7 @@ class Number:
 
 
 def fma(x: Number, y: Number | float, z: Number | float) -> Number:
-    """Compute x * y + z, with one rounding where the host can do it fast."""
+    """Compute x * y + z, with one rounding where the machine can do it fast."""
     y = y if isinstance(y, Number) else x.constant(y)
     z = z if isinstance(z, Number) else x.constant(z)
     return x.call("fma", y, z) if x.is_fused else x * y + z

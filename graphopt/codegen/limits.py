@@ -20,6 +20,7 @@ import numpy as np
 from llvmlite import ir
 
 from graphopt.codegen import object_code
+from graphopt.codegen.machine import get_machine
 
 # The best of so many counts; another process may be busy beside this one.
 COPY_ROUNDS: Final = 5
@@ -89,11 +90,9 @@ def _copy_rate(nbytes: int) -> float:
 
 
 def _multiply_add_rate(scalar: ir.Type, size: int) -> float:
-    features = llvm.get_host_cpu_features()
-    wide = {"avx512f": 64, "avx": 32}
-    width = next((wide[name] for name in wide if features.get(name)), 16) // size
-    fused = bool(features.get("fma")) or not llvm.get_host_cpu_name().startswith("x86")
-    module = _emit(scalar, width, fused)
+    machine = get_machine()
+    width = machine.vector_bits // 8 // size
+    module = _emit(scalar, width, machine.is_fused)
     parsed = llvm.parse_assembly(str(module))
     parsed.verify()
     code = object_code.get_target_machine().emit_object(parsed)
@@ -108,7 +107,7 @@ def _multiply_add_rate(scalar: ir.Type, size: int) -> float:
 def _emit(scalar: ir.Type, width: int, fused: bool) -> ir.Module:
     """Writes `void multiply_add(void *result, int64 rounds)`."""
     module = ir.Module("limits")
-    module.triple = llvm.get_process_triple()
+    module.triple = get_machine().triple
     vector = ir.VectorType(scalar, width)
     kind = ir.FunctionType(ir.VoidType(), [vector.as_pointer(), _I64])
     function = ir.Function(module, kind, name="multiply_add")

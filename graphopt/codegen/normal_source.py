@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Final
 
 from graphopt.dtypes import DType
-from graphopt.ops.fused import BLOCK
+from graphopt.ops.blocks import BLOCK
 
 __all__ = ["REFILL", "normal_source"]
 

@@ -23,6 +23,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from graphopt.codegen.machine import get_machine
+
 __all__ = [
     "ALLOWED_SYMBOLS",
     "NativeKernel",
@@ -205,19 +207,24 @@ def _engine() -> Any:
 
 
 def get_target_machine() -> Any:
-    """Make a code generator for this processor, for code that is written in LLVM's IR.
+    """Make a code generator for the machine, for code that is written in LLVM's IR.
 
     Returns:
         A target machine of llvmlite.
     """
     import llvmlite.binding as llvm
 
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    target = llvm.Target.from_default_triple()
+    machine = get_machine()
+    if machine.is_host:
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+    else:
+        llvm.initialize_all_targets()
+        llvm.initialize_all_asmprinters()
+    target = llvm.Target.from_triple(machine.triple)
     return target.create_target_machine(
-        cpu=llvm.get_host_cpu_name(),
-        features=llvm.get_host_cpu_features().flatten(),
+        cpu=machine.cpu,
+        features=machine.features,
         opt=2,
         # As numba's: loaded code may lie anywhere in memory.
         reloc="static",

@@ -26,7 +26,7 @@ from graphopt.codegen.integer_source import integer_source
 from graphopt.codegen.normal_source import normal_source
 from graphopt.dtypes import DType, float32
 from graphopt.graph.graph import Operation
-from graphopt.ops.fused import BLOCK
+from graphopt.ops.blocks import BLOCK
 from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
 
 __all__ = ["lower_random"]

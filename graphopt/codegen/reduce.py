@@ -22,9 +22,9 @@ import math
 from collections.abc import Sequence
 from typing import Protocol
 
+from graphopt.codegen.block_sizes import LANES
 from graphopt.codegen.reduction_kernels import (
     FEW_COLUMNS,
-    LANES,
     MANY_COLUMNS,
     columns_source,
     rows_source,

@@ -14,11 +14,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from graphopt.codegen.block_sizes import LANES
 from graphopt.dtypes import DType, float64, int64
-from graphopt.ops.fused import BLOCK
+from graphopt.ops.blocks import BLOCK
 
-# Accumulators of a long row.
-LANES: Final = 64
 # Columns whose accumulators a kernel has at a time, in few pieces and in many.
 FEW_COLUMNS: Final = 512
 MANY_COLUMNS: Final = 1024

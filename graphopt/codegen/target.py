@@ -28,7 +28,7 @@ likewise.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -52,6 +52,7 @@ from llvmlite import ir
 from numba.core.compiler_lock import global_compiler_lock
 
 from graphopt.codegen.draft import Draft
+from graphopt.codegen.machine import Machine, get_machine
 from graphopt.codegen.object_code import get_target_machine
 
 __all__ = ["RAISES", "make_flags", "write_draft"]
@@ -98,19 +99,26 @@ class _Library(_core.codegen.CodeLibrary):  # type: ignore[misc]
         raise NotImplementedError
 
 
+@cache
+def _describe(machine: Machine) -> tuple[str, str]:
+    """Returns LLVM's name of a machine and how its data lies in memory."""
+    target = get_target_machine()
+    return target.triple, str(target.target_data)
+
+
 class _Codegen(_core.codegen.Codegen):  # type: ignore[misc]
     """Makes libraries for the machine that drafts are compiled for."""
 
     _library_class = _Library
 
     def __init__(self) -> None:
+        # What sizes follow from; all machines are alike in that.
         self._machine = get_target_machine()
         self._target_data = self._machine.target_data
-        self._layout, self._triple = str(self._target_data), self._machine.triple
 
     def _create_empty_module(self, name: str) -> Any:
         module: Any = ir.Module(_cgutils.normalize_ir_text(name))
-        module.triple, module.data_layout = self._triple, self._layout
+        module.triple, module.data_layout = _describe(get_machine())
         return module
 
     def _add_module(self, module: Any) -> None:

@@ -39,13 +39,10 @@ Each use adds about 5 ms, at most 15, to the compilation of a kernel.
 
 from __future__ import annotations
 
-import functools
 import math
-import platform
 from collections.abc import Callable
 from typing import Any
 
-import llvmlite.binding as llvm
 from llvmlite import ir
 
 from graphopt.codegen.coefficients import (
@@ -66,6 +63,7 @@ from graphopt.codegen.coefficients import (
     TURNS,
 )
 from graphopt.codegen.lane import DOUBLE, SINGLE, Number, evaluate, fma, select
+from graphopt.codegen.machine import get_machine
 from graphopt.codegen.native import cgutils, make_intrinsic, types
 
 __all__ = [
@@ -342,12 +340,6 @@ def _cos(x: Number) -> Number:
     return _sin_cos(x, 1)
 
 
-@functools.cache
-def _is_fused() -> bool:
-    is_arm = platform.machine().lower() in ("aarch64", "arm64")
-    return is_arm or bool(llvm.get_host_cpu_features().get("fma"))
-
-
 def _publish(name: str, emit: Callable[..., Number], is_double: bool, text: str) -> Any:
     """Make the intrinsic of a function of one argument."""
 
@@ -358,7 +350,7 @@ def _publish(name: str, emit: Callable[..., Number], is_double: bool, text: str)
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             if form is DOUBLE and not is_double:
                 return _call_library(builder, name, *values)
-            return emit(Number(builder, form, values[0], _is_fused())).value
+            return emit(Number(builder, form, values[0], get_machine().is_fused)).value
 
         return result(result), generate
 
@@ -380,7 +372,9 @@ def _pow_intrinsic(typing_context: Any, x: Any, y: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         if not single:
             return _call_library(builder, "pow", *values)
-        x, y = (Number(builder, SINGLE, value, _is_fused()) for value in values)
+        x, y = (
+            Number(builder, SINGLE, value, get_machine().is_fused) for value in values
+        )
         return _pow(x, y).value
 
     return result(result, result), generate

@@ -48,8 +48,9 @@ from typing import Final, NamedTuple
 
 from llvmlite import ir
 
-from graphopt.codegen.denormals import declare, emit_flush_denormals, machine
+from graphopt.codegen.denormals import declare, emit_flush_denormals
 from graphopt.codegen.emitted import load_emitted
+from graphopt.codegen.machine import get_machine
 from graphopt.codegen.object_code import NativeKernel
 from graphopt.codegen.pool_words import (
     ALONE,
@@ -189,7 +190,7 @@ class _Code:
     def now(self) -> ir.Value:
         """Returns a count of time, 0 where there is none."""
         name = {"x86": "llvm.readcyclecounter", "arm": "llvm.readsteadycounter"}
-        found = name.get(machine())
+        found = name.get(get_machine().family)
         if found is None:
             return _I64(0)
         return self.builder.call(declare(self.module, found, _I64), [])
@@ -235,7 +236,7 @@ class _Code:
 
     def pause(self) -> None:
         """Tells the processor that this thread is waiting for another one."""
-        kind = machine()
+        kind = get_machine().family
         if kind == "x86":
             pause = declare(self.module, "llvm.x86.sse2.pause", ir.VoidType())
             self.builder.call(pause, [])

@@ -26,6 +26,7 @@ from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import SCALAR, TensorShape, broadcast_shapes
 from graphopt.ops.creation import ones_like, zeros_like
 from graphopt.ops.quietly import quietly
+from graphopt.ops.truncation import cast_array
 
 NUMERIC = tuple(dtype for dtype in dtypes.ALL if not dtype.is_bool)
 INTEGERS = tuple(dtype for dtype in dtypes.ALL if dtype.is_integer)
@@ -452,7 +453,7 @@ def _cast_infer(x: Any, *, dtype: DType) -> tuple[TensorShape, DType]:
 
 
 def _cast_compute(x: Any, *, dtype: DType) -> Any:
-    return quietly(x.astype, dtype.numpy)
+    return quietly(cast_array, x, dtype.numpy)
 
 
 def _cast_vjp(g: Any, y: Any, x: Any, *, dtype: DType) -> tuple[Any]:
@@ -621,6 +622,9 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
 
 def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
     """Converts a tensor to another dtype; floats to integers round towards zero.
+
+    A float that is out of the range of int32 (for int64, of that), or NaN, becomes the
+    smallest int32 (int64) on every processor; smaller integers are its lowest bits.
 
     >>> import graphopt as tf
     >>> tf.cast(tf.constant([1.8, -1.8]), tf.int32).numpy().tolist()

@@ -199,9 +199,6 @@ def _reduce_samples() -> list[Sample]:
     ]
 
 
-BLOCK = 1024
-"""Neighbors that a reduction takes at a time: what a loop computes between two looks."""
-
 # A loop whose last output is reduced while it is in the cache; the others are stored.
 FUSED_REDUCE = register(
     OpSpec(

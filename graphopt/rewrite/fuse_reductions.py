@@ -22,7 +22,8 @@ from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Family
 from graphopt.graph.program import Program, Rebuilder
 from graphopt.graph.tensor import GraphTensor
-from graphopt.ops.fused import BLOCK, FUSED_REDUCE
+from graphopt.ops.blocks import BLOCK
+from graphopt.ops.fused import FUSED_REDUCE
 from graphopt.rewrite.driver import graph_pass
 from graphopt.rewrite.fuse_elementwise import (
     ARITHMETIC,

@@ -149,7 +149,7 @@ def test_key_changes_with_everything() -> None:
     for field in dataclasses.fields(environment):
         changed = dataclasses.replace(environment, **{field.name: "other"})
         keys.append(cache_key.content_key("family", "source", changed))
-    assert len(set(keys)) == len(keys) == 12
+    assert len(set(keys)) == len(keys) == 11
     assert all(len(bytes.fromhex(key)) == 32 for key in keys)
     assert keys[0] == cache_key.content_key("family", "source", environment)
 
@@ -164,14 +164,26 @@ def test_environment_says_what_it_is() -> None:
 
 
 def test_text_of_every_helper_is_in_the_key(tmp_path: Path) -> None:
-    (tmp_path / "vector_math.py").write_text("x = 1\n")
-    (tmp_path / "native.py").write_text("")
+    package = ROOT / "graphopt"
+    paths = [path.relative_to(package) for path in cache_key.find_helpers(package)]
+    assert {Path("codegen/vector_math.py"), Path("ops/special_values.py")} < set(paths)
+    for path in paths:
+        copy = tmp_path / path
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_bytes((package / path).read_bytes())
     hashes = [cache_key.hash_helpers(tmp_path)]
-    (tmp_path / "native.py").write_text("y = 1\n")
+    assert hashes == [cache_key.hash_helpers(package)]
+    for path in paths:
+        text = (tmp_path / path).read_bytes()
+        (tmp_path / path).write_bytes(text + b"#")
+        hashes.append(cache_key.hash_helpers(tmp_path))
+        (tmp_path / path).write_bytes(text)
+    (tmp_path / "codegen/native.py").rename(tmp_path / "codegen/renamed.py")
     hashes.append(cache_key.hash_helpers(tmp_path))
-    (tmp_path / "native.py").rename(tmp_path / "renamed.py")
-    hashes.append(cache_key.hash_helpers(tmp_path))
-    assert len(set(hashes)) == 3
+    assert len(set(hashes)) == len(paths) + 2
+    (tmp_path / "ops/special_values.py").unlink()
+    with pytest.raises(OSError, match="special_values"):
+        cache_key.hash_helpers(tmp_path)
     with pytest.raises(OSError, match="no Python files"):
         cache_key.hash_helpers(tmp_path / "missing")
 

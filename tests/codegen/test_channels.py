@@ -8,19 +8,16 @@ import numpy as np
 import pytest
 
 from graphopt.codegen import channels, native
-from graphopt.codegen.gemm_layout import get_vector_bits
+from graphopt.codegen.machine import WIDTHS, assume, find_machine
 
 CANARY = 77
 COUNTS = [0, 1, 3, 4, 15, 16, 17, 63, 64, 65, 130]
-WIDTHS = [128, 256, 512]
 
 
 @pytest.fixture(params=WIDTHS)
-def bits(request, monkeypatch):
-    if request.param > max(get_vector_bits(), 128):
-        pytest.skip("this machine has no such vectors")
-    monkeypatch.setattr(channels, "get_vector_bits", lambda: request.param)
-    return request.param
+def bits(request):
+    with assume(find_machine(request.param)):
+        yield request.param
 
 
 def compile_call(function, kind, words):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import graphopt as tf
 from graphopt.codegen import convolutions, direct_convolution
@@ -106,6 +108,35 @@ def test_a_long_batch_makes_a_short_plan(monkeypatch):
         y = tf.nn.conv2d(tf.constant(x), tf.constant(filters), 1, "SAME")
         (step,) = session.plan(y).steps
         assert step.kernel.startswith("windows")
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(
+    sizes=st.tuples(*[st.integers(1, 4)] * 2, *[st.integers(1, 9)] * 2),
+    window=st.tuples(*[st.integers(1, 3)] * 2),
+    strides=st.tuples(*[st.integers(1, 3)] * 2),
+    out=st.one_of(st.integers(1, 6), st.integers(1, 40)),
+    block=st.one_of(st.integers(1, 2000), st.integers(1, 1 << 14)),
+    padding=st.sampled_from(["SAME", "VALID"]),
+)
+def test_blocks_may_differ_in_how_they_are_multiplied(
+    sizes, window, strides, out, block, padding
+):
+    # A block of few rows may be too small to have anything packed, the next one not.
+    batch, channels, height, width = sizes
+    window = min(window[0], height), min(window[1], width)
+    generator = np.random.default_rng(7)
+    x = generator.standard_normal((batch, height, width, channels))
+    filters = generator.standard_normal((*window, channels, out))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(convolutions, "BLOCK_BYTES", block)
+        patch.setattr(direct_convolution, "IMAGE_BYTES", 0)
+        patch.setitem(CASES, "random", (None, None, strides, (1, 1), padding))
+        single = [a.astype(np.float32) for a in (x, filters)]
+        got = results("random", *single, "always")
+        want = results("random", *(a.astype(np.float64) for a in single), "never")
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5 * np.abs(b).max())
 
 
 def test_nothing_is_compiled_for_another_batch():

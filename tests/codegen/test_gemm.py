@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+import platform
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,14 +14,10 @@ import pytest
 from numpy.typing import NDArray
 
 from graphopt.codegen import gemm
+from graphopt.codegen.machine import WIDTHS, assume, find_machine
 from tests.codegen.conftest import ALLOWED_SYMBOLS, read_undefined_symbols
 
 C_KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-BITS = [
-    bits
-    for bits in (128, 256, 512)
-    if bits <= gemm.get_vector_bits() or gemm.get_vector_bits() == 128
-]
 CANARY = -12345.0
 SIZES = [
     (1, 1, 1),
@@ -100,7 +98,7 @@ def check(a: NDArray, b: NDArray, c: NDArray) -> None:
     assert np.all(np.abs(c - exact) <= k * np.finfo(a.dtype).eps * bound)
 
 
-@pytest.mark.parametrize("bits", BITS)
+@pytest.mark.parametrize("bits", WIDTHS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("size", SIZES)
 def test_products_are_within_the_bound(
@@ -115,6 +113,20 @@ def test_products_are_within_the_bound(
             assert np.array_equal(multiply(a, b, bits, cut), c)
 
 
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="has generic processors")
+@pytest.mark.parametrize("processor", [128, 256])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_vectors_may_be_wider_than_the_processor_has_them(
+    dtype: Any, processor: int
+) -> None:
+    # Where the processor has them, they are made of several all the same.
+    machine = replace(find_machine(processor), vector_bits=512)
+    with assume(machine):
+        for m, n, k in [(40, 70, 300), (33, 65, 100), (20, 10, 300), (1, 133, 60)]:
+            a, b = make(m, k, dtype, 1, False), make(k, n, dtype, 2, True)
+            check(a, b, multiply(a, b))
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_random_sizes_and_strides(dtype: Any) -> None:
     rng = np.random.default_rng(3)
@@ -126,9 +138,11 @@ def test_random_sizes_and_strides(dtype: Any) -> None:
         check(a, b, multiply(np.ascontiguousarray(a), b))
 
 
-def test_small_products_are_not_packed() -> None:
+@pytest.mark.parametrize("bits", WIDTHS)
+def test_small_products_are_not_packed(bits: int) -> None:
     def kernel(m: int, n: int, k: int, b_strides: tuple[int, int] | None = None) -> str:
-        layout = gemm.gemm_layout("float32", m, n, k, (k, 1), b_strides or (n, 1), n)
+        strides = (k, 1), b_strides or (n, 1)
+        layout = gemm.gemm_layout("float32", m, n, k, *strides, n, vector_bits=bits)
         return str(layout.kernel)
 
     assert kernel(32, 64, 64) == "multiply_small"
@@ -137,8 +151,12 @@ def test_small_products_are_not_packed() -> None:
     # A large operand, much to copy, more than a block of depth, few rows.
     assert kernel(32, 512, 64) == "multiply"
     assert kernel(32, 64, 64, (1, 64)) == "multiply"
-    assert kernel(32, 32, 257) == "multiply"
+    assert kernel(32, 64, 257) == "multiply"
     assert kernel(3, 64, 64) == "multiply"
+    # A row of the result is one tile, as wide as two vectors at most.
+    narrow = 2 * bits // 32
+    assert kernel(32, narrow, 257) == "multiply_narrow"
+    assert kernel(32, narrow + 1, 257) == "multiply"
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -190,7 +208,7 @@ def test_what_lies_beyond_the_operands_is_not_read_into_results() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads ELF")
-@pytest.mark.parametrize("bits", BITS)
+@pytest.mark.parametrize("bits", WIDTHS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_kernels_need_nothing_from_outside(dtype: Any, bits: int) -> None:
     for name in ("pack", "multiply", "multiply_vector"):

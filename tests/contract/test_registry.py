@@ -63,12 +63,19 @@ def sum_slack(spec, sample):
         is_float = sample.inputs[0].dtype.kind == "f"
         eps = np.finfo(sample.inputs[0].dtype).eps if is_float else 0.0
         return depth * eps * scale
-    if spec.name != "MatMul":
+    transposes = {
+        "MatMul": lambda attrs: (attrs["transpose_a"],),
+        "SumOfMatMuls": lambda attrs: [first for first, _ in attrs["transposes"]],
+    }
+    if spec.name not in transposes:
         return 0.0
-    a, b = (np.abs(np.asarray(x, np.float64)) for x in sample.inputs)
-    depth = a.shape[-2 if sample.attrs["transpose_a"] else -1]
-    scale = a.max(initial=0) * b.max(initial=0) * depth
-    return depth * np.finfo(sample.inputs[0].dtype).eps * scale
+    depth, total = 0, 0.0
+    for i, is_turned in enumerate(transposes[spec.name](sample.attrs)):
+        a, b = (np.abs(np.asarray(x, np.float64)) for x in sample.inputs[2 * i :][:2])
+        terms = a.shape[-2 if is_turned else -1]
+        depth += terms
+        total += a.max(initial=0) * b.max(initial=0) * terms
+    return depth * np.finfo(sample.inputs[0].dtype).eps * total
 
 
 @pytest.mark.parametrize("spec", PURE, ids=by_name)

@@ -1,0 +1,8 @@
+"""What rewrites and kernels have to agree on; kernels have it built in (`cache_key`)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+BLOCK: Final = 1024
+"""Neighbors that a reduction takes at a time: what a loop computes between two looks."""
