@@ -178,6 +178,7 @@ from graphopt.runtime.names import name_scope as name_scope
 from graphopt.runtime.variable import Variable as Variable
 
 if TYPE_CHECKING:
+    from graphopt import raw_ops as raw_ops
     from graphopt import train as train
 
 
@@ -215,8 +216,12 @@ def __getattr__(name: str) -> Any:
         import graphopt.train
 
         return graphopt.train
+    if name == "raw_ops":
+        import graphopt.raw_ops
+
+        return graphopt.raw_ops
     raise AttributeError(f"module 'graphopt' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [*globals(), "train"]
+    return [*globals(), "raw_ops", "train"]

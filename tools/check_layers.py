@@ -17,7 +17,7 @@ ORDER = [
     ("runtime",),
     ("keras",),
     ("checkpoint",),
-    ("nn", "math", "linalg", "random", "debugging", "nest", "compat"),
+    ("nn", "math", "linalg", "random", "debugging", "nest", "raw_ops", "compat"),
     ("train",),
     ("exchange",),
     ("checks",),

@@ -126,11 +126,15 @@ def __getattr__(name: str) -> Any:
         from graphopt.compat import train as found
 
         return found
+    if name == "raw_ops":
+        from graphopt import raw_ops as ops
+
+        return ops
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [*globals(), "train"]
+    return [*globals(), "raw_ops", "train"]
 
 
 def assign(ref: Variable, value: object, name: str | None = None) -> object:
