@@ -8,6 +8,7 @@ defined.
 import builtins
 from typing import TYPE_CHECKING, Any
 
+from graphopt import bitwise as bitwise
 from graphopt import compat as compat
 from graphopt import config as config
 from graphopt import debugging as debugging
@@ -108,6 +109,8 @@ from graphopt.ops.elementwise import where as where
 from graphopt.ops.host import numpy_function as numpy_function
 from graphopt.ops.indexing import gather as gather
 from graphopt.ops.indexing import one_hot as one_hot
+from graphopt.ops.integers import truncatediv as truncatediv
+from graphopt.ops.integers import truncatemod as truncatemod
 from graphopt.ops.masks import boolean_mask as boolean_mask
 from graphopt.ops.masks import unique as unique
 from graphopt.ops.matmul import matmul as matmul
@@ -124,6 +127,8 @@ from graphopt.ops.reduction import reduce_mean as reduce_mean
 from graphopt.ops.reduction import reduce_min as reduce_min
 from graphopt.ops.reduction import reduce_prod as reduce_prod
 from graphopt.ops.reduction import reduce_sum as reduce_sum
+from graphopt.ops.repeating import repeat as repeat
+from graphopt.ops.repeating import sequence_mask as sequence_mask
 from graphopt.ops.scan import cumsum as cumsum
 from graphopt.ops.scatter import gather_nd as gather_nd
 from graphopt.ops.scatter import scatter_nd as scatter_nd
@@ -178,6 +183,7 @@ from graphopt.runtime.names import name_scope as name_scope
 from graphopt.runtime.variable import Variable as Variable
 
 if TYPE_CHECKING:
+    from graphopt import raw_ops as raw_ops
     from graphopt import train as train
 
 
@@ -215,8 +221,12 @@ def __getattr__(name: str) -> Any:
         import graphopt.train
 
         return graphopt.train
+    if name == "raw_ops":
+        import graphopt.raw_ops
+
+        return graphopt.raw_ops
     raise AttributeError(f"module 'graphopt' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [*globals(), "train"]
+    return [*globals(), "raw_ops", "train"]

@@ -43,6 +43,9 @@ from graphopt.ops.elementwise import square as square
 from graphopt.ops.elementwise import squared_difference as squared_difference
 from graphopt.ops.elementwise import subtract as subtract
 from graphopt.ops.elementwise import tanh as tanh
+from graphopt.ops.integers import bincount as bincount
+from graphopt.ops.integers import truncatediv as truncatediv
+from graphopt.ops.integers import truncatemod as truncatemod
 from graphopt.ops.nn import log_softmax as log_softmax
 from graphopt.ops.nn import softmax as softmax
 from graphopt.ops.reduction import reduce_all as reduce_all

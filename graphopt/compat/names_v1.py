@@ -9,7 +9,10 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from graphopt import *  # noqa: F403 (all of it, so that a new op is listed once)
+from graphopt import executing_eagerly as executing_eagerly
 from graphopt import keras as keras
+from graphopt import nest as nest
+from graphopt.compat import math_v1 as math  # type: ignore[no-redef]
 from graphopt.compat import nn_v1 as nn  # type: ignore[no-redef]
 from graphopt.compat.initializers_v1 import constant_initializer as constant_initializer
 from graphopt.compat.initializers_v1 import ones_initializer as ones_initializer
@@ -63,6 +66,7 @@ from graphopt.ops.finite import add_check_numerics_ops as add_check_numerics_ops
 from graphopt.ops.finite import assert_all_finite as verify_tensor_all_finite
 from graphopt.ops.finite import check_numerics as check_numerics
 from graphopt.ops.host import py_func as py_func
+from graphopt.ops.integers import bincount as bincount
 from graphopt.ops.random import set_seed as set_random_seed
 from graphopt.ops.random_stateful import categorical as multinomial
 from graphopt.ops.random_stateful import normal as random_normal
@@ -84,6 +88,7 @@ from graphopt.ops.special import logical_xor as logical_xor
 from graphopt.ops.special import polygamma as polygamma
 from graphopt.ops.special import rint as rint
 from graphopt.ops.special import zeta as zeta
+from graphopt.ops.while_loop import while_loop as _while_loop
 from graphopt.runtime.collections import GraphKeys as GraphKeys
 from graphopt.runtime.collections import add_to_collection as add_to_collection
 from graphopt.runtime.collections import (
@@ -126,11 +131,15 @@ def __getattr__(name: str) -> Any:
         from graphopt.compat import train as found
 
         return found
+    if name == "raw_ops":
+        from graphopt import raw_ops as ops
+
+        return ops
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [*globals(), "train"]
+    return [*globals(), "raw_ops", "train"]
 
 
 def assign(ref: Variable, value: object, name: str | None = None) -> object:
@@ -146,6 +155,55 @@ def assign_add(ref: Variable, value: object, name: str | None = None) -> object:
 def assign_sub(ref: Variable, value: object, name: str | None = None) -> object:
     """Subtracts from a variable; as `ref.assign_sub(value)`."""
     return ref.assign_sub(value, name=name)
+
+
+def while_loop(  # type: ignore[no-redef]
+    cond: Any,
+    body: Any,
+    loop_vars: Any,
+    shape_invariants: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    name: str | None = None,
+    maximum_iterations: Any = None,
+    return_same_structure: bool = False,
+) -> Any:
+    """Repeats `body` while `cond` is true; as `tf.while_loop`.
+
+    Args:
+      cond: From the loop variables to a scalar bool.
+      body: From the loop variables to their next values.
+      loop_vars: A nest of tensors: what the loop starts with.
+      shape_invariants: Shapes of the loop variables, None where a round may change one.
+      parallel_iterations: Accepted for compatibility.
+      back_prop: Whether the result has derivatives.
+      swap_memory: Accepted for compatibility.
+      name: Name of the op.
+      maximum_iterations: The largest number of rounds.
+      return_same_structure: Whether a single loop variable comes back in the structure
+        that it was given in, as it does in eager mode whatever this says.
+
+    Returns:
+      The loop variables at the end; of a single one, in a graph, the tensor itself.
+
+    Source: `tf.compat.v1.while_loop`.
+    """
+    result = _while_loop(
+        cond,
+        body,
+        loop_vars,
+        shape_invariants,
+        parallel_iterations,
+        back_prop,
+        swap_memory,
+        maximum_iterations,
+        name,
+    )
+    flat = nest.flatten(result)
+    if len(flat) == 1 and not return_same_structure and not executing_eagerly():
+        return flat[0]
+    return result
 
 
 def disable_v2_behavior() -> None:

@@ -243,3 +243,13 @@ def weighted_cross_entropy_with_logits(
     """
     labels = _one_of("labels and targets", labels, targets)
     return nn.weighted_cross_entropy_with_logits(labels, logits, pos_weight, name)
+
+
+def in_top_k(predictions: Any, targets: Any, k: Any, name: str | None = None) -> Any:
+    """Returns whether the prediction for each target is among the k largest.
+
+    The order of the arguments is that of TensorFlow 1: predictions come first.
+
+    Source: `tf.compat.v1.nn.in_top_k`.
+    """
+    return nn.in_top_k(targets, predictions, k, name)

@@ -1,18 +1,18 @@
 """Nested structures: lists, tuples, named tuples and dicts, flattened and rebuilt.
 
 Dicts are taken in the order of their sorted keys, as TensorFlow does, so that two dicts
-with equal keys always correspond.
+with equal keys always correspond. Views of dicts, as `values()`, count as lists.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MappingView
 from typing import Any
 
 
 def is_nested(value: Any) -> bool:
     """Returns whether a value is a structure rather than a leaf."""
-    return isinstance(value, (list, tuple, Mapping))
+    return isinstance(value, (list, tuple, Mapping, MappingView))
 
 
 def _children(value: Any) -> list[Any]:
@@ -76,6 +76,8 @@ def _pack(structure: Any, values: Any) -> Any:
         if type(structure) is dict:
             return made
         return type(structure)(made)  # type: ignore[call-arg]
+    if isinstance(structure, MappingView):
+        return [_pack(item, values) for item in _children(structure)]
     if isinstance(structure, (list, tuple)):
         parts = [_pack(item, values) for item in structure]
         if hasattr(structure, "_fields"):

@@ -27,6 +27,7 @@ from graphopt.ops.elementwise import (
     MUL,
     abs,
     add,
+    cast,
     elementwise,
     exp,
     log,
@@ -36,7 +37,7 @@ from graphopt.ops.elementwise import (
     where,
 )
 from graphopt.ops.reduction import reduce_sum
-from graphopt.ops.shaping import expand_dims, reshape
+from graphopt.ops.shaping import expand_dims, reshape, transpose
 
 
 def _rows(x: NDArray[Any]) -> tuple[Any, Any, Any]:
@@ -307,27 +308,73 @@ SIGMOID_CROSS_ENTROPY = elementwise(
 
 
 def softmax(logits: Any, axis: int = -1, name: str | None = None) -> Any:
-    """Returns exp(x) divided by its sum along the last axis.
+    """Returns exp(x) divided by its sum along an axis.
+
+    Args:
+      logits: Floats of at least one dimension.
+      axis: The dimension that sums to 1; the last by default.
+      name: Name of the op.
+
+    Raises:
+      InvalidArgumentError: There is no such dimension.
+
+    >>> import graphopt as tf
+    >>> tf.nn.softmax([[0.0, 1.0], [0.0, 1.0]], axis=0).numpy().tolist()
+    [[0.5, 0.5], [0.5, 0.5]]
 
     Source: `tf.nn.softmax`.
     """
-    _last_axis_only(axis, logits, "softmax")
-    return call(SOFTMAX, logits, name=name)
+    return _along(SOFTMAX, logits, axis, name)
 
 
 def log_softmax(logits: Any, axis: int = -1, name: str | None = None) -> Any:
-    """Returns the logarithm of softmax along the last axis.
+    """Returns the logarithm of softmax along an axis; as `softmax`.
 
     Source: `tf.nn.log_softmax`.
     """
-    _last_axis_only(axis, logits, "log_softmax")
-    return call(LOG_SOFTMAX, logits, name=name)
+    return _along(LOG_SOFTMAX, logits, axis, name)
 
 
-def _last_axis_only(axis: int, x: Any, name: str) -> None:
-    rank = getattr(getattr(x, "shape", None), "rank", None)
-    if axis not in (-1, None) and axis + 1 != rank:
-        raise NotImplementedError(f"tf.nn.{name} along another axis than the last.")
+def _along(spec: OpSpec, x: Any, axis: int | None, name: str | None) -> Any:
+    """Applies an op on the last dimension along any."""
+    x = hooks.convert(x)
+    if axis is None or axis == -1:
+        return call(spec, x, name=name)
+    moved, back = _axis_last(x, axis, spec.name)
+    return back(call(spec, moved, name=name))
+
+
+def _axis_last(x: Any, axis: int, what: str) -> tuple[Any, Any]:
+    """Returns a tensor with a dimension moved to the end, and what moves it back."""
+    if x.shape.rank is None:
+        raise NotImplementedError(
+            f"{what} along axis {axis} of a tensor of unknown rank."
+        )
+    rank = len(x.shape)
+    if not -rank <= axis < rank:
+        raise fail(
+            InvalidArgumentError,
+            f"There is no dimension {axis} for {what}",
+            got=f"{describe_shapes(x)} and axis {axis}",
+            expected=f"an axis from {-rank} to {rank - 1}",
+            site=str(user_site()),
+        )
+    axis = axis % rank
+    if axis == rank - 1:
+        return x, lambda y: y
+    # The exchange of two dimensions undoes itself.
+    order = list(range(rank))
+    order[axis], order[-1] = order[-1], order[axis]
+    return transpose(x, order), lambda y: transpose(y, order)
+
+
+def _axis_to_end(x: Any, axis: int, what: str) -> Any:
+    """Moves a dimension to the end and keeps the order of the others."""
+    _axis_last(x, axis, what)
+    rank = len(x.shape)
+    axis = axis % rank
+    order = [i for i in range(rank) if i != axis]
+    return transpose(x, [*order, axis])
 
 
 def softmax_cross_entropy_with_logits(
@@ -336,21 +383,53 @@ def softmax_cross_entropy_with_logits(
     """Returns the cross entropy of each row: -sum(labels * log_softmax(logits)).
 
     Args:
-      labels: `[..., classes]`, rows that sum to 1.
+      labels: `[..., classes]`, rows that sum to 1; of another dtype, integers for
+        example, they are cast. One row of them stands for all.
       logits: `[..., classes]`.
-      axis: Must be the last.
+      axis: The dimension of the classes.
       name: Name of the op.
 
     Returns:
       `[...]`, one loss a row.
 
+    Raises:
+      InvalidArgumentError: The shapes do not fit.
+
+    >>> import graphopt as tf
+    >>> loss = tf.nn.softmax_cross_entropy_with_logits([[0, 1]], [[0.0, 0.0]])
+    >>> round(float(loss.numpy()[0]), 4)
+    0.6931
+
     Source: `tf.nn.softmax_cross_entropy_with_logits` (version 2: gradients flow into
     the labels too).
     """
-    logits, labels = as_inputs(MUL, (logits, labels), name)
-    _last_axis_only(axis, logits, "softmax_cross_entropy_with_logits")
+    logits = hooks.convert(logits)
+    # Integers stay integers as a list too, and are exact in any float.
+    labels = cast(hooks.convert(labels, dtype_hint=logits.dtype), logits.dtype)
+    rank = logits.shape.rank
+    if axis not in (-1, None) and axis + 1 != rank:
+        what = "softmax_cross_entropy_with_logits"
+        logits = _axis_to_end(logits, axis, what)
+        labels = _axis_to_end(labels, axis, what)
+    labels = _broadcast_labels(labels, logits)
     flat_logits, flat_labels, restore = _as_matrix(logits, labels)
     return restore(call(CROSS_ENTROPY, flat_logits, flat_labels, name=name)[0])
+
+
+def _broadcast_labels(labels: Any, logits: Any) -> Any:
+    """Repeats labels of which there is one row for all, or one number for each row."""
+    known = labels.shape.rank is not None and logits.shape.rank is not None
+    if not known or not logits.shape or labels.shape.is_compatible_with(logits.shape):
+        return labels
+    one_row = all(dim == 1 for dim in labels.shape[:-1])
+    same_rows = labels.shape[:-1].is_compatible_with(logits.shape[:-1])
+    ends = (labels.shape[-1:], logits.shape[-1:])
+    one_number = labels.shape.rank and labels.shape[-1] == 1
+    if (one_row and (one_number or ends[0].is_compatible_with(ends[1]))) or (
+        same_rows and one_number
+    ):
+        return add(zeros_like(logits), reshape(labels, [-1]) if one_row else labels)
+    return labels
 
 
 def _as_matrix(logits: Any, labels: Any) -> tuple[Any, Any, Any]:

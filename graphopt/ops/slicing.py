@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 from graphopt.dtypes import DType
 from graphopt.errors import InvalidArgumentError, fail
 from graphopt.graph.dispatch import call
+from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
-from graphopt.ops.creation import numpy_key, static_ints
+from graphopt.graph.tensor import Tensor
+from graphopt.ops.creation import constant_value, numpy_key, static_ints
 
 Range = tuple[int | None, int | None, int | None]
 Entry = int | Range | EllipsisType | None
@@ -311,8 +313,9 @@ def slice(input_: Any, begin: Any, size: Any, name: str | None = None) -> Any:
 
     Args:
       input_: The tensor.
-      begin: Where the block begins, one number for each dimension.
-      size: Its size; -1 stands for all that is left along a dimension.
+      begin: Where the block begins, one number for each dimension, or a tensor of them.
+      size: Its size; -1 stands for all that is left along a dimension. Where only the
+        run decides it, what follows is interpreted.
       name: Name of the op.
 
     Raises:
@@ -324,9 +327,39 @@ def slice(input_: Any, begin: Any, size: Any, name: str | None = None) -> Any:
 
     Source: `tf.slice`.
     """
-    first = tuple(static_ints(begin, "tf.slice"))
-    count = tuple(static_ints(size, "tf.slice"))
-    return call(SLICE, input_, name=name, begin=first, size=count)
+    begins = numbers_or_tensors(begin, "tf.slice")
+    sizes = numbers_or_tensors(size, "tf.slice")
+    if any(isinstance(n, Tensor) for n in (*begins, *sizes)):
+        return hooks.operators["slice_at_run_time"](input_, begins, sizes, name)
+    return call(SLICE, input_, name=name, begin=tuple(begins), size=tuple(sizes))
+
+
+def numbers_or_tensors(value: Any, what: str) -> list[Any]:
+    """Returns the elements of a vector: numbers where known, else scalar tensors.
+
+    Raises:
+      NotImplementedError: Not even their number is known.
+      TypeError: It holds something else than integers.
+    """
+    if isinstance(value, (list, tuple)):
+        parts = [p._as_tensor() if hasattr(p, "_as_tensor") else p for p in value]
+        return [
+            part
+            if isinstance(part, Tensor) and constant_value(part) is None
+            else static_ints(part, what)[0]
+            for part in parts
+        ]
+    if hasattr(value, "_as_tensor"):
+        value = value._as_tensor()
+    if not isinstance(value, Tensor) or constant_value(value) is not None:
+        return static_ints(value, what)
+    count = value.shape[0] if value.shape.rank == 1 else None
+    if count is None:
+        raise NotImplementedError(
+            f"{what} of as many dimensions as only the run decides; give the vector of "
+            "its bounds a known size."
+        )
+    return [value[i] for i in builtins.range(count)]
 
 
 def strided_slice(
@@ -346,8 +379,8 @@ def strided_slice(
 
     Args:
       input_: The tensor.
-      begin, end, strides: One number for each sliced dimension; a stride is 1 if not
-        given.
+      begin, end, strides: One number for each sliced dimension, or a tensor of them; a
+        stride is 1 if not given.
       begin_mask, end_mask: Bit i set: the slice of dimension i has no begin, or no end.
       ellipsis_mask: Bit i set: entry i stands for all dimensions that are not named.
       new_axis_mask: Bit i set: entry i adds a dimension of size 1.
@@ -363,11 +396,11 @@ def strided_slice(
     """
     if var is not None:
         raise NotImplementedError("tf.strided_slice with var; use tf.where and assign.")
-    first = static_ints(begin, "tf.strided_slice")
-    last = static_ints(end, "tf.strided_slice")
-    steps = [1] * len(first)
+    what = "tf.strided_slice"
+    first, last = numbers_or_tensors(begin, what), numbers_or_tensors(end, what)
+    steps: list[Any] = [1] * len(first)
     if strides is not None:
-        steps = static_ints(strides, "tf.strided_slice")
+        steps = numbers_or_tensors(strides, what)
     if not len(first) == len(last) == len(steps):
         raise fail(
             InvalidArgumentError,
@@ -375,7 +408,7 @@ def strided_slice(
             got=f"{len(first)}, {len(last)} and {len(steps)} numbers",
             site=str(user_site()),
         )
-    key: list[Entry] = []
+    key: list[Any] = []
     for i, (b, e, step) in enumerate(zip(first, last, steps, strict=True)):
         bit = 1 << i
         if ellipsis_mask & bit:
@@ -387,4 +420,10 @@ def strided_slice(
         else:
             begins = None if begin_mask & bit else b
             key.append((begins, None if end_mask & bit else e, step))
+    parts = [
+        p for entry in key for p in (entry if isinstance(entry, tuple) else [entry])
+    ]
+    if any(isinstance(part, Tensor) for part in parts):
+        brackets = (builtins.slice(*e) if isinstance(e, tuple) else e for e in key)
+        return hooks.operators["getitem"](input_, tuple(brackets))
     return call(STRIDED_SLICE, input_, name=name, key=tuple(key))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from graphopt.dtypes import DType
 from graphopt.errors import describe_shapes, fail
 from graphopt.graph.dispatch import safe_cast
 from graphopt.graph.graph import Graph
@@ -178,8 +179,23 @@ def convert_feed(tensor: GraphTensor, value: Any) -> Array:
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     cast = safe_cast(array, tensor.dtype)
     if cast is None:
+        cast = _whole_numbers(array, tensor.dtype)
+    if cast is None:
         raise _not_fitting(tensor, array, value)
     return cast
+
+
+def _whole_numbers(array: Array, dtype: DType) -> Array | None:
+    """Returns floats as integers if each of them is one that the dtype holds, or None."""
+    if not dtype.is_integer or array.dtype.kind != "f":
+        return None
+    # Compared as floats of 64 bits: an integer's largest number may round up to one
+    # that it does not hold.
+    wide = array.astype(np.float64)
+    low, high = float(dtype.min), float(dtype.max)
+    fits = np.isfinite(wide) & (np.trunc(wide) == wide) & (wide >= low)
+    fits &= (wide <= high) if int(high) == dtype.max else (wide < high)
+    return array.astype(dtype.numpy) if bool(np.all(fits)) else None
 
 
 def _not_fitting(tensor: GraphTensor, array: Array, value: Any) -> TypeError:

@@ -15,6 +15,7 @@ from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.body import BodyGraph
 from graphopt.graph.context import building_graph, entered, get_default_graph, modes
 from graphopt.graph.dispatch import as_inputs, call
+from graphopt.graph.effects import is_handle, variable_of
 from graphopt.graph.graph import Graph, Operation, infer_types
 from graphopt.graph.hooks import hooks
 from graphopt.graph.indexed_slices import IndexedSlices
@@ -64,11 +65,12 @@ def _known_initial(graph: Graph, value: Any) -> Any:
 class EagerHandle:
     """Stands for an eager variable in what tapes record."""
 
-    __slots__ = ("__weakref__", "dtype", "shape")
+    __slots__ = ("__weakref__", "dtype", "key", "shape")
 
-    def __init__(self, dtype: DType, shape: TensorShape) -> None:
-        self.dtype = dtype
-        self.shape = shape
+    def __init__(self, key: VariableKey) -> None:
+        self.key = key
+        self.dtype = key.dtype
+        self.shape = key.shape
 
 
 class Variable(Operators):
@@ -141,7 +143,7 @@ class Variable(Operators):
         full = scoped_name(name or "Variable")
         self.key = VariableKey(full, tensor.dtype, fixed, None, user_site())
         self.key.array = np.array(tensor.array, order="C")
-        self._handle: Any = EagerHandle(tensor.dtype, fixed)
+        self._handle: Any = EagerHandle(self.key)
 
     def _make_in(
         self,
@@ -214,11 +216,9 @@ class Variable(Operators):
         return self._handle
 
     @property
-    def op(self) -> Operation:
-        """The handle op, in a graph."""
-        self._require_graph("op")
-        found: Operation = self.handle.op
-        return found
+    def op(self) -> Any:
+        """The handle op, in a graph; None in eager mode, also of what assigning returns."""
+        return self.handle.op if self.key.graph is not None else None
 
     @property
     def initializer(self) -> Any:
@@ -627,6 +627,36 @@ _AS_TENSORS: dict[OpSpec, Callable[..., Any]] = {
     SCATTER["add"]: _scattered(tensor_scatter_nd_add),
     SCATTER["sub"]: _scattered(tensor_scatter_nd_sub),
 }
+
+
+def variable_of_handle(handle: Any) -> Variable:
+    """Returns a variable for its handle; a variable as it is.
+
+    Raises:
+      TypeError: It is the handle of no variable.
+    """
+    if isinstance(handle, Variable):
+        return handle
+    if isinstance(handle, EagerHandle):
+        key = handle.key
+    elif isinstance(handle, GraphTensor) and is_handle(handle):
+        key = variable_of(handle)
+    else:
+        raise TypeError(
+            f"Expected the handle of a variable, as `variable.handle`; got {handle!r:.100}."
+        )
+    found = Variable.__new__(Variable)
+    found.trainable = True
+    found.constraint = found.synchronization = found.aggregation = None
+    found.key = key
+    found._handle = handle if key.graph is _graph_of(handle) else EagerHandle(key)
+    found._initializer = found._initial_value = None
+    return found
+
+
+def _graph_of(handle: Any) -> Graph | None:
+    """Returns the graph that a handle is in; None for an eager one."""
+    return None if isinstance(handle, EagerHandle) else handle.op.graph
 
 
 def adopt_variable(

@@ -465,7 +465,7 @@ TABLE = [
     ),
     # ---- optimizers
     Bad("lr-nan", ValueError, "NaN", sgd(learning_rate=float("nan")), parts=""),
-    Bad("lr-negative", ValueError, ">= 0", sgd(learning_rate=-1.0), parts=""),
+    Bad("decay-negative", ValueError, ">= 0", sgd(decay=-1.0), parts=""),
     Bad("lr-text", ValueError, "must be a number", sgd(learning_rate="a"), parts=""),
     Bad("lr-none", ValueError, "must be a number", sgd(learning_rate=None), parts=""),
     Bad("lr-vector", ValueError, "scalar", sgd(learning_rate=[0.1, 0.2]), parts=""),

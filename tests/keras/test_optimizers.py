@@ -134,7 +134,6 @@ def test_old_names_of_the_rate():
     ("arguments", "error", "words"),
     [
         ({"learning_rate": float("nan")}, ValueError, "NaN"),
-        ({"learning_rate": -0.1}, ValueError, ">= 0"),
         ({"learning_rate": "a"}, ValueError, "must be a number"),
         ({"learning_rate": None}, ValueError, "learning_rate"),
         ({"learning_rate": [0.1, 0.2]}, ValueError, "scalar"),

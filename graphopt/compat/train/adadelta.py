@@ -17,7 +17,7 @@ class AdadeltaOptimizer(Optimizer):
         d <- rho d + (1 - rho) u^2
 
     Args:
-      learning_rate: Number >= 0, tensor, variable or callable; 1 is the paper's form.
+      learning_rate: Number, tensor, variable or callable; 1 is the paper's form.
       rho: Number in [0, 1), tensor or callable.
       epsilon: Number > 0, tensor or callable.
       use_locking: Accepted for compatibility.

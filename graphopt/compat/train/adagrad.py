@@ -20,7 +20,7 @@ class AdagradOptimizer(Optimizer):
     keeps the root from zero.
 
     Args:
-      learning_rate: Number >= 0, tensor, variable or callable.
+      learning_rate: Number, tensor, variable or callable.
       initial_accumulator_value: Number > 0: what n starts with.
       use_locking: Accepted for compatibility.
       name: Scope of its ops and part of its slots' names.

@@ -22,7 +22,7 @@ class AdagradDAOptimizer(Optimizer):
     sparse gradient names takes all steps since it was last named at once.
 
     Args:
-      learning_rate: Number >= 0, tensor, variable or callable.
+      learning_rate: Number, tensor, variable or callable.
       global_step: Variable or tensor: the number of steps before this one. It has to be
         passed to `minimize` too, which counts.
       initial_gradient_squared_accumulator_value: Number > 0: what n starts with.

@@ -26,7 +26,7 @@ class AdamOptimizer(Optimizer):
     for m of the rows that it does not name is not zero.
 
     Args:
-      learning_rate: Number >= 0, tensor, variable or callable.
+      learning_rate: Number, tensor, variable or callable.
       beta1: Number in [0, 1), tensor or callable: decay of the first moment.
       beta2: Number in [0, 1), tensor or callable: decay of the second moment.
       epsilon: Number > 0, tensor or callable; "epsilon hat" of the paper.

@@ -18,7 +18,7 @@ class GradientDescentOptimizer(Optimizer):
     Rows that a sparse gradient names several times are changed several times.
 
     Args:
-      learning_rate: Number >= 0, tensor, variable or callable.
+      learning_rate: Number, tensor, variable or callable.
       use_locking: Accepted for compatibility.
       name: Scope of its ops.
 

@@ -9,14 +9,14 @@ from graphopt.autodiff.tape import GradientTape
 from graphopt.errors import fail
 from graphopt.graph import nest
 from graphopt.graph.hooks import hooks
-from graphopt.keras.optimizers.checks import GradsAndVars, check_loss
+from graphopt.keras.optimizers.checks import GradsAndVars, as_structure, check_loss
 from graphopt.runtime.collections import trainable_variables
 from graphopt.runtime.names import name_scope
 from graphopt.runtime.variable import Variable
 
 
 def _variables(var_list: Any) -> list[Variable]:
-    found = nest.flatten(var_list)
+    found = nest.flatten(as_structure(var_list))
     if not found:
         raise ValueError(
             "No variables to optimize; got an empty var_list, or a graph without "

@@ -19,7 +19,7 @@ class MomentumOptimizer(Optimizer):
     `tf.keras.optimizers.SGD`: a new rate acts on all that was accumulated.
 
     Args:
-      learning_rate: Number >= 0, tensor, variable or callable.
+      learning_rate: Number, tensor, variable or callable.
       momentum: Number, commonly in [0, 1), tensor, variable or callable.
       use_locking: Accepted for compatibility.
       name: Scope of its ops and part of its slots' names.

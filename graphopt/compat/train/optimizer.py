@@ -339,6 +339,11 @@ class Optimizer(SlotOwner):
             grad, indices = unique_rows(grad, indices, int(handle.shape[0] or 0))
         return self._resource_apply_sparse(grad, handle, indices)
 
+    @staticmethod
+    def _call_if_callable(param: Any) -> Any:
+        """Returns what a function returns, or the value that is none."""
+        return param() if callable(param) else param
+
     # ---- putting the equation to work
 
     def _apply(self, grad: Any, var: Variable) -> Any:

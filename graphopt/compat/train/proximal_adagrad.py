@@ -19,7 +19,7 @@ class ProximalAdagradOptimizer(Optimizer):
         w <- sign(u) max(|u| - r l1, 0) / (1 + r l2)
 
     Args:
-      learning_rate: Number >= 0, tensor, variable or callable.
+      learning_rate: Number, tensor, variable or callable.
       initial_accumulator_value: Number > 0: what n starts with.
       l1_regularization_strength: Number >= 0, tensor or callable.
       l2_regularization_strength: Number >= 0, tensor or callable.

@@ -16,7 +16,7 @@ class ProximalGradientDescentOptimizer(Optimizer):
         w <- sign(u) max(|u| - lr l1, 0) / (1 + lr l2)
 
     Args:
-      learning_rate: Number >= 0, tensor, variable or callable.
+      learning_rate: Number, tensor, variable or callable.
       l1_regularization_strength: Number >= 0, tensor or callable.
       l2_regularization_strength: Number >= 0, tensor or callable.
       use_locking: Accepted for compatibility.

@@ -21,7 +21,7 @@ class RMSPropOptimizer(Optimizer):
     `tf.keras.optimizers.RMSprop`.
 
     Args:
-      learning_rate: Number >= 0, tensor, variable or callable.
+      learning_rate: Number, tensor, variable or callable.
       decay: Number in [0, 1), tensor or callable.
       momentum: Number, commonly in [0, 1), tensor or callable.
       epsilon: Number > 0, tensor or callable.

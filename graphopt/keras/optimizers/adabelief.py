@@ -18,7 +18,7 @@ class AdaBelief(Optimizer):
         w <- w - lr m / (1 - beta_1^t) / (sqrt(s / (1 - beta_2^t)) + epsilon)
 
     Args:
-      learning_rate: Number >= 0, tensor, callable or schedule.
+      learning_rate: Number, tensor, callable or schedule.
       beta_1: Number in [0, 1], tensor or callable: decay of the mean.
       beta_2: Number in [0, 1], tensor or callable: decay of the variance.
       epsilon: Number > 0.

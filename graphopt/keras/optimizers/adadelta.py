@@ -19,7 +19,7 @@ class Adadelta(Optimizer):
         d <- rho d + (1 - rho) u^2
 
     Args:
-      learning_rate: Number >= 0, tensor, callable or schedule; the paper has 1.
+      learning_rate: Number, tensor, callable or schedule; the paper has 1.
       rho: Number in [0, 1], tensor or callable: decay of the two averages.
       epsilon: Number > 0; None and 0 stand for 1e-7.
       name: Scope of what it makes.

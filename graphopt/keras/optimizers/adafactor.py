@@ -27,7 +27,7 @@ class Adafactor(Optimizer):
     with rms the root mean square over the variable. The last two axes are factored.
 
     Args:
-      learning_rate: Number >= 0, tensor, callable or schedule.
+      learning_rate: Number, tensor, callable or schedule.
       beta_2_decay: Number < 0: how fast the average gets longer.
       epsilon_1: Number > 0, added to squares.
       epsilon_2: Number > 0: the least size that a variable is taken to have.

@@ -16,7 +16,7 @@ class Adagrad(Optimizer):
         w <- w - lr g / (sqrt(n) + epsilon)
 
     Args:
-      learning_rate: Number >= 0, tensor, callable or schedule.
+      learning_rate: Number, tensor, callable or schedule.
       initial_accumulator_value: Number >= 0: what n starts with.
       epsilon: Number > 0; None and 0 stand for 1e-7.
       name: Scope of what it makes.

@@ -23,7 +23,7 @@ class Adam(Optimizer):
     `amsgrad` the root is that of the largest v so far.
 
     Args:
-      learning_rate: Number >= 0, tensor, callable or schedule.
+      learning_rate: Number, tensor, callable or schedule.
       beta_1: Number in [0, 1), tensor or callable: decay of the first moment.
       beta_2: Number in [0, 1), tensor or callable: decay of the second moment.
       epsilon: Number > 0; None and 0 stand for 1e-7.

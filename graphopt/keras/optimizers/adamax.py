@@ -20,7 +20,7 @@ class Adamax(Optimizer):
     with t = 1 in the first step.
 
     Args:
-      learning_rate: Number >= 0, tensor, callable or schedule.
+      learning_rate: Number, tensor, callable or schedule.
       beta_1: Number in [0, 1], tensor or callable: decay of the mean.
       beta_2: Number in [0, 1], tensor or callable: decay of the maximum.
       epsilon: Number > 0; None and 0 stand for 1e-7.

@@ -19,7 +19,7 @@ class AdamW(Adam):
     The part does not go through Adam's equation, unlike a penalty in the loss.
 
     Args:
-      learning_rate: Number >= 0, tensor, callable or schedule.
+      learning_rate: Number, tensor, callable or schedule.
       weight_decay: Number >= 0.
       beta_1: Number in [0, 1], tensor or callable: decay of the first moment.
       beta_2: Number in [0, 1], tensor or callable: decay of the second moment.

@@ -15,7 +15,7 @@ from typing import Any
 
 from graphopt import dtypes
 from graphopt.autodiff.tape import GradientTape
-from graphopt.dtypes import DType
+from graphopt.dtypes import DType, as_dtype
 from graphopt.errors import GraphoptWarning
 from graphopt.graph.context import building_graph
 from graphopt.graph.hooks import hooks
@@ -59,6 +59,7 @@ from graphopt.runtime.variable import Variable
 
 # Keras replaces an epsilon of None or 0 by this.
 EPSILON = 1e-7
+_WIDE = (dtypes.float64,)
 SPARSE_HOOKS = ("_resource_apply_sparse", "_resource_apply_sparse_duplicate_indices")
 
 
@@ -133,7 +134,10 @@ class Optimizer(GradientComputation):
     # ---- configuration
 
     def get_config(self) -> dict[str, Any]:
-        """Returns what `from_config` makes the same optimizer of."""
+        """Returns what `from_config` makes the same optimizer of.
+
+        Functions, and variables that options name, are no part of it.
+        """
         config: dict[str, Any] = {"name": self._name, **self._option_config()}
         for name in self._hyper:
             config[name] = self._serialize_hyperparameter(name)
@@ -158,7 +162,11 @@ class Optimizer(GradientComputation):
         if "gradient_transformers" in arguments:
             chain = deserialize_chain(arguments["gradient_transformers"])
             arguments["gradient_transformers"] = chain
-        return cls(**arguments)
+        not_decayed = arguments.pop("exclude_from_weight_decay", None)
+        made = cls(**arguments)
+        if not_decayed:
+            made.exclude_from_weight_decay(var_names=not_decayed)
+        return made
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         made = type(self).from_config(copy.deepcopy(self.get_config()))
@@ -258,10 +266,20 @@ class Optimizer(GradientComputation):
         with name_scope(self._name):
             self._create_all(check_variables(var_list))
 
+    def _create_all_weights(self, var_list: Sequence[Variable]) -> None:
+        """Makes what the optimizer keeps; TensorFlow's name of it, for subclasses."""
+        self._create_all(var_list)
+
     def _create_all(self, variables: Sequence[Variable]) -> None:
         """Makes what the optimizer keeps: the step count first, then the slots."""
         _ = self.iterations
-        self._create_hypers(variables)
+        if any(var.dtype in _WIDE for var in variables):
+            self._trains_wide = True
+            # A wrapper makes the hyperparameters of the optimizer inside of it.
+            for inner in list(vars(self).values()):
+                if isinstance(inner, Optimizer):
+                    inner._trains_wide = True
+        self._create_hypers()
         self._create_slots(variables)
         if self.gradient_accumulation_steps and self._accumulated_calls is None:
             self._accumulated_calls = self.add_weight(
@@ -310,8 +328,9 @@ class Optimizer(GradientComputation):
           The pairs, a bool tensor that says whether this call updates, or None, and ops
           that are part of the step.
         """
-        if self.loss_scale_factor is not None:
-            pairs = unscaled(pairs, self.loss_scale_factor)
+        scale = self._get_option("loss_scale_factor")
+        if scale is not None:
+            pairs = unscaled(pairs, scale)
         pairs, finite = checked(pairs, self)
         counts = all_true([each for each in (counts, finite) if each is not None])
         if self.gradient_accumulation_steps:
@@ -385,6 +404,13 @@ class Optimizer(GradientComputation):
         state["lr_t"] = rate
         state.update(self.coefficients(var_dtype, rate))
 
+    def _fallback_apply_state(self, var_device: str, var_dtype: Any) -> dict[str, Any]:
+        """Returns the coefficients of one dtype where a hook was not given them."""
+        key = (var_device, as_dtype(var_dtype))
+        apply_state: dict[Any, Any] = {key: {}}
+        self._prepare_local(*key, apply_state)
+        return apply_state[key]  # type: ignore[no-any-return]
+
     def coefficients(self, dtype: DType, learning_rate: Any) -> dict[str, Any]:
         """Returns the scalars of the equation, as tensors, computed once a step.
 
@@ -436,11 +462,11 @@ class Optimizer(GradientComputation):
         return self._update_rows(sparse, handle, apply_state)
 
     def _resource_scatter_add(self, x: Variable, i: Any, v: Any) -> Any:
-        """Adds to rows of a variable; for the hooks of subclasses."""
+        """Adds to rows of a variable and returns it; for the hooks of subclasses."""
         return x.scatter_add(IndexedSlices(v, i, x.shape))
 
     def _resource_scatter_update(self, x: Variable, i: Any, v: Any) -> Any:
-        """Sets rows of a variable; for the hooks of subclasses."""
+        """Sets rows of a variable and returns it; for the hooks of subclasses."""
         return x.scatter_update(IndexedSlices(v, i, x.shape))
 
     def _apply_sparse(
@@ -457,10 +483,20 @@ class Optimizer(GradientComputation):
         self, grad: IndexedSlices, var: Variable, apply_state: dict[Any, Any] | None
     ) -> Any:
         rows = rows_of(grad, var, self.sparse_rows)
-        if self.use_ema or self.weight_decay is not None:
+        if self.use_ema or self._get_option("weight_decay") is not None:
             # These change all rows, whatever the equation does.
             rows = all_rows(grad, var, self.sparse_rows)
         return self._update_variable(var, rows, apply_state)
+
+    @property
+    def _dense_apply_args(self) -> list[str]:
+        """The arguments of `_resource_apply_dense`, for optimizers around this one."""
+        return list(signature(self._resource_apply_dense).parameters)
+
+    @property
+    def _sparse_apply_args(self) -> list[str]:
+        """The arguments of `_resource_apply_sparse`."""
+        return list(signature(self._resource_apply_sparse).parameters)
 
     def _has_hooks(self, names: tuple[str, ...]) -> bool:
         """Whether a subclass assigns to variables itself instead of in `update`."""
@@ -484,7 +520,7 @@ class Optimizer(GradientComputation):
     def _check_hooks(self) -> None:
         """Refuses options that need the equation of a subclass that hides it."""
         used = {
-            "weight_decay": self.weight_decay is not None,
+            "weight_decay": self._get_option("weight_decay") is not None,
             "use_ema": self.use_ema,
             "gradient_accumulation_steps": self.gradient_accumulation_steps,
             "on_nonfinite": self.on_nonfinite == "skip",
@@ -510,8 +546,7 @@ class Optimizer(GradientComputation):
         key = (var.device, var.dtype)
         if apply_state is None or key not in apply_state:
             # Called by a hook that was not told; `_prepare` has run for the step.
-            apply_state = {key: {}}
-            self._prepare_local(*key, apply_state)
+            apply_state = {key: self._fallback_apply_state(*key)}
         equation = self._equation_of(var)
         names = argument_names(equation)
         state = {k: v for k, v in apply_state[key].items() if k in names}
@@ -537,7 +572,7 @@ class Optimizer(GradientComputation):
 
     def _weight_decay_of(self, var: Variable) -> Any:
         """How much of a variable decays, or None; a hook for subclasses."""
-        return self.weight_decay if self._decays(var) else None
+        return self._get_option("weight_decay") if self._decays(var) else None
 
     def _with_average(self, update: Callable[..., Any], dtype: DType) -> Any:
         """Adds the average of a variable to its equation."""
@@ -578,8 +613,8 @@ class Optimizer(GradientComputation):
         self._rate_factor = self._factor_of(var)
         try:
             if self._rate_factor is not None:
-                apply_state = {(var.device, var.dtype): {}}
-                self._prepare_local(var.device, var.dtype, apply_state)
+                key = (var.device, var.dtype)
+                apply_state = {key: self._fallback_apply_state(*key)}
             if isinstance(grad, IndexedSlices):
                 done = self._apply_sparse(grad, var, apply_state)
             else:

@@ -19,7 +19,6 @@ GradsAndVars = list[tuple[Any, Variable]]
 CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")
 # What the keyword `on_nonfinite` may be.
 ON_NONFINITE = (None, "raise", "skip", "warn")
-NOT_NEGATIVE = ("learning_rate", "decay", "weight_decay", "loss_scale_factor")
 ALLOWED_KEYWORDS = (
     *CLIPS,
     "lr",
@@ -46,8 +45,10 @@ def nearest_keyword(key: str) -> str:
 def checked_number(name: str, value: Any) -> Any:
     """Refuses what can be no hyperparameter.
 
+    A learning rate below 0 goes up where another goes down, and is no mistake.
+
     Raises:
-      ValueError: It is not a number, not a scalar, or out of range.
+      ValueError: It is not a number, not a scalar, or NaN.
     """
     try:
         number = np.asarray("None" if value is None else value, np.float64)
@@ -57,9 +58,22 @@ def checked_number(name: str, value: Any) -> Any:
         raise ValueError(f"{name} must be a scalar; got shape {number.shape}.")
     if np.isnan(number):
         raise ValueError(f"{name} must not be NaN.")
-    if name in NOT_NEGATIVE and number < 0:
-        raise ValueError(f"Expected {name} >= 0, received: {value}")
     return value
+
+
+def check_not_negative(name: str, value: Any) -> None:
+    """Refuses numbers below zero.
+
+    Raises:
+      ValueError: It is one.
+    """
+    if isinstance(value, (int, float, np.number)) and value < 0:
+        raise ValueError(f"Expected {name} >= 0, received: {value}")
+
+
+def is_zero(value: Any) -> bool:
+    """Whether a hyperparameter is a number, and 0."""
+    return isinstance(value, (int, float, np.number)) and bool(value == 0)
 
 
 def check_fraction(name: str, value: Any, upper_included: bool = True) -> None:
@@ -89,7 +103,7 @@ def check_variables(var_list: Any) -> list[Variable]:
         raise TypeError(
             f"var_list must hold variables; got {type(var_list).__name__} {var_list!r}."
         )
-    found = nest.flatten(var_list)
+    found = nest.flatten(as_structure(var_list))
     if not found:
         warnings.warn(
             "var_list is empty: nothing is updated.", GraphoptWarning, stacklevel=4
@@ -109,6 +123,13 @@ def check_variables(var_list: Any) -> list[Variable]:
                 site=str(var.key.site),
             )
     return found
+
+
+def as_structure(var_list: Any) -> Any:
+    """Returns what `nest` knows; an iterator or set becomes a list."""
+    if isinstance(var_list, (Variable, Tensor)) or nest.is_nested(var_list):
+        return var_list
+    return list(var_list) if isinstance(var_list, Iterable) else var_list
 
 
 def check_loss(value: Any, loss: Any) -> None:

@@ -96,7 +96,7 @@ def _can_trace(optimizer: Optimizer, pairs: GradsAndVars) -> bool:
     if _has_python_transformers(optimizer) and (
         optimizer.gradient_accumulation_steps
         or optimizer.on_nonfinite
-        or optimizer.loss_scale_factor is not None
+        or optimizer._get_option("loss_scale_factor") is not None
         or len(optimizer._parts()) > 1
     ):
         # These come first.

@@ -12,6 +12,7 @@ from graphopt.graph.context import building_graph, get_default_graph, modes
 from graphopt.graph.hooks import hooks
 from graphopt.keras.optimizers.checks import (
     GradsAndVars,
+    as_structure,
     check_any_gradient,
     check_loss,
     check_variables,
@@ -33,6 +34,9 @@ class GradientComputation(OptimizerOptions):
         grad_loss: Any = None,
         tape: GradientTape | None = None,
     ) -> GradsAndVars:
+        if not callable(var_list):
+            # Looked at more than once below, and an iterator is at its end after one.
+            var_list = as_structure(var_list)
         if not callable(loss) and tape is None:
             if building_graph() is None:
                 raise ValueError(
@@ -73,7 +77,7 @@ class GradientComputation(OptimizerOptions):
 
     def _loss_scale(self) -> Any:
         """What `minimize` multiplies the loss by, or None."""
-        return self.loss_scale_factor
+        return self._get_option("loss_scale_factor")
 
     def scale_loss(self, loss: Any) -> Any:
         """Multiplies a loss by the loss scale, if there is one.

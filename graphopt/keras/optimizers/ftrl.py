@@ -25,7 +25,7 @@ class Ftrl(Optimizer):
     with p = `learning_rate_power`.
 
     Args:
-      learning_rate: Number >= 0, tensor, callable or schedule.
+      learning_rate: Number, tensor, callable or schedule.
       learning_rate_power: Number <= 0; 0 is a fixed learning rate.
       initial_accumulator_value: Number >= 0: what n starts with.
       l1_regularization_strength: Number >= 0.

@@ -28,7 +28,7 @@ class LARS(Optimizer):
     goes through the momentum, as in the paper.
 
     Args:
-      learning_rate: Number >= 0, tensor, callable or schedule.
+      learning_rate: Number, tensor, callable or schedule.
       momentum: Number in [0, 1], tensor or callable.
       weight_decay: Number >= 0.
       trust_coefficient: Number > 0.
@@ -78,7 +78,7 @@ class LARS(Optimizer):
 
     def _equation_of(self, var: Variable) -> Any:
         excluded = self.exclude_from_layer_adaptation
-        weight_decay = self.weight_decay if self._decays(var) else None
+        weight_decay = self._get_option("weight_decay") if self._decays(var) else None
         return partial(
             self.update,
             adapts=not any(is_selected(var, each) for each in excluded),

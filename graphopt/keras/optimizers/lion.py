@@ -19,7 +19,7 @@ class Lion(Optimizer):
     It wants a learning rate a third to a tenth of Adam's, and more weight decay.
 
     Args:
-      learning_rate: Number >= 0, tensor, callable or schedule.
+      learning_rate: Number, tensor, callable or schedule.
       beta_1: Number in (0, 1], tensor or callable: how much the step looks back.
       beta_2: Number in [0, 1], tensor or callable: decay of the momentum.
       name: Scope of what it makes.

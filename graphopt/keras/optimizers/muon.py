@@ -30,7 +30,7 @@ class Muon(Optimizer):
     `exclude_layers` names, are updated by the equation of `AdamW`.
 
     Args:
-      learning_rate: Number >= 0, tensor, callable or schedule.
+      learning_rate: Number, tensor, callable or schedule.
       adam_beta_1: Number in [0, 1]: decay of AdamW's first moment.
       adam_beta_2: Number in [0, 1]: decay of AdamW's second moment.
       adam_weight_decay: Weight decay of what AdamW updates; None for none.
@@ -126,7 +126,11 @@ class Muon(Optimizer):
     def _weight_decay_of(self, var: Variable) -> Any:
         if not self._decays(var):
             return None
-        return self.adam_weight_decay if self._is_for_adam(var) else self.weight_decay
+        return (
+            self.adam_weight_decay
+            if self._is_for_adam(var)
+            else self._get_option("weight_decay")
+        )
 
     def coefficients(self, dtype: DType, learning_rate: Any) -> dict[str, Any]:
         """Returns the momentum factor, the betas and the corrected learning rate."""

@@ -28,7 +28,7 @@ class Nadam(Optimizer):
     `schedule_decay`; it does not change the learning rate.
 
     Args:
-      learning_rate: Number >= 0, tensor or callable.
+      learning_rate: Number, tensor or callable.
       beta_1: Number in [0, 1], tensor or callable: decay of the mean.
       beta_2: Number in [0, 1], tensor or callable: decay of the second moment.
       epsilon: Number > 0; None and 0 stand for 1e-7.
@@ -160,4 +160,10 @@ class Nadam(Optimizer):
 
     def get_config(self) -> dict[str, Any]:
         """Returns what `from_config` makes the same optimizer of."""
-        return {**super().get_config(), "epsilon": self.epsilon}
+        config = super().get_config()
+        # The keyword `decay` is overwritten; this one is not.
+        return {
+            **config,
+            "epsilon": self.epsilon,
+            "schedule_decay": self._initial_decay,
+        }

@@ -12,15 +12,15 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from graphopt.graph.context import building_graph
+from graphopt.graph.tensor import Tensor
 from graphopt.keras.optimizers.checks import (
     ALLOWED_KEYWORDS,
     CLIPS,
     ON_NONFINITE,
     GradsAndVars,
     check_fraction,
+    check_not_negative,
     nearest_keyword,
 )
 from graphopt.keras.optimizers.state import OptimizerState
@@ -44,6 +44,9 @@ class OptimizerOptions(OptimizerState):
         kwargs: dict[str, Any],
     ) -> None:
         super().__init__(name)
+        # Hyperparameters that are options of this class; a subclass may have one of the
+        # same name, of which nothing is done here.
+        self._options: set[str] = set()
         check_keywords(kwargs)
         self.gradient_aggregator = gradient_aggregator
         self.gradient_transformers = list(gradient_transformers or ())
@@ -68,12 +71,28 @@ class OptimizerOptions(OptimizerState):
 
     def _set_option(self, name: str, value: Any) -> None:
         """Sets a number that an optimizer may do without."""
+        if name in self._hyper and name not in self._options:
+            # A subclass has a hyperparameter of that name, with a meaning of its own.
+            self._set_hyper(name, value)
+            return
+        if not (isinstance(value, (Tensor, Variable)) or callable(value)):
+            check_not_negative(name, value)
         if value is None or (name == "ema_momentum" and not self.use_ema):
+            self._hyper.pop(name, None)
+            self._options.discard(name)
             self.__dict__[f"_{name}"] = value
         else:
+            self._options.add(name)
             self._set_hyper(name, value)
 
     def _get_option(self, name: str) -> Any:
+        """Returns an option, as `_set_option` left it; None if it is not in use."""
+        if name in self._options:
+            return self._get_hyper(name)
+        return None if name in self._hyper else self.__dict__.get(f"_{name}")
+
+    def _shown_option(self, name: str) -> Any:
+        """Returns what the attribute of an option shows."""
         if name in self._hyper:
             return self._get_hyper(name)
         return self.__dict__.get(f"_{name}")
@@ -81,7 +100,7 @@ class OptimizerOptions(OptimizerState):
     @property
     def weight_decay(self) -> Any:
         """How much of a variable is taken away in a step, times the learning rate."""
-        return self._get_option("weight_decay")
+        return self._shown_option("weight_decay")
 
     @weight_decay.setter
     def weight_decay(self, value: Any) -> None:
@@ -90,7 +109,7 @@ class OptimizerOptions(OptimizerState):
     @property
     def ema_momentum(self) -> Any:
         """How much of the average of a variable is kept in a step."""
-        return self._get_option("ema_momentum")
+        return self._shown_option("ema_momentum")
 
     @ema_momentum.setter
     def ema_momentum(self, value: Any) -> None:
@@ -100,12 +119,10 @@ class OptimizerOptions(OptimizerState):
     @property
     def loss_scale_factor(self) -> Any:
         """What the loss is multiplied by and gradients are divided by, or None."""
-        return self._get_option("loss_scale_factor")
+        return self._shown_option("loss_scale_factor")
 
     @loss_scale_factor.setter
     def loss_scale_factor(self, value: Any) -> None:
-        if value is None:
-            self._hyper.pop("loss_scale_factor", None)
         self._set_option("loss_scale_factor", value)
 
     def _check_options(self) -> None:
@@ -272,6 +289,9 @@ class OptimizerOptions(OptimizerState):
         named = [(key, f) for key, f in self.learning_rate_factors if type(key) is str]
         if named:
             config["learning_rate_factors"] = dict(named)
+        names = [each for each in self._not_decayed if type(each) is str]
+        if names:
+            config["exclude_from_weight_decay"] = names
         return config
 
 
@@ -317,8 +337,9 @@ def check_keywords(kwargs: dict[str, Any]) -> None:
                 f"Unexpected keyword argument passed to optimizer: {key}. Allowed "
                 f"are {', '.join(ALLOWED_KEYWORDS)}{nearest_keyword(key)}."
             )
-        if isinstance(value, (int, float, np.number)) and value < 0:
-            raise ValueError(f"Expected {key} >= 0, received: {value}")
+        # A learning rate below 0 goes up, and is no mistake.
+        if key != "lr":
+            check_not_negative(key, value)
     if kwargs.get("lr") is not None:
         warnings.warn(
             "The `lr` argument is deprecated, use `learning_rate` instead.",

@@ -6,7 +6,7 @@ from typing import Any
 
 from graphopt.dtypes import DType
 from graphopt.keras.optimizers.base import EPSILON, Optimizer
-from graphopt.keras.optimizers.checks import check_fraction
+from graphopt.keras.optimizers.checks import check_fraction, is_zero
 from graphopt.ops.elementwise import sqrt
 
 
@@ -23,7 +23,7 @@ class RMSprop(Optimizer):
     as in TensorFlow.
 
     Args:
-      learning_rate: Number >= 0, tensor, callable or schedule.
+      learning_rate: Number, tensor, callable or schedule.
       rho: Number in [0, 1], tensor or callable: decay of the averages.
       momentum: Number in [0, 1], tensor or callable.
       epsilon: Number > 0; None and 0 stand for 1e-7.
@@ -62,8 +62,7 @@ class RMSprop(Optimizer):
         self._set_hyper("learning_rate", learning_rate)
         self._set_hyper("decay", self._initial_decay)
         self._set_hyper("rho", rho)
-        is_zero = isinstance(momentum, (int, float)) and momentum == 0
-        self._momentum = not is_zero
+        self._momentum = not is_zero(momentum)
         self._set_hyper("momentum", momentum)
         self.epsilon = epsilon or EPSILON
         self.centered = centered

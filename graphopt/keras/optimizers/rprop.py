@@ -8,6 +8,7 @@ import numpy as np
 
 from graphopt.keras import initializers
 from graphopt.keras.optimizers.base import Optimizer
+from graphopt.keras.optimizers.checks import check_not_negative
 from graphopt.ops.creation import zeros_like
 from graphopt.ops.elementwise import maximum, minimum, sign, where
 
@@ -71,8 +72,10 @@ class Rprop(Optimizer):
                 "The learning rate of Rprop is the first size of its steps, a number; "
                 f"got {learning_rate!r}."
             )
-        self._first_step = float(learning_rate)
+        check_not_negative("learning_rate", learning_rate)
         self._set_hyper("learning_rate", learning_rate)
+        # The keyword `lr` may have replaced it.
+        self._first_step = float(self._hyper["learning_rate"])
         self._set_hyper("decay", self._initial_decay)
         self.eta_minus = eta_minus
         self.eta_plus = eta_plus

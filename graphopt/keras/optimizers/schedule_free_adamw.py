@@ -25,7 +25,7 @@ class ScheduleFreeAdamW(Optimizer):
     `momentum` is z, and starts as the variable.
 
     Args:
-      learning_rate: Number >= 0, tensor, callable or schedule.
+      learning_rate: Number, tensor, callable or schedule.
       beta_1: Number in (0, 1], tensor or callable: how near w is to the average.
       beta_2: Number in [0, 1], tensor or callable: decay of the second moment.
       epsilon: Number > 0.

@@ -6,7 +6,7 @@ from typing import Any
 
 from graphopt.dtypes import DType
 from graphopt.keras.optimizers.base import Optimizer
-from graphopt.keras.optimizers.checks import check_fraction
+from graphopt.keras.optimizers.checks import check_fraction, is_zero
 
 
 class SGD(Optimizer):
@@ -20,7 +20,7 @@ class SGD(Optimizer):
     MomentumOptimizer and in PyTorch.
 
     Args:
-      learning_rate: Number >= 0, tensor, callable or schedule.
+      learning_rate: Number, tensor, callable or schedule.
       momentum: Number in [0, 1], tensor or callable.
       nesterov: Whether to look ahead.
       name: Scope of what it makes.
@@ -54,7 +54,7 @@ class SGD(Optimizer):
         check_fraction("momentum", momentum)
         self._set_hyper("learning_rate", learning_rate)
         self._set_hyper("decay", self._initial_decay)
-        self._momentum = callable(momentum) or not _is_zero(momentum)
+        self._momentum = callable(momentum) or not is_zero(momentum)
         self._set_hyper("momentum", momentum)
         self.nesterov = nesterov
 
@@ -78,7 +78,3 @@ class SGD(Optimizer):
     def get_config(self) -> dict[str, Any]:
         """Returns what `from_config` makes the same optimizer of."""
         return {**super().get_config(), "nesterov": self.nesterov}
-
-
-def _is_zero(value: Any) -> bool:
-    return isinstance(value, (int, float)) and value == 0

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from graphopt import dtypes
 from graphopt.dtypes import DType, as_dtype
 from graphopt.graph.context import building_graph
+from graphopt.graph.effects import variable_of
 from graphopt.graph.tensor import GraphTensor, Tensor
 from graphopt.keras import initializers
 from graphopt.keras.optimizers.checks import checked_number
@@ -24,10 +25,11 @@ from graphopt.keras.optimizers.schedules import LearningRateSchedule, serialize
 from graphopt.ops.creation import constant
 from graphopt.ops.elementwise import cast
 from graphopt.ops.host import python_scalar
+from graphopt.ops.state import READ
 from graphopt.runtime.names import get_default_session
 from graphopt.runtime.session import session_for
 from graphopt.runtime.tracking import child_made, slot_made
-from graphopt.runtime.variable import Variable
+from graphopt.runtime.variable import Variable, variable_of_handle
 
 
 class OptimizerState:
@@ -49,6 +51,12 @@ class OptimizerState:
         self._iterations: Variable | None = None
         self._hyper: dict[str, Any] = {}
         self._hypers_created = False
+        # Numbers as they were given: 0.1, where a variable has 0.1 rounded to float32.
+        self._numbers: dict[str, Any] = {}
+        # Whether variables of float64, or complex128, are trained.
+        self._trains_wide = False
+        # What subclasses hand to `assign`; there is nothing to lock here.
+        self._use_locking = True
         # The value of the keyword `lr`, until `learning_rate` is set.
         self._old_rate: Any = None
         self._weights: list[Variable] = []
@@ -94,6 +102,7 @@ class OptimizerState:
             self._hyper[name] = value
             return
         value = checked_number(name, value)
+        self._numbers[name] = value
         previous = self._hyper.get(name)
         if isinstance(previous, Variable) and self._hypers_created:
             set_value(previous, value)
@@ -109,18 +118,26 @@ class OptimizerState:
             return value
         if callable(value) and not isinstance(value, Variable):
             value = called(value, dtype)
-        return value if dtype is None else cast(value, dtype)
+        if dtype is None:
+            return value
+        dtype = as_dtype(dtype)
+        if isinstance(value, (Tensor, Variable)):
+            return cast(value, dtype)
+        # Still a number, where a subclass makes no variables; truncated as `cast` does.
+        return constant(np.asarray(value).astype(dtype.numpy))
 
-    def _create_hypers(self, variables: Sequence[Variable] = ()) -> None:
-        """Makes variables of the numbers, of float64 if that is trained."""
+    def _create_hypers(self) -> None:
+        """Makes variables of the numbers, of float64 if that is trained.
+
+        Truth values stay what they are: they say which equation it is. A hook for
+        subclasses.
+        """
         if self._hypers_created:
             return
-        wide = self.wide_hyperparameters or any(
-            v.dtype is dtypes.float64 for v in variables
-        )
+        wide = self.wide_hyperparameters or self._trains_wide
         dtype = dtypes.float64 if wide else dtypes.float32
         for name, value in sorted(self._hyper.items()):
-            if isinstance(value, (Tensor, Variable)) or callable(value):
+            if isinstance(value, (Tensor, Variable, bool)) or callable(value):
                 continue
             self._hyper[name] = self.add_weight(
                 name, shape=[], dtype=dtype, trainable=False, initializer=value
@@ -158,8 +175,32 @@ class OptimizerState:
         if callable(value) and not isinstance(value, Variable):
             value = value()
         if isinstance(value, (Tensor, Variable)):
-            return value_of(value)
+            return self._plain_number(name, value_of(value))
         return value
+
+    def _plain_number(self, name: str, value: Any) -> Any:
+        """Returns a scalar array as the Python number that it was made of.
+
+        A config is to be written as JSON and to make the same optimizer again.
+        """
+        given = self._numbers.get(name)
+        if given is not None and np.asarray(given, value.dtype) == value:
+            value = given
+        return value.item() if isinstance(value, (np.generic, np.ndarray)) else value
+
+    def _track_trackable(
+        self, trackable: Any, name: str, overwrite: bool = False
+    ) -> Any:
+        """Returns a part that a checkpoint is to save; for subclasses.
+
+        Parts are found by the attributes that hold them.
+        """
+        return trackable
+
+    @staticmethod
+    def _call_if_callable(param: Any) -> Any:
+        """Returns what a function returns, or the value that is none."""
+        return param() if callable(param) else param
 
     # ---- weights
 
@@ -204,7 +245,7 @@ class OptimizerState:
                 name,
                 var.shape if shape is None else shape,
                 var.dtype,
-                initializer,
+                _first_value(initializer),
                 trainable=False,
             )
             slot_made(self, var.key, slot_name, slots[slot_name])
@@ -275,6 +316,22 @@ class OptimizerState:
                 )
         for weight, value in zip(params, weights, strict=True):
             set_value(weight, value)
+
+
+def _first_value(initializer: Any) -> Any:
+    """Returns an initializer; of a variable, or of a read of one, what it starts with.
+
+    In a graph a slot and its variable get their first values in one run, in which a read
+    would come too early.
+    """
+    if isinstance(initializer, GraphTensor) and initializer.op.spec is READ:
+        handle = initializer.op.inputs[0]
+        known = handle.op.graph.variables
+        found = [v for v in known if v.key is variable_of(handle)]
+        initializer = found[0] if found else variable_of_handle(handle)
+    if isinstance(initializer, Variable):
+        return lambda shape, dtype=None: initializer.initialized_value()
+    return initializer
 
 
 def as_number(value: Any, dtype: DType) -> Any:

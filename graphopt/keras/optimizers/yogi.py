@@ -19,7 +19,7 @@ class Yogi(Optimizer):
         w <- w - lr sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(v) + epsilon)
 
     Args:
-      learning_rate: Number >= 0, tensor, callable or schedule.
+      learning_rate: Number, tensor, callable or schedule.
       beta_1: Number in [0, 1], tensor or callable: decay of the first moment.
       beta_2: Number in [0, 1], tensor or callable: decay of the second moment.
       epsilon: Number > 0.
