@@ -90,6 +90,14 @@ class UnimplementedError(OpError, NotImplementedError):
     error_code = 12
 
 
+class DeadlineExceededError(OpError, TimeoutError):
+    """Something took so long that it may never end."""
+
+    error_code = 4
+
+    __str__ = OpError.__str__
+
+
 class InternalError(OpError, RuntimeError):
     """Something in graphopt itself is wrong, and was noticed."""
 

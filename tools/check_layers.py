@@ -8,7 +8,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent / "graphopt"
 ORDER = [
-    ("errors", "dtypes", "config"),
+    ("errors", "dtypes", "config", "lazy"),
     ("graph",),
     ("ops",),
     ("autodiff", "rewrite"),

@@ -11,7 +11,8 @@ from graphopt.checkpoint.files import checkpoint_exists
 from graphopt.checkpoint.kept import KeptCheckpoints
 from graphopt.checkpoint.objects import Checkpoint
 from graphopt.checkpoint.state_file import get_checkpoint_state, update_checkpoint_state
-from graphopt.checkpoint.values import store_of
+from graphopt.checkpoint.values import value_or_error
+from graphopt.graph.locks import saving
 
 
 class CheckpointManager:
@@ -161,26 +162,27 @@ class CheckpointManager:
             and step - self._saved_at < self._interval
         ):
             return None
-        number = self._value(checkpoint_number, session)
-        path, _ = self._checkpoint._save(self._prefix, number, session)
-        self._saved_at = step
-        surplus = self._kept.add(path)
-        self._latest = path
-        # In this order a crash leaves a file too many, never a name without a file.
-        update_checkpoint_state(
-            self._directory,
-            path,
-            self.checkpoints,
-            all_model_checkpoint_timestamps=list(self._kept.times.values()),
-            last_preserved_timestamp=self._kept.last_preserved,
-        )
-        self._kept.remove(surplus)
-        return path
+        with saving:
+            number = self._value(checkpoint_number, session)
+            path, _ = self._checkpoint._save(self._prefix, number, session)
+            self._saved_at = step
+            surplus = self._kept.add(path)
+            self._latest = path
+            # In this order a crash leaves a file too many, never a name without a file.
+            update_checkpoint_state(
+                self._directory,
+                path,
+                self.checkpoints,
+                all_model_checkpoint_timestamps=list(self._kept.times.values()),
+                last_preserved_timestamp=self._kept.last_preserved,
+            )
+            self._kept.remove(surplus)
+            return path
 
     @staticmethod
     def _value(number: Any, session: Any) -> Any:
         if hasattr(number, "key"):
-            return int(store_of([number], session).read(number.key))
+            return int(value_or_error(number, session))
         return None if number is None else int(number)
 
     def restore_or_initialize(self) -> str | None:

@@ -14,7 +14,8 @@ from graphopt.checkpoint.restoring import ALIAS, Restore
 from graphopt.checkpoint.state_file import update_checkpoint_state
 from graphopt.checkpoint.status import LoadStatus, NothingToLoad
 from graphopt.checkpoint.trackable import VALUE, Walk, is_trackable
-from graphopt.checkpoint.values import packed_values, set_values, store_of
+from graphopt.checkpoint.values import packed_values, set_values, value_now
+from graphopt.graph.locks import saving
 from graphopt.runtime.names import name_scope
 from graphopt.runtime.tracking import Trackable, children_changed
 from graphopt.runtime.variable import Variable
@@ -146,18 +147,17 @@ class Checkpoint(Trackable):
         return path
 
     def _save(self, prefix: str, number: int | None, session: Any) -> tuple[str, int]:
-        counter = self.save_counter
-        saves = np.array(self._count(counter, session) + 1, np.int64)
-        number = int(saves) if number is None else number
-        path = f"{prefix}-{number}"
-        self._write(path, session, {f"save_counter{VALUE}": saves})
-        set_values({counter: saves}, session)
-        return path, number
-
-    @staticmethod
-    def _count(counter: Variable, session: Any) -> int:
-        store = store_of([counter], session)
-        return int(store.read(counter.key)) if store.is_initialized(counter.key) else 0
+        # Two threads that save at the same time write two files.
+        with saving:
+            counter = self.save_counter
+            before = value_now(counter, session)
+            saves = np.array(1 if before is None else before + 1, np.int64)
+            number = int(saves) if number is None else number
+            path = f"{prefix}-{number}"
+            self._write(path, session, {f"save_counter{VALUE}": saves})
+            # A signal handler saves in the middle of a step, which does not count saves.
+            set_values({counter: saves}, session, in_steps=True)
+            return path, number
 
     def restore(
         self, save_path: str | os.PathLike[str] | None, options: Any = None

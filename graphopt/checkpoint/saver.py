@@ -18,6 +18,7 @@ from graphopt.checkpoint.values import (
     packed_values,
     session_of,
     set_values,
+    value_or_error,
 )
 from graphopt.errors import NoSuchFileError, fail
 from graphopt.graph.context import building_graph
@@ -254,4 +255,4 @@ def _by_name(var_list: Any) -> dict[str, Variable]:
 def _step_number(step: Any, session: Any) -> int:
     if isinstance(step, (int, float)) or getattr(step, "graph", None) is None:
         return int(step)
-    return int(session.run(step))
+    return int(value_or_error(step, session))

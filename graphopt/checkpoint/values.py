@@ -12,10 +12,9 @@ from graphopt.checkpoint.tensors import pack
 from graphopt.dtypes import DType
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.shape import TensorShape
-from graphopt.runtime.executable import nested_run
 from graphopt.runtime.names import get_default_session
 from graphopt.runtime.session import session_for
-from graphopt.runtime.store import EAGER_STORE, VariableStore
+from graphopt.runtime.store import EAGER_STORE, VariableStore, uninitialized
 from graphopt.runtime.variable import Variable
 
 Array = NDArray[Any]
@@ -72,15 +71,14 @@ def packed_values(
 
     Raises:
       FailedPreconditionError: A variable has no value.
-      RuntimeError: It is called from inside a step.
     """
     store = store_of(variables.values(), session)
-    # Packed while no step can run: the file is the copy.
-    with store.lock:
-        if store.busy:
-            raise nested_run()
+    # Packed while no step of another thread can run: the file is the copy. A signal
+    # handler may come in the middle of a step of this thread, and has the values from
+    # before that step: a process that is told to end saves what it has.
+    with store.held():
         arrays = {
-            name: instead[name] if name in instead else store.read(variable.key)
+            name: instead[name] if name in instead else store.peek(variable.key)
             for name, variable in variables.items()
         }
         return pack(arrays, metadata)
@@ -114,14 +112,46 @@ def check_fits(
     )
 
 
-def set_values(values: Mapping[Variable, Array], session: Any) -> None:
+def value_now(variable: Variable, session: Any) -> Array | None:
+    """Returns a copy of the value of a variable; None if it has none.
+
+    From inside of a step it is the value from before the step.
+    """
+    store = store_of([variable], session)
+    with store.held():
+        if not store.is_initialized(variable.key):
+            return None
+        return np.array(store.peek(variable.key))
+
+
+def value_or_error(variable: Variable, session: Any) -> Array:
+    """As `value_now`.
+
+    Raises:
+      FailedPreconditionError: It has no value.
+    """
+    value = value_now(variable, session)
+    if value is None:
+        raise uninitialized(variable.key)
+    return value
+
+
+def set_values(
+    values: Mapping[Variable, Array], session: Any, *, in_steps: bool = False
+) -> None:
     """Sets variables to values that fit: all of them, or none.
+
+    Args:
+      values: Arrays of the dtypes and shapes of the variables.
+      session: Where variables of a graph have their values.
+      in_steps: Whether it may be done from inside of a step, which must not have to do
+        with these variables.
 
     Raises:
       RuntimeError: It is called from inside a step.
     """
     store = store_of(values, session)
-    with store.lock:
-        if store.busy:
-            raise nested_run()
+    with store.held():
+        if not in_steps:
+            store.require_idle("Variables were restored")
         store.commit({v.key: np.asarray(array) for v, array in values.items()})

@@ -45,6 +45,26 @@ class CompileRecord:
 record = CompileRecord()
 _kernels: dict[str, NativeKernel] = {}
 _lock = threading.Lock()
+# Seconds that a fork waits for what is being compiled.
+_FORK_PATIENCE = 60.0
+_held_for_fork = False
+
+
+def wait_for_compilers() -> None:
+    """Before a fork: waits until numba and LLVM are at rest, and keeps them so.
+
+    A child in which they were in the middle of something could never compile.
+    """
+    global _held_for_fork
+    _held_for_fork = _lock.acquire(timeout=_FORK_PATIENCE)
+
+
+def let_compilers_go_on() -> None:
+    """After a fork, in the parent and in the child."""
+    global _held_for_fork
+    if _held_for_fork:
+        _held_for_fork = False
+        _lock.release()
 
 
 def get_kernel(request: KernelRequest) -> NativeKernel:
@@ -96,7 +116,12 @@ def _run_elsewhere(making: _Making) -> None:
             errors.append(error)
 
     thread = threading.Thread(target=work, name="graphopt-compile")
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:
+        # The system gives no thread, or the interpreter ends.
+        making.run()
+        return
     try:
         thread.join()
     except BaseException:
@@ -144,12 +169,21 @@ class _Making:
             _kernels[request.key] = kernel
             return
         draft = _write_draft(request)
-        if self._finisher is None:
-            self._finisher = threading.Thread(
-                target=self._finish_all, name="graphopt-finish"
-            )
-            self._finisher.start()
-        self._drafts.put(_Drafted(request, draft, time.perf_counter() - start))
+        drafted = _Drafted(request, draft, time.perf_counter() - start)
+        if self._finisher is None and not self._start_finisher():
+            _finish(*drafted)
+            return
+        self._drafts.put(drafted)
+
+    def _start_finisher(self) -> bool:
+        """Starts the thread that LLVM works in; False if the system gives none."""
+        thread = threading.Thread(target=self._finish_all, name="graphopt-finish")
+        try:
+            thread.start()
+        except RuntimeError:
+            return False
+        self._finisher = thread
+        return True
 
     def _finish_all(self) -> None:
         try:

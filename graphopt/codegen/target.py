@@ -28,7 +28,7 @@ likewise.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, cached_property
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -54,6 +54,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from graphopt.codegen.draft import Draft
 from graphopt.codegen.machine import Machine, get_machine
 from graphopt.codegen.object_code import get_target_machine
+from graphopt.lazy import cached_property
 
 __all__ = ["RAISES", "make_flags", "write_draft"]
 

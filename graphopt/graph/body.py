@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +21,7 @@ from graphopt.graph.graph import Graph, Operation, infer_types
 from graphopt.graph.opspec import REGISTRY, Effect
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import GraphTensor, require_graph
+from graphopt.lazy import cached_property
 
 
 class BodyGraph(Graph):

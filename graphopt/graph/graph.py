@@ -18,6 +18,7 @@ from graphopt.errors import fail
 from graphopt.graph import context
 from graphopt.graph.asked_sizes import watch_shape
 from graphopt.graph.hooks import hooks
+from graphopt.graph.locks import new_lock
 from graphopt.graph.opspec import Effect, OpSpec
 from graphopt.graph.provenance import Site, user_site
 from graphopt.graph.shape import TensorShape
@@ -26,6 +27,10 @@ from graphopt.graph.tensor import GraphTensor, require_graph
 _VALID_NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\-/]*\Z")
 _VALID_SCOPE = re.compile(r"[A-Za-z0-9_.\-/]*\Z")
 _LONGEST_NAME = 10_000
+
+
+# Held while a name is taken and an operation is appended: threads may build one graph.
+_growing = new_lock()
 
 
 class Operation:
@@ -189,6 +194,10 @@ class Graph:
 
     def unique_name(self, name: str, mark_as_used: bool = True) -> str:
         """Returns `name` within the current scope, with `_1`, `_2`, ... if taken."""
+        with _growing:
+            return self._make_unique(name, mark_as_used)
+
+    def _make_unique(self, name: str, mark_as_used: bool) -> str:
         if self._scope:
             name = f"{self._scope}/{name}"
         key = name.lower()
@@ -343,6 +352,30 @@ class Graph:
                 (watch_shape(shape, self.questions), dtype)
                 for shape, dtype in output_types
             ]
+        with _growing:
+            return self._append_named(
+                spec,
+                tuple(inputs),
+                attrs,
+                name,
+                self._controls if control_inputs is None else control_inputs,
+                site,
+                output_types,
+                exact_name,
+            )
+
+    def _append_named(
+        self,
+        spec: OpSpec,
+        inputs: tuple[GraphTensor, ...],
+        attrs: dict[str, Any],
+        name: str | None,
+        controls: tuple[Operation, ...],
+        site: Site | None,
+        output_types: Any,
+        exact_name: bool,
+    ) -> Operation:
+        """Settles the name of an operation and appends it."""
         if exact_name:
             name = name or spec.name
             self._names_in_use.setdefault(name.lower(), 1)
@@ -351,10 +384,9 @@ class Graph:
             self._names_in_use.setdefault(name.lower(), 1)
         else:
             name = self.unique_name(_checked_name(name or spec.name, self._scope))
-        controls = self._controls if control_inputs is None else control_inputs
         device = self._device
         return self.append(
-            spec, tuple(inputs), attrs, name, controls, site, output_types, device
+            spec, inputs, attrs, name, controls, site, output_types, device
         )
 
     def append(

@@ -17,10 +17,10 @@ import re
 import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Final
 
 from graphopt.dtypes import ALL, DType, float16
+from graphopt.lazy import cached_property
 
 
 class _NotDifferentiable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,8 @@ def as_array(
       TypeError: The value cannot have the dtype, or is no number.
       ValueError: A list is ragged.
     """
+    if type(value) is not np.ndarray and is_masked(value):
+        raise _cannot_convert(value, np.empty(0, object), dtype)
     if isinstance(value, (list, tuple)) and _has_tensor(value):
         value = np.array([as_array(item, dtype, dtype_hint) for item in value])
     from_python = not isinstance(value, (np.ndarray, np.generic)) and not hasattr(
@@ -94,6 +97,13 @@ def as_array(
     return array
 
 
+def is_masked(value: Any) -> bool:
+    """Whether a value is an array of which elements are marked as invalid."""
+    # Who never imported `numpy.ma` has none.
+    module = sys.modules.get("numpy.ma")
+    return module is not None and isinstance(value, module.MaskedArray)
+
+
 def _has_tensor(value: Any) -> bool:
     return any(
         isinstance(item, Tensor)
@@ -107,6 +117,15 @@ def _cannot_convert(value: Any, array: NDArray[Any], dtype: DType | None) -> Exc
         return NotImplementedError("Complex tensors are not supported.")
     wanted = dtype.name if dtype is not None else "a number or bool"
     text = repr(value)
+    if is_masked(value):
+        return fail(
+            TypeError,
+            "A masked array has no values where it is masked, and no tensor for them",
+            got=text if len(text) < 60 else text[:57] + "...",
+            expected=wanted,
+            site=str(user_site()),
+            remedy="array.filled(0)",
+        )
     return fail(
         DtypeMismatchError if array.dtype.kind in "iuf" else TypeError,
         f"Cannot convert {text if len(text) < 60 else text[:57] + '...'} to a tensor",

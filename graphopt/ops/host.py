@@ -31,6 +31,7 @@ from graphopt.graph.opspec import (
 )
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import SCALAR, UNKNOWN, TensorShape
+from graphopt.ops.creation import as_array
 
 REASON = "it calls a Python function"
 
@@ -40,7 +41,7 @@ def _infer(*, function: Any, dtype: DType) -> tuple[TensorShape, DType]:
 
 
 def _compute(*, function: Callable[[], Any], dtype: DType) -> NDArray[Any]:
-    return np.asarray(function(), dtype.numpy).reshape(())
+    return _as_promised(function(), dtype, 0).reshape(())
 
 
 PYTHON_SCALAR = register(
@@ -122,9 +123,24 @@ def _raised_as(error: Exception) -> type[OpError]:
 
 
 def _as_promised(value: Any, dtype: DType, index: int) -> NDArray[Any]:
+    """Converts what a function returned by the rules for all that becomes a tensor.
+
+    Raises:
+      InvalidArgumentError: It is no number, or one of another dtype.
+    """
     has_type = isinstance(value, (np.ndarray, np.generic)) or hasattr(value, "dtype")
-    array = np.asarray(value)
-    if has_type and array.dtype != dtype.numpy:
+    try:
+        # What has a dtype keeps it; Python's numbers take the promised one.
+        array = as_array(value, None if has_type else dtype)
+    except (TypeError, ValueError) as error:
+        raise fail(
+            InvalidArgumentError,
+            f"{index}-th value returned by a Python function is no {dtype.name}",
+            got=f"{value!r:.80}",
+            expected=dtype.name,
+            site=str(user_site()),
+        ) from error
+    if array.dtype != dtype.numpy:
         raise fail(
             InvalidArgumentError,
             f"{index}-th value returned by a Python function is {array.dtype.name}, "
@@ -133,7 +149,7 @@ def _as_promised(value: Any, dtype: DType, index: int) -> NDArray[Any]:
             expected=dtype.name,
             site=str(user_site()),
         )
-    return np.array(array, dtype.numpy, order="C")
+    return np.array(array, order="C")
 
 
 def _py_func(

@@ -19,7 +19,7 @@ So with the same seeds, the first run of a graph's random ops gives what the sam
 give in eager mode, in the same order; and the n-th run of an op with a seed gives what
 the n-th eager call with that seed gives. The count is kept with the variables of the
 session, not in the graph and not in a plan: interpreting, compiling, rewriting and
-fetching something else beside it change nothing. A run that fails has drawn.
+fetching something else beside it change nothing. A run that fails has not drawn.
 """
 
 from __future__ import annotations

@@ -34,6 +34,7 @@ from graphopt.graph.opspec import Effect, Host, OpSpec, Source
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import EagerTensor, GraphTensor
+from graphopt.lazy import cached_property
 from graphopt.ops.creation import PLACEHOLDER, placeholder
 from graphopt.ops.shaping import identity
 from graphopt.ops.state import VAR_HANDLE
@@ -452,7 +453,7 @@ class _Derivative:
             ],
         )
 
-    @functools.cached_property
+    @cached_property
     def forward_with_sources(self) -> Runner:
         """Fetches what the derivative as a function needs, too."""
         function = self.function
@@ -463,7 +464,7 @@ class _Derivative:
             function._fed,
         )
 
-    @functools.cached_property
+    @cached_property
     def as_function(self) -> _GraphCall:
         """The derivative as a function of the inputs, the sources and the cotangents."""
         function = self.function
@@ -605,7 +606,7 @@ class _GraphCall:
         self.pulled = pulled
         self.runner = _make_runner(graph, pulled.tensors, (), inputs)
 
-    @functools.cached_property
+    @cached_property
     def derivative(self) -> tuple[list[GraphTensor | None], _GraphCall]:
         """What cotangents are fed to, and the function of the inputs and of them."""
         seeds, pulled = _add_cotangents(self.graph, self.pulled.tensors, self.inputs)

@@ -30,14 +30,13 @@ from graphopt.graph.effects import handles_written, variable_of
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Effect
 from graphopt.graph.program import Program
-from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.elementwise import division_error
 from graphopt.ops.indexing import reported_index
 from graphopt.ops.nn import label_error
 from graphopt.ops.random import bounds_error
 from graphopt.runtime.memory import aligned_zeros
-from graphopt.runtime.store import VariableStore
+from graphopt.runtime.store import VariableStore, nested_run
 from graphopt.runtime.threads import MOST_THREADS, pool
 from graphopt.runtime.undo import Undo
 from graphopt.schedule.chunks import Share, find_pauses, plan_shares
@@ -264,6 +263,8 @@ class Executable:
         """Looks up the addresses of the variables again."""
         self.generation = -1
         generation = self.store.generation
+        # Lives as long as there are addresses of it, whatever happens to the store.
+        self._bound: list[Array] = []
         if self._is_shared:
             pool.start(self.store)
         for position, buffer, offset in self._variable_words:
@@ -271,7 +272,11 @@ class Executable:
             self._words[position] = array.ctypes.data + offset
         for buffer in self.schedule.buffers:
             if buffer.kind == "variable":
-                self.store.read(buffer.source)
+                array = self.store.read(buffer.source)
+                # Of an eager variable references are counted, to see who looks at it;
+                # nobody replaces or frees its array while a run is going on.
+                if not self.store.shares_arrays:
+                    self._bound.append(array)
         self.generation = generation
 
     # ---- running
@@ -292,17 +297,25 @@ class Executable:
         # Allocated before anything is changed: without memory for it, nothing is.
         results = self._allocate_fetched()
         undo = self._undo
-        if undo is not None:
-            undo.save()
-        try:
+        if undo is None:
             code = self._entry() if self._parts else 0
             if code:
                 raise self._error(code)
+            return self._fetched(feeds, results)
+        store = self.store
+        undo.save()
+        try:
+            store.undo = undo
+            code = self._entry() if self._parts else 0
+            if code:
+                raise self._error(code)
+            results = self._fetched(feeds, results)
         except BaseException:
-            if undo is not None:
-                undo.restore()
+            undo.restore()
             raise
-        return self._fetched(feeds, results)
+        finally:
+            store.undo = None
+        return results
 
     def _bind_run(self, feeds: Sequence[Array]) -> None:
         """Writes down where the variables and the feeds of a run are."""
@@ -391,19 +404,11 @@ class Executable:
         store, lock, rebind = self.store, self.store.lock, self._rebind
         entry = self._entry if self._parts else lambda: 0
 
-        if self._undo is not None or any(
-            step.lowered.host for step in self.schedule.steps
-        ):
-            # Python that runs inside must find the store busy.
+        if self._undo is not None or len(self._parts) > 1 or self.schedule.has_loops:
+            # Python that runs in between must find the store busy.
             def run_with_care() -> None:
-                with lock:
-                    if store.busy:
-                        raise nested_run()
-                    store.busy = True
-                    try:
-                        self.run(())
-                    finally:
-                        store.busy = False
+                with store.running():
+                    self.run(())
 
             return run_with_care
 
@@ -412,8 +417,12 @@ class Executable:
         def run() -> None:
             # Not `with`, which takes 60 ns more. `acquire()` is inside of the block, for
             # between the two an interrupt would leave the lock held.
+            #
+            # A signal handler that runs here may run other steps: one native call comes
+            # before or after all of them, and addresses stay right.
             try:
-                acquire()
+                if not acquire(False):
+                    store.wait()
                 if store.busy:
                     raise nested_run()
                 if self.generation != store.generation:
@@ -499,10 +508,16 @@ class Executable:
 
     def compute_on_host(self, op: Operation, arrays: Sequence[Array]) -> Any:
         """Runs an op that has no kernel."""
+        store = self.store
+        if op.spec.effect is Effect.HOST:
+            # A tuple of its own for each call: other threads see how long one takes.
+            store.calling = (op,)
         try:
-            return draws.compute(op, arrays, self.store.draws)
+            return draws.compute(op, arrays, store.draws)
         except OpError as error:
             raise locate(error, op) from error.__cause__
+        finally:
+            store.calling = None
 
     def _view(
         self, buffer: Buffer, tensor: GraphTensor, feeds: Sequence[Array]
@@ -579,15 +594,3 @@ def _find_streams(program: Program) -> tuple[list[Any], bool]:
             if isinstance(value, Body):
                 stack += [(inner, True) for inner in value.operations]
     return streams, is_plain and len(set(streams)) == len(streams)
-
-
-def nested_run() -> RuntimeError:
-    """Makes the error for a run that starts another one."""
-    return fail(
-        RuntimeError,
-        "A run was started inside another run of the same session on the same thread",
-        got="a run within a run",
-        expected="one run at a time",
-        site=str(user_site()),
-        remedy="fetching both in one run",
-    )

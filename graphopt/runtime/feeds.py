@@ -13,6 +13,7 @@ from graphopt.graph.dispatch import safe_cast
 from graphopt.graph.graph import Graph
 from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import EagerTensor, GraphTensor
+from graphopt.ops.creation import is_masked
 from graphopt.runtime.variable import Variable
 
 Array = NDArray[Any]
@@ -49,7 +50,7 @@ def feed_value(tensor: GraphTensor, value: Any) -> Array:
       ValueError: The shape does not fit, or the value is no array.
     """
     dtype = tensor.dtype
-    if isinstance(value, np.ndarray) and value.dtype == dtype.numpy:
+    if type(value) is np.ndarray and value.dtype == dtype.numpy:
         array: Array | None = value
     elif isinstance(value, (GraphTensor, Variable)):
         raise fail(
@@ -126,7 +127,8 @@ class Rows:
             except StopIteration:
                 break
             row = feed_value(self.tensor, value)
-            self.staged.append(row)
+            # The iterator may give the same buffer again, with other numbers.
+            self.staged.append(row.copy())
             if row.shape != self.staged[0].shape:
                 return len(self.staged) - 1
         if not self.staged:
@@ -166,7 +168,7 @@ def convert_feed(tensor: GraphTensor, value: Any) -> Array:
         raise _no_feed(
             ValueError, f"Cannot feed None for Tensor {tensor.name!r}", tensor
         )
-    if isinstance(value, np.ma.MaskedArray):
+    if is_masked(value):
         what = f"Cannot feed a masked array for Tensor {tensor.name!r}"
         raise _no_feed(TypeError, what, tensor, "a masked array", "array.filled(0)")
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":

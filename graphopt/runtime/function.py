@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import threading
 import warnings
 import weakref
 from collections.abc import Callable, Sequence
@@ -32,6 +31,7 @@ from graphopt.errors import GraphoptWarning, fail
 from graphopt.graph import nest
 from graphopt.graph.context import building_graph, entered
 from graphopt.graph.hooks import hooks
+from graphopt.graph.locks import building
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import EagerTensor, Tensor
@@ -245,7 +245,6 @@ class Function:
         self._bound: dict[int, tuple[Any, Function]] = {}
         # Whether the function has been traced, which only once may make variables.
         self._is_traced = False
-        self._lock = threading.RLock()
 
     @property
     def python_function(self) -> Callable[..., Any]:
@@ -262,7 +261,7 @@ class Function:
         key = id(instance)
         found = self._bound.get(key)
         if found is None:
-            with self._lock:
+            with building:
                 found = self._bound.get(key)
                 if found is None:
                     found = self._bound[key] = self._bind_to(instance, owner)
@@ -302,7 +301,7 @@ class Function:
         shapes = [a.shape for a in leaves if isinstance(a, (TensorSpec, Tensor))]
         if len(shapes) != len(call.tensors):
             shapes = [s.shape for s in specs]
-        with self._lock:
+        with building:
             traces = self._traces.setdefault(call.key, _Traces())
             for trace in traces.found:
                 if trace.shapes == shapes:
@@ -350,7 +349,7 @@ class Function:
         if found is not None:
             return found
         # Many threads may call at once; one traces.
-        with self._lock:
+        with building:
             traces = self._traces.setdefault(call.key, _Traces())
             found = traces.find(shapes)
             if found is None:

@@ -158,7 +158,12 @@ class Run:
             if op.spec is FUSED_REDUCE:
                 return reduce_last(outputs, op.attrs["reduction"], op.attrs["options"])
             return outputs
-        result = draws.compute(op, arrays, self.draws)
+        if op.spec.effect is Effect.HOST:
+            self.store.calling = (op,)
+        try:
+            result = draws.compute(op, arrays, self.draws)
+        finally:
+            self.store.calling = None
         if op.spec.effect is Effect.WRITE:
             self.pending[variable_of(op.inputs[0])] = result
             return ()

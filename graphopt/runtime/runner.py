@@ -1,7 +1,7 @@
 """What one fetch set does in one session: interpreted at first, compiled when it pays.
 
-The key of a plan is the fetch set, the fed tensors and their shapes; the last plans are
-kept, so that a last batch of another size does not throw away the usual one.
+The key of a plan is the fetch set, the fed tensors and their shapes. Plans are kept as long
+as they are few or hold little memory: sequences of many lengths are planned once each.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -30,13 +29,14 @@ from graphopt.graph.program import Program
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import GraphTensor
+from graphopt.lazy import cached_property
 from graphopt.ops.creation import PLACEHOLDER
 from graphopt.ops.state import ASSIGN
 from graphopt.rewrite.driver import Trace, run_passes
 from graphopt.rewrite.pipeline import MEANING, PIPELINE, WATCHED
-from graphopt.runtime.executable import LONGEST_CALL, Executable, nested_run
+from graphopt.runtime.executable import LONGEST_CALL, Executable
 from graphopt.runtime.interpreter import interpret
-from graphopt.runtime.store import VariableStore
+from graphopt.runtime.store import VariableStore, nested_run
 from graphopt.runtime.view_hint import add_view_hint
 from graphopt.schedule.build import build_schedule
 from graphopt.schedule.steps import Schedule
@@ -46,7 +46,11 @@ if TYPE_CHECKING:
     from graphopt.runtime.numerics import CheckedExecutable
 
 Array = NDArray[Any]
+# So many plans are kept whatever they hold, and more while all of them hold less than this.
 PLANS_KEPT = 8
+PLAN_BYTES = 1 << 28
+# What Python's objects for one op of a compiled plan take, about.
+BYTES_OF_OP = 1500
 
 
 class ShapedPlan:
@@ -54,7 +58,6 @@ class ShapedPlan:
 
     Attributes:
       source: The program as the user built it.
-      pruned: What of it is needed.
       writes: Whether it changes variables.
       is_initializer: Whether it only gives variables their initial values.
       executable: The compiled plan, once there is one.
@@ -67,9 +70,9 @@ class ShapedPlan:
         self.source = source
         self.debug = debug
         self.store = store
-        with rare_collections():
-            self.pruned = run_passes(source, MEANING[:1])
+        self._pruned: Program | None = None
         operations = self.pruned.operations
+        self._size = len(operations)
         for op in operations:
             if op.spec is PLACEHOLDER and op.outputs[0] not in self.pruned.feeds:
                 raise not_fed(op)
@@ -87,10 +90,25 @@ class ShapedPlan:
         self.debugged: DebugExecutable | None = None
         self.schedule: Schedule | None = None
 
+    @property
+    def pruned(self) -> Program:
+        """What of the source is needed; a compiled plan does not keep it."""
+        if self._pruned is None:
+            with rare_collections():
+                self._pruned = run_passes(self.source, MEANING[:1])
+        return self._pruned
+
     @cached_property
     def program(self) -> Program:
         """With its meaning settled, before the rewrites that make it fast."""
         return run_passes(self.pruned, MEANING[1:])
+
+    @property
+    def nbytes(self) -> int:
+        """About how much memory the plan holds."""
+        executable = self.executable
+        arena = executable.schedule.arena_bytes if executable is not None else 0
+        return arena + BYTES_OF_OP * self._size
 
     def make_schedule(self, trace: Trace | None = None) -> Schedule:
         """Returns what the executable runs, planned when it is first asked for."""
@@ -109,6 +127,8 @@ class ShapedPlan:
         if not schedule.interpreted and self.executable is None:
             with rare_collections():
                 self.executable = Executable(schedule, self.store)
+            self._pruned = None
+            self.__dict__.pop("program", None)
         return self.executable
 
     def ready(self, at_once: bool = False) -> Executable | None:
@@ -270,11 +290,17 @@ class Runner:
                 tuple(TensorShape(shape) for shape in shapes),
             )
             plan = self.plans[shapes] = ShapedPlan(program, self.store, self.debug)
-            while len(self.plans) > PLANS_KEPT:
-                self.plans.popitem(last=False)
+            self._forget_plans()
         else:
             self.plans.move_to_end(shapes)
         return plan
+
+    def _forget_plans(self) -> None:
+        """Drops the plans that were not used for longest, where they hold too much."""
+        held = sum(plan.nbytes for plan in self.plans.values())
+        while len(self.plans) > PLANS_KEPT and held > PLAN_BYTES:
+            _, plan = self.plans.popitem(last=False)
+            held -= plan.nbytes
 
     def _check_dtypes(self, feeds: Sequence[Array], rows: Sequence[Array]) -> None:
         """Checks what enters native code, which takes every address for right.
@@ -370,9 +396,12 @@ class Runner:
         self, feeds: Sequence[Array], rows: Sequence[Array], count: int
     ) -> list[Array]:
         store = self.store
-        with store.lock:
+        try:
+            # Not `store.running()`, which takes a microsecond more.
+            if not store.lock.acquire(blocking=False):
+                store.wait()
             if store.busy:
-                raise nested_run()
+                raise nested_run(store.calling)
             store.busy = True
             try:
                 self._check_dtypes(feeds, rows)
@@ -385,6 +414,8 @@ class Runner:
                 raise
             finally:
                 store.busy = False
+        finally:
+            store.release()
         can_be_short = not self.fetches and not self.feeds and not store.shares_arrays
         if can_be_short and plan.executable is not None and not self._is_watched():
             self.shortcut = plan.executable.run_unfed()

@@ -15,16 +15,16 @@ from graphopt.errors import GraphoptWarning, fail
 from graphopt.graph.context import get_default_graph
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.hooks import hooks
+from graphopt.graph.locks import building
 from graphopt.graph.opspec import Effect
 from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import GraphTensor
-from graphopt.runtime.executable import nested_run
 from graphopt.runtime.feeds import Rows, feed_target, feed_value
 from graphopt.runtime.fetches import Fetch, key_of, parse_fetches
 from graphopt.runtime.names import get_default_session, local
 from graphopt.runtime.run_options import RunMetadata, RunOptions, is_traced
 from graphopt.runtime.runner import Runner
-from graphopt.runtime.store import VariableStore
+from graphopt.runtime.store import VariableStore, closed_session
 from graphopt.runtime.variable import Variable
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _sessions: weakref.WeakSet[Session] = weakref.WeakSet()
 def _forget_shortcuts() -> None:
     for session in list(_sessions):
         session._shortcuts.clear()
-        for runner in session._runners.values():
+        for runner in list(session._runners.values()):
             runner.shortcut = None
 
 
@@ -111,14 +111,22 @@ class Session:
         return self._graph
 
     def close(self) -> None:
-        """Frees the variables; every later run raises RuntimeError."""
-        self._closed = True
-        self._shortcuts.clear()
-        self._runners.clear()
-        self._fetches.clear()
-        self.store.values.clear()
-        self.store.draws.clear()
-        self.store.generation += 1
+        """Frees the variables, when runs of other threads are over.
+
+        Every later run raises RuntimeError.
+
+        Raises:
+          RuntimeError: It is called from inside of a run.
+        """
+        with self.store.held():
+            self.store.require_idle("A session was closed")
+            self._closed = self.store.is_closed = True
+            self._shortcuts.clear()
+            self._runners.clear()
+            self._fetches.clear()
+            self.store.values.clear()
+            self.store.draws.clear()
+            self.store.generation += 1
 
     @contextlib.contextmanager
     def as_default(self) -> Iterator[Session]:
@@ -211,7 +219,7 @@ class Session:
         fetch = self._fetch(fetches)
         feeds, values = self._feed(feed_dict)
         shapes = tuple(array.shape for array in values)
-        with self.store.lock:
+        with self.store.held():
             return make_plan(self._runner(fetch, feeds).plan(shapes))
 
     def profile(
@@ -254,14 +262,7 @@ class Session:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise fail(
-                RuntimeError,
-                "Attempted to use a closed Session",
-                got=f"{self!r}, which is closed",
-                expected="an open session",
-                site=str(user_site()),
-                remedy="a new tf.compat.v1.Session, whose variables are new too",
-            )
+            raise closed_session()
 
     def _fetch(self, fetches: Any) -> Fetch:
         self._check_open()
@@ -424,7 +425,10 @@ class Session:
         """Sets a variable in this session."""
         self._check_open()
         array = feed_value(variable.handle, value)
-        with self.store.lock:
+        with self.store.held():
+            self.store.require_idle(f"Variable {variable.name!r} was loaded")
+            if self.store.is_closed:
+                raise closed_session()
             self.store.commit({variable.key: array})
 
     def partial_run(self, *_arguments: Any, **_keywords: Any) -> NoReturn:
@@ -446,16 +450,9 @@ def profile_runner(
     """Profiles a fetch set with arrays that it is fed; see `Session.profile`."""
     from graphopt.runtime.profiler import profile_plan
 
-    store = runner.store
-    with store.lock:
-        if store.busy:
-            raise nested_run()
-        store.busy = True
-        try:
-            shapes = tuple(array.shape for array in feeds)
-            return profile_plan(runner.plan(shapes), feeds, runs, on_run)
-        finally:
-            store.busy = False
+    with runner.store.running():
+        shapes = tuple(array.shape for array in feeds)
+        return profile_plan(runner.plan(shapes), feeds, runs, on_run)
 
 
 def _run_traced(
@@ -525,12 +522,14 @@ def session_for(graph: Graph, session: Any) -> Session:
             site=str(user_site()),
             remedy="`with sess.as_default():`, or `run(session=sess)`",
         )
-    found = graph.attachments.get("session")
-    if found is None:
-        found = graph.attachments["session"] = Session(graph=graph)
-    assert isinstance(found, Session)
-    initialize_missing(found)
-    return found
+    # Threads that come at the same time get one session, with its variables initialized.
+    with building:
+        found = graph.attachments.get("session")
+        if found is None:
+            found = graph.attachments["session"] = Session(graph=graph)
+        assert isinstance(found, Session)
+        initialize_missing(found)
+        return found
 
 
 def initialize_missing(session: Session) -> None:

@@ -119,7 +119,14 @@ class Pool:
                     # Python must not wait for it: `stop` ends it.
                     daemon=True,
                 )
-                thread.start()
+                try:
+                    thread.start()
+                except (RuntimeError, MemoryError):
+                    # The system gives no more, or the interpreter ends: steps go on
+                    # with those that there are.
+                    words[pool_words.slot_of(number) + pool_words.LOCK] = 0
+                    words[pool_words.LIMIT] = number
+                    break
                 self._threads.append(thread)
                 words[pool_words.WORKERS] = len(self._threads)
 

@@ -12,14 +12,21 @@ the same numbers.
 
 from __future__ import annotations
 
+import operator
 from collections import deque
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from graphopt.runtime.store import VariableKey, VariableStore
+
+
+def _copy_all(targets: Sequence[Any], sources: Sequence[Any]) -> None:
+    """Copies arrays, in one loop in C over functions in C."""
+    deque(map(operator.setitem, targets, repeat(...), sources), maxlen=0)
 
 
 class Undo:
@@ -42,20 +49,25 @@ class Undo:
         self.cells = [store.draws.cell(stream) for stream in dict.fromkeys(streams)]
         self._counts = [np.zeros_like(cell) for cell in self.cells]
         self._copies: list[NDArray[Any]] = []
+        self._places = {key: i for i, key in enumerate(self.keys)}
+
+    def value_of(self, key: VariableKey) -> NDArray[Any] | None:
+        """Returns the copy of a variable; None if the step does not write it."""
+        place = self._places.get(key)
+        return None if place is None else self._copies[place]
 
     def save(self) -> None:
         """Copies what there is now; plans are bound to it already."""
         arrays = [self.store.read(key) for key in self.keys]
         if [a.shape for a in arrays] != [c.shape for c in self._copies]:
             self._copies = [np.empty_like(array) for array in arrays]
-        deque(map(np.copyto, self._copies, arrays), maxlen=0)
-        deque(map(np.copyto, self._counts, self.cells), maxlen=0)
+        _copy_all(self._copies, arrays)
+        _copy_all(self._counts, self.cells)
 
     def restore(self) -> None:
-        """Puts everything back, in loops in C, in which no signal handler runs."""
+        """Puts everything back at once: no signal handler runs in between."""
         arrays = [self.store.read(key) for key in self.keys]
-        deque(map(np.copyto, arrays, self._copies), maxlen=0)
-        deque(map(np.copyto, self.cells, self._counts), maxlen=0)
+        _copy_all([*arrays, *self.cells], [*self._copies, *self._counts])
 
     def restore_draws(self, steps: int) -> None:
         """Sets the streams to what they are after some whole steps since `save`.

@@ -243,7 +243,7 @@ class Variable(Operators):
         ...     z = tf.Variable(v.initialized_value() * 2.0)
         ...     session.run(v.initializer)
         ...     session.run(z.initializer)
-        ...     print(session.run(tf.reduce_all(z == v * 2.0)))
+        ...     print(session.run(tf.reduce_all(tf.equal(z, v * 2.0))))
         True
         """
         graph = building_graph()
@@ -298,10 +298,19 @@ class Variable(Operators):
                 self.handle,
                 name=f"{self.key.name.rpartition('/')[2]}/Read/ReadVariableOp",
             )
-        tensor = EagerTensor(EAGER_STORE.read(self.key))
-        self.key.shared = True
+        tensor = EagerTensor(self._read_now())
         self._record_read(tensor)
         return tensor
+
+    def _read_now(self) -> NDArray[Any]:
+        """The array of an eager variable, which no step will change any more."""
+        with EAGER_STORE.lock:
+            if EAGER_STORE.busy:
+                # A step of this thread has begun, and may write where the array is.
+                return EAGER_STORE.peek(self.key).copy()
+            array = EAGER_STORE.read(self.key)
+            self.key.shared = True
+            return array
 
     def _record_read(self, tensor: Any) -> None:
         if modes.tapes:
@@ -356,7 +365,8 @@ class Variable(Operators):
                 f"numpy() is only available in eager mode; {self.name!r} lives in a "
                 "graph: use session.run(variable)."
             )
-        value: NDArray[Any] = EAGER_STORE.read(self.key).copy()[()]
+        with EAGER_STORE.lock:
+            value: NDArray[Any] = EAGER_STORE.peek(self.key).copy()[()]
         return value
 
     def eval(self, session: Any = None) -> NDArray[Any]:
@@ -510,16 +520,23 @@ class Variable(Operators):
             with graph.control_dependencies([op]):
                 return self.read_value()
         infer_types(spec, (self._handle, *inputs), {}, None)
-        with EAGER_STORE.lock:
-            old = self.key.array
-            assert old is not None
+        with EAGER_STORE.held():
+            EAGER_STORE.require_idle(f"Variable {self.name!r} was assigned to")
             arrays = [tensor.array for tensor in inputs]
-            new = quietly(spec.compute, old, *arrays)
-            if hooks.on_eager_write is not None:
-                hooks.on_eager_write(spec, self.key, (old, *arrays), new)
-            self.key.array = np.array(new, order="C")
-            self.key.shared = False
-            EAGER_STORE.generation += 1
+            while True:
+                old = self.key.array
+                assert old is not None
+                new = quietly(spec.compute, old, *arrays)
+                if hooks.on_eager_write is not None:
+                    hooks.on_eager_write(spec, self.key, (old, *arrays), new)
+                fresh = np.array(new, order="C")
+                EAGER_STORE.generation += 1
+                # A signal handler may have changed the value since; no call is between
+                # the question and the answer, so none comes there.
+                if self.key.array is old:
+                    self.key.array = fresh
+                    self.key.shared = False
+                    break
         return self
 
     def scatter_update(self, sparse_delta: Any, **options: Any) -> Any:

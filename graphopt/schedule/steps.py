@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Literal
 
 from graphopt.graph.graph import Operation
 from graphopt.graph.program import Program
 from graphopt.graph.tensor import GraphTensor
+from graphopt.lazy import cached_property
 
 
 @dataclass(frozen=True)

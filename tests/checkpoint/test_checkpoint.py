@@ -430,25 +430,29 @@ def test_eager_and_graph_variables_in_one_checkpoint_are_refused(tmp_path):
             both.write(tmp_path / "m")
 
 
-def test_nothing_is_saved_or_restored_inside_of_a_step(tmp_path):
+def test_inside_of_a_step_its_start_is_saved_and_nothing_restored(tmp_path):
     with tf.Graph().as_default(), v1.Session() as session:
         w = tf.Variable(1.0)
         session.run(w.initializer)
         checkpoint = tf.train.Checkpoint(w=w)
         path = checkpoint.write(tmp_path / "m", session=session)
         status = checkpoint.read(path)
-        for inside in (
-            lambda: checkpoint.write(tmp_path / "m", session=session),
-            lambda: status.run_restore_ops(session),
-        ):
 
-            def python(x, inside=inside):
-                inside()
-                return x
+        def save(x):
+            checkpoint.write(tmp_path / "inside", session=session)
+            return x
 
-            doubled = w.assign(tf.numpy_function(python, [w * 2.0], tf.float32))
-            with pytest.raises(ValueError, match="inside another run"):
-                session.run(doubled)
+        def restore(x):
+            status.run_restore_ops(session)
+            return x
+
+        session.run(w.assign(tf.numpy_function(save, [w * 2.0], tf.float32)))
+        assert session.run(w) == 2.0
+        refused = w.assign(tf.numpy_function(restore, [w * 2.0], tf.float32))
+        with pytest.raises(ValueError, match="restored inside of a run"):
+            session.run(refused)
+        assert session.run(w) == 2.0
+        checkpoint.read(str(tmp_path / "inside")).run_restore_ops(session)
         assert session.run(w) == 1.0
 
 

@@ -254,7 +254,6 @@ def test_mistakes_in_apply_gradients():
     ("make_it", "message"),
     [
         (lambda: train.Optimizer(False, ""), "Must specify the optimizer name"),
-        (lambda: train.GradientDescentOptimizer(-0.1), "learning_rate >= 0.*-0.1"),
         (lambda: train.GradientDescentOptimizer("fast"), "must be a number.*'fast'"),
         (lambda: train.MomentumOptimizer(0.1, [0.9]), "momentum must be a scalar"),
         (lambda: train.AdamOptimizer(float("nan")), "must not be NaN"),

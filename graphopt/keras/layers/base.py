@@ -15,6 +15,7 @@ from graphopt.dtypes import as_dtype, float32
 from graphopt.graph import nest
 from graphopt.graph.context import building_graph
 from graphopt.graph.hooks import hooks
+from graphopt.graph.locks import building
 from graphopt.keras import constraints, initializers, regularizers
 from graphopt.keras.functional import KerasTensor, call_on_placeholders
 from graphopt.ops.creation import shape as shape_of
@@ -131,14 +132,19 @@ class Layer:
         try:
             with name_scope(self.name):
                 if not self.built:
-                    shapes = nest.map_structure(lambda x: x.shape, inputs)
-                    self.build(shapes)
-                    self.built = True
+                    self._build_once(nest.map_structure(lambda x: x.shape, inputs))
                 outputs = self.call(inputs, *args, **kwargs)
                 self._add_activity_terms(outputs)
         finally:
             _calls.inside = not outermost
         return outputs
+
+    def _build_once(self, shapes: Any) -> None:
+        """Builds the weights; of threads that come at the same time one does."""
+        with building:
+            if not self.built:
+                self.build(shapes)
+                self.built = True
 
     # ---- terms of the loss
 

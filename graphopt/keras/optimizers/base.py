@@ -20,6 +20,7 @@ from graphopt.errors import GraphoptWarning
 from graphopt.graph.context import building_graph
 from graphopt.graph.hooks import hooks
 from graphopt.graph.indexed_slices import IndexedSlices
+from graphopt.graph.locks import building
 from graphopt.keras.optimizers.checks import (
     GradsAndVars,
     check_pairs,
@@ -271,7 +272,14 @@ class Optimizer(GradientComputation):
         self._create_all(var_list)
 
     def _create_all(self, variables: Sequence[Variable]) -> None:
-        """Makes what the optimizer keeps: the step count first, then the slots."""
+        """Makes what the optimizer keeps: the step count first, then the slots.
+
+        Of threads that take their first steps at the same time one makes it.
+        """
+        with building:
+            self._create_once(variables)
+
+    def _create_once(self, variables: Sequence[Variable]) -> None:
         _ = self.iterations
         if any(var.dtype in _WIDE for var in variables):
             self._trains_wide = True

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from graphopt.keras.optimizers.base import Optimizer
     from graphopt.keras.optimizers.checks import GradsAndVars
 
-_TRACES_KEPT = 8
+_TRACES_KEPT = 64
 _KEYS_COUNTED = 256
 
 
