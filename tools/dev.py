@@ -1,7 +1,8 @@
 """Sets up everything in `.venv` and runs the demo or the tests.
 
 python3 tools/dev.py demo     trains a network on handwritten digits
-python3 tools/dev.py test     linters, type checks and all tests
+python3 tools/dev.py test     linters, type checks and all tests; then those of kernels and
+                              their results again with vectors of other widths
 """
 
 from __future__ import annotations
@@ -14,6 +15,21 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
+# Kernels, what they compute, and texts that must not depend on the machine.
+WITH_OTHER_VECTORS = (
+    "tests/codegen",
+    "tests/contract",
+    "tests/keras/test_constraints.py",
+    "tests/keras/test_optimizer_golden.py",
+    "tests/keras/test_train_v1_golden.py",
+    "tests/ops/test_truncation.py",
+    "tests/viz/test_golden_show.py",
+    "tests/viz/test_text.py",
+    # These are about files and other machines.
+    "--ignore=tests/codegen/test_aarch64.py",
+    "--ignore=tests/codegen/test_cache.py",
+    "--ignore=tests/codegen/test_cache_file.py",
+)
 
 
 def run(*command: str | Path) -> None:
@@ -41,6 +57,18 @@ def set_up(extra: str) -> None:
     run(PYTHON, "-m", "pip", "install", "-q", "-e", f".[{extra}]")
 
 
+def test_other_widths() -> None:
+    """Tests kernels as they are on machines with other vectors."""
+    ask = "from graphopt.codegen.machine import *; print(get_machine().vector_bits)"
+    done = subprocess.run(
+        [str(PYTHON), "-c", ask], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    for bits in sorted({"128", "256", "512"} - {done.stdout.strip()}):
+        print(f"+ GRAPHOPT_VECTOR_BITS={bits}", flush=True)
+        os.environ["GRAPHOPT_VECTOR_BITS"] = bits
+        run(PYTHON, "-m", "pytest", *WITH_OTHER_VECTORS)
+
+
 def main() -> None:
     """Runs what the command line asks for."""
     task = sys.argv[1] if len(sys.argv) == 2 else ""
@@ -49,11 +77,14 @@ def main() -> None:
         run(PYTHON, "examples/digits_graph.py")
     elif task == "test":
         set_up("dev")
+        # So that a report of a failure says what machine it was.
+        run(PYTHON, "-m", "graphopt", "doctor")
         run(PYTHON, "-m", "ruff", "check", ".")
         run(PYTHON, "-m", "ruff", "format", "--check", ".")
         run(PYTHON, "-m", "mypy")
         run(PYTHON, "tools/check_layers.py")
         run(PYTHON, "-m", "pytest")
+        test_other_widths()
     else:
         sys.exit(__doc__)
 

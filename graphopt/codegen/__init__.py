@@ -10,10 +10,10 @@ one loop, 20 s for a function of 256.
 `lower` says which generator makes the kernel of an op, `elementwise`, `reduce`, `rows`,
 `copies`, `windows`, `random_numbers` and `products` write them, `gemm` is the packed matrix
 product, `gemm_small` that of what fits into the nearest cache, `gemv` that of vectors,
-`direct_convolution` the product of an image's windows, `native` compiles and `tape` runs: a
-native loop over a table of calls, entered from Python once a step for 0.1 us plus 3 ns a
-call. `workers` hands out the chunks of a large call to threads; every kernel gives the same
-bits however its range is cut.
+`direct_convolution` the product of an image's windows, `machine` says what all of them are
+made for, `native` compiles and `tape` runs: a native loop over a table of calls, entered
+from Python once a step for 0.1 us plus 3 ns a call. `workers` hands out the chunks of a large
+call to threads; every kernel gives the same bits however its range is cut.
 
 A script starts many times and its kernels are the same each time, so object code is kept
 on disk: `cache_key` names it after everything it depends on, `cache_file` verifies every

@@ -208,7 +208,7 @@ def gemm_layout(
         GemmLayout, m, n, k, a_strides, b_strides, c_stride, shape=shape
     )
     is_vector = (n == 1 and 1 in a_strides) or (m == 1 and 1 in b_strides)
-    if is_vector and not by_rows:
+    if is_vector and not (by_rows or adds):
         by_matrix = n == 1 and 1 in a_strides
         x_stride = b_strides[0] if by_matrix else a_strides[1]
         must_pack = x_stride != 1 and k > 1

@@ -24,12 +24,13 @@ import functools
 import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from graphopt.config import settings
 
 __all__ = ["CACHE", "NEAR_CACHE", "WIDTHS", "Machine", "assume", "find_machine"]
-__all__ += ["get_machine", "make_arm_machine", "name_family"]
+__all__ += ["get_machine", "make_arm_machine", "name_family", "read_model"]
 
 NEAR_CACHE: Final = 1 << 15
 """Bytes of the first-level cache that kernels count on."""
@@ -112,6 +113,16 @@ def make_arm_machine() -> Machine:
     return Machine(
         "arm", triple, "generic", "+neon", 128, is_fused=True, is_host=is_host
     )
+
+
+def read_model() -> str:
+    """Returns what its maker calls the processor, as far as the system knows."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()
 
 
 _assumed: Machine | None = None

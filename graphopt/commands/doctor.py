@@ -53,11 +53,11 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
 
 def examine() -> dict[str, Any]:
     """Looks at everything; returns plain values."""
-    import llvmlite.binding as llvm
-
     from graphopt.codegen.cache_folder import describe_cache
+    from graphopt.codegen.machine import find_machine, get_machine, read_model
 
-    features = llvm.get_host_cpu_features()
+    host, machine = find_machine(), get_machine()
+    features = host.features.split(",")
     state = describe_cache()
     found: dict[str, Any] = {
         "graphopt": graphopt.__version__,
@@ -65,8 +65,11 @@ def examine() -> dict[str, Any]:
         "platform": f"{platform.system()} {platform.machine()}",
         "packages": {name: _version(name) for name in (*PACKAGES, *EXTRAS)},
         "cpu": {
-            "name": llvm.get_host_cpu_name(),
-            "features": [name for name in FEATURES if features.get(name)],
+            "model": read_model(),
+            "name": host.cpu,
+            "features": [name for name in FEATURES if f"+{name}" in features],
+            "vector_bits": machine.vector_bits,
+            "has_fused_multiply_add": machine.is_fused,
         },
         "cpus": {
             "machine": os.cpu_count(),
@@ -128,6 +131,10 @@ def problems(found: dict[str, Any], state: CacheState) -> list[str]:
         told.append("compiled kernels are tested on Linux only")
     if platform.machine() == "x86_64" and "avx2" not in found["cpu"]["features"]:
         told.append("the processor has no AVX2: kernels are several times slower")
+    if found["settings"]["vector_bits"]:
+        told.append(
+            "GRAPHOPT_VECTOR_BITS is set: kernels may be slower than they could be"
+        )
     if state.problem:
         told.append(f"the kernel cache is not used: {state.problem}")
     if found["settings"]["jit"] is not None:
@@ -144,15 +151,19 @@ def problems(found: dict[str, Any], state: CacheState) -> list[str]:
 
 def _text(found: dict[str, Any]) -> str:
     packages, cpus, state = found["packages"], found["cpus"], found["cache"]
-    limit = cpus["cgroup"]
+    limit, cpu = cpus["cgroup"], found["cpu"]
     rows = [
         ("graphopt", found["graphopt"]),
         ("Python", f"{found['python']}, {found['platform']}"),
         *((name, packages[name] or "missing") for name in PACKAGES),
         *((name, packages[name] or "not installed (an extra)") for name in EXTRAS),
+        ("processor", cpu["model"]),
+        ("", f"{cpu['name']}: {', '.join(cpu['features'])}"),
         (
-            "processor",
-            f"{found['cpu']['name']}: {', '.join(found['cpu']['features'])}",
+            "vectors",
+            f"{cpu['vector_bits']} bits, "
+            + ("fused" if cpu["has_fused_multiply_add"] else "no fused")
+            + " multiply-add",
         ),
         (
             "processors",

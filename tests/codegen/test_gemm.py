@@ -159,6 +159,18 @@ def test_small_products_are_not_packed(bits: int) -> None:
     assert kernel(32, narrow + 1, 257) == "multiply"
 
 
+@pytest.mark.parametrize("size", [(40, 1, 9), (1, 40, 9), (32, 64, 64), (32, 8, 99)])
+def test_a_product_that_adds_has_the_kernel_that_can(
+    size: tuple[int, int, int],
+) -> None:
+    m, n, k = size
+    layout = gemm.gemm_layout("float32", m, n, k, (k, 1), (n, 1), n, adds=True)
+    assert layout.kernel == "multiply"
+    assert layout.pack_panels > 0
+    words = gemm.multiply_arguments(layout, 0, 0, 0, 0, 0, adds=True)
+    assert len(words) == 16
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_bits_do_not_depend_on_the_kernel(dtype: Any, monkeypatch: Any) -> None:
     from graphopt.codegen import gemm_layout

@@ -110,7 +110,7 @@ def assemble() -> str:
 
 @pytest.mark.skipif(not ON_X86, reason="reads x86 assembly")
 def test_narrower_code_has_nothing_of_wider_machines() -> None:
-    if get_machine().vector_bits < 256:
+    if find_machine().vector_bits < 256:
         pytest.skip("this machine has no wider vectors")
     with assume(find_machine(128)):
         assembly = assemble()

@@ -448,6 +448,8 @@ def test_doctor(capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["graphopt"] == graphopt.__version__
     assert found["packages"]["numba"] and found["cpus"]["usable"]
+    assert found["cpu"]["model"]
+    assert found["cpu"]["vector_bits"] in (128, 256, 512)
     # The tests run without the cache.
     assert any("cache" in problem for problem in found["problems"])
     assert main(["doctor"]) == 0
