@@ -53,6 +53,11 @@ class DType:
         return False
 
     @property
+    def real_dtype(self) -> DType:
+        """The type of the real part: of half the size where values are complex."""
+        return self
+
+    @property
     def base_dtype(self) -> DType:
         """The type itself; TensorFlow 1 had reference types."""
         return self

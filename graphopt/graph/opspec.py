@@ -139,10 +139,18 @@ EXPRESSION_FUNCTIONS: Final = frozenset(
 
 @dataclass(frozen=True)
 class Sample:
-    """Inputs and attributes on which the contract tests run an op."""
+    """Inputs and attributes on which the contract tests run an op.
+
+    Attributes:
+      inputs: The arrays.
+      attrs: The attributes.
+      symmetric: Whether the inputs stay symmetric matrices where derivatives are tested,
+        because that is all that the derivative is for.
+    """
 
     inputs: tuple[Any, ...]
     attrs: dict[str, Any] = field(default_factory=dict)
+    symmetric: bool = False
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from graphopt.graph.dispatch import as_inputs
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
 from graphopt.ops.creation import static_ints
+from graphopt.ops.decompositions import svd
 from graphopt.ops.elementwise import ADD, abs, pow, sqrt
 from graphopt.ops.matmul import matmul
 from graphopt.ops.reduction import reduce_max, reduce_min, reduce_sum
@@ -275,7 +276,7 @@ def norm(
     Args:
       tensor: A float tensor.
       ord: "euclidean", 1, 2, infinity or any positive number p for the p-norm; for
-        matrices "euclidean" or "fro", 1 or infinity.
+        matrices "euclidean" or "fro", 1, 2 or infinity.
       axis: None for all elements as one vector, a number for vectors, two for matrices.
       keepdims: Whether reduced dimensions stay, with size 1.
       name: Name of the op.
@@ -309,9 +310,22 @@ def norm(
     return pow(reduce_sum(pow(abs(x), ord), **options), 1.0 / ord, name=name)
 
 
+def _to_the_end(x: Any, axes: Any) -> Any:
+    """Moves two dimensions to the end, where matrices have theirs."""
+    if x.shape.rank is None:
+        raise NotImplementedError("tf.norm with ord=2 of a tensor of unknown rank.")
+    last = [axis % len(x.shape) for axis in axes]
+    rest = [axis for axis in range(len(x.shape)) if axis not in last]
+    return transpose(x, rest + last)
+
+
 def _matrix_norm(x: Any, ord: Any, axes: Any, keepdims: bool, name: Any) -> Any:
     if ord == 2:
-        raise NotImplementedError("tf.norm with the largest singular value (ord=2).")
+        values = svd(_to_the_end(x, axes), compute_uv=False)
+        largest = reduce_max(values, axis=-1, name=name)
+        for axis in sorted(a % len(x.shape) for a in axes) if keepdims else ():
+            largest = expand_dims(largest, axis)
+        return largest
     if ord not in (1, np.inf):
         raise ValueError(f"'ord' must be a supported matrix norm, got {ord!r}.")
     inner, outer = axes if ord == 1 else axes[::-1]

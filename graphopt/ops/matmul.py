@@ -131,6 +131,8 @@ def matmul(
     b: Any,
     transpose_a: bool = False,
     transpose_b: bool = False,
+    adjoint_a: bool = False,
+    adjoint_b: bool = False,
     name: str | None = None,
 ) -> Any:
     """Multiplies matrices; leading dimensions are a batch and are broadcast.
@@ -139,6 +141,7 @@ def matmul(
       a: `[..., m, k]`, or `[..., k, m]` if `transpose_a`.
       b: `[..., k, n]`, or `[..., n, k]` if `transpose_b`.
       transpose_a, transpose_b: Whether to swap the last two dimensions first.
+      adjoint_a, adjoint_b: Whether to take complex conjugates as well.
       name: Name of the op.
 
     Returns:
@@ -146,6 +149,7 @@ def matmul(
 
     Raises:
       InvalidArgumentError: The inner dimensions differ.
+      ValueError: A matrix is to be transposed and adjoint at once.
 
     >>> import graphopt as tf
     >>> tf.matmul([[1.0, 2.0]], [[3.0], [4.0]]).numpy().tolist()
@@ -153,6 +157,16 @@ def matmul(
 
     Source: `tf.linalg.matmul`.
     """
+    if (transpose_a and adjoint_a) or (transpose_b and adjoint_b):
+        raise ValueError(
+            "Only one of transpose and adjoint can be True for each matrix of matmul."
+        )
+    if adjoint_a or adjoint_b:
+        a, b = as_inputs(MATMUL, (a, b), name)
+        if a.dtype.is_complex:
+            a = hooks.operators["conj"](a) if adjoint_a else a
+            b = hooks.operators["conj"](b) if adjoint_b else b
+        transpose_a, transpose_b = transpose_a or adjoint_a, transpose_b or adjoint_b
     return call(
         MATMUL,
         a,

@@ -146,6 +146,8 @@ def check_derivative(spec, sample, arrays, order):
     if all(w is None for w in weights):
         return
     directions = {i: rng.standard_normal(arrays[i].shape) for i in wrt}
+    if sample.symmetric:
+        directions = {i: d + np.swapaxes(d, -1, -2) for i, d in directions.items()}
 
     def value(x):
         results = as_tuple(call(spec, *x, **sample.attrs))
