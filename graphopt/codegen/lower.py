@@ -45,6 +45,7 @@ FAMILIES: Final[dict[str, Callable[[Operation, str], Lowered]]] = {
     "matmul": lambda op, _: lower_matmul(op),
     "pad": lambda op, _: slices.lower_pad(op),
     "random": lower_random,
+    "recurrence": lambda op, _: scans.lower_recurrence(op),
     "reduce": lower_reduce,
     "resource_scatter": duplicates.lower_resource_scatter,
     "roll": lambda op, _: slices.lower_roll(op),

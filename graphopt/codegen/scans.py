@@ -73,6 +73,57 @@ _SCAN_COLUMNS = (
             at += step
 """
 )
+_RECUR_ROWS = """def kernel(args, lo, hi):
+    c = pointer_{t}(args[0])
+    x = pointer_{t}(args[1])
+    y = pointer_{t}(args[2])
+    n = args[3]
+    previous = args[4]
+    reverse = args[5]
+    for row in range(lo, hi):
+        at = row * n
+        step = 1
+        if reverse != 0:
+            at += n - 1
+            step = -1
+        state = {wide}(x[at])
+        y[at] = {t}(state)
+        for k in range(1, n):
+            factor = at if previous != 0 else at + step
+            at += step
+            state = {wide}(x[at]) + {wide}(c[factor]) * state
+            y[at] = {t}(state)
+"""
+_RECUR_COLUMNS = (
+    """def kernel(args, lo, hi):
+    c = pointer_{t}(args[0])
+    x = pointer_{t}(args[1])
+    y = pointer_{t}(args[2])
+    state_of = pointer_{wide}(args[3])
+    n = args[4]
+    inner = args[5]
+    blocks = args[6]
+    previous = args[7]
+    reverse = args[8]
+"""
+    + _COLUMNS
+    + """        step = inner
+        if reverse != 0:
+            at += (n - 1) * inner
+            step = -inner
+        for i in range(first, last):
+            value = {wide}(x[at + i])
+            state_of[state + i] = value
+            y[at + i] = {t}(value)
+        for k in range(1, n):
+            factor = at if previous != 0 else at + step
+            at += step
+            for i in range(first, last):
+                value = {wide}(x[at + i]) + {wide}(c[factor + i]) * state_of[state + i]
+                state_of[state + i] = value
+                y[at + i] = {t}(value)
+"""
+)
 # NumPy's rule: the first of equal elements, and the first NaN before everything.
 _ARG_COLUMNS = (
     """def kernel(args, lo, hi):
@@ -149,6 +200,26 @@ def lower_scan(op: Operation, option: str) -> Lowered:
         return Lowered((Call(request, arguments, outer),))
     request = KernelRequest("scan", _SCAN_COLUMNS.format(**names))
     return _by_columns(request, outer, n, inner, wide.size, flags)
+
+
+def lower_recurrence(op: Operation) -> Lowered:
+    """Returns the call of a linear recurrence."""
+    outer, n, inner = _axis_sizes(op)
+    if not outer * n * inner:
+        return Lowered()
+    dtype = op.outputs[0].dtype
+    wide = wide_type(dtype)
+    names = {"t": dtype.name, "wide": wide.name}
+    flags = (int(op.attrs["by_previous"]), int(op.attrs["reverse"]))
+    operands = (Word("input", 0), Word("input", 1), Word("output", 0))
+    if inner == 1:
+        request = KernelRequest("recurrence", _RECUR_ROWS.format(**names))
+        return Lowered((Call(request, (*operands, n, *flags), outer),))
+    request = KernelRequest("recurrence", _RECUR_COLUMNS.format(**names))
+    blocks = -(-inner // COLUMNS)
+    arguments = (*operands, Word("scratch", 0), n, inner, blocks, *flags)
+    call = Call(request, arguments, outer * blocks)
+    return Lowered((call,), (outer * inner * wide.size,))
 
 
 def lower_arg_extreme(op: Operation, option: str) -> Lowered:

@@ -16,6 +16,7 @@ from graphopt.errors import (
     ResourceExhaustedError,
     fail,
 )
+from graphopt.graph.body import TypedValue
 from graphopt.graph.context import building_graph
 from graphopt.graph.dispatch import call, safe_cast
 from graphopt.graph.hooks import hooks
@@ -302,6 +303,8 @@ def constant_value(tensor: Any) -> NDArray[Any] | None:
         return tensor.array
     if isinstance(tensor, GraphTensor):
         return _symbolic_value(tensor)
+    if isinstance(tensor, TypedValue):
+        return None
     return np.asarray(tensor)
 
 

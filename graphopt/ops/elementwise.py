@@ -275,11 +275,21 @@ RECIPROCAL = elementwise(
     "Reciprocal",
     numpy=np.reciprocal,
     kernel="(one({0}) / {0})",
-    vjp=lambda g, y, x: (-g * y * y,),
+    vjp=lambda g, y, x: (_times_unless_zero(-y * y, g),),
     domain=(0.5, 2.0),
 )
 
 # ---- functions
+
+
+def _times_unless_zero(slope: Any, g: Any) -> Any:
+    """A cotangent times a slope that may be infinite or NaN; 0 where the cotangent is 0.
+
+    So `where(x > 0, sqrt(x), 0)` has a derivative at 0. TensorFlow's kernels of these
+    derivatives do the same. (The op is made of more than there is here.)
+    """
+    return call(REGISTRY["MulNoNan"], slope, g)
+
 
 EXP = elementwise("Exp", numpy=np.exp, kernel="exp({0})", vjp=lambda g, y, x: (g * y,))
 EXPM1 = elementwise(
@@ -303,14 +313,14 @@ SQRT = elementwise(
     "Sqrt",
     numpy=np.sqrt,
     kernel="sqrt({0})",
-    vjp=lambda g, y, x: (0.5 * g / y,),
+    vjp=lambda g, y, x: (_times_unless_zero(0.5 / y, g),),
     domain=(0.2, 4.0),
 )
 RSQRT = elementwise(
     "Rsqrt",
     numpy=lambda x: 1 / np.sqrt(x),
     kernel="rsqrt({0})",
-    vjp=lambda g, y, x: (-0.5 * g * y * y * y,),
+    vjp=lambda g, y, x: (_times_unless_zero(-0.5 * y * y * y, g),),
     domain=(0.2, 4.0),
 )
 SIN = elementwise(

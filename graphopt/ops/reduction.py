@@ -16,6 +16,7 @@ from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import (
     NOT_DIFFERENTIABLE,
+    REGISTRY,
     Elementwise,
     Family,
     OpSpec,
@@ -158,7 +159,7 @@ def _prod_vjp(g: Any, y: Any, x: Any, *, axis: Axes, keepdims: bool) -> tuple[An
     rest = reduce_prod(others, axis=axis, keepdims=True)
     at_zero = where(is_zero & equal(zeros, 1), rest, 0.0)
     product = where(equal(zeros, 0), rest / others, at_zero)
-    return (_kept(g, x, axis, keepdims) * product,)
+    return (call(REGISTRY["MulNoNan"], product, _kept(g, x, axis, keepdims)),)
 
 
 def _kept(g: Any, x: Any, axis: Axes, keepdims: bool) -> Any:

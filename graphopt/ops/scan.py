@@ -1,4 +1,4 @@
-"""Running sums and products along an axis."""
+"""Running sums and products along an axis, and the recurrence of their derivatives."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphopt.dtypes import DType
+from graphopt.dtypes import FLOATING, DType
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
@@ -17,6 +17,7 @@ from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.ops.creation import static_ints
 from graphopt.ops.elementwise import NUMERIC
+from graphopt.ops.padding import pad
 
 Array = NDArray[Any]
 
@@ -62,9 +63,110 @@ def _cumsum_vjp(
 def _cumprod_vjp(
     g: Any, y: Any, x: Any, *, axis: int, exclusive: bool, reverse: bool
 ) -> tuple[Any]:
-    # NaN where x is 0, as in TensorFlow.
-    total = call(CUMSUM, y * g, axis=axis, exclusive=exclusive, reverse=not reverse)
-    return (total / x,)
+    # The product of what is before, and of what is after by a recurrence: nothing is
+    # divided by an element, which may be 0. (TensorFlow has NaN there.)
+    before = call(CUMPROD, x, axis=axis, exclusive=True, reverse=reverse)
+    if exclusive:
+        after = _recur(x, g, axis, not reverse, by_previous=False)
+        return (before * _shift(after, axis, not reverse),)
+    return (before * _recur(x, g, axis, not reverse, by_previous=True),)
+
+
+# ---- linear recurrences
+
+
+def _recurrence(
+    c: Array, x: Array, *, axis: int, reverse: bool, by_previous: bool
+) -> Array:
+    c, x = (np.moveaxis(a, axis, 0) for a in (c, x))
+    if reverse:
+        c, x = c[::-1], x[::-1]
+    wide = np.result_type(x.dtype, np.float64)
+    y = np.empty(x.shape, wide)
+    with np.errstate(all="ignore"):
+        for k in range(len(x)):
+            factor = c[k - 1 if by_previous else k].astype(wide)
+            y[k] = x[k] + factor * y[k - 1] if k else x[k]
+    y = y[::-1] if reverse else y
+    return np.ascontiguousarray(np.moveaxis(y, 0, axis)).astype(x.dtype)
+
+
+def _recurrence_infer(
+    c: Any, x: Any, *, axis: int, reverse: bool, by_previous: bool
+) -> tuple[TensorShape, DType]:
+    if not c.shape.is_compatible_with(x.shape):
+        raise fail(
+            InvalidArgumentError,
+            "The factors of a recurrence have another shape than what is added",
+            got=describe_shapes(c, x),
+            expected="one shape",
+            site=str(user_site()),
+        )
+    return _infer(x, axis=axis, exclusive=False, reverse=reverse)
+
+
+def _recurrence_vjp(
+    g: Any, y: Any, c: Any, x: Any, *, axis: int, reverse: bool, by_previous: bool
+) -> tuple[Any, Any]:
+    by_x = _recur(c, g, axis, not reverse, by_previous=not by_previous)
+    if by_previous:
+        return y * _shift(by_x, axis, not reverse), by_x
+    return by_x * _shift(y, axis, reverse), by_x
+
+
+def _recurrence_samples() -> list[Sample]:
+    rng = np.random.default_rng(10)
+    c, x = rng.uniform(0.5, 1.5, (2, 2, 3, 4))
+    return [
+        Sample((c, x), {"axis": axis, "reverse": reverse, "by_previous": by_previous})
+        for axis, reverse, by_previous in (
+            (0, False, False),
+            (1, True, False),
+            (-1, False, True),
+            (2, True, True),
+        )
+    ] + [
+        Sample(
+            (c.astype(np.float32)[:, :0], x.astype(np.float32)[:, :0]),
+            {"axis": 1, "reverse": False, "by_previous": True},
+        )
+    ]
+
+
+# y[k] = x[k] + c[k] * y[k - 1], or x[k] + c[k - 1] * y[k - 1], along an axis.
+RECURRENCE = register(
+    OpSpec(
+        "LinearRecurrence",
+        _recurrence_infer,
+        _recurrence,
+        _recurrence_vjp,
+        Family("recurrence"),
+        _recurrence_samples,
+        errors=lambda: [
+            BadInput(
+                (np.zeros((2, 3)), np.zeros((2, 4))),
+                {"axis": 0, "reverse": False, "by_previous": False},
+                InvalidArgumentError,
+                "another shape",
+            )
+        ],
+        dtypes=FLOATING,
+    )
+)
+
+
+def _recur(c: Any, x: Any, axis: int, reverse: bool, *, by_previous: bool) -> Any:
+    return call(RECURRENCE, c, x, axis=axis, reverse=reverse, by_previous=by_previous)
+
+
+def _shift(x: Any, axis: int, reverse: bool) -> Any:
+    """Moves elements on by one, with a zero in front; towards the start if reversed."""
+    rank = x.shape.rank
+    key = [slice(None)] * rank
+    key[axis] = slice(1, None) if reverse else slice(None, -1)
+    paddings = [[0, 0] for _ in range(rank)]
+    paddings[axis] = [0, 1] if reverse else [1, 0]
+    return pad(x[tuple(key)], paddings)
 
 
 def _samples() -> list[Sample]:

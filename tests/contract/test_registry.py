@@ -11,8 +11,10 @@ import graphopt as tf
 from graphopt.autodiff.cotangents import walk_cotangents
 from graphopt.dtypes import as_dtype, float64
 from graphopt.errors import OpError
+from graphopt.graph.body import TypedValue
 from graphopt.graph.context import building_graph
 from graphopt.graph.dispatch import call
+from graphopt.graph.graph import infer_types
 from graphopt.graph.opspec import (
     NOT_DIFFERENTIABLE,
     REGISTRY,
@@ -76,6 +78,21 @@ def sum_slack(spec, sample):
         depth += terms
         total += a.max(initial=0) * b.max(initial=0) * terms
     return depth * np.finfo(sample.inputs[0].dtype).eps * total
+
+
+@pytest.mark.parametrize("spec", PURE, ids=by_name)
+def test_shapes_follow_from_shapes_and_dtypes_alone(spec):
+    """Inside of branches and loops a rule sees no tensors, only their types."""
+    for sample in spec.samples():
+        types = [
+            TypedValue(TensorShape(np.shape(x)), as_dtype(np.asarray(x).dtype))
+            for x in sample.inputs
+        ]
+        found = infer_types(spec, types, sample.attrs, None)
+        results = as_tuple(spec.compute(*sample.inputs, **sample.attrs))
+        for (shape, dtype), result in zip(found, results, strict=True):
+            assert TensorShape(shape).is_compatible_with(np.shape(result))
+            assert dtype is as_dtype(np.asarray(result).dtype)
 
 
 @pytest.mark.parametrize("spec", PURE, ids=by_name)
