@@ -25,6 +25,7 @@ from graphopt.commands.shared import (
     say,
 )
 from graphopt.commands.verbs import load_verb, make_parser
+from graphopt.errors import OpError
 from graphopt.viz.png import MissingExtraError
 from graphopt.viz.target import ScriptError, StopRunning, TargetNotFoundError
 
@@ -78,6 +79,10 @@ def _run(options: argparse.Namespace, passed: list[str]) -> int:
     except MissingExtraError as error:
         say(str(error))
         return MISSING_EXTRA
+    except OpError as error:
+        # A graph that a format cannot hold, for one.
+        say(str(error))
+        return USAGE
     except ScriptError as error:
         assert error.__cause__ is not None
         sys.stderr.write(_users_traceback(error.__cause__, everything=options.verbose))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent / "graphopt"
 ORDER = [
-    ("errors", "dtypes", "config", "lazy"),
+    ("errors", "dtypes", "config", "lazy", "regular_files"),
     ("graph",),
     ("ops",),
     ("autodiff", "rewrite"),

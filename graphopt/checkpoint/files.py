@@ -32,7 +32,11 @@ def checkpoint_exists(checkpoint_prefix: str | os.PathLike[str]) -> bool:
 
     Source: `tf.compat.v1.train.checkpoint_exists`.
     """
-    return Path(data_file(os.fspath(checkpoint_prefix))).is_file()
+    try:
+        return Path(data_file(os.fspath(checkpoint_prefix))).is_file()
+    except (OSError, ValueError):
+        # No name that a file can have, as one that is too long.
+        return False
 
 
 def write_file(path: str, data: bytes) -> None:
@@ -86,7 +90,8 @@ def _sweep(folder: int) -> None:
     """Removes partial files that nobody can be writing any more."""
     for name in os.listdir(folder):
         if _PARTIAL.fullmatch(name):
-            with contextlib.suppress(FileNotFoundError):
+            # Gone by now, or another user's: not in the way of a save.
+            with contextlib.suppress(OSError):
                 age = time.time() - os.stat(name, dir_fd=folder).st_mtime
                 if age > _PARTIAL_AGE_S:
                     os.unlink(name, dir_fd=folder)

@@ -66,7 +66,7 @@ class Restore:
                 for name, target in file.metadata.items()
                 if name.startswith(ALIAS)
             }
-            self._places = _places(file.shapes, self._aliases)
+            self._places = _Places(file.shapes, self._aliases)
             self._unused = set(file)
             found = self._look([Found(root, "") for root in roots])
             for name, variable in found.items():
@@ -183,19 +183,33 @@ class Restore:
             set_values(later, session)
 
 
-def _places(names: Iterable[str], aliases: dict[str, str]) -> set[str]:
-    """Returns every path that leads to something in a file.
+class _Places:
+    """The paths that lead to something in a file, as a tree of their parts.
 
-    Optimizers are places for the sake of their slots.
+    (A set of all beginnings of all paths takes memory by the square of their length, and
+    who writes the file decides about that.)
+
+    Args:
+      names: The keys of the file; optimizers are places for the sake of their slots.
+      aliases: Other paths to the same.
     """
-    ends = {name.removesuffix(VALUE) for name in names}
-    for end in tuple(ends):
-        path, sign, slot = end.partition(SLOT)
-        if sign:
-            ends |= {path, slot.rpartition("/")[0]}
-    places = set()
-    for end in (*ends, *aliases, *aliases.values()):
-        while end not in places:
-            places.add(end)
-            end = end.rpartition("/")[0]
-    return places
+
+    def __init__(self, names: Iterable[str], aliases: dict[str, str]) -> None:
+        self._nodes: dict[tuple[int, str], int] = {}
+        ends = {name.removesuffix(VALUE) for name in names}
+        for end in tuple(ends):
+            path, sign, slot = end.partition(SLOT)
+            if sign:
+                ends |= {path, slot.rpartition("/")[0]}
+        for end in (*ends, *aliases, *aliases.values()):
+            node = 0
+            for part in end.split("/"):
+                node = self._nodes.setdefault((node, part), len(self._nodes) + 1)
+
+    def __contains__(self, path: str) -> bool:
+        node = 0
+        for part in path.split("/"):
+            node = self._nodes.get((node, part), -1)
+            if node < 0:
+                return False
+        return True

@@ -126,6 +126,10 @@ class Saver:
           ValueError: `latest_filename` is a path, or the name of the checkpoint.
         """
         path = os.fspath(save_path)
+        if not os.path.split(path)[1]:
+            raise ValueError(
+                f"save_path must be a path with a name for the file; got {path!r}."
+            )
         if latest_filename is not None and os.path.split(latest_filename)[0]:
             raise ValueError(
                 f"'latest_filename' must not contain path components; got "

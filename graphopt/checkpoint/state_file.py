@@ -17,6 +17,7 @@ from typing import Final
 
 from graphopt.checkpoint.files import checkpoint_exists, write_file
 from graphopt.errors import DataLossError, fail, storage_error
+from graphopt.regular_files import read_regular_file
 
 _MAX_BYTES: Final = 16 << 20
 _PATH = re.compile(
@@ -66,16 +67,14 @@ def get_checkpoint_state(
     folder = os.fspath(checkpoint_dir)
     file = Path(folder, latest_filename or "checkpoint")
     try:
-        with file.open("rb") as opened:
-            data = opened.read(_MAX_BYTES + 1)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise storage_error(error, "Reading a state file failed", str(file)) from error
-    state = CheckpointState()
-    try:
-        if len(data) > _MAX_BYTES:
-            raise ValueError("a file that is too long")
+        try:
+            data = read_regular_file(str(file), _MAX_BYTES)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            what = "Reading a state file failed"
+            raise storage_error(error, what, str(file)) from error
+        state = CheckpointState()
         _parse(data.decode("utf-8", "surrogateescape"), state)
     except ValueError as error:
         raise fail(

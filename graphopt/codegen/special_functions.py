@@ -22,6 +22,7 @@ from graphopt.ops.special_values import (
     DIGAMMA,
     ERFINV_NEAR,
     FAR,
+    LOWEST,
     MACLAURIN,
 )
 
@@ -178,15 +179,20 @@ def _erfinv(x: Any) -> Any:
     return math.copysign(y, float(x))
 
 
+# Below -2 ** 52 every number is whole. (`math.floor` gives an integer here, and none holds
+# -1e300.)
+ALL_WHOLE = -4503599627370496.0
+
+
 def _digamma(x: Any) -> Any:
     w = float(x)
     if w == math.inf:
         return math.inf
     reflected = 0.0
     if w <= 0.0:
-        whole = float(round(w))
-        if w == whole or w == -math.inf:
+        if w < ALL_WHOLE or w == math.floor(w):
             return math.nan
+        whole = float(round(w))
         reflected = math.pi / math.tan(math.pi * (w - whole))
         w = 1.0 - w
     total = 0.0
@@ -202,15 +208,25 @@ def _zeta(x: Any, q: Any) -> Any:
     s, w = float(x), float(q)
     if s == 1.0:
         return math.inf
-    if not s > 1.0 or s == math.inf or w != w or w == -math.inf:
+    if not s > 1.0 or w != w:
         return math.nan
     if w == math.inf:
         return 0.0
+    if s == math.inf:
+        return 0.0 if w > 1.0 else (1.0 if w == 1.0 else math.inf)
     if w <= 0.0:
-        if w == math.floor(w):
+        if w < ALL_WHOLE or w == math.floor(w):
             return math.inf
         if s != math.floor(s):
             return math.nan
+    if w < LOWEST:
+        part = w - math.floor(w)
+        both = _jit_zeta_above(s, 1.0 - part) - _jit_zeta_above(s, 1.0 - w)
+        return _jit_zeta_above(s, part) + (-both if s % 2.0 == 1.0 else both)
+    return _jit_zeta_above(s, w)
+
+
+def _zeta_above(s: Any, w: Any) -> Any:
     total = w**-s
     count = 0
     while w <= FAR or count < 9:
@@ -227,6 +243,7 @@ def _zeta(x: Any, q: Any) -> Any:
 
 
 _jit_digamma: Any = _jit(_digamma)
+_jit_zeta_above: Any = _jit(_zeta_above)
 _jit_zeta: Any = _jit(_zeta)
 
 

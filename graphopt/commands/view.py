@@ -21,6 +21,7 @@ from graphopt.commands.shared import (
     save,
     say,
 )
+from graphopt.regular_files import read_regular_file
 from graphopt.viz.html.data import StepTime
 from graphopt.viz.html.page import make_page
 from graphopt.viz.model import needed_operations
@@ -108,6 +109,10 @@ def _holding(target: Target, options: argparse.Namespace) -> Target:
     return Target(target.graph)
 
 
+# Bytes of a file of times.
+MOST_TIMES = 1 << 28
+
+
 def read_times(path: str) -> dict[str, StepTime]:
     """Reads measured times.
 
@@ -118,7 +123,7 @@ def read_times(path: str) -> dict[str, StepTime]:
       UsageError: It is not there, or holds something else.
     """
     try:
-        return as_times(json.loads(Path(path).read_text(encoding="utf-8")))
+        return as_times(json.loads(read_regular_file(path, MOST_TIMES)))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     except (AttributeError, IndexError, TypeError, ValueError):

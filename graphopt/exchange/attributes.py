@@ -32,6 +32,7 @@ from graphopt.errors import InvalidArgumentError, fail
 from graphopt.graph.body import Body
 from graphopt.graph.shape import TensorShape
 from graphopt.ops.creation import LARGEST_BYTES, MOST_DIMENSIONS
+from graphopt.ops.printing import Slot, Text
 from graphopt.ops.random_stateful import RandomStream
 from graphopt.runtime.store import VariableKey
 
@@ -57,6 +58,13 @@ def encode(value: Any, encode_body: Encoder) -> Any:
     """
     if isinstance(value, float) and not math.isfinite(value):
         return {"float": repr(float(value))}
+    if isinstance(value, Slot):
+        return {"slot": int(value)}
+    if isinstance(value, Text):
+        return {"text": str.__str__(value)}
+    if isinstance(value, dict):
+        items = [[encode(each, encode_body) for each in pair] for pair in value.items()]
+        return {"map": items}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, np.generic):
@@ -143,6 +151,8 @@ class Decoder:
         if kind in ("tuple", "list") and isinstance(content, list):
             items = [self.decode(item, depth + 1) for item in content]
             return tuple(items) if kind == "tuple" else items
+        if kind == "map" and isinstance(content, list):
+            return self._decode_map(content, depth + 1)
         if kind == "variable":
             if not isinstance(content, str) or content not in self.variables:
                 raise bad("an op uses a variable that is not listed", content)
@@ -155,6 +165,30 @@ class Decoder:
         if reader is None:
             raise bad("an attribute is of an unknown kind", kind)
         return reader(content)
+
+    def _decode_map(self, content: list[Any], depth: int) -> dict[Any, Any]:
+        found = {}
+        for pair in content:
+            if not isinstance(pair, list) or len(pair) != 2:
+                raise bad("an attribute is malformed", pair)
+            key, value = (self.decode(each, depth) for each in pair)
+            try:
+                found[key] = value
+            except TypeError:
+                raise bad("a key of an attribute is malformed", pair) from None
+        return found
+
+
+def _decode_slot(content: Any) -> Slot:
+    if type(content) is not int or content < 0:
+        raise bad("an attribute is malformed", content)
+    return Slot(content)
+
+
+def _decode_text(content: Any) -> Text:
+    if not isinstance(content, str):
+        raise bad("an attribute is malformed", content)
+    return Text(content)
 
 
 def _checked_int(value: Any) -> int:
@@ -238,6 +272,8 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "dtype": decode_dtype,
     "shape": decode_shape,
     "array": decode_array,
+    "slot": _decode_slot,
+    "text": _decode_text,
     "stream": _decode_stream,
     "ellipsis": _decode_ellipsis,
 }

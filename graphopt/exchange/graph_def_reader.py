@@ -14,10 +14,12 @@ from graphopt.exchange.graph_def import ABOUT, OWN
 from graphopt.exchange.reader import damaged, parse_json
 
 _TOKEN = re.compile(
-    r"""\s*(?:\#[^\n]*\s*)*(?:
-      (?P<string>"(?:[^"\\\n]|\\.)*")
-    | (?P<word>[A-Za-z0-9_.+\-]+)
+    # Possessive, so that no file makes it try a text in more than one way.
+    r"""\s*+(?:\#[^\n]*+\s*+)*+(?:
+      (?P<string>"(?:[^"\\\n]|\\.)*+")
+    | (?P<word>[A-Za-z0-9_.+\-]++)
     | (?P<mark>[{}:<>])
+    | (?P<end>\Z)
     )""",
     re.VERBOSE,
 )
@@ -118,6 +120,8 @@ def parse_text(text: str) -> Fields:
         match = _TOKEN.match(text, position)
         if match is None:
             raise damaged("it is no text of a protocol buffer", text[position:][:40])
+        if match["end"] is not None:
+            break
         position = match.end()
         token = match[0].strip()
         if match["mark"] == ":":

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import math
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,9 @@ from graphopt.graph.provenance import Site
 from graphopt.graph.tensor import GraphTensor
 from graphopt.graph.words import clean_text
 from graphopt.ops.custom import CUSTOM_GRADIENT
+from graphopt.ops.printing import PRINT
 from graphopt.ops.random_stateful import RandomStream
+from graphopt.regular_files import read_regular_file
 from graphopt.runtime.store import VariableKey
 from graphopt.runtime.variable import adopt_variable
 
@@ -75,11 +77,11 @@ def read_graph(path: str) -> LoadedGraph:
     from graphopt.exchange.graph_def_reader import parse_graph_def
 
     try:
-        if Path(path).stat().st_size > LARGEST_FILE:
-            raise damaged("it is larger than 1 GiB", path)
-        data = Path(path).read_bytes()
+        data = read_regular_file(path, LARGEST_FILE)
     except OSError as error:
         raise storage_error(error, "Reading a graph failed", path) from error
+    except ValueError as error:
+        raise damaged(str(error), path) from error
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -109,8 +111,14 @@ def parse_json(text: str) -> Any:
     def refuse(constant: str) -> Any:
         raise ValueError(f"{constant} is not JSON")
 
+    def finite(number: str) -> float:
+        value = float(number)
+        if math.isinf(value):
+            raise ValueError(f"{number} is too large for a number")
+        return value
+
     try:
-        return json.loads(text, parse_constant=refuse)
+        return json.loads(text, parse_constant=refuse, parse_float=finite)
     except (ValueError, RecursionError) as error:
         raise damaged("it is not JSON", str(error)) from None
 
@@ -313,8 +321,10 @@ class _Reader:
         spec, declared = _spec(node, name), _declared(node, name)
         attrs = self._attrs(spec, node, name)
         counts = [attrs[key] for key in ("num", "count") if key in attrs]
-        # A rule that makes so many outputs is not to make more than are declared.
-        if spec.outputs < 0 and any(count != len(declared) for count in counts):
+        # A rule that makes so many outputs is not to make more than are declared; that of
+        # a loop has a count of inputs. (Whether all fits is asked when the op is made.)
+        most = max(len(declared), len(inputs))
+        if spec.outputs < 0 and any(count > most for count in counts):
             raise bad("an op has another number of outputs than it says", name)
         device = node.get("device")
         try:
@@ -350,7 +360,7 @@ class _Reader:
         if not isinstance(values, dict):
             raise bad("an op has no attributes", name)
         known = _known_attributes(spec.name)
-        attrs = {}
+        attrs: dict[str, Any] = {}
         for key, value in values.items():
             if spec is CUSTOM_GRADIENT and key == "gradient":
                 attrs[key] = _no_gradient
@@ -360,6 +370,8 @@ class _Reader:
             attrs[key] = self.decoder.decode(value)
             if known[key] and _kind(attrs[key]) not in known[key]:
                 raise bad(f"the attribute {key!r} of {spec.name} is malformed", value)
+        if spec is PRINT and attrs.get("stream") not in ("stdout", "stderr"):
+            raise bad("it prints to a file", attrs.get("stream"))
         return attrs
 
     def body(self, values: Any) -> Body:

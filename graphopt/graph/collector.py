@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import threading
 from collections.abc import Iterator
+
+from graphopt.graph.locks import new_lock
 
 _THRESHOLDS = (100_000, 20, 20)
 
-_lock = threading.Lock()
+_lock = new_lock()
 _depth = 0
 _before = (0, 0, 0)
 

@@ -9,6 +9,7 @@ whoever wants to see what each op of a body computes.
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,8 @@ class DrawCounts(MutableMapping[Any, int]):
     def __init__(self) -> None:
         # Never removed, for plans hold their addresses.
         self._cells: dict[Any, NDArray[np.int64]] = {}
+        # Where streams without a seed begin, so that no two sessions draw the same.
+        self._starts: dict[Any, int] = {}
 
     def address(self, stream: Any) -> int:
         """Returns where the count of a stream is, an int64."""
@@ -44,7 +47,13 @@ class DrawCounts(MutableMapping[Any, int]):
 
     def cell(self, stream: Any) -> NDArray[np.int64]:
         """Returns the memory of the count of a stream, an array of one int64."""
-        return self._cells.setdefault(stream, np.zeros(1, np.int64))
+        cell = self._cells.get(stream)
+        if cell is None:
+            start = 0
+            if not getattr(stream, "is_seeded", True):
+                start = self._starts[stream] = int.from_bytes(os.urandom(6)) | 1
+            cell = self._cells.setdefault(stream, np.array([start], np.int64))
+        return cell
 
     def save(self) -> dict[Any, int]:
         """Returns the counts, for `restore`."""
@@ -53,12 +62,13 @@ class DrawCounts(MutableMapping[Any, int]):
     def restore(self, saved: dict[Any, int]) -> None:
         """Sets all counts to what they were."""
         for stream, cell in list(self._cells.items()):
-            cell[0] = saved.get(stream, 0)
+            cell[0] = saved.get(stream, self._starts.get(stream, 0))
 
     def __getitem__(self, stream: Any) -> int:
-        if not self._cells[stream][0]:
+        count = int(self.cell(stream)[0])
+        if not count:
             raise KeyError(stream)
-        return int(self._cells[stream][0])
+        return count
 
     def __setitem__(self, stream: Any, count: int) -> None:
         self.cell(stream)[0] = count

@@ -159,7 +159,7 @@ def get_variable(
 
     Raises:
       ValueError: It exists and the scope does not reuse, or the other way round, or it
-        exists with another shape.
+        exists with another shape or dtype.
 
     Source: `tf.compat.v1.get_variable`.
     """
@@ -171,7 +171,7 @@ def get_variable(
     )
     found = known.get(full)
     if found is not None:
-        return _reused(found, scope, full, shape)
+        return _reused(found, scope, full, shape, dtype)
     if scope.reuse is True and graph is not None:
         raise fail(
             ValueError,
@@ -218,7 +218,19 @@ def _regularize(variable: Variable, term_of: Any) -> None:
         graph.add_to_collection(GraphKeys.REGULARIZATION_LOSSES, term)
 
 
-def _reused(found: Variable, scope: VariableScope, full: str, shape: Any) -> Variable:
+def _reused(
+    found: Variable, scope: VariableScope, full: str, shape: Any, dtype: Any
+) -> Variable:
+    if scope.reuse and dtype is not None and as_dtype(dtype) is not found.dtype:
+        raise fail(
+            ValueError,
+            f"Trying to share variable {full}, but specified dtype "
+            f"{as_dtype(dtype).name} and found dtype {found.dtype.name}",
+            got=as_dtype(dtype).name,
+            expected=found.dtype.name,
+            site=str(found.key.site),
+            remedy="the dtype that it was made with, or tf.cast",
+        )
     if not scope.reuse:
         raise fail(
             ValueError,

@@ -69,8 +69,10 @@ def _format_number(value: Any) -> str:
 
 def _fill(template: Any, arrays: Any, summarize: int, top: bool) -> str:
     """Writes one argument of `tf.print`, tensors taken from `arrays` in order."""
-    if isinstance(template, _Slot):
-        return format_array(arrays[template.index], summarize)
+    if isinstance(template, Slot):
+        return format_array(arrays[template], summarize)
+    if isinstance(template, Text):
+        return str.__str__(template)
     if isinstance(template, Mapping):
         parts = (
             f"{_fill(k, arrays, summarize, False)}: "
@@ -86,26 +88,31 @@ def _fill(template: Any, arrays: Any, summarize: int, top: bool) -> str:
     return str(template) if top else repr(template)
 
 
-class _Slot:
-    """The place of a tensor in the arguments."""
-
-    def __init__(self, index: int) -> None:
-        self.index = index
+class Slot(int):
+    """The place of a tensor in the arguments: the number of an input."""
 
 
-def _with_slots(value: Any, tensors: list[Any]) -> Any:
-    if isinstance(value, Tensor) or hasattr(value, "_as_tensor"):
+class Text(str):
+    """What an object of another kind is printed as, settled when the op is made."""
+
+    __slots__ = ()
+
+
+def _with_slots(value: Any, tensors: list[Any], top: bool = True) -> Any:
+    if isinstance(value, (Tensor, np.ndarray)) or hasattr(value, "_as_tensor"):
         tensors.append(value)
-        return _Slot(len(tensors) - 1)
-    if isinstance(value, np.ndarray):
-        tensors.append(value)
-        return _Slot(len(tensors) - 1)
+        return Slot(len(tensors) - 1)
     if isinstance(value, Mapping):
-        return {key: _with_slots(item, tensors) for key, item in value.items()}
+        return {
+            _with_slots(key, tensors, False): _with_slots(item, tensors, False)
+            for key, item in value.items()
+        }
     if isinstance(value, (list, tuple)):
-        parts = [_with_slots(item, tensors) for item in value]
+        parts = [_with_slots(item, tensors, False) for item in value]
         return parts if isinstance(value, list) else tuple(parts)
-    return value
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    return Text(value if top else repr(value))
 
 
 def _print(
@@ -139,13 +146,14 @@ PRINT = register(
             Sample(
                 (),
                 {
-                    "template": (),
+                    "template": template,
                     "stream": "stderr",
                     "summarize": 3,
                     "sep": " ",
                     "end": "",
                 },
             )
+            for template in ((), ("",))
         ],
         types=("any",),
         effect=Effect.HOST,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.context import building_graph
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
+from graphopt.graph.locks import new_lock
 from graphopt.graph.opspec import (
     NOT_DIFFERENTIABLE,
     BadInput,
@@ -240,7 +241,9 @@ class _Seeds:
     """
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = new_lock()
+        # What else begins anew when a seed is set: the streams of traced functions.
+        self.listeners: list[Callable[[], None]] = []
         self.set(None)
 
     def set(self, seed: int | None) -> None:
@@ -249,6 +252,8 @@ class _Seeds:
         self.base = int.from_bytes(os.urandom(8)) >> 1 if seed is None else int(seed)
         self.count = self.numbers = 0
         self.draws: dict[Seed, int] = {}
+        for listener in self.listeners:
+            listener()
 
     def next(self) -> Seed:
         """Returns a seed that no other call gets."""

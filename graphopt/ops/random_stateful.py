@@ -9,10 +9,10 @@ settled when it is made, as in TensorFlow by two seeds, that of the op and a glo
   stands for it.
 - Without one, but with a global seed g, the key is (g, i) for the i-th such op since g
   was set: in a graph, ops are counted as they are made, in eager mode as they run.
-- With neither, the key is new in each process.
+- With neither, the key is new in each process, and each session begins somewhere else.
 
 In a session the n-th run of an op is draw n of its stream, and a new session begins
-anew. In eager mode there is no op to run again: a call with an op seed is the next draw
+anew; so do traced functions after `set_seed`. In eager mode there is no op to run again: a call with an op seed is the next draw
 of that seed since `set_seed`, a call without one is draw 0 of a stream of its own.
 
 So with the same seeds, the first run of a graph's random ops gives what the same calls
@@ -74,6 +74,11 @@ class RandomStream:
     kind: int
     first: int
     second: int
+
+    @property
+    def is_seeded(self) -> bool:
+        """Whether it repeats in another session or process."""
+        return self.kind != 3
 
     def generator(self, draw: int) -> np.random.Generator:
         """Returns the generator of one draw, 2 ** 128 blocks of numbers long."""

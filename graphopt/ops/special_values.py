@@ -65,6 +65,8 @@ MACLAURIN: Final = (
 )
 # From here on the asymptotic series are exact.
 FAR: Final = 10.0
+# Arguments of zeta below this are not counted up from: there may be 10 ** 10 steps.
+LOWEST: Final = -20.0
 
 
 def erfc(x: Array) -> Array:
@@ -164,7 +166,25 @@ def zeta(x: Array, q: Array) -> Array:
     """The sum of (q + n) ** -x over n = 0, 1, 2, ..., for x > 1."""
     x, q = np.broadcast_arrays(x.astype(np.float64), q.astype(np.float64))
     good = (x > 1) & np.isfinite(x) & np.isfinite(q) & ((q > 0) | (x == np.floor(x)))
+    good &= (q > 0) | (q != np.floor(q))
     s, w = np.where(good, x, 2.0), np.where(good, q, 1.0)
+    total = _zeta_above(s, np.where(w < LOWEST, w - np.floor(w), w))
+    if (w < LOWEST).any():
+        # All terms (f + m) ** -s above f, and those below that q has, which are a
+        # difference of two more sums.
+        below = w < LOWEST
+        rest = np.where(below, 1.0 - (w - np.floor(w)), 1.0)
+        end = np.where(below, 1.0 - w, 1.0)
+        both = _zeta_above(s, rest) - _zeta_above(s, end)
+        total = np.where(below, total + np.where(s % 2.0 == 1.0, -both, both), total)
+    total = np.where(good, total, np.where((x > 1) & (q == np.inf), 0.0, np.nan))
+    total = np.where((x > 1) & (q <= 0) & (q == np.floor(q)), np.inf, total)
+    endless = np.where(q > 1, 0.0, np.where(q == 1, 1.0, np.where(q < 1, np.inf, q)))
+    return np.where(x == 1, np.inf, np.where(x == np.inf, endless, total))
+
+
+def _zeta_above(s: Array, w: Array) -> Array:
+    """`zeta` for w above `LOWEST`: a few terms, and the rest by a series."""
     total = w**-s
     for count in itertools.count():
         low = (w <= FAR) | (count < 9)
@@ -178,9 +198,7 @@ def zeta(x: Array, q: Array) -> Array:
     for k, coefficient in enumerate(MACLAURIN):
         total = total + coefficient * factor
         factor = factor * (s + 2 * k + 1) * (s + 2 * k + 2) / (w * w)
-    total = np.where(good, total, np.where((x > 1) & (q == np.inf), 0.0, np.nan))
-    total = np.where((x > 1) & (q <= 0) & (q == np.floor(q)), np.inf, total)
-    return np.where(x == 1, np.inf, np.where(x == np.inf, np.nan, total))
+    return np.asarray(total)
 
 
 def polygamma(a: Array, x: Array) -> Array:

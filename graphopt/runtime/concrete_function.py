@@ -36,6 +36,7 @@ from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import EagerTensor, GraphTensor
 from graphopt.lazy import cached_property
 from graphopt.ops.creation import PLACEHOLDER, placeholder
+from graphopt.ops.random import seeds
 from graphopt.ops.shaping import identity
 from graphopt.ops.state import VAR_HANDLE
 from graphopt.runtime.runner import Runner
@@ -44,6 +45,10 @@ from graphopt.runtime.store import EAGER_STORE
 if TYPE_CHECKING:
     from graphopt.runtime.function import Call
     from graphopt.runtime.variable import Variable
+
+
+# As in TensorFlow, where the state of the ops is made anew.
+seeds.listeners.append(EAGER_STORE.draws.clear)
 
 
 class FunctionGraph(Graph):

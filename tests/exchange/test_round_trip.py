@@ -120,6 +120,97 @@ def test_every_op_comes_back(spec):
             assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
 
 
+def loop_of_several_variables(x):
+    def body(i, y, s, n):
+        return i + 1, y * x, s + tf.reduce_sum(y), n * 2
+
+    start = (tf.constant(0), x, tf.constant(0.0), tf.constant(1))
+    return tf.while_loop(lambda i, *_: i < 3, body, start, maximum_iterations=9)[1:3]
+
+
+def loop_of_one_variable(x):
+    return [tf.while_loop(lambda y: tf.reduce_sum(y) < 30.0, lambda y: y * x, (x,))[0]]
+
+
+def loop_in_a_loop(x):
+    def body(i, y):
+        _, z = tf.while_loop(
+            lambda j, z: j < 2,
+            lambda j, z: (j + 1, tf.cond(j > 0, lambda: z * x, lambda: z)),
+            (0, y),
+        )
+        return i + 1, z
+
+    return [tf.while_loop(lambda i, y: i < 3, body, (0, x))[1]]
+
+
+def branch_in_a_loop(x):
+    def body(i, y):
+        return i + 1, tf.cond(i > 1, lambda: y * x, lambda: tf.sin(y) + x)
+
+    return [tf.while_loop(lambda i, y: i < 3, body, (0, x))[1]]
+
+
+def several_branches(x):
+    return [
+        tf.switch_case(tf.constant(1), [lambda k=k: x * float(k) for k in range(3)])
+    ]
+
+
+@WAYS
+@pytest.mark.parametrize(
+    "build",
+    [
+        loop_of_several_variables,
+        loop_of_one_variable,
+        loop_in_a_loop,
+        branch_in_a_loop,
+        several_branches,
+    ],
+)
+def test_control_flow_comes_back_with_its_derivative(build, through):
+    with tf.Graph().as_default() as graph:
+        x = tf.constant([2.0, 1.5])
+        outputs = build(x)
+        tensors = [*outputs, *tf.gradients(outputs, [x])]
+    loaded = through(graph, (), tensors)
+    assert str(loaded.graph) == str(graph)
+    with tf.compat.v1.Session(graph=graph) as session:
+        before = session.run(tensors)
+    with tf.compat.v1.Session(graph=loaded.graph) as session:
+        after = session.run(list(loaded.tensors))
+    for a, b in zip(before, after, strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
+@WAYS
+def test_prints_come_back(through, capsys):
+    class Odd:
+        def __repr__(self):
+            return "odd <thing>"
+
+    with tf.Graph().as_default() as graph:
+        x = tf.constant([1.0, 2.0])
+        tf.print("x:", x, {"a": [x, 1, "b"], "o": Odd()}, Odd(), 2.5, None, (x,))
+    op = graph.get_operations()[-1]
+    loaded = through(graph, (op,), ())
+    said = []
+    for each, target in ((graph, op), (loaded.graph, loaded.operations[0])):
+        with tf.compat.v1.Session(graph=each) as session:
+            session.run(target)
+        said.append(capsys.readouterr().err)
+    assert said[0] == said[1]
+    assert "{'a': [[1 2], 1, 'b'], 'o': odd <thing>} odd <thing> 2.5 None" in said[0]
+
+
+@WAYS
+def test_a_graph_that_prints_to_a_file_is_not_loaded(through, tmp_path):
+    with tf.Graph().as_default() as graph:
+        tf.print("x", output_stream=f"file://{tmp_path}/log")
+    with pytest.raises(InvalidArgumentError, match="prints to a file"):
+        through(graph, (graph.get_operations()[-1],), ())
+
+
 def test_python_functions_are_written_and_not_read():
     with tf.Graph().as_default() as graph:
         tf.numpy_function(lambda x: x, [tf.constant(1.0)], tf.float32)
