@@ -1,7 +1,7 @@
 """Runs the demo and the contract tests on 64-bit ARM, emulated, on any Linux machine.
 
 sudo apt-get install debootstrap qemu-user-static
-sudo python3 tools/run_on_arm64.py FOLDER                      both, in 20 minutes or more
+sudo python3 tools/run_on_arm64.py FOLDER                      both, in half an hour
 sudo python3 tools/run_on_arm64.py FOLDER -m pytest tests/ops  anything else
 
 FOLDER becomes a small Debian for ARM with Python and this project's packages, 1.5 GB, and is
