@@ -3,6 +3,7 @@
 python3 tools/soak.py NAME [FACTOR]     NAME is one of those below, FACTOR is 20
 
 graphs      random graphs, compiled, interpreted, eager and in float64
+reuse       what is compiled, under changing dtypes, shapes, tapes, objects and threads
 rewrites    planted wrong passes, and the real ones on random programs
 interrupts  interrupts at random times of training
 threads     eight threads in one session, and steps on several threads
@@ -27,6 +28,7 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parent.parent
 TESTS: Final = {
     "graphs": ("tests/properties/test_random_graphs.py",),
+    "reuse": ("tests/properties/test_reuse_machine.py",),
     "rewrites": ("tests/properties/test_planted_rewrites.py",),
     "interrupts": ("tests/faults/test_interrupts.py",),
     "threads": ("tests/faults/test_threads.py", "tests/runtime/test_workers.py"),

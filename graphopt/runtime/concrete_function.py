@@ -439,8 +439,10 @@ class _Derivative:
         self.from_inputs = [(t, given[t]) for t in boundary if t in given]
         self.kept = [t for t in boundary if t not in given]
         self.sources = [t for op in traced if _is_source(op) for t in op.outputs]
+        # (Not `index`: in a function `==` of tensors is an op.)
+        place = {handle: i for i, handle in enumerate(function._handles)}
         self.reads = [
-            (i, self.function._handles.index(t.op.inputs[0]))
+            (i, place[t.op.inputs[0]])
             for i, t in enumerate(self.sources)
             if t.op.spec.effect is Effect.READ
         ]
