@@ -12,6 +12,7 @@ import contextlib
 import tempfile
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -271,4 +272,5 @@ Reuse.TestCase.settings = settings(
     derandomize=FACTOR == 1,
     suppress_health_check=list(HealthCheck),
 )
-TestReuse = Reuse.TestCase
+# It is meant to be traced again and again.
+TestReuse = pytest.mark.filterwarnings("ignore:.*was traced")(Reuse.TestCase)
