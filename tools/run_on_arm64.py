@@ -4,7 +4,7 @@ sudo apt-get install debootstrap qemu-user-static
 sudo python3 tools/run_on_arm64.py FOLDER                      both, in half an hour
 sudo python3 tools/run_on_arm64.py FOLDER -m pytest tests/ops  anything else
 
-FOLDER becomes a small Debian for ARM with Python and this project's packages, 1.5 GB, and is
+FOLDER becomes a small Debian for ARM with Python and this project's packages, 0.8 GB, and is
 used again. Nothing is installed on the machine itself, and its kernel need not know how to
 start programs for ARM: one Python process runs in the emulator. So tests that start
 processes fail here; those of ops, kernels and results do not.
