@@ -192,14 +192,14 @@ class ConcreteFunction:
         """Builds the derivative in the same graph, to be run on kept values."""
         graph = self.graph
         sources = [*self.inputs, *(handle for _, handle in graph.handles.values())]
-        floats = [t for t in sources if t.dtype.is_floating]
+        floats = [t for t in sources if t.dtype.is_differentiable]
         traced = list(graph.operations)[: self.traced_ops]
         tapes, modes.tapes = modes.tapes, ()
         try:
             with entered(graph):
                 seeds = [
                     placeholder(t.dtype, t.shape, name="cotangent")
-                    if t.dtype.is_floating
+                    if t.dtype.is_differentiable
                     else None
                     for t in self.outputs
                 ]
@@ -230,6 +230,7 @@ class ConcreteFunction:
             tuple,
             types=("any",),
             outputs=-1,
+            holomorphic=False,
         )
         return forward, spec
 
@@ -280,7 +281,7 @@ def _pull(
     count = len(function.outputs)
     feeds = [tensor.array for tensor in outputs[count:]]
     for cotangent, output in zip(gs[:count], outputs[:count], strict=True):
-        if output.dtype.is_floating:
+        if output.dtype.is_differentiable:
             zeros = np.zeros(output.array.shape, output.array.dtype)
             feeds.append(zeros if cotangent is None else cotangent.array)
     arrays = backward.run([np.ascontiguousarray(a).reshape(a.shape) for a in feeds])
