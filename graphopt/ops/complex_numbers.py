@@ -174,12 +174,17 @@ def _scalar_is_bad() -> list[BadInput]:
     return [BadInput((value,), {}, InvalidArgumentError, "at least 1")]
 
 
-def _transform(name: str, function: Any, vjp: Any) -> OpSpec:
+def _transform(name: str, vjp: Any) -> OpSpec:
+    def compute(x: Array) -> Array:
+        # Looked up here, for NumPy loads the module when it is first asked for.
+        function = getattr(np.fft, name.lower())
+        return np.asarray(function(x, axis=-1), x.dtype) if x.size else x.copy()
+
     return register(
         OpSpec(
             name,
             _fft_infer,
-            lambda x: function(x, axis=-1).astype(x.dtype) if x.size else x.copy(),
+            compute,
             vjp,
             Host(REASON),
             lambda: [
@@ -194,8 +199,8 @@ def _transform(name: str, function: Any, vjp: Any) -> OpSpec:
     )
 
 
-FFT = _transform("FFT", np.fft.fft, lambda g, y, x: (ifft(g) * _size(x),))
-IFFT = _transform("IFFT", np.fft.ifft, lambda g, y, x: (fft(g) / _size(x),))
+FFT = _transform("FFT", lambda g, y, x: (ifft(g) * _size(x),))
+IFFT = _transform("IFFT", lambda g, y, x: (fft(g) / _size(x),))
 
 
 def _rfft_infer(x: Any, *, length: int | None) -> tuple[TensorShape, DType]:
