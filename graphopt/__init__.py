@@ -19,6 +19,7 @@ from graphopt import math as math
 from graphopt import nest as nest
 from graphopt import nn as nn
 from graphopt import random as random
+from graphopt import signal as signal
 from graphopt.autodiff.gradients import UnconnectedGradients as UnconnectedGradients
 from graphopt.autodiff.gradients import gradients as gradients
 from graphopt.autodiff.python_functions import py_function as py_function
@@ -26,6 +27,8 @@ from graphopt.autodiff.tape import GradientTape as GradientTape
 from graphopt.dtypes import DType as DType
 from graphopt.dtypes import as_dtype as as_dtype
 from graphopt.dtypes import bool_ as bool
+from graphopt.dtypes import complex64 as complex64
+from graphopt.dtypes import complex128 as complex128
 from graphopt.dtypes import float16 as float16
 from graphopt.dtypes import float16 as half
 from graphopt.dtypes import float32 as float32
@@ -59,6 +62,7 @@ from graphopt.ops.assertions import assert_less as assert_less
 from graphopt.ops.clipping import clip_by_global_norm as clip_by_global_norm
 from graphopt.ops.clipping import clip_by_norm as clip_by_norm
 from graphopt.ops.clipping import clip_by_value as clip_by_value
+from graphopt.ops.complex_numbers import complex as complex
 from graphopt.ops.cond import case as case
 from graphopt.ops.cond import cond as cond
 from graphopt.ops.cond import switch_case as switch_case

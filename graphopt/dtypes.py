@@ -18,7 +18,7 @@ class DType:
     Source: `tf.dtypes.DType`.
     """
 
-    __slots__ = ("as_numpy_dtype", "char", "name", "numpy", "size")
+    __slots__ = ("as_numpy_dtype", "char", "is_complex", "name", "numpy", "size")
 
     def __init__(self, name: str, numpy_type: type[np.generic]) -> None:
         self.name = name
@@ -26,6 +26,8 @@ class DType:
         self.numpy: np.dtype[Any] = np.dtype(numpy_type)
         self.size = self.numpy.itemsize
         self.char = self.numpy.char
+        # Whether values are complex numbers; every op asks, so it is no property.
+        self.is_complex = self.numpy.kind == "c"
 
     @property
     def is_floating(self) -> bool:
@@ -48,14 +50,14 @@ class DType:
         return self.numpy.kind == "u"
 
     @property
-    def is_complex(self) -> bool:
-        """Always False: complex types are not supported."""
-        return False
+    def is_differentiable(self) -> bool:
+        """Whether derivatives by values exist: of floats and complex numbers."""
+        return self.numpy.kind in "fc"
 
     @property
     def real_dtype(self) -> DType:
         """The type of the real part: of half the size where values are complex."""
-        return self
+        return _REAL.get(self.name, self)
 
     @property
     def base_dtype(self) -> DType:
@@ -64,7 +66,7 @@ class DType:
 
     @property
     def _limits(self) -> Any:
-        limits: Any = np.finfo if self.is_floating else np.iinfo
+        limits: Any = np.finfo if self.is_differentiable else np.iinfo
         return limits(self.as_numpy_dtype)
 
     @property
@@ -109,17 +111,29 @@ int32 = DType("int32", np.int32)
 int64 = DType("int64", np.int64)
 uint8 = DType("uint8", np.uint8)
 bool_ = DType("bool", np.bool_)
+complex64 = DType("complex64", np.complex64)
+complex128 = DType("complex128", np.complex128)
 
+# Those that kernels know.
 ALL = (float16, float32, float64, int8, int16, int32, int64, uint8, bool_)
 FLOATING = (float16, float32, float64)
-_BY_NUMPY: dict[Any, DType] = {dtype.numpy: dtype for dtype in ALL}
-_BY_NAME = {dtype.name: dtype for dtype in ALL} | {
+# NumPy computes with these, op by op: a program with one of them is interpreted.
+COMPLEX = (complex64, complex128)
+EVERY = (*ALL, *COMPLEX)
+_REAL = {"complex64": float32, "complex128": float64}
+_BY_NUMPY: dict[Any, DType] = {dtype.numpy: dtype for dtype in EVERY}
+_BY_NAME = {dtype.name: dtype for dtype in EVERY} | {
     "half": float16,
     "float": float32,
     "double": float64,
 }
-_BY_PYTHON: dict[Any, DType] = {float: float32, int: int32, bool: bool_}
-_ABSENT = ("bfloat16", "complex64", "complex128", "uint16", "uint32", "uint64")
+_BY_PYTHON: dict[Any, DType] = {
+    float: float32,
+    int: int32,
+    bool: bool_,
+    complex: complex128,
+}
+_ABSENT = ("bfloat16", "uint16", "uint32", "uint64")
 
 
 def as_dtype(value: Any) -> DType:
@@ -152,7 +166,7 @@ def as_dtype(value: Any) -> DType:
             pass
     raise TypeError(
         f"Cannot convert {value!r} to a dtype; expected one of "
-        f"{', '.join(dtype.name for dtype in ALL)}."
+        f"{', '.join(dtype.name for dtype in EVERY)}."
     )
 
 
@@ -171,5 +185,5 @@ def _checked(dtype: np.dtype[Any]) -> DType:
 def _not_supported(name: str) -> str:
     return (
         f"The dtype {name} is not supported; expected one of "
-        f"{', '.join(dtype.name for dtype in ALL)}."
+        f"{', '.join(dtype.name for dtype in EVERY)}."
     )

@@ -1,6 +1,10 @@
 """`tf.math`: arithmetic, functions and reductions."""
 
 from graphopt.ops.activations import softsign as softsign
+from graphopt.ops.complex_numbers import angle as angle
+from graphopt.ops.complex_numbers import conj as conj
+from graphopt.ops.complex_numbers import imag as imag
+from graphopt.ops.complex_numbers import real as real
 from graphopt.ops.elementwise import abs as abs
 from graphopt.ops.elementwise import add as add
 from graphopt.ops.elementwise import ceil as ceil

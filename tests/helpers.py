@@ -57,7 +57,8 @@ def run_in_graph(spec, sample, jit):
                 (runner,) = session._runners.values()
                 (plan,) = runner.plans.values()
                 if plan.executable is None:
-                    assert "only its data decide" in plan.schedule.interpreted
+                    why = plan.schedule.interpreted
+                    assert "only its data decide" in why or "complex" in why
         return [np.asarray(value) for value in values]
 
 

@@ -25,6 +25,7 @@ ORDER = [
         "debugging",
         "nest",
         "bitwise",
+        "signal",
         "raw_ops",
         "compat",
     ),

@@ -88,7 +88,7 @@ def walk_cotangents(
             for tensor, part in zip(record.inputs, parts, strict=True):
                 if part is None or id(tensor) not in active:
                     continue
-                if tensor.dtype.is_floating:
+                if tensor.dtype.is_differentiable:
                     _accumulate(cotangents, tensor, _shaped_like(part, tensor))
     found = [cotangents.get(id(source)) for source in sources]
     if hooks.on_gradients is not None:
@@ -108,13 +108,29 @@ def _apply_rule(
             hooks.convert(g) if isinstance(g, IndexedSlices) else g for g in given
         )
     one = len(record.outputs) == 1
+    conjugates = record.spec.holomorphic and _is_complex(record)
+    if conjugates:
+        # The cotangent is conjugate: of f it is g times the conjugate of f'.
+        given = tuple(_conjugate(g) for g in given)
     parts: tuple[Any, ...] = record.spec.vjp(  # type: ignore[operator]
         given[0] if one else given,
         record.outputs[0] if one else record.outputs,
         *record.inputs,
         **record.attrs,
     )
-    return parts
+    return tuple(_conjugate(part) for part in parts) if conjugates else parts
+
+
+def _is_complex(record: Record) -> bool:
+    return any(t.dtype.is_complex for t in (*record.inputs, *record.outputs))
+
+
+def _conjugate(part: Any) -> Any:
+    if part is None or not part.dtype.is_complex:
+        return part
+    if isinstance(part, IndexedSlices):
+        return part.with_values(_conjugate(part.values))
+    return hooks.operators["conj"](part)
 
 
 def _shaped_like(part: Any, tensor: Any) -> Any:
@@ -170,10 +186,10 @@ def explain_unconnected(
         if not any(id(output) in wanted for output in record.outputs):
             continue
         inputs = [t for t in record.inputs if id(t) in downstream]
-        passing = [t for t in inputs if t.dtype.is_floating]
+        passing = [t for t in inputs if t.dtype.is_differentiable]
         blocked = record.spec.name == "StopGradient" or not callable(record.spec.vjp)
         if inputs and (
-            blocked or not passing or not record.outputs[0].dtype.is_floating
+            blocked or not passing or not record.outputs[0].dtype.is_differentiable
         ):
             site = getattr(record, "site", None)
             name = getattr(record, "name", record.spec.name)

@@ -36,7 +36,7 @@ def _compute(
 def _vjp(g: Any, y: Any, *inputs: Any, function: Any, **attrs: Any) -> Any:
     given = g if isinstance(g, tuple) else (g,)
     known = [i for i, part in enumerate(given) if part is not None]
-    wanted = [i for i, x in enumerate(inputs) if x.dtype.is_floating]
+    wanted = [i for i, x in enumerate(inputs) if x.dtype.is_differentiable]
     count = len(inputs)
 
     def backward(*arguments: Any) -> list[Any]:
@@ -77,6 +77,7 @@ EAGER_PY_FUNC: OpSpec = register(
         types=("any",),
         effect=Effect.HOST,
         outputs=-1,
+        holomorphic=False,
     )
 )
 

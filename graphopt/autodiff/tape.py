@@ -96,7 +96,7 @@ class GradientTape:
         """
         for item in nest.flatten(tensor):
             source = tape_source(hooks.convert(item) if not _is_traced(item) else item)
-            if not source.dtype.is_floating:
+            if not source.dtype.is_differentiable:
                 raise ValueError(
                     f"Only floating-point tensors can be watched; got {item!r}."
                 )
@@ -116,7 +116,7 @@ class GradientTape:
         """Watches a trainable variable that is read (called by variables)."""
         if self._watch_accessed and variable.trainable:
             source = variable.handle
-            if id(source) not in self._variables and source.dtype.is_floating:
+            if id(source) not in self._variables and source.dtype.is_differentiable:
                 self._watched.add(id(source))
                 self._variables[id(source)] = variable
 
@@ -353,7 +353,7 @@ def pullback(
     pairs = [
         (result, cotangent)
         for result, cotangent in zip(results, cotangents, strict=True)
-        if cotangent is not None and result.dtype.is_floating
+        if cotangent is not None and result.dtype.is_differentiable
     ]
     found = tape.gradient(
         [result for result, _ in pairs],

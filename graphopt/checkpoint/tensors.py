@@ -64,9 +64,16 @@ def pack(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> bytes:
 
     Raises:
       InvalidArgumentError: There are so many that the file could not be read again.
+      NotImplementedError: One is complex, which the format does not have in all sizes.
     """
     from safetensors.numpy import save
 
+    for name, array in arrays.items():
+        if array.dtype.kind == "c":
+            raise NotImplementedError(
+                f"{name!r} of dtype {array.dtype} cannot be saved in a checkpoint; save "
+                "tf.math.real(v) and tf.math.imag(v) as two variables."
+            )
     checksums = "".join(_checksum(arrays[name]) for name in sorted(arrays))
     packed: bytes = save(dict(arrays), {**metadata, CHECKSUMS: checksums})
     header = int.from_bytes(packed[:8], "little")

@@ -77,6 +77,8 @@ def lower_operation(op: Operation) -> Lowered:
     kernel = op.spec.kernel
     if isinstance(kernel, Host):
         return Lowered(host=kernel.reason)
+    if any(t.dtype.is_complex for t in (*op.inputs, *op.outputs)):
+        return Lowered(host="no kernel knows complex numbers")
     if isinstance(kernel, Bodies):
         return Lowered(jumps=jump_kernels())
     if op.type in DIVISIONS and op.outputs[0].dtype.is_integer:

@@ -12,6 +12,7 @@ from graphopt import *  # noqa: F403 (all of it, so that a new op is listed once
 from graphopt import executing_eagerly as executing_eagerly
 from graphopt import keras as keras
 from graphopt import nest as nest
+from graphopt import signal as spectral
 from graphopt.compat import math_v1 as math  # type: ignore[no-redef]
 from graphopt.compat import nn_v1 as nn  # type: ignore[no-redef]
 from graphopt.compat.initializers_v1 import constant_initializer as constant_initializer
@@ -47,6 +48,14 @@ from graphopt.ops.assertions import assert_non_negative as assert_non_negative
 from graphopt.ops.assertions import assert_non_positive as assert_non_positive
 from graphopt.ops.assertions import assert_none_equal as assert_none_equal
 from graphopt.ops.assertions import assert_positive as assert_positive
+from graphopt.ops.complex_numbers import angle as angle
+from graphopt.ops.complex_numbers import conj as conj
+from graphopt.ops.complex_numbers import fft as fft
+from graphopt.ops.complex_numbers import fft2d as fft2d
+from graphopt.ops.complex_numbers import ifft as ifft
+from graphopt.ops.complex_numbers import ifft2d as ifft2d
+from graphopt.ops.complex_numbers import imag as imag
+from graphopt.ops.complex_numbers import real as real
 from graphopt.ops.creation import placeholder as placeholder
 from graphopt.ops.decompositions import eigvalsh as self_adjoint_eigvals
 from graphopt.ops.decompositions import lstsq as matrix_solve_ls

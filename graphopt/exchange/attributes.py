@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from graphopt.dtypes import ALL, DType
+from graphopt.dtypes import EVERY, DType
 from graphopt.errors import InvalidArgumentError, fail
 from graphopt.graph.body import Body
 from graphopt.graph.shape import TensorShape
@@ -36,7 +36,7 @@ from graphopt.ops.printing import Slot, Text
 from graphopt.ops.random_stateful import RandomStream
 from graphopt.runtime.store import VariableKey
 
-_DTYPES = {dtype.name: dtype for dtype in ALL}
+_DTYPES = {dtype.name: dtype for dtype in EVERY}
 _INT64 = 1 << 63
 DEEPEST = 32
 

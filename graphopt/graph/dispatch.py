@@ -86,6 +86,10 @@ def as_inputs(
         elif hint is not None and tensor.dtype is not hint:
             raise _dtype_error(spec, index, tensor, hint)
         tensors.append(tensor)
+    if common is None:
+        # What is no `T` may be anything but complex, which an op has to know of.
+        dtypes = [tensor.dtype for tensor in tensors]
+        common = next((d for d in dtypes if d.is_complex), None)
     if common is not None and common not in spec.dtypes:
         raise fail(
             DtypeMismatchError,
@@ -114,17 +118,18 @@ def _dtype_error(spec: OpSpec, index: int, tensor: Any, hint: DType) -> Exceptio
 def safe_cast(array: np.ndarray[Any, Any], dtype: DType) -> np.ndarray[Any, Any] | None:
     """Casts host data to `dtype`, or returns None where that would change its kind.
 
-    Floats become any float, integers any number that holds them; a float never becomes
-    an integer unless it is one, and nothing becomes bool but bool.
+    Floats become any float or complex number, integers any number that holds them; a
+    float never becomes an integer, a complex number no other, and nothing becomes bool
+    but bool.
     """
     have, want = array.dtype, dtype.numpy
     if have == want:
         return array
-    if have.kind not in "biuf" or (have.kind == "b") != (want.kind == "b"):
+    if have.kind not in "biufc" or (have.kind == "b") != (want.kind == "b"):
         return None
-    if want.kind == "f":
+    if want.kind == "c" or (want.kind == "f" and have.kind != "c"):
         return array.astype(want)
-    if have.kind == "f":
+    if have.kind in "fc":
         return None
     if array.size and not np.can_cast(have, want):
         info = np.iinfo(want)

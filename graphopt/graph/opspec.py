@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from graphopt.dtypes import ALL, DType, float16
+from graphopt.dtypes import EVERY, DType, float16
 from graphopt.lazy import cached_property
 
 
@@ -177,11 +177,14 @@ class OpSpec:
       kernel: How the op becomes native code.
       types: Type letters of the inputs: `T` are all of one dtype, `*` repeats the last,
         a dtype name stands for itself, `any` for no rule.
-      dtypes: The element types that `T` may have.
+      dtypes: The element types that `T` may have; of `any` inputs, whether they may be
+        complex. Of those no kernel knows: programs with them are interpreted.
       samples: Makes the samples of the contract tests.
       errors: Makes the inputs that must be refused.
       effect: What it does besides computing.
       outputs: The number of outputs; -1 if the attributes decide, at least two.
+      holomorphic: Whether `vjp`, of complex numbers, is `g` times the derivative, of
+        which the cotangent walk takes the conjugate; if not, the rule does all itself.
       kernel_inputs: The inputs whose elements the kernel reads, where the others give
         only their shape; by default all.
     """
@@ -194,11 +197,12 @@ class OpSpec:
     samples: Callable[[], Sequence[Sample]]
     errors: Callable[[], Sequence[BadInput]] = tuple
     types: tuple[str, ...] = ("T*",)
-    dtypes: tuple[DType, ...] = ALL
+    dtypes: tuple[DType, ...] = EVERY
     effect: Effect = Effect.NONE
     outputs: int = 1
     kernel_inputs: tuple[int, ...] | None = None
     host_dtypes: tuple[DType, ...] = (float16,)
+    holomorphic: bool = True
 
     @property
     def is_pure(self) -> bool:

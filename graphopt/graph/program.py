@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from graphopt.graph.body import Body
 from graphopt.graph.effects import variables_written
 from graphopt.graph.graph import Graph, Operation
-from graphopt.graph.opspec import OpSpec
+from graphopt.graph.opspec import Bodies, Host, OpSpec
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import GraphTensor
 
@@ -41,6 +42,22 @@ class Program:
     def writes_state(self) -> bool:
         """Whether running it changes a variable."""
         return any(variables_written(op) for op in self.operations)
+
+
+def find_complex(operations: Iterable[Operation]) -> Operation | None:
+    """Returns the first op with a complex number, in bodies too; None without one."""
+    stack = [iter(operations)]
+    while stack:
+        op = next(stack[-1], None)
+        if op is None:
+            stack.pop()
+            continue
+        if any(t.dtype.is_complex for t in (*op.inputs, *op.outputs)):
+            return op
+        if isinstance(op.spec.kernel, (Bodies, Host)):
+            bodies = (v for v in op.attrs.values() if isinstance(v, Body))
+            stack += [iter(body.operations) for body in bodies]
+    return None
 
 
 class Rebuilder:

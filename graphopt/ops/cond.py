@@ -70,7 +70,7 @@ def _cond_vjp(
     g: Any, y: Any, pred: Any, *inputs: Any, then_body: Body, else_body: Body
 ) -> tuple[Any, ...]:
     gs = list(g) if isinstance(y, tuple) else [g]
-    at = [i for i, tensor in enumerate(inputs) if tensor.dtype.is_floating]
+    at = [i for i, tensor in enumerate(inputs) if tensor.dtype.is_differentiable]
 
     def branch(body: Body) -> Callable[[], list[Any]]:
         return lambda: pull_back(body, inputs, at, gs)
@@ -109,6 +109,7 @@ def _register_cond(name: str, effect: Effect, kernel: Kernel) -> OpSpec:
             types=("bool", "any"),
             effect=effect,
             outputs=-1,
+            holomorphic=False,
         )
     )
 

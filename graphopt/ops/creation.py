@@ -45,8 +45,8 @@ def as_array(
 ) -> NDArray[Any]:
     """Converts Python and NumPy values to an array in native byte order.
 
-    Python floats become float32, Python integers int32, as in TensorFlow; NumPy arrays
-    keep their dtype.
+    Python floats become float32, Python integers int32, complex numbers complex128, as
+    in TensorFlow; NumPy arrays keep their dtype.
 
     Args:
       value: Numbers, lists, arrays.
@@ -75,7 +75,7 @@ def as_array(
             site=str(user_site()),
             remedy="padding the shorter rows",
         ) from None
-    if array.dtype.kind not in "biuf":
+    if array.dtype.kind not in "biufc":
         raise _cannot_convert(value, array, dtype)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     want = dtype or dtype_hint
@@ -114,8 +114,6 @@ def _has_tensor(value: Any) -> bool:
 
 
 def _cannot_convert(value: Any, array: NDArray[Any], dtype: DType | None) -> Exception:
-    if array.dtype.kind == "c":
-        return NotImplementedError("Complex tensors are not supported.")
     wanted = dtype.name if dtype is not None else "a number or bool"
     text = repr(value)
     if is_masked(value):
@@ -128,7 +126,7 @@ def _cannot_convert(value: Any, array: NDArray[Any], dtype: DType | None) -> Exc
             remedy="array.filled(0)",
         )
     return fail(
-        DtypeMismatchError if array.dtype.kind in "iuf" else TypeError,
+        DtypeMismatchError if array.dtype.kind in "iufc" else TypeError,
         f"Cannot convert {text if len(text) < 60 else text[:57] + '...'} to a tensor",
         got=f"values of dtype {array.dtype}",
         expected=wanted,

@@ -60,6 +60,7 @@ CUSTOM_GRADIENT = register(
         _samples,
         types=("any",),
         outputs=-1,
+        holomorphic=False,
     )
 )
 

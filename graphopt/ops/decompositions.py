@@ -106,6 +106,7 @@ EIGH = register(
             )
         ],
         dtypes=DTYPES,
+        holomorphic=False,
         outputs=2,
     )
 )
@@ -219,6 +220,7 @@ SVD: OpSpec = register(
             )
         ],
         dtypes=DTYPES,
+        holomorphic=False,
         outputs=3,
     )
 )
@@ -301,6 +303,7 @@ QR = register(
             )
         ],
         dtypes=DTYPES,
+        holomorphic=False,
         outputs=2,
     )
 )

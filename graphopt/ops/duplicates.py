@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphopt.dtypes import FLOATING, DType, int32, int64
+from graphopt.dtypes import COMPLEX, FLOATING, DType, int32, int64
 from graphopt.errors import InvalidArgumentError
 from graphopt.graph.dispatch import call
 from graphopt.graph.opspec import (
@@ -117,7 +117,7 @@ SUM_DUPLICATES = register(
         Family("sum_duplicates"),
         _sum_samples,
         types=("T", "int32"),
-        dtypes=FLOATING,
+        dtypes=(*FLOATING, *COMPLEX),
     )
 )
 

@@ -68,6 +68,8 @@ def elementwise(
     types: tuple[str, ...] = ("T*",),
     samples: Callable[[], Sequence[Sample]] | None = None,
     host_dtypes: tuple[DType, ...] = (),
+    complex: bool = False,
+    holomorphic: bool = True,
 ) -> OpSpec:
     """Registers an elementwise op: this call is all there is to add.
 
@@ -83,6 +85,8 @@ def elementwise(
       types: As in `OpSpec`.
       samples: Samples, where random numbers of the domain will not do.
       host_dtypes: Dtypes without a native kernel, besides float16.
+      complex: Whether the inputs may be complex too.
+      holomorphic: As in `OpSpec`.
     """
 
     def infer(*inputs: Any) -> tuple[TensorShape, DType]:
@@ -113,6 +117,10 @@ def elementwise(
                 if dtype.is_bool:
                     arrays = [a > 0 for a in arrays]
                 out.append(Sample(tuple(a.astype(dtype.numpy) for a in arrays)))
+        for dtype in dtypes.COMPLEX if complex else ():
+            parts = rng.uniform(*domain, size=(arity, 2, 3, 4))
+            pairs = [(real + 1j * imag).astype(dtype.numpy) for real, imag in parts]
+            out.append(Sample(tuple(pairs)))
         return out
 
     def errors() -> list[BadInput]:
@@ -133,8 +141,9 @@ def elementwise(
             samples or default_samples,
             errors=errors,
             types=types,
-            dtypes=tuple(over),
+            dtypes=(*over, *(dtypes.COMPLEX if complex else ())),
             host_dtypes=(dtypes.float16, *host_dtypes),
+            holomorphic=holomorphic,
         )
     )
 
@@ -145,7 +154,9 @@ def binary(name: str, kernel: str, function: Any, vjp: Any, **options: Any) -> O
     return elementwise(name, numpy=function, kernel=kernel, vjp=vjp, arity=2, **options)
 
 
-def compare(name: str, sign: str, function: Any, over: Any = NUMERIC) -> OpSpec:
+def compare(
+    name: str, sign: str, function: Any, over: Any = NUMERIC, complex: bool = False
+) -> OpSpec:
     """Registers a comparison."""
     return elementwise(
         name,
@@ -155,6 +166,7 @@ def compare(name: str, sign: str, function: Any, over: Any = NUMERIC) -> OpSpec:
         arity=2,
         over=over,
         result=dtypes.bool_,
+        complex=complex,
     )
 
 
@@ -189,13 +201,21 @@ def _integer_division(function: Any) -> Any:
 
 def _pow_vjp(g: Any, z: Any, x: Any, y: Any) -> tuple[Any, Any]:
     # log is taken where it exists only, as TensorFlow does: 0 ** y has derivative 0.
+    if x.dtype.is_complex:
+        exists = not_equal(x, 0)
+        safe_log = where(exists, log(where(exists, x, ones_like(x))), zeros_like(x))
+        return g * y * pow(x, y - 1), g * z * safe_log
     safe_log = where(x > 0, log(where(x > 0, x, ones_like(x))), zeros_like(x))
     return g * y * pow(x, y - 1), g * z * safe_log
 
 
-ADD = binary("AddV2", "({0} + {1})", np.add, lambda g, z, x, y: (g, g))
-SUB = binary("Sub", "({0} - {1})", np.subtract, lambda g, z, x, y: (g, -g))
-MUL = binary("Mul", "({0} * {1})", np.multiply, lambda g, z, x, y: (g * y, g * x))
+ADD = binary("AddV2", "({0} + {1})", np.add, lambda g, z, x, y: (g, g), complex=True)
+SUB = binary(
+    "Sub", "({0} - {1})", np.subtract, lambda g, z, x, y: (g, -g), complex=True
+)
+MUL = binary(
+    "Mul", "({0} * {1})", np.multiply, lambda g, z, x, y: (g * y, g * x), complex=True
+)
 DIV = binary(
     "RealDiv",
     "({0} / {1})",
@@ -203,6 +223,7 @@ DIV = binary(
     lambda g, z, x, y: (g / y, -g * x / y / y),
     over=dtypes.FLOATING,
     domain=(0.5, 2.0),
+    complex=True,
 )
 FLOORDIV = binary(
     "FloorDiv",
@@ -227,6 +248,7 @@ POW = binary(
     _pow_vjp,
     domain=(0.3, 2.0),
     host_dtypes=INTEGERS,
+    complex=True,
 )
 MAXIMUM = binary(
     "Maximum",
@@ -248,7 +270,12 @@ SQUARED_DIFFERENCE = binary(
 )
 
 NEG = elementwise(
-    "Neg", numpy=np.negative, kernel="(-{0})", over=SIGNED, vjp=lambda g, y, x: (-g,)
+    "Neg",
+    numpy=np.negative,
+    kernel="(-{0})",
+    over=SIGNED,
+    vjp=lambda g, y, x: (-g,),
+    complex=True,
 )
 ABS = elementwise(
     "Abs",
@@ -270,6 +297,7 @@ SQUARE = elementwise(
     kernel="({0} * {0})",
     over=NUMERIC,
     vjp=lambda g, y, x: (g * (2 * x),),
+    complex=True,
 )
 RECIPROCAL = elementwise(
     "Reciprocal",
@@ -277,6 +305,7 @@ RECIPROCAL = elementwise(
     kernel="(one({0}) / {0})",
     vjp=lambda g, y, x: (_times_unless_zero(-y * y, g),),
     domain=(0.5, 2.0),
+    complex=True,
 )
 
 # ---- functions
@@ -291,9 +320,15 @@ def _times_unless_zero(slope: Any, g: Any) -> Any:
     return call(REGISTRY["MulNoNan"], slope, g)
 
 
-EXP = elementwise("Exp", numpy=np.exp, kernel="exp({0})", vjp=lambda g, y, x: (g * y,))
+EXP = elementwise(
+    "Exp", numpy=np.exp, kernel="exp({0})", vjp=lambda g, y, x: (g * y,), complex=True
+)
 EXPM1 = elementwise(
-    "Expm1", numpy=np.expm1, kernel="expm1({0})", vjp=lambda g, y, x: (g * exp(x),)
+    "Expm1",
+    numpy=np.expm1,
+    kernel="expm1({0})",
+    vjp=lambda g, y, x: (g * exp(x),),
+    complex=True,
 )
 LOG = elementwise(
     "Log",
@@ -301,6 +336,7 @@ LOG = elementwise(
     kernel="log({0})",
     vjp=lambda g, y, x: (g / x,),
     domain=(0.2, 4.0),
+    complex=True,
 )
 LOG1P = elementwise(
     "Log1p",
@@ -308,6 +344,7 @@ LOG1P = elementwise(
     kernel="log1p({0})",
     vjp=lambda g, y, x: (g / (1 + x),),
     domain=(-0.5, 4.0),
+    complex=True,
 )
 SQRT = elementwise(
     "Sqrt",
@@ -315,6 +352,7 @@ SQRT = elementwise(
     kernel="sqrt({0})",
     vjp=lambda g, y, x: (_times_unless_zero(0.5 / y, g),),
     domain=(0.2, 4.0),
+    complex=True,
 )
 RSQRT = elementwise(
     "Rsqrt",
@@ -322,19 +360,34 @@ RSQRT = elementwise(
     kernel="rsqrt({0})",
     vjp=lambda g, y, x: (_times_unless_zero(-0.5 * y * y * y, g),),
     domain=(0.2, 4.0),
+    complex=True,
 )
 SIN = elementwise(
-    "Sin", numpy=np.sin, kernel="sin({0})", vjp=lambda g, y, x: (g * cos(x),)
+    "Sin",
+    numpy=np.sin,
+    kernel="sin({0})",
+    vjp=lambda g, y, x: (g * cos(x),),
+    complex=True,
 )
 COS = elementwise(
-    "Cos", numpy=np.cos, kernel="cos({0})", vjp=lambda g, y, x: (-g * sin(x),)
+    "Cos",
+    numpy=np.cos,
+    kernel="cos({0})",
+    vjp=lambda g, y, x: (-g * sin(x),),
+    complex=True,
 )
 TANH = elementwise(
-    "Tanh", numpy=np.tanh, kernel="tanh({0})", vjp=lambda g, y, x: (g * (1 - y * y),)
+    "Tanh",
+    numpy=np.tanh,
+    kernel="tanh({0})",
+    vjp=lambda g, y, x: (g * (1 - y * y),),
+    complex=True,
 )
 
 
 def _sigmoid(x: Any) -> Any:
+    if x.dtype.kind == "c":
+        return 1 / (1 + np.exp(-x))
     # exp of a negative number only, so that neither end overflows
     e = np.exp(-np.absolute(x))
     return np.where(x >= 0, 1 / (1 + e), e / (1 + e))
@@ -354,6 +407,7 @@ SIGMOID = elementwise(
     numpy=_sigmoid,
     kernel="sigmoid({0})",
     vjp=lambda g, y, x: (g * y * (1 - y),),
+    complex=True,
 )
 SOFTPLUS = elementwise(
     "Softplus",
@@ -411,8 +465,8 @@ GREATER = compare("Greater", ">", np.greater)
 GREATER_EQUAL = compare("GreaterEqual", ">=", np.greater_equal)
 LESS = compare("Less", "<", np.less)
 LESS_EQUAL = compare("LessEqual", "<=", np.less_equal)
-EQUAL = compare("Equal", "==", np.equal, dtypes.ALL)
-NOT_EQUAL = compare("NotEqual", "!=", np.not_equal, dtypes.ALL)
+EQUAL = compare("Equal", "==", np.equal, dtypes.ALL, complex=True)
+NOT_EQUAL = compare("NotEqual", "!=", np.not_equal, dtypes.ALL, complex=True)
 for _name, _sign, _logic in (
     ("LogicalAnd", "&", np.logical_and),
     ("LogicalOr", "|", np.logical_or),
@@ -453,6 +507,7 @@ SELECT = elementwise(
     over=dtypes.ALL,
     types=("bool", "T", "T"),
     samples=_where_samples,
+    complex=True,
 )
 
 # ---- casts and copies
@@ -463,11 +518,15 @@ def _cast_infer(x: Any, *, dtype: DType) -> tuple[TensorShape, DType]:
 
 
 def _cast_compute(x: Any, *, dtype: DType) -> Any:
+    if x.dtype.kind == "c" and dtype.numpy.kind not in "cb":
+        # The real part, as TensorFlow's.
+        x = x.real
     return quietly(cast_array, x, dtype.numpy)
 
 
 def _cast_vjp(g: Any, y: Any, x: Any, *, dtype: DType) -> tuple[Any]:
-    return (cast(g, x.dtype) if dtype.is_floating and x.dtype.is_floating else None,)
+    both = dtype.is_differentiable and x.dtype.is_differentiable
+    return (cast(g, x.dtype) if both else None,)
 
 
 def _cast_samples() -> list[Sample]:
@@ -481,6 +540,9 @@ def _cast_samples() -> list[Sample]:
         (np.float64, dtypes.bool_),
         (np.bool_, dtypes.float32),
         (np.float32, dtypes.float16),
+        (np.float64, dtypes.complex64),
+        (np.complex128, dtypes.float32),
+        (np.complex64, dtypes.complex128),
     ]
     return [Sample((values.astype(a),), {"dtype": b}) for a, b in kinds]
 
@@ -494,6 +556,8 @@ CAST = register(
         Elementwise("{0}"),
         _cast_samples,
         types=("any",),
+        # The cotangent of a real part is real: no conjugates.
+        holomorphic=False,
     )
 )
 
@@ -562,11 +626,13 @@ logical_not = _function("LogicalNot", "logical_not", "not x")
 
 
 def abs(x: Any, name: str | None = None) -> Any:
-    """Returns the absolute value, elementwise; unsigned numbers as they are.
+    """Returns the absolute value, elementwise; of complex numbers a real one.
 
     Source: `tf.math.abs`.
     """
     x = hooks.convert(x)
+    if x.dtype.is_complex:
+        return hooks.operators["complex_abs"](x, name=name)
     return x if x.dtype.is_unsigned else call(ABS, x, name=name)
 
 
@@ -576,7 +642,7 @@ def round(x: Any, name: str | None = None) -> Any:
     Source: `tf.math.round`.
     """
     x = hooks.convert(x)
-    return call(ROUND, x, name=name) if x.dtype.is_floating else x
+    return x if x.dtype.is_integer else call(ROUND, x, name=name)
 
 
 def divide(x: Any, y: Any, name: str | None = None) -> Any:
@@ -587,7 +653,7 @@ def divide(x: Any, y: Any, name: str | None = None) -> Any:
     Source: `tf.math.divide`, `tf.math.truediv`.
     """
     x, y = as_inputs(ADD, (x, y), name)
-    if not x.dtype.is_floating:
+    if not x.dtype.is_differentiable:
         wide = dtypes.float32 if x.dtype.size <= 2 else dtypes.float64
         x, y = cast(x, wide), cast(y, wide)
     return call(DIV, x, y, name=name)

@@ -31,7 +31,7 @@ from graphopt.ops.shaping import expand_dims, transpose
 
 Array = NDArray[Any]
 REASON = "LAPACK computes it"
-DTYPES = (dtypes.float32, dtypes.float64)
+DTYPES = (dtypes.float32, dtypes.float64, *dtypes.COMPLEX)
 
 
 def matrix_transpose(a: Any, name: str | None = None, conjugate: bool = False) -> Any:
@@ -197,6 +197,7 @@ SOLVE = register(
         _solve_samples,
         errors=_solve_errors,
         dtypes=DTYPES,
+        holomorphic=False,
     )
 )
 
@@ -230,6 +231,7 @@ TRIANGULAR_SOLVE = register(
         lambda: [*_solve_samples(lower=True), *_solve_samples(lower=False)],
         errors=lambda: _solve_errors(lower=True),
         dtypes=DTYPES,
+        holomorphic=False,
     )
 )
 
@@ -272,6 +274,7 @@ INVERSE = register(
             BadInput((np.ones((2, 2)),), {}, InvalidArgumentError, "not invertible"),
         ],
         dtypes=DTYPES,
+        holomorphic=False,
     )
 )
 
@@ -294,6 +297,7 @@ DETERMINANT = register(
         _square_samples,
         errors=_square_errors,
         dtypes=DTYPES,
+        holomorphic=False,
     )
 )
 
@@ -324,6 +328,7 @@ SLOGDET = register(
         _square_samples,
         errors=_square_errors,
         dtypes=DTYPES,
+        holomorphic=False,
         outputs=2,
     )
 )
@@ -369,6 +374,7 @@ CHOLESKY = register(
             BadInput((-np.eye(2),), {}, InvalidArgumentError, "not successful"),
         ],
         dtypes=DTYPES,
+        holomorphic=False,
     )
 )
 

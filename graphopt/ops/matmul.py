@@ -121,7 +121,7 @@ MATMUL = register(
         Family("matmul"),
         _samples,
         errors=_bad,
-        dtypes=(*dtypes.FLOATING, dtypes.int32, dtypes.int64),
+        dtypes=(*dtypes.FLOATING, *dtypes.COMPLEX, dtypes.int32, dtypes.int64),
     )
 )
 

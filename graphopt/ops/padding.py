@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphopt.dtypes import DType
+from graphopt.dtypes import COMPLEX, DType
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
@@ -225,7 +225,7 @@ def _tile_infer(x: Any, *, multiples: tuple[int, ...]) -> tuple[TensorShape, DTy
 def _tile_sum_numpy(g: Array, x: Array, *, multiples: tuple[int, ...]) -> Array:
     shape = [n for pair in zip(multiples, x.shape, strict=True) for n in pair]
     axes = tuple(range(0, len(shape), 2))
-    wide = np.float64 if g.dtype.kind == "f" else g.dtype
+    wide: Any = {"f": np.float64, "c": np.complex128}.get(g.dtype.kind, g.dtype)
     total = np.sum(g.reshape(shape), axis=axes, dtype=wide)
     return np.asarray(total, g.dtype).reshape(x.shape)
 
@@ -276,7 +276,7 @@ TILE_SUM: OpSpec = register(
         lambda gg, y, g, x, *, multiples: (call(TILE, gg, multiples=multiples), None),
         Family("tile_sum"),
         _tile_sum_samples,
-        dtypes=NUMERIC,
+        dtypes=(*NUMERIC, *COMPLEX),
         kernel_inputs=(0,),
     )
 )

@@ -99,7 +99,11 @@ def _samples(over: Sequence[DType]) -> Callable[[], list[Sample]]:
 
 
 def _reduction(
-    name: str, compute: Any, vjp: Any, over: Sequence[DType] = NUMERIC
+    name: str,
+    compute: Any,
+    vjp: Any,
+    over: Sequence[DType] = NUMERIC,
+    also: Sequence[DType] = (),
 ) -> OpSpec:
     def evaluate(x: NDArray[Any], *, axis: Axes, keepdims: bool) -> Any:
         with np.errstate(all="ignore"):
@@ -113,13 +117,15 @@ def _reduction(
             vjp,
             Family("reduce", name.lower()),
             _samples(over),
-            dtypes=tuple(over),
+            dtypes=(*over, *also),
         )
     )
 
 
 def _wide(x: NDArray[Any]) -> Any:
-    """The type to add up in: float64 for floats, so that a sum has one rounding."""
+    """The type to add up in: of 64 bits for floats, so that a sum has one rounding."""
+    if x.dtype.kind == "c":
+        return np.complex128
     return np.float64 if x.dtype.kind == "f" else x.dtype
 
 
@@ -171,22 +177,24 @@ SUM = _reduction(
     "Sum",
     lambda x, axis, keep: np.sum(x, axis=axis, keepdims=keep, dtype=_wide(x)),
     _sum_vjp,
+    also=dtypes.COMPLEX,
 )
 
 
 def _mean(x: NDArray[Any], axis: Axes, keepdims: bool) -> Any:
     total = np.sum(x, axis=axis, keepdims=keepdims, dtype=_wide(x))
     count = x.size // max(np.size(total), 1) if x.size else 0
-    if x.dtype.kind == "f":
+    if x.dtype.kind in "fc":
         return np.true_divide(total, count)
     return total // max(count, 1)
 
 
-MEAN = _reduction("Mean", _mean, _mean_vjp, over=dtypes.FLOATING)
+MEAN = _reduction("Mean", _mean, _mean_vjp, dtypes.FLOATING, dtypes.COMPLEX)
 PROD = _reduction(
     "Prod",
     lambda x, axis, keep: np.prod(x, axis=axis, keepdims=keep, dtype=_wide(x)),
     _prod_vjp,
+    also=dtypes.COMPLEX,
 )
 MAX = _reduction("Max", _extreme(np.max, True), _extreme_vjp)
 MIN = _reduction("Min", _extreme(np.min, False), _extreme_vjp)
@@ -384,7 +392,7 @@ def reduce_mean(
     Source: `tf.math.reduce_mean`.
     """
     x = hooks.convert(input_tensor)
-    if x.dtype.is_floating:
+    if x.dtype.is_differentiable:
         return _reduce_float_mean(x, axis, keepdims, name)
     mean = _reduce_float_mean(cast(x, dtypes.float64), axis, keepdims, name)
     return cast(mean, x.dtype)

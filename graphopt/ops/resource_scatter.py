@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphopt.dtypes import ALL, FLOATING, DType
+from graphopt.dtypes import COMPLEX, EVERY, FLOATING, DType
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.opspec import (
     NOT_DIFFERENTIABLE,
@@ -78,12 +78,13 @@ def _register(
     )
 
 
+_NUMBERS = (*NUMERIC, *COMPLEX)
 SCATTER = {
-    "update": _register("update", None, ALL),
-    "add": _register("add", np.add),
-    "sub": _register("sub", np.subtract),
-    "mul": _register("mul", np.multiply),
-    "div": _register("div", np.true_divide, FLOATING),
+    "update": _register("update", None, EVERY),
+    "add": _register("add", np.add, _NUMBERS),
+    "sub": _register("sub", np.subtract, _NUMBERS),
+    "mul": _register("mul", np.multiply, _NUMBERS),
+    "div": _register("div", np.true_divide, (*FLOATING, *COMPLEX)),
     "min": _register("min", np.minimum),
     "max": _register("max", np.maximum),
 }

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphopt.dtypes import FLOATING, DType
+from graphopt.dtypes import COMPLEX, FLOATING, DType
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
@@ -42,7 +42,9 @@ def _scan(function: Callable[..., Array], neutral: int) -> Callable[..., Array]:
         moved = np.moveaxis(x, axis, -1)
         moved = moved[..., ::-1] if reverse else moved
         # Added up in float64, as sums are.
-        wide = np.dtype(np.float64) if x.dtype.kind == "f" else x.dtype
+        wide = np.dtype(
+            {"f": np.float64, "c": np.complex128}.get(x.dtype.kind, x.dtype)
+        )
         with np.errstate(all="ignore"):
             if exclusive:
                 first = np.full((*moved.shape[:-1], 1), neutral, wide)
@@ -150,7 +152,7 @@ RECURRENCE = register(
                 "another shape",
             )
         ],
-        dtypes=FLOATING,
+        dtypes=(*FLOATING, *COMPLEX),
     )
 )
 
@@ -207,7 +209,7 @@ def _register(name: str, compute: Any, vjp: Any) -> OpSpec:
                 )
                 for shape, axis in (((2, 3), 2), ((), 0))
             ],
-            dtypes=NUMERIC,
+            dtypes=(*NUMERIC, *COMPLEX),
         )
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphopt.dtypes import DType
+from graphopt.dtypes import COMPLEX, DType
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.dispatch import as_inputs, call
 from graphopt.graph.hooks import hooks
@@ -180,7 +180,7 @@ TENSOR_SCATTER_ADD: OpSpec = register(
         lambda: _scatter_samples(repeated=True),
         errors=lambda: _nd_errors(np.zeros(2)),
         types=("T", "any", "T"),
-        dtypes=NUMERIC,
+        dtypes=(*NUMERIC, *COMPLEX),
     )
 )
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphopt.dtypes import DType, float64
+from graphopt.dtypes import COMPLEX, DType, float64
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
@@ -138,7 +138,7 @@ def _unsorted(kind: str, vjp: Any) -> OpSpec:
             _samples,
             errors=_errors,
             types=("T", "any"),
-            dtypes=NUMERIC,
+            dtypes=(*NUMERIC, *COMPLEX) if kind == "sum" else NUMERIC,
         )
     )
 
@@ -209,7 +209,7 @@ def _sorted(kind: str, vjp: Any) -> OpSpec:
             _sorted_samples,
             errors=_sorted_errors,
             types=("T", "any"),
-            dtypes=NUMERIC,
+            dtypes=(*NUMERIC, *COMPLEX) if kind == "sum" else NUMERIC,
         )
     )
 

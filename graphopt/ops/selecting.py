@@ -88,6 +88,7 @@ def _arg(name: str, choose: Any) -> OpSpec:
                 )
                 for axis, words in ((1, "axis 1 is empty"), (2, "Expected dimension"))
             ],
+            dtypes=dtypes.ALL,
         )
     )
 

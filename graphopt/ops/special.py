@@ -125,7 +125,9 @@ def _divide_no_nan_vjp(g: Any, z: Any, x: Any, y: Any) -> tuple[Any, Any]:
     return divide_no_nan(g, y), g * by_y
 
 
-def _no_nan(name: str, expression: str, winner: int, function: Any, vjp: Any) -> Any:
+def _no_nan(
+    name: str, expression: str, winner: int, function: Any, vjp: Any, **options: Any
+) -> Any:
     kernel = f"select({{{winner}}} == zero({{{winner}}}), zero({{0}}), {expression})"
     return binary(
         name,
@@ -134,6 +136,7 @@ def _no_nan(name: str, expression: str, winner: int, function: Any, vjp: Any) ->
         vjp,
         over=FLOATING,
         domain=(0.4, 2.0),
+        **options,
     )
 
 
@@ -148,6 +151,7 @@ MUL_NO_NAN = _no_nan(
     1,
     np.multiply,
     lambda g, z, x, y: (multiply_no_nan(g, y), multiply_no_nan(x, g)),
+    complex=True,
 )
 DIV_NO_NAN = _no_nan("DivNoNan", "{0} / {1}", 1, np.true_divide, _divide_no_nan_vjp)
 

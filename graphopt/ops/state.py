@@ -27,6 +27,8 @@ from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.ops.elementwise import NUMERIC
 
+_NUMBERS = (*NUMERIC, *dtypes.COMPLEX)
+
 
 def _in_the_executor(*_arrays: Any, **_attrs: Any) -> Any:
     raise AssertionError("The executor handles variables itself.")
@@ -109,10 +111,10 @@ def _assignment(name: str, expression: str, function: Any, over: Any) -> OpSpec:
 
 
 ASSIGN = _assignment(
-    "AssignVariableOp", "{1}", lambda old, new, **_attrs: new, dtypes.ALL
+    "AssignVariableOp", "{1}", lambda old, new, **_attrs: new, dtypes.EVERY
 )
-ASSIGN_ADD = _assignment("AssignAddVariableOp", "({0} + {1})", np.add, NUMERIC)
-ASSIGN_SUB = _assignment("AssignSubVariableOp", "({0} - {1})", np.subtract, NUMERIC)
+ASSIGN_ADD = _assignment("AssignAddVariableOp", "({0} + {1})", np.add, _NUMBERS)
+ASSIGN_SUB = _assignment("AssignSubVariableOp", "({0} - {1})", np.subtract, _NUMBERS)
 
 NO_OP = register(
     OpSpec(

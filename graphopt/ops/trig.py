@@ -28,7 +28,12 @@ def _atan2_vjp(g: Any, z: Any, y: Any, x: Any) -> tuple[Any, Any]:
 
 
 TAN = elementwise(
-    "Tan", numpy=np.tan, kernel="tan({0})", vjp=_tan_vjp, domain=(-1.2, 1.2)
+    "Tan",
+    numpy=np.tan,
+    kernel="tan({0})",
+    vjp=_tan_vjp,
+    domain=(-1.2, 1.2),
+    complex=True,
 )
 ASIN = elementwise(
     "Asin",
@@ -36,6 +41,7 @@ ASIN = elementwise(
     kernel="asin({0})",
     vjp=lambda g, y, x: (g * reciprocal(sqrt(1 - square(x))),),
     domain=(-0.9, 0.9),
+    complex=True,
 )
 ACOS = elementwise(
     "Acos",
@@ -43,12 +49,14 @@ ACOS = elementwise(
     kernel="acos({0})",
     vjp=lambda g, y, x: (-g * reciprocal(sqrt(1 - square(x))),),
     domain=(-0.9, 0.9),
+    complex=True,
 )
 ATAN = elementwise(
     "Atan",
     numpy=np.arctan,
     kernel="atan({0})",
     vjp=lambda g, y, x: (g * reciprocal(1 + square(x)),),
+    complex=True,
 )
 ATAN2 = binary(
     "Atan2",
@@ -59,15 +67,27 @@ ATAN2 = binary(
     domain=(0.3, 2.0),
 )
 SINH = elementwise(
-    "Sinh", numpy=np.sinh, kernel="sinh({0})", vjp=lambda g, y, x: (g * cosh(x),)
+    "Sinh",
+    numpy=np.sinh,
+    kernel="sinh({0})",
+    vjp=lambda g, y, x: (g * cosh(x),),
+    complex=True,
 )
 COSH = elementwise(
-    "Cosh", numpy=np.cosh, kernel="cosh({0})", vjp=lambda g, y, x: (g * sinh(x),)
+    "Cosh",
+    numpy=np.cosh,
+    kernel="cosh({0})",
+    vjp=lambda g, y, x: (g * sinh(x),),
+    complex=True,
 )
 # The derivatives of the inverses are written with y, which stays exact where x * x
 # has lost the 1 next to it.
 ASINH = elementwise(
-    "Asinh", numpy=np.arcsinh, kernel="asinh({0})", vjp=lambda g, y, x: (g / cosh(y),)
+    "Asinh",
+    numpy=np.arcsinh,
+    kernel="asinh({0})",
+    vjp=lambda g, y, x: (g / cosh(y),),
+    complex=True,
 )
 ACOSH = elementwise(
     "Acosh",
@@ -75,6 +95,7 @@ ACOSH = elementwise(
     kernel="acosh({0})",
     vjp=lambda g, y, x: (g / sinh(y),),
     domain=(1.3, 4.0),
+    complex=True,
 )
 ATANH = elementwise(
     "Atanh",
@@ -82,6 +103,7 @@ ATANH = elementwise(
     kernel="atanh({0})",
     vjp=lambda g, y, x: (g * reciprocal(1 - square(x)),),
     domain=(-0.8, 0.8),
+    complex=True,
 )
 
 tan = public_function(TAN, "tan", "the tangent of x in radians")

@@ -97,7 +97,7 @@ def _while_compute(
 
 
 def _float_positions(inputs: Sequence[Any], count: int) -> tuple[list[int], list[int]]:
-    at = [i for i, tensor in enumerate(inputs) if tensor.dtype.is_floating]
+    at = [i for i, tensor in enumerate(inputs) if tensor.dtype.is_differentiable]
     return [i for i in at if i < count], [i for i in at if i >= count]
 
 
@@ -176,6 +176,7 @@ def _register_while(name: str, effect: Effect, kernel: Kernel) -> OpSpec:
             types=("any",),
             effect=effect,
             outputs=-1,
+            holomorphic=False,
         )
     )
 
@@ -204,7 +205,7 @@ def _while_grad_compute(
     totals = [
         np.zeros_like(given[i])
         for i in range(count, len(given))
-        if given[i].dtype.kind == "f"
+        if given[i].dtype.kind in "fc"
     ]
     history = _loop(list(given[:count]), captures, cond, body, limit)
     for values in reversed(history[:-1]):
@@ -248,6 +249,7 @@ WHILE_GRAD = register(
         _while_grad_samples,
         types=("any",),
         outputs=-1,
+        holomorphic=False,
     )
 )
 

@@ -67,6 +67,6 @@ def _shapes(op: Operation, name: str) -> tuple[TensorShape, ...]:
         inputs = inputs[op.attrs["seeds"] :]
         if name == "backward":
             captures = inputs[op.attrs["count"] :]
-            totals = tuple(t for t in captures if t.dtype.is_floating)
+            totals = tuple(t for t in captures if t.dtype.is_differentiable)
             inputs = (*inputs, *seeds, *totals)
     return tuple(tensor.shape for tensor in inputs)

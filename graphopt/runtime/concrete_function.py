@@ -110,7 +110,7 @@ class FunctionGraph(Graph):
         Only a floating-point tensor has derivatives; the value of any other may decide
         about shapes, and is the same in every call.
         """
-        if not tensor.dtype.is_floating or not self.may_capture:
+        if not tensor.dtype.is_differentiable or not self.may_capture:
             return None
         found = self.captures.get(id(tensor))
         if found is None:
@@ -405,14 +405,14 @@ def _add_cotangents(
         with entered(graph):
             seeds = [
                 placeholder(t.dtype, t.shape, name="cotangent")
-                if t.dtype.is_floating
+                if t.dtype.is_differentiable
                 else None
                 for t in outputs
             ]
             pairs = [
                 (t, s) for t, s in zip(outputs, seeds, strict=True) if s is not None
             ]
-            floats = [t for t in sources if t.dtype.is_floating]
+            floats = [t for t in sources if t.dtype.is_differentiable]
             found = walk_cotangents(
                 before, [t for t, _ in pairs], [s for _, s in pairs], floats
             )
@@ -531,7 +531,7 @@ class _Derivative:
             for cotangent, output in zip(
                 gs[: self.count], outputs[: self.count], strict=True
             )
-            if output.dtype.is_floating
+            if output.dtype.is_differentiable
         ]
         if modes.tapes and self.pulled.tensors:
             return self._pull_again(again, seeds, gs, outputs, inputs)
@@ -637,7 +637,7 @@ class _GraphCall:
         seeds = [
             _dense_seed(cotangent, output)
             for cotangent, output in zip(gs, outputs, strict=True)
-            if output.dtype.is_floating
+            if output.dtype.is_differentiable
         ]
         return tuple(derivative.run([*inputs, *seeds]))
 
@@ -652,6 +652,7 @@ def _call_spec(name: str, vjp: Callable[..., Any]) -> OpSpec:
         tuple,
         types=("any",),
         outputs=-1,
+        holomorphic=False,
     )
 
 

@@ -171,7 +171,7 @@ def convert_feed(tensor: GraphTensor, value: Any) -> Array:
     if is_masked(value):
         what = f"Cannot feed a masked array for Tensor {tensor.name!r}"
         raise _no_feed(TypeError, what, tensor, "a masked array", "array.filled(0)")
-    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biufc":
         array = np.asarray(value)
     elif isinstance(value, (bytes, str)):
         what = f"could not convert string to {tensor.dtype.name}: {value!r:.40}"
@@ -234,6 +234,6 @@ def _host_array(tensor: GraphTensor, value: Any) -> Array:
             op=tensor.op,
             remedy="padding the shorter rows",
         ) from None
-    if array.dtype.kind not in "biuf":
+    if array.dtype.kind not in "biufc":
         raise _not_fitting(tensor, array, value)
     return array

@@ -18,7 +18,7 @@ _EXPECTED = "finite numbers, for check_numerics is enabled"
 
 def is_finite(array: Array) -> bool:
     """Returns whether an array holds neither NaN nor infinities."""
-    return array.dtype.kind != "f" or bool(np.isfinite(array).all())
+    return array.dtype.kind not in "fc" or bool(np.isfinite(array).all())
 
 
 def kinds_of(array: Array) -> str:

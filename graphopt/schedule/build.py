@@ -13,7 +13,7 @@ from graphopt.graph.effects import (
 from graphopt.graph.graph import Operation
 from graphopt.graph.guards import guards_of
 from graphopt.graph.opspec import Alias, Bodies, Source
-from graphopt.graph.program import Program
+from graphopt.graph.program import Program, find_complex
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.state import INITIALIZED_VALUE
 from graphopt.schedule.control import add_bodies, with_guard
@@ -35,13 +35,18 @@ def build_schedule(program: Program, lower: Lower, jumps: bool = True) -> Schedu
 
     Returns:
       The schedule, with every buffer placed; without steps if the size of a tensor is
-      known only once its data are there, for then the program has to be interpreted.
+      known only once its data are there, or where numbers are complex, for then the
+      program has to be interpreted.
     """
     order = order_operations(program.operations)
     sized_by_data = next((op for op in order if not _is_known(op)), None)
     if sized_by_data is not None:
         why = "has a size that only its data decide"
         return Schedule(program, [], {}, 0, _explain(sized_by_data, why))
+    complex_op = find_complex(order)
+    if complex_op is not None:
+        why = "has complex numbers, which NumPy computes"
+        return Schedule(program, [], {}, 0, _explain(complex_op, why))
     builder = Builder(program, lower, jumps)
     guards = _native_guards(builder, program, lower) if jumps else {}
     for op in order:

@@ -254,6 +254,7 @@ def test_mistakes_in_apply_gradients():
     ("make_it", "message"),
     [
         (lambda: train.Optimizer(False, ""), "Must specify the optimizer name"),
+        (lambda: train.GradientDescentOptimizer(float("nan")), "must not be NaN"),
         (lambda: train.GradientDescentOptimizer("fast"), "must be a number.*'fast'"),
         (lambda: train.MomentumOptimizer(0.1, [0.9]), "momentum must be a scalar"),
         (lambda: train.AdamOptimizer(float("nan")), "must not be NaN"),
@@ -306,3 +307,9 @@ def test_the_namespace_of_the_module():
     assert names.train is train
     assert train.AdamOptimizer is not tf.keras.optimizers.Adam
     assert not issubclass(train.AdamOptimizer, tf.keras.optimizers.Optimizer)
+
+
+def test_negative_learning_rates_go_up():
+    w = tf.Variable(1.0)
+    train.GradientDescentOptimizer(-0.5).minimize(lambda: w * w, var_list=[w])
+    assert float(w) == 2.0

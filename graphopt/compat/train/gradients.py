@@ -38,7 +38,7 @@ def gradients_of_tensor(loss: Any, var_list: Any, grad_loss: Any) -> GradsAndVar
     loss = hooks.convert(loss)
     check_loss(loss, loss)
     variables = _variables(trainable_variables() if var_list is None else var_list)
-    floating = [var for var in variables if var.dtype.is_floating]
+    floating = [var for var in variables if var.dtype.is_differentiable]
     found = gradients(loss, floating, grad_loss) if floating else []
     return _pairs(variables, floating, found)
 
@@ -47,13 +47,13 @@ def gradients_of_function(loss: Any, var_list: Any, grad_loss: Any) -> GradsAndV
     """Returns (gradient, variable) pairs of what a function returns, in both modes."""
     with GradientTape() as tape:
         variables = None if var_list is None else _variables(var_list)
-        floating = [var for var in variables or () if var.dtype.is_floating]
+        floating = [var for var in variables or () if var.dtype.is_differentiable]
         tape.watch(floating)
         value = loss()
     check_loss(value, loss)
     if variables is None:
         variables = _variables(list(tape.watched_variables()))
-        floating = [var for var in variables if var.dtype.is_floating]
+        floating = [var for var in variables if var.dtype.is_differentiable]
     with name_scope("gradients"):
         found = tape.gradient(value, floating, grad_loss)
     return _pairs(variables, floating, found)

@@ -60,7 +60,7 @@ from graphopt.runtime.variable import Variable
 
 # Keras replaces an epsilon of None or 0 by this.
 EPSILON = 1e-7
-_WIDE = (dtypes.float64,)
+_WIDE = (dtypes.float64, dtypes.complex128)
 SPARSE_HOOKS = ("_resource_apply_sparse", "_resource_apply_sparse_duplicate_indices")
 
 
@@ -266,6 +266,10 @@ class Optimizer(GradientComputation):
         """
         with name_scope(self._name):
             self._create_all(check_variables(var_list))
+
+    def _valid_dtypes(self) -> set[DType]:
+        """The dtypes that variables may have; TensorFlow's name of it."""
+        return {*dtypes.FLOATING, *dtypes.COMPLEX}
 
     def _create_all_weights(self, var_list: Sequence[Variable]) -> None:
         """Makes what the optimizer keeps; TensorFlow's name of it, for subclasses."""

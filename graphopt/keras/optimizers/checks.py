@@ -114,12 +114,12 @@ def check_variables(var_list: Any) -> list[Variable]:
                 f"var_list must hold variables; item {index} is a "
                 f"{type(var).__name__}: {var!r:.100}."
             )
-        if not var.dtype.is_floating:
+        if not var.dtype.is_differentiable:
             raise fail(
                 ValueError,
                 f"Invalid dtype {var.dtype.name} for variable {var.name!r}",
                 got=describe_shapes(var),
-                expected="one of float16, float32, float64",
+                expected="one of float16, float32, float64, complex64, complex128",
                 site=str(var.key.site),
             )
     return found
