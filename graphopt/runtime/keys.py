@@ -18,11 +18,12 @@ def key_of_value(value: Any) -> Any:
     >>> key_of_value(0.0) == key_of_value(-0.0), key_of_value(1) == key_of_value(True)
     (False, False)
     """
+    kind = type(value)
     if isinstance(value, float):
-        return (type(value), value.hex())
+        return (kind, value.hex())
     if isinstance(value, complex):
-        return (type(value), value.real.hex(), value.imag.hex())
-    return (type(value), value)
+        return (kind, value.real.hex(), value.imag.hex())
+    return (kind, value)
 
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None))

@@ -311,18 +311,13 @@ class Runner:
           InvalidArgumentError: There are more or fewer arrays than fed tensors, or one
             has another dtype.
         """
-        place = 0
-        for arrays in (feeds, rows) if rows else (feeds,):
-            for array in arrays:
-                # Builtin dtypes are one object each; equality is for the others.
-                if place >= len(self._dtypes) or (
-                    array.dtype is not self._dtypes[place]
-                    and array.dtype != self._dtypes[place]
-                ):
-                    raise self._not_fitting([*feeds, *rows])
-                place += 1
-        if place != len(self._dtypes):
-            raise self._not_fitting([*feeds, *rows])
+        arrays = [*feeds, *rows] if rows else feeds
+        if len(arrays) != len(self._dtypes):
+            raise self._not_fitting(arrays)
+        for array, dtype in zip(arrays, self._dtypes, strict=False):
+            # Builtin dtypes are one object each; equality is for the others.
+            if array.dtype is not dtype and array.dtype != dtype:
+                raise self._not_fitting(arrays)
 
     def _check_shapes(self, shapes: tuple[tuple[int, ...], ...]) -> None:
         for tensor, shape in zip(self.feeds, shapes, strict=True):
@@ -398,7 +393,7 @@ class Runner:
         store = self.store
         try:
             # Not `store.running()`, which takes a microsecond more.
-            if not store.lock.acquire(blocking=False):
+            if not store.lock.acquire(False):
                 store.wait()
             if store.busy:
                 raise nested_run(store.calling)
@@ -415,7 +410,10 @@ class Runner:
             finally:
                 store.busy = False
         finally:
-            store.release()
+            try:  # noqa: SIM105 (another context manager)
+                store.lock.release()
+            except RuntimeError:
+                pass  # Interrupted before it had the lock.
         can_be_short = not self.fetches and not self.feeds and not store.shares_arrays
         if can_be_short and plan.executable is not None and not self._is_watched():
             self.shortcut = plan.executable.run_unfed()

@@ -43,7 +43,7 @@ from graphopt.ops.state import (
     VAR_HANDLE,
 )
 from graphopt.runtime.names import require_session, scoped_name
-from graphopt.runtime.store import EAGER_STORE, VariableKey
+from graphopt.runtime.store import EAGER_STORE, VariableKey, uninitialized
 
 GLOBAL_VARIABLES = "variables"
 TRAINABLE_VARIABLES = "trainable_variables"
@@ -304,12 +304,15 @@ class Variable(Operators):
 
     def _read_now(self) -> NDArray[Any]:
         """The array of an eager variable, which no step will change any more."""
-        with EAGER_STORE.lock:
-            if EAGER_STORE.busy:
+        store, key = EAGER_STORE, self.key
+        with store.lock:
+            if store.busy:
                 # A step of this thread has begun, and may write where the array is.
-                return EAGER_STORE.peek(self.key).copy()
-            array = EAGER_STORE.read(self.key)
-            self.key.shared = True
+                return store.peek(key).copy()
+            array = key.array
+            if array is None:
+                raise uninitialized(key)
+            key.shared = True
             return array
 
     def _record_read(self, tensor: Any) -> None:

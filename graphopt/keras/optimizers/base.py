@@ -60,7 +60,8 @@ from graphopt.runtime.variable import Variable
 
 # Keras replaces an epsilon of None or 0 by this.
 EPSILON = 1e-7
-_WIDE = (dtypes.float64, dtypes.complex128)
+# By their ids, for every step asks, and to compare dtypes runs Python.
+_WIDE = frozenset(map(id, (dtypes.float64, dtypes.complex128)))
 SPARSE_HOOKS = ("_resource_apply_sparse", "_resource_apply_sparse_duplicate_indices")
 
 
@@ -285,7 +286,7 @@ class Optimizer(GradientComputation):
 
     def _create_once(self, variables: Sequence[Variable]) -> None:
         _ = self.iterations
-        if any(var.dtype in _WIDE for var in variables):
+        if any(id(var.key.dtype) in _WIDE for var in variables):
             self._trains_wide = True
             # A wrapper makes the hyperparameters of the optimizer inside of it.
             for inner in list(vars(self).values()):
@@ -297,6 +298,8 @@ class Optimizer(GradientComputation):
             self._accumulated_calls = self.add_weight(
                 "accumulated_calls", shape=[], dtype=dtypes.int64, trainable=False
             )
+        if not self.gradient_accumulation_steps and not self.use_ema:
+            return
         for var in variables:
             if self.gradient_accumulation_steps:
                 self.add_slot(var, ACCUMULATOR)

@@ -31,7 +31,7 @@ from graphopt.keras.optimizers.transformers import Transformer
 from graphopt.ops.creation import placeholder
 from graphopt.ops.elementwise import cast
 from graphopt.runtime.concrete_function import FunctionGraph
-from graphopt.runtime.keys import PLAIN, key_of_state, key_of_value
+from graphopt.runtime.keys import PLAIN, key_of_state
 from graphopt.runtime.names import name_scope
 from graphopt.runtime.runner import Runner
 from graphopt.runtime.store import EAGER_STORE
@@ -117,19 +117,31 @@ def _selections_of(optimizer: Optimizer) -> list[Any]:
     return found
 
 
+# What a step reads anew each time, or what never changes.
+_READ_IN_STEPS = (Variable, EagerTensor)
+
+
 def _key_of(optimizer: Optimizer, pairs: GradsAndVars) -> Any:
     """Everything that a trace takes for granted."""
     options = tuple(
-        (name, key_of_value(value))
+        (name, value, type(value))
         for part in optimizer._parts()
         for name, value in vars(part).items()
         if isinstance(value, PLAIN)
     )
+    hyper = tuple(
+        (name, id(value) if type(value) in _READ_IN_STEPS else key_of_state(value))
+        for name, value in optimizer._hyper.items()
+    )
     return (
         options,
-        tuple((name, key_of_state(value)) for name, value in optimizer._hyper.items()),
+        hyper,
         tuple(
-            (id(var.key), _kind_of(grad), key_of_state(var.constraint))
+            (
+                id(var.key),
+                _kind_of(grad),
+                None if var.constraint is None else key_of_state(var.constraint),
+            )
             for grad, var in pairs
         ),
         tuple(id(each) for each in _selections_of(optimizer)),
