@@ -15,15 +15,19 @@ from numpy.typing import NDArray
 from graphopt import dtypes
 from graphopt.autodiff.tape import GradientTape
 from graphopt.dtypes import DType, as_dtype
-from graphopt.errors import InvalidArgumentError, fail
 from graphopt.graph.context import building_graph
 from graphopt.graph.dispatch import call_all
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import Effect, Host, OpSpec, Sample, register
-from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import EagerTensor
-from graphopt.ops.elementwise import cast
-from graphopt.ops.host import REASON, call_python, infer_python, run_python
+from graphopt.ops.host import (
+    REASON,
+    as_promised,
+    call_python,
+    infer_python,
+    list_results,
+    run_python,
+)
 
 
 def _compute(
@@ -114,24 +118,23 @@ def py_function(
         inputs = [hooks.convert(x) for x in inp]
         return call_python(EAGER_PY_FUNC, func, inputs, Tout, name)
     results = func(*(hooks.convert(x) for x in inp))
-    if not isinstance(Tout, (list, tuple)):
-        return _promised(results, Tout)
-    if not Tout:
+    is_list = isinstance(Tout, (list, tuple))
+    types = [as_dtype(t) for t in (Tout if is_list else [Tout])]
+    if not types:
         return None
-    listed = results if isinstance(results, (list, tuple)) else [results]
-    return [_promised(r, t) for r, t in zip(listed, Tout, strict=True)]
+    tensors = [
+        _promised(result, dtype, i)
+        for i, (result, dtype) in enumerate(
+            zip(list_results(results, len(types)), types, strict=True)
+        )
+    ]
+    return tensors if is_list else tensors[0]
 
 
-def _promised(result: Any, dtype: Any) -> Any:
-    tensor = hooks.convert(result)
-    if tensor.dtype is as_dtype(dtype):
-        return tensor
-    if not hasattr(result, "dtype"):
-        return cast(tensor, dtype)
-    raise fail(
-        InvalidArgumentError,
-        "A Python function returned another dtype than Tout says",
-        got=tensor.dtype.name,
-        expected=as_dtype(dtype).name,
-        site=str(user_site()),
-    )
+def _promised(result: Any, dtype: DType, index: int) -> Any:
+    """A tensor as it is, which a tape may watch, if it has the dtype."""
+    if hasattr(result, "_as_tensor"):
+        result = hooks.convert(result)
+    if isinstance(result, EagerTensor) and result.dtype is dtype:
+        return result
+    return hooks.convert(as_promised(result, dtype, index))

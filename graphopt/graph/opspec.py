@@ -244,7 +244,7 @@ def register(spec: OpSpec) -> OpSpec:
         raise ValueError(f"{spec.name}: kernel must be one of {Kernel}.")
     if isinstance(spec.kernel, Elementwise):
         _check_expression(spec.name, spec.kernel.expression)
-    # Made by the tests only: 190 ops' samples would double the time of the import.
+    # Made by the tests only: 230 ops' samples would double the time of the import.
     if not callable(spec.samples):
         raise ValueError(f"{spec.name}: the contract tests need samples.")
     REGISTRY[spec.name] = spec

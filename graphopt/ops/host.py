@@ -41,7 +41,7 @@ def _infer(*, function: Any, dtype: DType) -> tuple[TensorShape, DType]:
 
 
 def _compute(*, function: Callable[[], Any], dtype: DType) -> NDArray[Any]:
-    return _as_promised(function(), dtype, 0).reshape(())
+    return as_promised(function(), dtype, 0).reshape(())
 
 
 PYTHON_SCALAR = register(
@@ -92,21 +92,32 @@ def run_python(function: Callable[[], Any], types: tuple[DType, ...]) -> Any:
         ) from error
     if not types:
         return ()
-    if len(types) == 1 and not isinstance(results, (list, tuple)):
-        results = [results]
-    if not isinstance(results, (list, tuple)) or len(results) != len(types):
-        raise fail(
-            InvalidArgumentError,
-            f"A Python function returned something else than {len(types)} values",
-            got=repr(results)[:80],
-            expected=f"{len(types)} values, as Tout says",
-            site=str(user_site()),
-        )
     arrays = tuple(
-        _as_promised(value, dtype, i)
-        for i, (value, dtype) in enumerate(zip(results, types, strict=True))
+        as_promised(value, dtype, i)
+        for i, (value, dtype) in enumerate(
+            zip(list_results(results, len(types)), types, strict=True)
+        )
     )
     return arrays[0] if len(arrays) == 1 else arrays
+
+
+def list_results(results: Any, count: int) -> Sequence[Any]:
+    """Returns what a function returned as a list; one value may come without one.
+
+    Raises:
+      InvalidArgumentError: There are more or fewer.
+    """
+    if count == 1 and not isinstance(results, (list, tuple)):
+        return [results]
+    if not isinstance(results, (list, tuple)) or len(results) != count:
+        raise fail(
+            InvalidArgumentError,
+            f"A Python function returned something else than {count} values",
+            got=repr(results)[:80],
+            expected=f"{count} values, as Tout says",
+            site=str(user_site()),
+        )
+    return results
 
 
 def _raised_as(error: Exception) -> type[OpError]:
@@ -122,7 +133,7 @@ def _raised_as(error: Exception) -> type[OpError]:
     return InvalidArgumentError
 
 
-def _as_promised(value: Any, dtype: DType, index: int) -> NDArray[Any]:
+def as_promised(value: Any, dtype: DType, index: int) -> NDArray[Any]:
     """Converts what a function returned by the rules for all that becomes a tensor.
 
     Raises:

@@ -124,7 +124,7 @@ def test_functions_in_eager_mode():
     assert tf.numpy_function(lambda: None, [], []) is None
     (z,) = tf.py_function(lambda v: [2.5], [x], [tf.float64])
     assert z.dtype == tf.float64
-    with pytest.raises(tf.errors.InvalidArgumentError, match="another dtype"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="expects int32"):
         tf.py_function(lambda v: v, [x], tf.int32)
     with pytest.raises(ValueError, match="expects float32"):
         tf.numpy_function(lambda v: v.astype(np.int32), [x], tf.float32)
@@ -358,3 +358,55 @@ def test_a_function_cannot_start_a_run_of_its_own_session():
         for _ in range(3):
             with pytest.raises(tf.errors.OpError, match="inside another run"):
                 op.run()
+
+
+@pytest.mark.parametrize("function", [tf.py_function, tf.numpy_function])
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "2.5",
+        b"2.5",
+        True,
+        1j,
+        [1.0, 2.0],
+        np.float64(2.0),
+        np.ma.masked_array([1.0], [True]),
+        object(),
+        [[1.0], [2.0, 3.0]],
+    ],
+    ids=repr,
+)
+def test_what_is_no_promised_value_is_refused_alike(function, value):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="returned"):
+        function(lambda: value, [], tf.float32)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        result = function(lambda: value, [], tf.float32)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="returned"):
+            session.run(result)
+
+
+@pytest.mark.parametrize("function", [tf.py_function, tf.numpy_function])
+@pytest.mark.parametrize("value", [2, 2.0, np.float32(2), np.array(2, ">f4"), [2.0]])
+def test_what_can_be_the_promised_value(function, value):
+    assert float(function(lambda: value, [], tf.float32)) == 2.0
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        result = function(lambda: value, [], tf.float32)
+        assert session.run(result) == 2.0
+
+
+def test_masked_arrays_are_refused_wherever_they_enter():
+    masked = np.ma.masked_array(np.ones(2, np.float32), [False, True])
+    for enter in (
+        tf.constant,
+        tf.Variable,
+        tf.function(lambda x: x),
+        tf.Variable([0.0, 0.0]).assign,
+        lambda x: tf.add(x, 1.0),
+    ):
+        with pytest.raises(TypeError, match="masked"):
+            enter(masked)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        x = tf.compat.v1.placeholder(tf.float32, [2])
+        with pytest.raises(TypeError, match="masked"):
+            session.run(x * 2.0, {x: masked})
