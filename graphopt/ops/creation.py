@@ -287,12 +287,20 @@ def convert_to_tensor(
         return hooks.operators["stack"](value, dtype or dtype_hint)
     hint = as_dtype(dtype_hint) if dtype_hint is not None else None
     array = as_array(value, dtype, hint)
-    if isinstance(value, np.ndarray) and np.may_share_memory(array, value):
+    # An array, or what lends its memory as one, may change later.
+    if isinstance(value, np.ndarray):
+        is_shared = np.may_share_memory(array, value)
+    else:
+        is_shared = not isinstance(value, (*_NUMBERS, list, tuple))
+    if is_shared:
         array = array.copy()
     return _constant(np.ascontiguousarray(array).reshape(array.shape), name)
 
 
 hooks.convert = convert_to_tensor
+
+
+_NUMBERS = (bool, int, float, complex, np.generic)
 
 
 def constant_value(tensor: Any) -> NDArray[Any] | None:

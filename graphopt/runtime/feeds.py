@@ -108,6 +108,8 @@ class Rows:
         self.tensor = tensor
         self.array: Array | None = None
         self.staged: list[Array] = []
+        if is_masked(values):
+            feed_value(tensor, values)
         if isinstance(values, np.ndarray) and values.ndim:
             # All rows are converted and checked at once, as one of them would be.
             first = feed_value(tensor, values[0])

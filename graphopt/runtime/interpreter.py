@@ -142,7 +142,8 @@ class Run:
             key = variable_of(tensor)
             if key not in self.pending and not self.store.is_initialized(key):
                 # Overwritten as a whole: what it was does not matter.
-                return np.empty(tuple(tensor.shape), tensor.dtype.numpy)  # type: ignore[arg-type]
+                dims = [dim or 0 for dim in tensor.shape]
+                return np.empty(dims, tensor.dtype.numpy)
         if op.spec is INITIALIZED_VALUE and is_handle(tensor):
             key = variable_of(tensor)
             if key not in self.pending and not self.store.is_initialized(key):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import gc
 import weakref
 
@@ -354,3 +355,45 @@ def test_two_variables_at_one_address_have_traces_of_their_own():
     for n in range(20):
         v = tf.Variable(float(n))
         assert float(f(v, tf.constant(1.0))) == n + 1.0
+
+
+# ---- what is given may change later
+
+
+class Lends:
+    """Gives its own memory as an array, as tensors of other packages do."""
+
+    def __init__(self):
+        self.memory = np.ones(2, np.float32)
+
+    def __array__(self, dtype=None, copy=None):
+        return self.memory
+
+
+@pytest.mark.parametrize("make", [tf.constant, tf.convert_to_tensor, tf.Variable])
+def test_values_are_copied_when_they_enter(make):
+    lent, numbers = Lends(), array.array("f", [1.0, 1.0])
+    given = np.ones(2, np.float32)
+    made = [make(x) for x in (lent, numbers, memoryview(numbers), given, given[::-1])]
+    lent.memory[:] = numbers[0] = numbers[1] = 9.0
+    given[:] = 9.0
+    for each in made:
+        np.testing.assert_array_equal(each.numpy(), [1.0, 1.0])
+
+
+def test_a_variable_of_any_size_is_used_again_with_another():
+    v = tf.Variable([1.0], shape=tf.TensorShape([None]))
+    f = tf.function(lambda: v * 2.0)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        w = tf.Variable([1.0], shape=tf.TensorShape([None]))
+        double = w.assign_add(w * 1.0)
+        session.run(w.initializer)
+        for size in (2, 3, 1, 4, 3):
+            w.load(np.ones(size, np.float32), session)
+            for _ in range(4):
+                session.run(double)
+            np.testing.assert_array_equal(session.run(w), [16.0] * size)
+    for size in (2, 3, 1, 4, 3):
+        v.assign(np.ones(size, np.float32))
+        for _ in range(3):
+            np.testing.assert_array_equal(f().numpy(), [2.0] * size)
