@@ -45,6 +45,7 @@ from graphopt.runtime.reference import (
 )
 from graphopt.runtime.single_kernels import find_wrong_instruction
 from graphopt.runtime.store import VariableStore
+from graphopt.runtime.undo import Undo
 from graphopt.schedule.order import order_operations
 from graphopt.schedule.steps import Schedule, Step
 
@@ -134,7 +135,22 @@ class DebugExecutable:
         store = self.store
         if store.shares_arrays:
             store.prepare_writes(list(self.written))
-        saved = {key: store.read(key).copy() for key in self.written}
+        drawn = store.draws.save()
+        try:
+            return self._run_compared(feeds, check_numerics)
+        except BaseException:
+            store.draws.restore(drawn)
+            raise
+        finally:
+            store.undo = None
+
+    def _run_compared(
+        self, feeds: Sequence[Array], check_numerics: bool
+    ) -> list[Array]:
+        store = self.store
+        undo = Undo(store, list(self.written))
+        undo.save()
+        store.undo = undo
         before = dict(store.draws)
         self._expected.clear()
         self.stepwise.recorded.clear()
@@ -143,8 +159,7 @@ class DebugExecutable:
             changed = {key: store.read(key).copy() for key in self.written}
         finally:
             # What the passes are compared on is the state before the step.
-            for key, array in saved.items():
-                store.read(key)[...] = array
+            undo.restore()
         after = dict(store.draws)
         recorded = self.stepwise.recorded
         if check_numerics:

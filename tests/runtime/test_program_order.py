@@ -87,9 +87,10 @@ def late_check():
     return table, index, [update, last, rows]
 
 
+@pytest.mark.parametrize("debug", [False, True])
 @jits
-def test_a_check_after_a_write_fails_without_a_trace(jit):
-    with tf.Graph().as_default(), config(jit=jit), v1.Session() as session:
+def test_a_check_after_a_write_fails_without_a_trace(jit, debug):
+    with tf.Graph().as_default(), config(jit=jit), v1.Session(debug=debug) as session:
         table, index, fetches = late_check()
         session.run(table.initializer)
         for _ in range(3):
@@ -129,8 +130,9 @@ def test_python_after_a_write_that_fails_leaves_no_trace(jit):
             assert session.run([v, w]) == [2.0, 2.0]
 
 
+@pytest.mark.parametrize("debug", [False, True])
 @jits
-def test_a_failed_step_draws_its_numbers_again(jit):
+def test_a_failed_step_draws_its_numbers_again(jit, debug):
     with tf.Graph().as_default(), config(jit=jit):
         index = v1.placeholder(tf.int32, [])
         noise = tf.random.uniform([4], seed=7)
@@ -139,7 +141,7 @@ def test_a_failed_step_draws_its_numbers_again(jit):
         step = v.assign_add(noise + picked, read_value=False)
 
         def train(bad):
-            with v1.Session() as session:
+            with v1.Session(debug=debug) as session:
                 session.run(v.initializer)
                 for _ in range(5):
                     if bad:
