@@ -28,8 +28,8 @@ __all__ = ["Environment", "content_key", "read_environment"]
 
 FORMAT: Final = "1"
 """Changes with anything about entries that no other part of the key shows."""
-OUTSIDE: Final = ("ops/blocks.py", "ops/special_values.py")
-"""Files of other folders whose values go into kernels."""
+OUTSIDE: Final = ("lazy.py", "ops/blocks.py", "ops/special_values.py")
+"""Files of other folders whose values go into kernels, or that run while they are made."""
 
 
 @dataclass(frozen=True)

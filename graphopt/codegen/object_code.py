@@ -18,12 +18,12 @@ from __future__ import annotations
 import functools
 import itertools
 import struct
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from graphopt.codegen.machine import get_machine
-from graphopt.graph.locks import new_lock
 
 __all__ = [
     "ALLOWED_SYMBOLS",
@@ -233,7 +233,7 @@ def get_target_machine() -> Any:
 
 
 _libraries = itertools.count()
-_lock = new_lock()
+_lock = threading.Lock()
 
 
 def load_object_code(
