@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphopt.graph.body import Body
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Alias, Effect
 from graphopt.graph.tensor import GraphTensor
@@ -57,6 +58,13 @@ def handles_written(op: Operation) -> tuple[GraphTensor, ...]:
 def variables_written(op: Operation) -> tuple[Any, ...]:
     """Returns the variables that an op writes."""
     return tuple(variable_of(handle) for handle in handles_written(op))
+
+
+def calls_python(op: Operation) -> bool:
+    """Returns whether an op runs the user's Python, inside of its bodies too."""
+    return op.spec.effect is Effect.HOST or any(
+        isinstance(value, Body) and value.calls_host for value in op.attrs.values()
+    )
 
 
 def has_side_effect(op: Operation) -> bool:

@@ -413,6 +413,8 @@ class Executable:
             return run_with_care
 
         acquire, release = lock.acquire, lock.release
+        # To ask first takes 40 ns; only a run that calls Python can wait for another one.
+        is_patient = store.calls_python
 
         def run() -> None:
             # Not `with`, which takes 60 ns more. `acquire()` is inside of the block, for
@@ -421,7 +423,9 @@ class Executable:
             # A signal handler that runs here may run other steps: one native call comes
             # before or after all of them, and addresses stay right.
             try:
-                if not acquire(False):
+                if not is_patient:
+                    acquire()
+                elif not acquire(False):
                     store.wait()
                 if store.busy:
                     raise nested_run()

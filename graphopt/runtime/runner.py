@@ -23,7 +23,7 @@ from graphopt.errors import (
     format_shape,
 )
 from graphopt.graph.collector import rare_collections
-from graphopt.graph.effects import handles_written, variable_of
+from graphopt.graph.effects import calls_python, handles_written, variable_of
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.program import Program
 from graphopt.graph.provenance import user_site
@@ -77,6 +77,8 @@ class ShapedPlan:
             if op.spec is PLACEHOLDER and op.outputs[0] not in self.pruned.feeds:
                 raise not_fed(op)
         self.runs = 0
+        if any(calls_python(op) for op in operations):
+            store.note_python()
         writers = [op for op in operations if handles_written(op)]
         self.writes = bool(writers)
         self.is_initializer = self.writes and all(

@@ -43,9 +43,7 @@ _sessions: weakref.WeakSet[Session] = weakref.WeakSet()
 @on_change
 def _forget_shortcuts() -> None:
     for session in list(_sessions):
-        session._shortcuts.clear()
-        for runner in list(session._runners.values()):
-            runner.shortcut = None
+        session.forget_shortcuts()
 
 
 class Session:
@@ -102,6 +100,7 @@ class Session:
         self._version = self._graph.version
         self._growths = 0
         _sessions.add(self)
+        self.store.listeners.add(self)
 
     # ---- life
 
@@ -127,6 +126,12 @@ class Session:
             self.store.values.clear()
             self.store.draws.clear()
             self.store.generation += 1
+
+    def forget_shortcuts(self) -> None:
+        """Has the next runs find their way anew, when something has changed for all."""
+        self._shortcuts.clear()
+        for runner in list(self._runners.values()):
+            runner.shortcut = None
 
     @contextlib.contextmanager
     def as_default(self) -> Iterator[Session]:

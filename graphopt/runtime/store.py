@@ -103,6 +103,7 @@ class VariableStore:
         bound to addresses know when to look again.
       busy: Whether a run is going on, on the thread that holds the lock.
       calling: The op whose Python function is running, as a tuple of its own each time.
+      calls_python: Whether any of its plans calls a Python function.
       undo: What the variables were before the step that is running, if it may have
         written some of them.
       is_closed: Whether the session is closed.
@@ -114,6 +115,9 @@ class VariableStore:
 
     def __init__(self) -> None:
         self.calling: tuple[Operation] | None = None
+        self.calls_python = False
+        # Told when that changes; those who hold it keep it alive.
+        self.listeners: weakref.WeakSet[Any] = weakref.WeakSet()
         self.undo: Undo | None = None
         self.is_closed = False
         _stores.add(self)
@@ -171,6 +175,13 @@ class VariableStore:
                     op=calling[0],
                     remedy="a session of its own for the thread that it waits for",
                 )
+
+    def note_python(self) -> None:
+        """Notes that a plan calls a Python function, before it runs for the first time."""
+        if not self.calls_python:
+            self.calls_python = True
+            for listener in list(self.listeners):
+                listener.forget_shortcuts()
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
