@@ -179,7 +179,7 @@ class Restore:
             del self._values[name]
         session = self._session()
         later = {v: self._values[n] for n, v in found.items() if n not in now}
-        if later and session is not None and not session._closed:
+        if later and session is not None and not session.store.is_closed:
             set_values(later, session)
 
 

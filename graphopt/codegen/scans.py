@@ -216,10 +216,7 @@ def lower_recurrence(op: Operation) -> Lowered:
         request = KernelRequest("recurrence", _RECUR_ROWS.format(**names))
         return Lowered((Call(request, (*operands, n, *flags), outer),))
     request = KernelRequest("recurrence", _RECUR_COLUMNS.format(**names))
-    blocks = -(-inner // COLUMNS)
-    arguments = (*operands, Word("scratch", 0), n, inner, blocks, *flags)
-    call = Call(request, arguments, outer * blocks)
-    return Lowered((call,), (outer * inner * wide.size,))
+    return _by_columns(request, outer, n, inner, wide.size, flags, operands)
 
 
 def lower_arg_extreme(op: Operation, option: str) -> Lowered:
@@ -248,11 +245,11 @@ def _by_columns(
     inner: int,
     size: int,
     flags: tuple[int, ...] = (),
+    operands: tuple[Word, ...] = (Word("input", 0), Word("output", 0)),
 ) -> Lowered:
     blocks = -(-inner // COLUMNS)
     arguments: tuple[Argument, ...] = (
-        Word("input", 0),
-        Word("output", 0),
+        *operands,
         Word("scratch", 0),
         n,
         inner,

@@ -92,7 +92,6 @@ class Session:
         self.store = VariableStore()
         self.store.threads = getattr(config, "intra_op_parallelism_threads", 0)
         self.debug = settings.debug if debug is None else debug
-        self._closed = False
         self._fetches: dict[Any, Fetch] = {}
         self._runners: dict[Any, Runner] = {}
         self._shortcuts: dict[Operation, Callable[[], None]] = {}
@@ -119,7 +118,7 @@ class Session:
         """
         with self.store.held():
             self.store.require_idle("A session was closed")
-            self._closed = self.store.is_closed = True
+            self.store.is_closed = True
             self._shortcuts.clear()
             self._runners.clear()
             self._fetches.clear()
@@ -266,7 +265,7 @@ class Session:
         return profile_runner(self._runner(fetch, feeds), values, runs)
 
     def _check_open(self) -> None:
-        if self._closed:
+        if self.store.is_closed:
             raise closed_session()
 
     def _fetch(self, fetches: Any) -> Fetch:
