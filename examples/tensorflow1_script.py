@@ -5,7 +5,7 @@ Fits a line to noisy points: placeholders, a name scope, a train op, a session.
 
 import numpy as np
 
-import graphopt.compat.v1 as tf
+import graphopt.v1 as tf
 
 random = np.random.RandomState(0)
 xs = random.uniform(-1, 1, 200).astype(np.float32)

@@ -8,6 +8,6 @@ from graphopt.checkpoint import latest_checkpoint as latest_checkpoint
 from graphopt.checkpoint import list_variables as list_variables
 from graphopt.checkpoint import load_checkpoint as load_checkpoint
 from graphopt.checkpoint import load_variable as load_variable
-from graphopt.compat.train.moving_averages import (
+from graphopt.compat.v1.train.moving_averages import (
     ExponentialMovingAverage as ExponentialMovingAverage,
 )

@@ -302,7 +302,7 @@ def test_mistakes_in_constructors(make_it, message):
 
 
 def test_the_namespace_of_the_module():
-    import graphopt.compat.names_v1 as names
+    import graphopt.compat.v1 as names
 
     assert names.train is train
     assert train.AdamOptimizer is not tf.keras.optimizers.Adam

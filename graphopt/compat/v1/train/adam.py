@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from graphopt.compat.train.optimizer import Optimizer
+from graphopt.compat.v1.train.optimizer import Optimizer
 from graphopt.dtypes import DType
 from graphopt.graph.context import building_graph
 from graphopt.ops.elementwise import cast, sqrt

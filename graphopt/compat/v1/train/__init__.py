@@ -23,48 +23,48 @@ from graphopt.checkpoint import load_checkpoint as load_checkpoint
 from graphopt.checkpoint import load_variable as load_variable
 from graphopt.checkpoint import remove_checkpoint as remove_checkpoint
 from graphopt.checkpoint import update_checkpoint_state as update_checkpoint_state
-from graphopt.compat.train.adadelta import AdadeltaOptimizer as AdadeltaOptimizer
-from graphopt.compat.train.adagrad import AdagradOptimizer as AdagradOptimizer
-from graphopt.compat.train.adagrad_da import AdagradDAOptimizer as AdagradDAOptimizer
-from graphopt.compat.train.adam import AdamOptimizer as AdamOptimizer
-from graphopt.compat.train.cosine_decays import cosine_decay as cosine_decay
-from graphopt.compat.train.cosine_decays import (
+from graphopt.compat.v1.train.adadelta import AdadeltaOptimizer as AdadeltaOptimizer
+from graphopt.compat.v1.train.adagrad import AdagradOptimizer as AdagradOptimizer
+from graphopt.compat.v1.train.adagrad_da import AdagradDAOptimizer as AdagradDAOptimizer
+from graphopt.compat.v1.train.adam import AdamOptimizer as AdamOptimizer
+from graphopt.compat.v1.train.cosine_decays import cosine_decay as cosine_decay
+from graphopt.compat.v1.train.cosine_decays import (
     cosine_decay_restarts as cosine_decay_restarts,
 )
-from graphopt.compat.train.cosine_decays import (
+from graphopt.compat.v1.train.cosine_decays import (
     linear_cosine_decay as linear_cosine_decay,
 )
-from graphopt.compat.train.cosine_decays import (
+from graphopt.compat.v1.train.cosine_decays import (
     noisy_linear_cosine_decay as noisy_linear_cosine_decay,
 )
-from graphopt.compat.train.decays import exponential_decay as exponential_decay
-from graphopt.compat.train.decays import inverse_time_decay as inverse_time_decay
-from graphopt.compat.train.decays import natural_exp_decay as natural_exp_decay
-from graphopt.compat.train.decays import piecewise_constant as piecewise_constant
-from graphopt.compat.train.decays import (
+from graphopt.compat.v1.train.decays import exponential_decay as exponential_decay
+from graphopt.compat.v1.train.decays import inverse_time_decay as inverse_time_decay
+from graphopt.compat.v1.train.decays import natural_exp_decay as natural_exp_decay
+from graphopt.compat.v1.train.decays import piecewise_constant as piecewise_constant
+from graphopt.compat.v1.train.decays import (
     piecewise_constant_decay as piecewise_constant_decay,
 )
-from graphopt.compat.train.decays import polynomial_decay as polynomial_decay
-from graphopt.compat.train.ftrl import FtrlOptimizer as FtrlOptimizer
-from graphopt.compat.train.gradient_descent import (
+from graphopt.compat.v1.train.decays import polynomial_decay as polynomial_decay
+from graphopt.compat.v1.train.ftrl import FtrlOptimizer as FtrlOptimizer
+from graphopt.compat.v1.train.gradient_descent import (
     GradientDescentOptimizer as GradientDescentOptimizer,
 )
-from graphopt.compat.train.momentum import MomentumOptimizer as MomentumOptimizer
-from graphopt.compat.train.moving_averages import (
+from graphopt.compat.v1.train.momentum import MomentumOptimizer as MomentumOptimizer
+from graphopt.compat.v1.train.moving_averages import (
     ExponentialMovingAverage as ExponentialMovingAverage,
 )
-from graphopt.compat.train.optimizer import Optimizer as Optimizer
-from graphopt.compat.train.proximal_adagrad import (
+from graphopt.compat.v1.train.optimizer import Optimizer as Optimizer
+from graphopt.compat.v1.train.proximal_adagrad import (
     ProximalAdagradOptimizer as ProximalAdagradOptimizer,
 )
-from graphopt.compat.train.proximal_gradient_descent import (
+from graphopt.compat.v1.train.proximal_gradient_descent import (
     ProximalGradientDescentOptimizer as ProximalGradientDescentOptimizer,
 )
-from graphopt.compat.train.rmsprop import RMSPropOptimizer as RMSPropOptimizer
-from graphopt.compat.train.steps import assert_global_step as assert_global_step
-from graphopt.compat.train.steps import create_global_step as create_global_step
-from graphopt.compat.train.steps import get_global_step as get_global_step
-from graphopt.compat.train.steps import (
+from graphopt.compat.v1.train.rmsprop import RMSPropOptimizer as RMSPropOptimizer
+from graphopt.compat.v1.train.steps import assert_global_step as assert_global_step
+from graphopt.compat.v1.train.steps import create_global_step as create_global_step
+from graphopt.compat.v1.train.steps import get_global_step as get_global_step
+from graphopt.compat.v1.train.steps import (
     get_or_create_global_step as get_or_create_global_step,
 )
-from graphopt.compat.train.steps import global_step as global_step
+from graphopt.compat.v1.train.steps import global_step as global_step

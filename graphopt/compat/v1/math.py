@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from graphopt import math
-from graphopt.compat.nn_v1 import in_top_k as in_top_k
-from graphopt.compat.nn_v1 import l2_normalize as l2_normalize
-from graphopt.compat.nn_v1 import log_softmax as log_softmax
-from graphopt.compat.nn_v1 import softmax as softmax
+from graphopt.compat.v1.nn import in_top_k as in_top_k
+from graphopt.compat.v1.nn import l2_normalize as l2_normalize
+from graphopt.compat.v1.nn import log_softmax as log_softmax
+from graphopt.compat.v1.nn import softmax as softmax
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from graphopt.compat.train.decays import decayed
+from graphopt.compat.v1.train.decays import decayed
 from graphopt.graph.tensor import Tensor
 from graphopt.keras.optimizers import schedules
 from graphopt.keras.optimizers.schedules.linear_cosine import (

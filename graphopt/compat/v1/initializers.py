@@ -11,6 +11,10 @@ from typing import Any
 
 from graphopt.dtypes import as_dtype, float32
 from graphopt.keras import initializers
+from graphopt.runtime.collections import (
+    global_variables_initializer,
+    variables_initializer,
+)
 
 
 class _WithDtype(initializers.Initializer):
@@ -149,3 +153,14 @@ class truncated_normal_initializer(_WithDtype, initializers.TruncatedNormal):
     ) -> None:
         super().__init__(mean, stddev, seed)
         self.dtype = as_dtype(dtype)
+
+
+# The short names of `tf.initializers`.
+constant = constant_initializer
+ones = ones_initializer
+random_normal = random_normal_initializer
+random_uniform = random_uniform_initializer
+truncated_normal = truncated_normal_initializer
+zeros = zeros_initializer
+global_variables = global_variables_initializer
+variables = variables_initializer

@@ -1,10 +1,11 @@
-"""The names of TensorFlow 1.
+"""`tf.compat.v1`: the names of TensorFlow 1 under TensorFlow 2.
 
-`graphopt.compat.v1` reached as an attribute leaves the mode alone, as in TensorFlow 2;
-`import graphopt.compat.v1 as tf` makes graphs the default, and sessions strict.
-The names of `graphopt` are here too.
+Loading it leaves the mode alone; `disable_eager_execution` and `disable_v2_behavior` make
+graphs the default. `graphopt.v1` is the namespace of a program of version 1. The names of
+`graphopt` are here too.
 """
 
+import importlib
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -13,24 +14,24 @@ from graphopt import executing_eagerly as executing_eagerly
 from graphopt import keras as keras
 from graphopt import nest as nest
 from graphopt import signal as spectral
-from graphopt.compat import math_v1 as math  # type: ignore[no-redef]
-from graphopt.compat import nn_v1 as nn  # type: ignore[no-redef]
-from graphopt.compat.initializers_v1 import constant_initializer as constant_initializer
-from graphopt.compat.initializers_v1 import ones_initializer as ones_initializer
-from graphopt.compat.initializers_v1 import (
+from graphopt.compat.v1 import initializers as initializers  # type: ignore[no-redef]
+from graphopt.compat.v1 import math as math  # type: ignore[no-redef]
+from graphopt.compat.v1 import nn as nn  # type: ignore[no-redef]
+from graphopt.compat.v1.initializers import constant_initializer as constant_initializer
+from graphopt.compat.v1.initializers import ones_initializer as ones_initializer
+from graphopt.compat.v1.initializers import (
     random_normal_initializer as random_normal_initializer,
 )
-from graphopt.compat.initializers_v1 import (
+from graphopt.compat.v1.initializers import (
     random_uniform_initializer as random_uniform_initializer,
 )
-from graphopt.compat.initializers_v1 import (
+from graphopt.compat.v1.initializers import (
     truncated_normal_initializer as truncated_normal_initializer,
 )
-from graphopt.compat.initializers_v1 import zeros_initializer as zeros_initializer
+from graphopt.compat.v1.initializers import zeros_initializer as zeros_initializer
 from graphopt.graph.context import get_default_graph as get_default_graph
 from graphopt.graph.context import reset_default_graph as reset_default_graph
 from graphopt.graph.shape import TensorShape as TensorShape
-from graphopt.keras import initializers as initializers
 from graphopt.keras.initializers import GlorotNormal as glorot_normal_initializer
 from graphopt.keras.initializers import GlorotUniform as glorot_uniform_initializer
 from graphopt.keras.initializers import Orthogonal as orthogonal_initializer
@@ -147,26 +148,27 @@ from graphopt.runtime.session import InteractiveSession as InteractiveSession
 from graphopt.runtime.session import Session as Session
 from graphopt.runtime.variable import Variable as Variable
 
-# That of TensorFlow 2, if somebody has loaded it.
-globals().pop("train", None)
+# Families are loaded when they are used.
+_MODULES = ("train",)
 if TYPE_CHECKING:
-    from graphopt.compat import train as train  # type: ignore[no-redef]
+    from graphopt import raw_ops as raw_ops
+    from graphopt.compat.v1 import train as train  # type: ignore[no-redef]
+else:
+    for _name in _MODULES:
+        # That of TensorFlow 2, if somebody has loaded it.
+        globals().pop(_name, None)
 
 
 def __getattr__(name: str) -> Any:
-    if name == "train":
-        from graphopt.compat import train as found
-
-        return found
+    if name in _MODULES:
+        return importlib.import_module(f"graphopt.compat.v1.{name}")
     if name == "raw_ops":
-        from graphopt import raw_ops as ops
-
-        return ops
+        return importlib.import_module("graphopt.raw_ops")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [*globals(), "raw_ops", "train"]
+    return [*globals(), *_MODULES, "raw_ops"]
 
 
 def assign(ref: Variable, value: object, name: str | None = None) -> object:

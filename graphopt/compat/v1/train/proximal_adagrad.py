@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphopt.compat.train.checks import check_not_negative, check_positive
-from graphopt.compat.train.optimizer import Optimizer
-from graphopt.compat.train.proximal import proximal_step
+from graphopt.compat.v1.train.checks import check_not_negative, check_positive
+from graphopt.compat.v1.train.optimizer import Optimizer
+from graphopt.compat.v1.train.proximal import proximal_step
 from graphopt.keras import initializers
 from graphopt.ops.elementwise import sqrt
 

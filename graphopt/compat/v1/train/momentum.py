@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphopt.compat.train.optimizer import Optimizer
+from graphopt.compat.v1.train.optimizer import Optimizer
 from graphopt.dtypes import DType
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from graphopt.compat.train.slots import create_slot
+from graphopt.compat.v1.train.slots import create_slot
 from graphopt.dtypes import DType, float32
 from graphopt.graph.context import building_graph
 from graphopt.graph.tensor import GraphTensor, Tensor

@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from graphopt.compat.train.gradients import gradients_of_function, gradients_of_tensor
-from graphopt.compat.train.slots import SlotOwner
+from graphopt.compat.v1.train.gradients import (
+    gradients_of_function,
+    gradients_of_tensor,
+)
+from graphopt.compat.v1.train.slots import SlotOwner
 from graphopt.dtypes import DType
 from graphopt.graph.context import building_graph
 from graphopt.graph.hooks import hooks
