@@ -38,6 +38,7 @@ from graphopt.keras.initializers import Orthogonal as orthogonal_initializer
 from graphopt.keras.initializers import VarianceScaling as variance_scaling_initializer
 from graphopt.keras.variable_scopes import AUTO_REUSE as AUTO_REUSE
 from graphopt.keras.variable_scopes import VariableScope as VariableScope
+from graphopt.keras.variable_scopes import get_local_variable as get_local_variable
 from graphopt.keras.variable_scopes import get_variable as get_variable
 from graphopt.keras.variable_scopes import get_variable_scope as get_variable_scope
 from graphopt.keras.variable_scopes import variable_scope as variable_scope
@@ -133,6 +134,11 @@ from graphopt.runtime.collections import (
 from graphopt.runtime.collections import (
     is_variable_initialized as is_variable_initialized,
 )
+from graphopt.runtime.collections import local_variables as local_variables
+from graphopt.runtime.collections import (
+    local_variables_initializer as local_variables_initializer,
+)
+from graphopt.runtime.collections import model_variables as model_variables
 from graphopt.runtime.collections import (
     moving_average_variables as moving_average_variables,
 )
@@ -149,9 +155,10 @@ from graphopt.runtime.session import Session as Session
 from graphopt.runtime.variable import Variable as Variable
 
 # Families are loaded when they are used.
-_MODULES = ("train",)
+_MODULES = ("layers", "losses", "metrics", "train")
 if TYPE_CHECKING:
     from graphopt import raw_ops as raw_ops
+    from graphopt.compat.v1 import losses as losses  # type: ignore[no-redef]
     from graphopt.compat.v1 import train as train  # type: ignore[no-redef]
 else:
     for _name in _MODULES:
