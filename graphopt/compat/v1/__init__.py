@@ -32,6 +32,11 @@ from graphopt.compat.v1.initializers import (
     truncated_normal_initializer as truncated_normal_initializer,
 )
 from graphopt.compat.v1.initializers import zeros_initializer as zeros_initializer
+from graphopt.compat.v1.windows import batch_to_space as batch_to_space
+from graphopt.compat.v1.windows import depth_to_space as depth_to_space
+from graphopt.compat.v1.windows import extract_image_patches as extract_image_patches
+from graphopt.compat.v1.windows import space_to_batch as space_to_batch
+from graphopt.compat.v1.windows import space_to_depth as space_to_depth
 from graphopt.graph.context import get_default_graph as get_default_graph
 from graphopt.graph.context import reset_default_graph as reset_default_graph
 from graphopt.graph.dimension import Dimension as Dimension
@@ -166,7 +171,7 @@ for _name in set(dir(graphopt)) & set(vars(graphopt)) - set(globals()):
     globals()[_name] = getattr(graphopt, _name)
 
 # Families are loaded when they are used.
-_MODULES = ("layers", "losses", "metrics", "train")
+_MODULES = ("losses", "train")
 if TYPE_CHECKING:
     from graphopt import raw_ops as raw_ops
     from graphopt.compat.v1 import losses as losses  # type: ignore[no-redef]
@@ -178,6 +183,8 @@ else:
 
 
 def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(f"graphopt.{_LAZY[name]}"), name)
     if name in _MODULES:
         return importlib.import_module(f"graphopt.compat.v1.{name}")
     if name in ("raw_ops", "version"):
@@ -193,6 +200,7 @@ def __getattr__(name: str) -> Any:
     raise missing_name("graphopt.compat.v1", name)
 
 
+_LAZY = {"batch_to_space_nd": "ops.patches", "space_to_batch_nd": "ops.patches"}
 _HIDDEN = {
     "graphopt",
     "TYPE_CHECKING",
@@ -207,7 +215,7 @@ _HIDDEN = {
 
 def __dir__() -> list[str]:
     here = [n for n in globals() if not n.startswith("_") and n not in _HIDDEN]
-    return sorted({*here, *_MODULES, "raw_ops", "version"})
+    return sorted({*here, *_MODULES, *_LAZY, "raw_ops", "version"})
 
 
 def assign(ref: Variable, value: object, name: str | None = None) -> object:
