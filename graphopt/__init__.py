@@ -166,6 +166,7 @@ from graphopt.ops.state import group as group
 from graphopt.ops.state import no_op as no_op
 from graphopt.ops.statistics import reduce_logsumexp as reduce_logsumexp
 from graphopt.ops.sums import add_n as add_n
+from graphopt.ops.tensor_array import TensorArray as TensorArray
 from graphopt.ops.trig import acos as acos
 from graphopt.ops.trig import acosh as acosh
 from graphopt.ops.trig import asin as asin
