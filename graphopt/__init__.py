@@ -6,6 +6,7 @@ defined.
 """
 
 import builtins
+import importlib as _importlib
 from typing import TYPE_CHECKING, Any
 
 from graphopt import bitwise as bitwise
@@ -190,6 +191,22 @@ from graphopt.runtime.variable import Variable as Variable
 if TYPE_CHECKING:
     from graphopt import raw_ops as raw_ops
     from graphopt import train as train
+    from graphopt.autodiff.gradients import hessians as hessians
+    from graphopt.ops.functional import foldl as foldl
+    from graphopt.ops.functional import foldr as foldr
+    from graphopt.ops.functional import map_fn as map_fn
+    from graphopt.ops.functional import scan as scan
+    from graphopt.ops.functional import vectorized_map as vectorized_map
+
+# Functions that few programs use are loaded when they are used: name -> module.
+_LATER = {
+    "foldl": "graphopt.ops.functional",
+    "foldr": "graphopt.ops.functional",
+    "hessians": "graphopt.autodiff.gradients",
+    "map_fn": "graphopt.ops.functional",
+    "scan": "graphopt.ops.functional",
+    "vectorized_map": "graphopt.ops.functional",
+}
 
 
 def _draw_svg(graph: Graph) -> str:
@@ -230,8 +247,10 @@ def __getattr__(name: str) -> Any:
         import graphopt.raw_ops
 
         return graphopt.raw_ops
+    if name in _LATER:
+        return getattr(_importlib.import_module(_LATER[name]), name)
     raise AttributeError(f"module 'graphopt' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [*globals(), "raw_ops", "train"]
+    return [*globals(), *_LATER, "raw_ops", "train"]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphopt import *  # noqa: F403 (all of it, so that a new op is listed once)
 from graphopt import executing_eagerly as executing_eagerly
+from graphopt import _LATER as _of_version_2
 from graphopt import keras as keras
 from graphopt import nest as nest
 from graphopt import signal as spectral
@@ -148,6 +149,8 @@ from graphopt.runtime.session import InteractiveSession as InteractiveSession
 from graphopt.runtime.session import Session as Session
 from graphopt.runtime.variable import Variable as Variable
 
+# Functions that are loaded when they are used: those of `graphopt`, and others.
+_LATER = {**_of_version_2, "hessians": "graphopt.compat.v1.derivatives"}
 # Families are loaded when they are used.
 _MODULES = ("train",)
 if TYPE_CHECKING:
@@ -164,11 +167,13 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"graphopt.compat.v1.{name}")
     if name == "raw_ops":
         return importlib.import_module("graphopt.raw_ops")
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *_MODULES, "raw_ops"]
+    return [*globals(), *_MODULES, *_LATER, "raw_ops"]
 
 
 def assign(ref: Variable, value: object, name: str | None = None) -> object:
