@@ -6,7 +6,9 @@ defined.
 """
 
 import builtins
-import importlib as _importlib
+import importlib
+import sys
+import types
 from typing import TYPE_CHECKING, Any
 
 from graphopt import bitwise as bitwise
@@ -191,6 +193,9 @@ from graphopt.runtime.variable import Variable as Variable
 if TYPE_CHECKING:
     from graphopt import raw_ops as raw_ops
     from graphopt import train as train
+    from graphopt import v1 as v1
+    from graphopt import version as version
+    from graphopt.aliases import install_as_tensorflow as install_as_tensorflow
     from graphopt.autodiff.gradients import hessians as hessians
     from graphopt.ops.functional import foldl as foldl
     from graphopt.ops.functional import foldr as foldr
@@ -236,21 +241,65 @@ def is_tensor(x: object) -> builtins.bool:
     return isinstance(x, (Tensor, Variable))
 
 
+# Families that are loaded when they are used: most programs use few of them.
+_MODULES = ("raw_ops", "train", "v1", "version")
+# Folders and files of this package that are no names of TensorFlow.
+_INTERNAL = frozenset(
+    [
+        "aliases",
+        "autodiff",
+        "checkpoint",
+        "checks",
+        "cli",
+        "codegen",
+        "commands",
+        "exchange",
+        "graph",
+        "lazy",
+        "ops",
+        "regular_files",
+        "rewrite",
+        "runtime",
+        "schedule",
+        "viz",
+    ]
+)
+
+
+class _Namespace(types.ModuleType):
+    """This module, without the folders that Python would make attributes of it."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in _INTERNAL:
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Namespace
+for _name in _INTERNAL:
+    globals().pop(_name, None)
+
+
 def __getattr__(name: str) -> Any:
-    # Checkpoints and the optimizers of TensorFlow 1 are thirty modules, and most programs
-    # use neither.
-    if name == "train":
-        import graphopt.train
+    if name in _MODULES:
+        return importlib.import_module(f"graphopt.{name}")
+    if name == "install_as_tensorflow":
+        from graphopt.aliases import install_as_tensorflow as found
 
-        return graphopt.train
-    if name == "raw_ops":
-        import graphopt.raw_ops
-
-        return graphopt.raw_ops
+        return found
+    if name == "__all__":
+        return __dir__()
+    if name.startswith("__"):
+        raise AttributeError(f"module 'graphopt' has no attribute {name!r}")
     if name in _LATER:
-        return getattr(_importlib.import_module(_LATER[name]), name)
-    raise AttributeError(f"module 'graphopt' has no attribute {name!r}")
+        return getattr(importlib.import_module(_LATER[name]), name)
+    from graphopt.aliases.missing import missing_name
+
+    raise missing_name("graphopt", name)
+
+
+_HIDDEN = {"TYPE_CHECKING", "Any", "builtins", "importlib", "sys", "types"}
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *_LATER, "raw_ops", "train"]
+    here = [n for n in globals() if not n.startswith("_") and n not in _HIDDEN]
+    return sorted({*here, *_MODULES, *_LATER, "install_as_tensorflow"})

@@ -43,7 +43,8 @@ def main(argv: list[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     passed: list[str] = []
-    if "--" in arguments:
+    # What follows the script of `run` is the script's own.
+    if "--" in arguments and arguments[0] != "run":
         at = arguments.index("--")
         arguments, passed = arguments[:at], arguments[at + 1 :]
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import math
 from typing import Any
 
 from graphopt.autodiff.cotangents import walk_cotangents
@@ -15,6 +16,7 @@ from graphopt.graph.indexed_slices import IndexedSlices
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.creation import ones_like, zeros, zeros_like
 from graphopt.ops.indexing import gather
+from graphopt.ops.shaping import reshape, stack
 
 
 class UnconnectedGradients(enum.Enum):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from graphopt.checks.findings import SEVERITIES, Finding
@@ -59,12 +60,20 @@ def add_parser(commands: Any) -> None:
         help="hunt NaN and infinities in the first N training steps, and end the script "
         "there",
     )
+    parser.add_argument(
+        "--port",
+        action="store_true",
+        help="list the names and keywords of TensorFlow that the program, or those of a "
+        "folder, use and that are not here; nothing is run",
+    )
     add_json(parser)
     add_color(parser)
 
 
 def run(options: argparse.Namespace, passed: list[str]) -> int:
     """Prints the findings; the exit code says whether there are any."""
+    if options.port:
+        return _port(options)
     watcher = Watcher()
     stopped: list[bool] = []
 
@@ -91,6 +100,7 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
                 fetch=options.fetch,
                 run=not options.no_run,
                 recorder=recorder,
+                tensorflow=options.tf,
             )
     except ScriptError as error:
         found = not_finite(error.__cause__)
@@ -104,6 +114,18 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
         findings += look_at(target, watcher, whole=whole)
     findings += watcher.findings()
     _print(findings, options, watcher)
+    return FOUND if any(each.severity != "note" for each in findings) else OK
+
+
+def _port(options: argparse.Namespace) -> int:
+    """Prints what a program uses that is not here."""
+    from graphopt.checks.porting import find_missing
+
+    path = Path(options.target)
+    if not path.exists():
+        raise TargetNotFoundError(f"there is no file or folder {options.target!r}")
+    findings = list(find_missing([path], options.tf))
+    _print(findings, options, Watcher())
     return FOUND if any(each.severity != "note" for each in findings) else OK
 
 

@@ -54,7 +54,11 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
         changes = _of_pass(first, options)
     else:
         second = load_target(
-            options.other, passed, fetch=options.fetch, run=not options.no_run
+            options.other,
+            passed,
+            fetch=options.fetch,
+            run=not options.no_run,
+            tensorflow=options.tf,
         )
         changes = find_changes(
             needed_operations(first.graph, first.wanted),

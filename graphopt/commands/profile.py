@@ -141,6 +141,7 @@ def measure(options: argparse.Namespace, passed: list[str]) -> Profile:
             fetch=options.fetch,
             run=not options.no_run,
             recorder=recorder,
+            tensorflow=options.tf,
         )
     except (TargetNotFoundError, StopRunning):
         # A script that works eagerly has no graph to find, but its steps were seen.

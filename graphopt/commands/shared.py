@@ -78,6 +78,13 @@ def add_command(
             "--fetch", metavar="NAME", help="an op, or a tensor (name:0)"
         )
         parser.add_argument(
+            "--tf",
+            type=int,
+            choices=(1, 2),
+            help="the version of TensorFlow that `import tensorflow` is to find; by "
+            "default the one whose names the script uses",
+        )
+        parser.add_argument(
             "--no-run", action="store_true", help="end the script at its first run"
         )
     parser.add_argument("-q", "--quiet", action="store_true", help="no messages")
@@ -143,7 +150,11 @@ def positive(text: str) -> int:
 def find_target(options: argparse.Namespace, passed: list[str]) -> Target:
     """Finds the graph that the options name; see `load_target` for what it raises."""
     return load_target(
-        options.target, passed, fetch=options.fetch, run=not options.no_run
+        options.target,
+        passed,
+        fetch=options.fetch,
+        run=not options.no_run,
+        tensorflow=options.tf,
     )
 
 

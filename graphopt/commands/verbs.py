@@ -14,6 +14,7 @@ from types import ModuleType
 import graphopt
 
 SUMMARIES = {
+    "run": "run a TensorFlow program as it stands",
     "show": "print the scopes and ops of a graph",
     "view": "make a page that shows a graph, and open it",
     "export": "write a graph in a format of your choice",

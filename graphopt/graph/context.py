@@ -94,3 +94,8 @@ def entered(graph: Graph | None) -> Iterator[Graph | None]:
             del stack[depth:]
             raise RuntimeError("Graphs were left in another order than entered.")
         stack.pop()
+
+
+def is_eager_by_default() -> bool:
+    """Returns the mode outside of every `with` block."""
+    return _eager_by_default

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, SupportsIndex, overload
 
 from graphopt.errors import format_shape
@@ -26,7 +29,7 @@ class TensorShape(tuple[int | None, ...]):
 
     def __new__(cls, dims: Any = None) -> TensorShape:  # noqa: D102 (the class says it)
         if isinstance(dims, TensorShape):
-            return dims
+            return dims.without_dimensions()
         if hasattr(dims, "tolist"):
             dims = dims.tolist()
         # Not isinstance(dims, SupportsIndex), which takes 20 microseconds.
@@ -34,6 +37,10 @@ class TensorShape(tuple[int | None, ...]):
             dims = (dims,)
         self = super().__new__(cls, () if dims is None else map(_dimension, dims))
         self.unknown_rank = dims is None
+        return self
+
+    def without_dimensions(self) -> TensorShape:
+        """Returns the shape whose elements are numbers: itself."""
         return self
 
     @property
@@ -98,6 +105,10 @@ class TensorShape(tuple[int | None, ...]):
     def __getitem__(self, key: slice, /) -> TensorShape: ...
     def __getitem__(self, key: Any, /) -> Any:
         value = super().__getitem__(key)
+        if dimensions.are_objects and _asked_by_user():
+            if isinstance(key, slice):
+                return ShapeOfDimensions(value)
+            return dimensions.make(value)
         return TensorShape(value) if isinstance(key, slice) else value
 
     def __add__(self, other: Iterable[int | None]) -> TensorShape:  # type: ignore[override]
@@ -115,7 +126,7 @@ class TensorShape(tuple[int | None, ...]):
         return not self == other
 
     def __hash__(self) -> int:
-        return hash((self.unknown_rank, *self))
+        return hash((self.unknown_rank, *tuple.__iter__(self)))
 
     def __str__(self) -> str:
         if self.unknown_rank:
@@ -127,6 +138,100 @@ class TensorShape(tuple[int | None, ...]):
 
     def __reduce__(self) -> tuple[Any, tuple[Any]]:
         return TensorShape, (self.dims,)
+
+
+class _Dimensions:
+    """Whether code outside of this package gets dimensions as objects.
+
+    Attributes:
+      are_objects: Set by TensorFlow 1's namespace; see `graph.dimension`.
+      make: From a number or None to a `Dimension`.
+    """
+
+    are_objects = False
+    make: Any = None
+
+
+dimensions = _Dimensions()
+_PACKAGE = str(Path(__file__).resolve().parent.parent) + os.sep
+
+
+def _asked_by_user() -> bool:
+    # The caller of the caller: rules of shapes count with numbers.
+    return not sys._getframe(2).f_code.co_filename.startswith(_PACKAGE)
+
+
+class ShapeOfDimensions(TensorShape):
+    """A shape whose elements are `Dimension` objects to whoever takes them out."""
+
+    def __new__(cls, dims: Any = None) -> ShapeOfDimensions:  # noqa: D102
+        plain = TensorShape(dims)
+        self = tuple.__new__(cls, tuple(plain))
+        self.unknown_rank = plain.unknown_rank
+        return self
+
+    def without_dimensions(self) -> TensorShape:
+        """Returns the same shape, of numbers."""
+        return TensorShape(None if self.unknown_rank else self.as_list())
+
+    def as_list(self) -> list[int | None]:
+        """Returns the dimensions as numbers and None."""
+        if self.unknown_rank:
+            raise ValueError("as_list() is not defined on a shape of unknown rank.")
+        return list(tuple.__iter__(self))
+
+    @property
+    def dims(self) -> Any:
+        """The dimensions as a list of objects, or None for an unknown rank."""
+        return None if self.unknown_rank else list(self)
+
+    def is_fully_defined(self) -> bool:
+        """Returns whether every dimension is known."""
+        return self.without_dimensions().is_fully_defined()
+
+    def num_elements(self) -> int | None:
+        """Returns the number of elements, or None when a dimension is unknown."""
+        return self.without_dimensions().num_elements()
+
+    def is_compatible_with(self, other: Any) -> bool:
+        """Returns whether one array could have both shapes."""
+        return self.without_dimensions().is_compatible_with(other)
+
+    def merge_with(self, other: Any) -> TensorShape:
+        """Returns the shape that knows what either of the two knows."""
+        return self.without_dimensions().merge_with(other)
+
+    def __iter__(self) -> Any:
+        return map(dimensions.make, tuple.__iter__(self))
+
+    def __getitem__(self, key: Any, /) -> Any:
+        value = tuple.__getitem__(self, key)
+        if isinstance(key, slice):
+            return ShapeOfDimensions(value)
+        return dimensions.make(value)
+
+    def __str__(self) -> str:
+        return str(self.without_dimensions())
+
+    __hash__ = TensorShape.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self.without_dimensions() == (
+            other.without_dimensions() if isinstance(other, TensorShape) else other
+        )
+
+    def __repr__(self) -> str:
+        if self.unknown_rank:
+            return "TensorShape(None)"
+        return f"TensorShape({list(self)})"
+
+    def __reduce__(self) -> tuple[Any, tuple[Any]]:
+        return TensorShape, (None if self.unknown_rank else self.as_list(),)
+
+
+def shape_for_user(shape: TensorShape) -> TensorShape:
+    """Returns what `get_shape()` gives: a shape of objects in TensorFlow 1's namespace."""
+    return ShapeOfDimensions(shape) if dimensions.are_objects else shape
 
 
 def _dimension(value: Any) -> int | None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from graphopt.dtypes import DType, as_dtype, from_numpy
 from graphopt.errors import OperatorNotAllowedInGraphError, fail, format_shape
 from graphopt.graph.hooks import hooks
-from graphopt.graph.shape import TensorShape
+from graphopt.graph.shape import TensorShape, shape_for_user
 
 if TYPE_CHECKING:
     from graphopt.graph.graph import Graph, Operation
@@ -126,7 +126,7 @@ class Tensor(Operators):
 
     def get_shape(self) -> TensorShape:
         """Returns the static shape."""
-        return self.shape
+        return shape_for_user(self.shape)
 
     @property
     def ndim(self) -> int | None:

@@ -17,3 +17,5 @@ from graphopt.keras import regularizers as regularizers
 from graphopt.keras.functional import Input as Input
 from graphopt.keras.models import Model as Model
 from graphopt.keras.models import Sequential as Sequential
+
+__version__ = "2.15.0"

@@ -145,9 +145,7 @@ def _same_structure(result: Any, wanted: Any, what: str) -> list[Any]:
 
 def _with_count(tensor: Any, count: int | None) -> Any:
     if building_graph() is not None and count is not None and tensor.shape.rank:
-        tensor.shape = tensor.shape.merge_with(
-            TensorShape([count]) + tensor.shape[1:]
-        )
+        tensor.shape = tensor.shape.merge_with(TensorShape([count]) + tensor.shape[1:])
     return tensor
 
 
@@ -238,9 +236,7 @@ def scan(
 
     Source: `tf.scan`.
     """
-    return _fold(
-        fn, elems, initializer, back_prop, reverse, name or "scan", keeps=True
-    )
+    return _fold(fn, elems, initializer, back_prop, reverse, name or "scan", keeps=True)
 
 
 def foldl(
@@ -324,8 +320,11 @@ def _fold(
         state, kept = values
         result = fn(nest.pack_as(start, list(state)), rows[at(i)])
         flat = _same_structure(result, start, f"tf.{name}")
-        flat = [hooks.convert(v, dtype_hint=s.dtype) for v, s in zip(flat, state, strict=True)]
-        return i + 1, (flat, _written(kept, at(i), flat))
+        flat = [
+            hooks.convert(v, dtype_hint=s.dtype)
+            for v, s in zip(flat, state, strict=True)
+        ]
+        return i + 1, (flat, _written(kept, at(i), flat) if kept else [])
 
     _, (state, kept) = while_loop(
         lambda i, _: i < rows.count,

@@ -21,7 +21,7 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.indexed_slices import IndexedSlices
 from graphopt.graph.opspec import OpSpec
 from graphopt.graph.provenance import user_site
-from graphopt.graph.shape import TensorShape
+from graphopt.graph.shape import TensorShape, shape_for_user
 from graphopt.graph.tensor import EagerTensor, GraphTensor, Operators, Reference
 from graphopt.ops.duplicates import checked_indices
 from graphopt.ops.elementwise import add, subtract
@@ -271,7 +271,7 @@ class Variable(Operators):
 
     def get_shape(self) -> TensorShape:
         """Returns the shape."""
-        return self.shape
+        return shape_for_user(self.shape)
 
     def ref(self) -> Reference:
         """Returns a hashable handle."""

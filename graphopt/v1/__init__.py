@@ -7,22 +7,37 @@ sessions strict: `op.run()` without a session is an error, as it is in TensorFlo
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphopt.compat import v1 as _names
-from graphopt.compat.v1 import *  # noqa: F403 (all of it, so that a name is listed once)
 from graphopt.config import strict_sessions as _strict_sessions
 
-_names.disable_eager_execution()
+if TYPE_CHECKING:
+    from graphopt.compat.v1 import *  # noqa: F403 (so that a name is listed once)
+    from graphopt.v1 import contrib as contrib
+    from graphopt.v1 import python as python
+
+_names.disable_v2_behavior()
 _strict_sessions(True)
-_MODULES = ("contrib",)
+for _name in set(dir(_names)) & set(vars(_names)):
+    globals()[_name] = vars(_names)[_name]
+__version__ = VERSION = "1.15.5"
+_MODULES = ("contrib", "python")
 
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"graphopt.v1.{name}")
-    return getattr(_names, name)
+    if name == "__all__":
+        return __dir__()
+    if not name.startswith("__") and name in dir(_names):
+        return globals().setdefault(name, getattr(_names, name))
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from graphopt.aliases.missing import missing_name
+
+    raise missing_name("graphopt.v1", name)
 
 
 def __dir__() -> list[str]:
-    return [*_MODULES, *(name for name in dir(_names) if not name.startswith("_"))]
+    return sorted({*_MODULES, *dir(_names), "VERSION"})

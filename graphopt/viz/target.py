@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+from graphopt.aliases import as_tensorflow
+from graphopt.aliases.program_version import find_version
 from graphopt.errors import OpError
 from graphopt.exchange.reader import read_graph
 from graphopt.graph.graph import Graph, Operation
@@ -91,6 +93,7 @@ def load_target(
     fetch: str | None = None,
     run: bool = True,
     recorder: Recorder | None = None,
+    tensorflow: int | None = None,
 ) -> Target:
     """Finds what the user means, running their code.
 
@@ -101,6 +104,8 @@ def load_target(
       fetch: The name of an operation or tensor.
       run: Whether graphs are run, or the script ends where the first would be.
       recorder: Where to write down what the script makes and runs.
+      tensorflow: The version that an `import tensorflow` is to find; None for the one
+        whose names the script uses.
 
     Returns:
       The attribute if there is one (called if it is a function); otherwise the last
@@ -116,7 +121,7 @@ def load_target(
     path, attribute = split_target(text)
     recorder = recorder or Recorder()
     with _recording(recorder), _output_to_errors(), _stopping(stop=not run):
-        found = _execute(path, attribute, arguments)
+        found = _execute(path, attribute, arguments, tensorflow)
     target = _as_target(found, text) if attribute else _recorded(recorder, text)
     return _with_fetch(target, fetch) if fetch is not None else target
 
@@ -151,7 +156,9 @@ def _read_target(path: str) -> Target:
     return Target(loaded.graph, loaded.operations, loaded.tensors)
 
 
-def _execute(place: str, attribute: str, arguments: list[str]) -> Any:
+def _execute(
+    place: str, attribute: str, arguments: list[str], version: int | None
+) -> Any:
     is_script = place.endswith(".py") or Path(place).is_file()
     if is_script and not Path(place).is_file():
         raise TargetNotFoundError(f"there is no file {place!r}")
@@ -160,10 +167,11 @@ def _execute(place: str, attribute: str, arguments: list[str]) -> Any:
     sys.argv = [place, *arguments]
     sys.path.insert(0, folder)
     try:
-        if not attribute:
-            runpy.run_path(place, run_name="__main__")
-            return None
-        return _find_attribute(place, attribute, is_script=is_script)
+        with as_tensorflow(version or (find_version(place) if is_script else None)):
+            if not attribute:
+                runpy.run_path(place, run_name="__main__")
+                return None
+            return _find_attribute(place, attribute, is_script=is_script)
     except StopRunning:
         if attribute:
             raise

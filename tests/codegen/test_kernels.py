@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from graphopt.codegen import kernels
+from graphopt.codegen import cache, kernels
 from graphopt.schedule.steps import KernelRequest
 
 GOOD = """def kernel(args, lo, hi):
@@ -29,7 +29,7 @@ def requests(*texts: tuple[str, int]) -> list[KernelRequest]:
 
 @pytest.fixture(autouse=True)
 def no_cache(monkeypatch):
-    monkeypatch.setattr("graphopt.codegen.cache._is_on", lambda: False)
+    monkeypatch.setattr(cache, "_is_on", lambda: False)
 
 
 def test_all_are_made_and_nothing_is_left_running():

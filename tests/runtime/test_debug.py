@@ -17,7 +17,7 @@ from graphopt.rewrite import fold_constants, pipeline
 from graphopt.rewrite.driver import Pass
 from graphopt.rewrite.fuse_elementwise import fuse_elementwise
 from graphopt.runtime import compare_passes, runner
-from graphopt.schedule import memory
+from graphopt.schedule import build, memory
 
 v1 = tf.compat.v1
 
@@ -254,7 +254,7 @@ def test_memory_that_is_given_away_too_early_is_named(monkeypatch):
                 buffer.last = buffer.first
         return place(buffers)
 
-    monkeypatch.setattr("graphopt.schedule.build.place_buffers", wrong)
+    monkeypatch.setattr(build, "place_buffers", wrong)
     with tf.Graph().as_default(), v1.Session(debug=True) as session:
         x = v1.placeholder(tf.float32, [4, 4])
         a = tf.matmul(x, x, name="a")

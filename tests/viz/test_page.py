@@ -15,6 +15,7 @@ import pytest
 
 import graphopt as tf
 from graphopt.cli import main
+from graphopt.commands import view
 from graphopt.commands.view import read_times
 from graphopt.graph.opspec import REGISTRY
 from graphopt.schedule.work import count_flops
@@ -300,10 +301,8 @@ def test_view_writes_a_page(script, tmp_path, capsys):
 
 def test_view_opens_a_browser(script, tmp_path, monkeypatch):
     opened = []
-    monkeypatch.setattr("graphopt.commands.view.webbrowser.open", opened.append)
-    monkeypatch.setattr(
-        "graphopt.commands.view.tempfile.mkdtemp", lambda **_: str(tmp_path)
-    )
+    monkeypatch.setattr(view.webbrowser, "open", opened.append)
+    monkeypatch.setattr(view.tempfile, "mkdtemp", lambda **_: str(tmp_path))
     assert main(["view", str(script)]) == 0
     assert opened == [(tmp_path / "graph.html").as_uri()]
 

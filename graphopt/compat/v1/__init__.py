@@ -9,9 +9,11 @@ import importlib
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from graphopt import *  # noqa: F403 (all of it, so that a new op is listed once)
+import graphopt
+
+if TYPE_CHECKING:
+    from graphopt import *  # noqa: F403 (all of it, so that a new op is listed once)
 from graphopt import executing_eagerly as executing_eagerly
-from graphopt import _LATER as _of_version_2
 from graphopt import keras as keras
 from graphopt import nest as nest
 from graphopt import signal as spectral
@@ -32,6 +34,10 @@ from graphopt.compat.v1.initializers import (
 from graphopt.compat.v1.initializers import zeros_initializer as zeros_initializer
 from graphopt.graph.context import get_default_graph as get_default_graph
 from graphopt.graph.context import reset_default_graph as reset_default_graph
+from graphopt.graph.dimension import Dimension as Dimension
+from graphopt.graph.dimension import dimension_at_index as dimension_at_index
+from graphopt.graph.dimension import dimension_value as dimension_value
+from graphopt.graph.dimension import enable_dimensions
 from graphopt.graph.shape import TensorShape as TensorShape
 from graphopt.keras.initializers import GlorotNormal as glorot_normal_initializer
 from graphopt.keras.initializers import GlorotUniform as glorot_uniform_initializer
@@ -150,7 +156,11 @@ from graphopt.runtime.session import Session as Session
 from graphopt.runtime.variable import Variable as Variable
 
 # Functions that are loaded when they are used: those of `graphopt`, and others.
-_LATER = {**_of_version_2, "hessians": "graphopt.compat.v1.derivatives"}
+_LATER = {**graphopt._LATER, "hessians": "graphopt.compat.v1.derivatives"}
+# What version 2 has and is not here by another definition.
+for _name in set(dir(graphopt)) & set(vars(graphopt)) - set(globals()):
+    globals()[_name] = getattr(graphopt, _name)
+
 # Families are loaded when they are used.
 _MODULES = ("train",)
 if TYPE_CHECKING:
@@ -165,15 +175,36 @@ else:
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"graphopt.compat.v1.{name}")
-    if name == "raw_ops":
-        return importlib.import_module("graphopt.raw_ops")
+    if name in ("raw_ops", "version"):
+        return importlib.import_module(f"graphopt.{name}")
+    if name == "__all__":
+        return __dir__()
+    if name == "__version__":
+        return importlib.import_module("graphopt.version").VERSION
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name in _LATER:
         return getattr(importlib.import_module(_LATER[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from graphopt.aliases.missing import missing_name
+
+    raise missing_name("graphopt.compat.v1", name)
+
+
+_HIDDEN = {
+    "graphopt",
+    "TYPE_CHECKING",
+    "Any",
+    "SimpleNamespace",
+    "importlib",
+    "v1",
+    "enable_dimensions",
+    "install_as_tensorflow",
+}
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *_MODULES, *_LATER, "raw_ops"]
+    here = [n for n in globals() if not n.startswith("_") and n not in _HIDDEN]
+    return sorted({*here, *_MODULES, *_LATER, "raw_ops", "version"})
 
 
 def assign(ref: Variable, value: object, name: str | None = None) -> object:
@@ -241,8 +272,37 @@ def while_loop(  # type: ignore[no-redef]
 
 
 def disable_v2_behavior() -> None:
-    """Makes graphs the default mode of the process; as `disable_eager_execution`."""
+    """Makes graphs the default mode of the process, and dimensions objects.
+
+    Source: `tf.compat.v1.disable_v2_behavior`.
+    """
     disable_eager_execution()
+    disable_v2_tensorshape()
+
+
+def enable_v2_behavior() -> None:
+    """Makes eager execution the default mode of the process, and dimensions numbers.
+
+    Source: `tf.compat.v1.enable_v2_behavior`.
+    """
+    enable_eager_execution()
+    enable_v2_tensorshape()
+
+
+def disable_v2_tensorshape() -> None:
+    """Makes elements of shapes `Dimension` objects, which have a `value`.
+
+    Source: `tf.compat.v1.disable_v2_tensorshape`.
+    """
+    enable_dimensions(True)
+
+
+def enable_v2_tensorshape() -> None:
+    """Makes elements of shapes numbers and None.
+
+    Source: `tf.compat.v1.enable_v2_tensorshape`.
+    """
+    enable_dimensions(False)
 
 
 def placeholder_with_default(

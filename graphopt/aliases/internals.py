@@ -1,0 +1,211 @@
+"""`tensorflow.python`: the modules behind TensorFlow's names, which programs import.
+
+None of them is public, and yet a third of the programs of version 1 has a line as
+`from tensorflow.python.framework import ops`. Each is a module here that looks its names
+up in the public namespaces that `SOURCES` lists for it, with the arguments of version 1.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import Any
+
+# Module below `tensorflow.python`: where its names come from, in this order, as paths
+# below `graphopt.compat.v1` ("" for itself) or, with a colon before them, below `graphopt`.
+SOURCES: dict[str, tuple[str, ...]] = {
+    "client": ("",),
+    "client.device_lib": (":aliases.devices",),
+    "client.session": ("",),
+    "client.timeline": (":aliases.devices",),
+    "eager": (),
+    "eager.backprop": ("", ":autodiff.tape"),
+    "eager.context": ("", ":aliases.helpers"),
+    "eager.def_function": ("", ":"),
+    "eager.function": ("", ":"),
+    "eager.tape": (":autodiff.tape",),
+    "framework": (),
+    "framework.constant_op": ("",),
+    "framework.dtypes": ("dtypes", ""),
+    "framework.errors": ("errors",),
+    "framework.errors_impl": ("errors",),
+    "framework.function": ("",),
+    "framework.importer": ("",),
+    "framework.indexed_slices": ("",),
+    "framework.ops": ("", ":aliases.helpers"),
+    "framework.random_seed": ("random", ""),
+    "framework.smart_cond": (":aliases.helpers",),
+    "framework.sparse_tensor": ("",),
+    "framework.tensor_shape": ("", ":aliases.helpers"),
+    "framework.tensor_spec": ("",),
+    "framework.tensor_util": (":aliases.helpers", ""),
+    "framework.test_util": (":aliases.helpers",),
+    "keras": ("keras",),
+    "keras.activations": ("keras.activations",),
+    "keras.backend": ("keras.backend",),
+    "keras.backend_config": ("keras.backend",),
+    "keras.constraints": ("keras.constraints",),
+    "keras.engine": ("keras.layers", "keras.models", "keras"),
+    "keras.engine.base_layer": ("keras.layers",),
+    "keras.engine.input_spec": ("keras.layers",),
+    "keras.engine.training": ("keras.models", "keras"),
+    "keras.initializers": ("keras.initializers",),
+    "keras.layers": ("keras.layers",),
+    "keras.losses": ("keras.losses",),
+    "keras.models": ("keras.models",),
+    "keras.optimizer_v2": ("keras.optimizers",),
+    "keras.optimizer_v2.adam": ("keras.optimizers",),
+    "keras.optimizer_v2.gradient_descent": ("keras.optimizers",),
+    "keras.optimizer_v2.learning_rate_schedule": ("keras.optimizers.schedules",),
+    "keras.optimizer_v2.optimizer_v2": ("keras.optimizers", "keras.optimizers.legacy"),
+    "keras.optimizer_v2.rmsprop": ("keras.optimizers",),
+    "keras.optimizers": ("keras.optimizers",),
+    "keras.regularizers": ("keras.regularizers",),
+    "layers.utils": (":aliases.helpers",),
+    "lib": (),
+    "lib.io": (),
+    "lib.io.file_io": (":aliases.helpers",),
+    "module": ("",),
+    "ops": (),
+    "ops.array_ops": ("", ":"),
+    "ops.candidate_sampling_ops": ("nn", "random"),
+    "ops.check_ops": ("", "debugging"),
+    "ops.clip_ops": ("",),
+    "ops.confusion_matrix": ("", "math"),
+    "ops.control_flow_assert": ("",),
+    "ops.control_flow_ops": ("",),
+    "ops.ctc_ops": ("nn",),
+    "ops.custom_gradient": ("",),
+    "ops.data_flow_ops": ("",),
+    "ops.embedding_ops": ("nn",),
+    "ops.functional_ops": ("",),
+    "ops.gen_array_ops": (":aliases.raw", "", ":"),
+    "ops.gen_math_ops": (":aliases.raw", "", "math"),
+    "ops.gen_nn_ops": (":aliases.raw", "nn"),
+    "ops.gen_state_ops": (":aliases.raw", ""),
+    "ops.gen_training_ops": (":aliases.raw",),
+    "ops.gradients": ("", ":"),
+    "ops.gradients_impl": ("", ":"),
+    "ops.gradients_util": ("",),
+    "ops.init_ops": ("", "initializers"),
+    "ops.init_ops_v2": (":initializers", ":"),
+    "ops.io_ops": ("",),
+    "ops.linalg_ops": ("", "linalg"),
+    "ops.logging_ops": ("",),
+    "ops.lookup_ops": ("",),
+    "ops.losses": ("losses",),
+    "ops.losses.losses": ("losses",),
+    "ops.losses.losses_impl": ("losses",),
+    "ops.losses.util": ("losses",),
+    "ops.map_fn": ("",),
+    "ops.math_ops": ("", "math", ":"),
+    "ops.nn": ("nn", ""),
+    "ops.nn_impl": ("nn",),
+    "ops.nn_ops": ("nn", ""),
+    "ops.parsing_ops": ("",),
+    "ops.partitioned_variables": ("",),
+    "ops.random_ops": ("", "random"),
+    "ops.resource_variable_ops": ("", ":ops.resource_scatter", ":aliases.raw"),
+    "ops.rnn": ("nn",),
+    "ops.script_ops": ("",),
+    "ops.sparse_ops": ("",),
+    "ops.special_math_ops": ("math", ""),
+    "ops.standard_ops": ("",),
+    "ops.state_ops": ("", ":aliases.raw"),
+    "ops.string_ops": ("",),
+    "ops.template": ("",),
+    "ops.tensor_array_ops": ("",),
+    "ops.variable_scope": ("", ":aliases.helpers"),
+    "ops.variables": ("", ":aliases.helpers"),
+    "ops.while_loop": ("",),
+    "platform": (),
+    "training": ("train",),
+    "training.adam": ("train",),
+    "training.adagrad": ("train",),
+    "training.basic_session_run_hooks": ("train",),
+    "training.checkpoint_management": ("train",),
+    "training.checkpoint_utils": ("train",),
+    "training.ftrl": ("train",),
+    "training.gradient_descent": ("train",),
+    "training.learning_rate_decay": ("train",),
+    "training.momentum": ("train",),
+    "training.monitored_session": ("train",),
+    "training.moving_averages": ("train", ":aliases.helpers"),
+    "training.optimizer": ("train", ":aliases.helpers"),
+    "training.rmsprop": ("train",),
+    "training.saver": ("train",),
+    "training.session_run_hook": ("train",),
+    "training.slot_creator": ("train", ":compat.v1.train.slots"),
+    "training.summary_io": ("train",),
+    "training.training": ("train",),
+    "training.training_ops": (":aliases.raw",),
+    "training.training_util": ("train",),
+    "util": (),
+    "util.compat": ("compat",),
+    "util.deprecation": (":aliases.helpers",),
+    "util.nest": ("nest",),
+    "util.tf_decorator": (":aliases.helpers",),
+    "util.tf_export": (":aliases.helpers",),
+    "util.tf_inspect": (":aliases.helpers",),
+}
+
+
+def _look_up(path: str) -> Any:
+    """Returns the namespace of a path in `SOURCES`, or None while it is not there."""
+    root = "graphopt.compat.v1"
+    if path.startswith(":"):
+        root, path = "graphopt", path[1:]
+        if path and path.split(".")[0] in ("aliases", "autodiff", "compat", "ops"):
+            return importlib.import_module(f"graphopt.{path}")
+    found: Any = importlib.import_module(root)
+    for part in path.split(".") if path else ():
+        found = getattr(found, part, None)
+        if found is None:
+            return None
+    return found
+
+
+class InternalModule(ModuleType):
+    """A module of `tensorflow.python`, whose names are looked up when asked for."""
+
+    def __init__(self, prefix: str, path: str) -> None:
+        super().__init__(f"{prefix}.{path}" if path else prefix)
+        self.__dict__["_prefix"], self.__dict__["_below"] = prefix, path
+        self.__path__: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        below = f"{self._below}.{name}" if self._below else name
+        if below in SOURCES:
+            return load(self._prefix, below)
+        if not name.startswith("__"):
+            for source in SOURCES.get(self._below, ()):
+                try:
+                    return getattr(_look_up(source), name)
+                except AttributeError:
+                    continue
+        raise AttributeError(
+            f"module {self.__name__!r} has no attribute {name!r} in graphopt",
+            name=name,
+            obj=self,
+        )
+
+    def __dir__(self) -> list[str]:
+        start = f"{self._below}." if self._below else ""
+        names = {m[len(start) :].split(".")[0] for m in SOURCES if m.startswith(start)}
+        for source in SOURCES.get(self._below, ()):
+            names.update(n for n in dir(_look_up(source)) if not n.startswith("_"))
+        return sorted(names)
+
+
+def load(prefix: str, path: str) -> ModuleType:
+    """Returns a module of `tensorflow.python`, which is made once.
+
+    Args:
+      prefix: What stands before it where it is imported, as `tensorflow.python`.
+      path: The module below that; empty for `tensorflow.python` itself.
+    """
+    name = f"{prefix}.{path}" if path else prefix
+    if name not in sys.modules:
+        sys.modules[name] = InternalModule(prefix, path)
+    return sys.modules[name]

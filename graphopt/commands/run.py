@@ -1,0 +1,82 @@
+"""`graphopt run`: runs a TensorFlow program as it stands."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import runpy
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from graphopt.aliases import as_tensorflow
+from graphopt.aliases.program_version import find_version
+from graphopt.commands.shared import OK, add_command
+from graphopt.viz.target import TargetNotFoundError
+
+_PACKAGE = str(Path(__file__).resolve().parent.parent) + os.sep
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the parser."""
+    parser = add_command(
+        commands,
+        "run",
+        more="Imports of tensorflow and keras find graphopt. What follows the script is "
+        "passed to it; the exit code is that of the script.",
+        takes_target=False,
+    )
+    add_version(parser)
+    parser.add_argument("script", help="the program")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="its arguments")
+
+
+def add_version(parser: argparse.ArgumentParser) -> None:
+    """Adds `--tf`, for verbs that run or read TensorFlow programs."""
+    parser.add_argument(
+        "--tf",
+        type=int,
+        choices=(1, 2),
+        help="the version of TensorFlow that it is for; by default found from the names "
+        "it uses",
+    )
+
+
+def run(options: argparse.Namespace, passed: list[str]) -> int:
+    """Runs the script; the exit code is what Python's would be."""
+    script = options.script
+    if not Path(script).is_file():
+        raise TargetNotFoundError(f"there is no file {script!r}")
+    version = options.tf or find_version(script) or 2
+    before = sys.argv, sys.path[:]
+    sys.argv = [script, *options.arguments, *passed]
+    sys.path.insert(0, str(Path(script).resolve().parent))
+    try:
+        with as_tensorflow(version):
+            runpy.run_path(script, run_name="__main__")
+    except SystemExit as stop:
+        if stop.code is None or isinstance(stop.code, int):
+            return stop.code or OK
+        sys.stderr.write(f"{stop.code}\n")
+        return 1
+    except Exception as error:
+        if options.verbose:
+            traceback.print_exception(error)
+        else:
+            _print_without_start(error)
+        return 1
+    finally:
+        sys.argv, sys.path[:] = before
+    return OK
+
+
+def _print_without_start(error: BaseException) -> None:
+    """Prints a traceback that begins where the script does, as Python's."""
+    place = error.__traceback__
+    while place is not None:
+        file = place.tb_frame.f_code.co_filename
+        if not file.startswith((_PACKAGE, "<frozen runpy>")):
+            break
+        place = place.tb_next
+    traceback.print_exception(type(error), error, place or error.__traceback__)
