@@ -23,18 +23,20 @@ REASON = "Python chooses the body"
 
 
 def trace(
-    function: Callable[..., Any], types: Sequence[Any]
+    function: Callable[..., Any], types: Sequence[Any], is_loop: bool = False
 ) -> tuple[BodyGraph, list[GraphTensor], Any]:
     """Builds a body of a function on placeholders.
 
     Args:
       function: From tensors to a nest of tensors.
       types: What has the shape and dtype of each argument.
+      is_loop: Whether it runs once in each round of a loop.
 
     Returns:
       The graph, its arguments and what the function returned, converted to tensors.
     """
     graph = BodyGraph(building_graph())
+    graph.is_loop = is_loop
     with entered(graph):
         arguments = [graph.add_input(t.dtype, t.shape, "argument") for t in types]
         result = function(*arguments)

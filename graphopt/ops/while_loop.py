@@ -360,15 +360,24 @@ def _build_loop(
     types += [TypedValue(v.shape, v.dtype) for v in variables.values()]
 
     body_graph, body_arguments, result = trace(
-        _unpacked(body, values, variables), types
+        _unpacked(body, values, variables), types, is_loop=True
     )
-    cond_graph, cond_arguments, go_on = trace(_unpacked(cond, values, variables), types)
+    cond_graph, cond_arguments, go_on = trace(
+        _unpacked(cond, values, variables), types, is_loop=True
+    )
     with entered(cond_graph):
         go_on = as_condition(go_on)
     structure = _as_structure(result, values)
     after = expand(structure)
     _check_invariant(types, after)
     after += final_values(body_graph, variables)
+    if body_graph.round is not None or cond_graph.round is not None:
+        # What draws random numbers asks which round it is.
+        start.append(hooks.convert(np.int64(0)))
+        cond_arguments.append(cond_graph.ask_round())
+        body_arguments.append(body_graph.ask_round())
+        with entered(body_graph):
+            after.append(body_arguments[-1] + 1)
     captures = captured(body_graph, cond_graph)
     condition = finish_body(cond_graph, cond_arguments, captures, [go_on])
     rounds = finish_body(body_graph, body_arguments, captures, after)
@@ -388,7 +397,7 @@ def _build_loop(
     every = list(start)
     for i, value in zip(changed, made, strict=True):
         every[i] = value
-    results, finals = split_results(every, len(flat))
+    results, finals = split_results(every[: len(types)], len(flat))
     results = assign_results(outer, variables, finals, results)
     return pack_expanded(structure, results)
 
@@ -416,7 +425,9 @@ def _look_ahead(body: Any, values: Any, shapes: Any) -> tuple[Any, dict[Any, Any
     before = [array._begin_looking() for array in empty]
     samples: list[Any] = [None] * len(empty)
     try:
-        probe, arguments, _ = trace(_unpacked(body, values), _types(values, shapes))
+        probe, arguments, _ = trace(
+            _unpacked(body, values), _types(values, shapes), is_loop=True
+        )
     finally:
         samples = [array._stop_looking() for array in empty]
     made = {}
@@ -438,8 +449,10 @@ def _first_round(probe: BodyGraph, arguments: Any, values: Any, sample: Any) -> 
     if sample.shape.is_fully_defined():
         return sample
     captures = captured(probe)
-    body = finish_body(probe, arguments, captures, [probe.adopt(sample)])
-    return inline(body, [*expand(values), *captures])[0]
+    first = [] if probe.round is None else [hooks.convert(np.int64(0))]
+    inputs = arguments if probe.round is None else [*arguments, probe.round]
+    body = finish_body(probe, inputs, captures, [probe.adopt(sample)])
+    return inline(body, [*expand(values), *first, *captures])[0]
 
 
 def _types(values: Any, shapes: list[Any] | None) -> list[TypedValue]:
