@@ -166,14 +166,22 @@ from graphopt.runtime.session import InteractiveSession as InteractiveSession
 from graphopt.runtime.session import Session as Session
 from graphopt.runtime.variable import Variable as Variable
 
+# Functions that are loaded when they are used: those of `graphopt`, and others.
+_LATER = {
+    **graphopt._LATER,
+    "batch_to_space_nd": "graphopt.ops.patches",
+    "hessians": "graphopt.compat.v1.derivatives",
+    "space_to_batch_nd": "graphopt.ops.patches",
+}
 # What version 2 has and is not here by another definition.
 for _name in set(dir(graphopt)) & set(vars(graphopt)) - set(globals()):
     globals()[_name] = getattr(graphopt, _name)
 
 # Families are loaded when they are used.
-_MODULES = ("losses", "train")
+_MODULES = ("layers", "losses", "train")
 if TYPE_CHECKING:
     from graphopt import raw_ops as raw_ops
+    from graphopt.compat.v1 import layers as layers
     from graphopt.compat.v1 import losses as losses  # type: ignore[no-redef]
     from graphopt.compat.v1 import train as train  # type: ignore[no-redef]
 else:
@@ -183,8 +191,6 @@ else:
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(importlib.import_module(f"graphopt.{_LAZY[name]}"), name)
     if name in _MODULES:
         return importlib.import_module(f"graphopt.compat.v1.{name}")
     if name in ("raw_ops", "version"):
@@ -195,12 +201,13 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module("graphopt.version").VERSION
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name]), name)
     from graphopt.aliases.missing import missing_name
 
     raise missing_name("graphopt.compat.v1", name)
 
 
-_LAZY = {"batch_to_space_nd": "ops.patches", "space_to_batch_nd": "ops.patches"}
 _HIDDEN = {
     "graphopt",
     "TYPE_CHECKING",
@@ -215,7 +222,7 @@ _HIDDEN = {
 
 def __dir__() -> list[str]:
     here = [n for n in globals() if not n.startswith("_") and n not in _HIDDEN]
-    return sorted({*here, *_MODULES, *_LAZY, "raw_ops", "version"})
+    return sorted({*here, *_MODULES, *_LATER, "raw_ops", "version"})
 
 
 def assign(ref: Variable, value: object, name: str | None = None) -> object:
