@@ -178,11 +178,12 @@ for _name in set(dir(graphopt)) & set(vars(graphopt)) - set(globals()):
     globals()[_name] = getattr(graphopt, _name)
 
 # Families are loaded when they are used.
-_MODULES = ("layers", "losses", "train")
+_MODULES = ("layers", "losses", "metrics", "train")
 if TYPE_CHECKING:
     from graphopt import raw_ops as raw_ops
     from graphopt.compat.v1 import layers as layers
     from graphopt.compat.v1 import losses as losses  # type: ignore[no-redef]
+    from graphopt.compat.v1 import metrics as metrics
     from graphopt.compat.v1 import train as train  # type: ignore[no-redef]
 else:
     for _name in _MODULES:
