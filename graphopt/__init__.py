@@ -191,6 +191,7 @@ from graphopt.runtime.variable import Variable as Variable
 
 if TYPE_CHECKING:
     from graphopt import raw_ops as raw_ops
+    from graphopt import summary as summary
     from graphopt import train as train
     from graphopt import v1 as v1
     from graphopt import version as version
@@ -225,7 +226,7 @@ def is_tensor(x: object) -> builtins.bool:
 
 
 # Families that are loaded when they are used: most programs use few of them.
-_MODULES = ("raw_ops", "train", "v1", "version")
+_MODULES = ("raw_ops", "summary", "train", "v1", "version")
 # Folders and files of this package that are no names of TensorFlow.
 _INTERNAL = frozenset(
     [

@@ -160,7 +160,7 @@ for _name in set(dir(graphopt)) & set(vars(graphopt)) - set(globals()):
     globals()[_name] = getattr(graphopt, _name)
 
 # Families are loaded when they are used.
-_MODULES = ("train",)
+_MODULES = ("summary", "train")
 if TYPE_CHECKING:
     from graphopt import raw_ops as raw_ops
     from graphopt.compat.v1 import train as train  # type: ignore[no-redef]
@@ -170,9 +170,25 @@ else:
         globals().pop(_name, None)
 
 
+# Messages of TensorFlow's files, and which of ours they are.
+_MESSAGES = {
+    "AttrValue": "AttrValue",
+    "Event": "Event",
+    "GraphDef": "GraphDef",
+    "HistogramProto": "Histogram",
+    "NodeDef": "NodeDef",
+    "SessionLog": "SessionLog",
+    "Summary": "Summary",
+    "SummaryMetadata": "SummaryMetadata",
+}
+
+
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"graphopt.compat.v1.{name}")
+    if name in _MESSAGES:
+        messages = importlib.import_module("graphopt.files.messages")
+        return getattr(messages, _MESSAGES[name])
     if name in ("raw_ops", "version"):
         return importlib.import_module(f"graphopt.{name}")
     if name == "__all__":
@@ -200,7 +216,7 @@ _HIDDEN = {
 
 def __dir__() -> list[str]:
     here = [n for n in globals() if not n.startswith("_") and n not in _HIDDEN]
-    return sorted({*here, *_MODULES, "raw_ops", "version"})
+    return sorted({*here, *_MODULES, *_MESSAGES, "raw_ops", "version"})
 
 
 def assign(ref: Variable, value: object, name: str | None = None) -> object:

@@ -68,3 +68,6 @@ from graphopt.compat.v1.train.steps import (
     get_or_create_global_step as get_or_create_global_step,
 )
 from graphopt.compat.v1.train.steps import global_step as global_step
+from graphopt.files.events import read_events as _read_events
+
+summary_iterator = _read_events
