@@ -190,6 +190,7 @@ from graphopt.runtime.names import name_scope as name_scope
 from graphopt.runtime.variable import Variable as Variable
 
 if TYPE_CHECKING:
+    from graphopt import io as io
     from graphopt import raw_ops as raw_ops
     from graphopt import summary as summary
     from graphopt import train as train
@@ -226,7 +227,7 @@ def is_tensor(x: object) -> builtins.bool:
 
 
 # Families that are loaded when they are used: most programs use few of them.
-_MODULES = ("raw_ops", "summary", "train", "v1", "version")
+_MODULES = ("io", "raw_ops", "summary", "train", "v1", "version")
 # Folders and files of this package that are no names of TensorFlow.
 _INTERNAL = frozenset(
     [

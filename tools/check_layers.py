@@ -33,7 +33,7 @@ ORDER = [
     ),
     ("train", "version"),
     ("exchange",),
-    ("summary",),
+    ("summary", "io"),
     ("aliases",),
     ("checks",),
     ("viz",),

@@ -160,7 +160,16 @@ for _name in set(dir(graphopt)) & set(vars(graphopt)) - set(globals()):
     globals()[_name] = getattr(graphopt, _name)
 
 # Families are loaded when they are used.
-_MODULES = ("summary", "train")
+_MODULES = (
+    "app",
+    "flags",
+    "gfile",
+    "logging",
+    "python_io",
+    "resource_loader",
+    "summary",
+    "train",
+)
 if TYPE_CHECKING:
     from graphopt import raw_ops as raw_ops
     from graphopt.compat.v1 import train as train  # type: ignore[no-redef]
@@ -189,7 +198,7 @@ def __getattr__(name: str) -> Any:
     if name in _MESSAGES:
         messages = importlib.import_module("graphopt.files.messages")
         return getattr(messages, _MESSAGES[name])
-    if name in ("raw_ops", "version"):
+    if name in ("io", "raw_ops", "version"):
         return importlib.import_module(f"graphopt.{name}")
     if name == "__all__":
         return __dir__()
@@ -216,7 +225,7 @@ _HIDDEN = {
 
 def __dir__() -> list[str]:
     here = [n for n in globals() if not n.startswith("_") and n not in _HIDDEN]
-    return sorted({*here, *_MODULES, *_MESSAGES, "raw_ops", "version"})
+    return sorted({*here, *_MODULES, *_MESSAGES, "io", "raw_ops", "version"})
 
 
 def assign(ref: Variable, value: object, name: str | None = None) -> object:

@@ -69,5 +69,6 @@ from graphopt.compat.v1.train.steps import (
 )
 from graphopt.compat.v1.train.steps import global_step as global_step
 from graphopt.files.events import read_events as _read_events
+from graphopt.io.records import write_graph as write_graph
 
 summary_iterator = _read_events
