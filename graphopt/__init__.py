@@ -271,6 +271,8 @@ def __getattr__(name: str) -> Any:
         from graphopt.aliases import install_as_tensorflow as found
 
         return found
+    if name == "get_logger":
+        return importlib.import_module("graphopt.compat.v1.logging").get_logger
     if name == "__all__":
         return __dir__()
     if name.startswith("__"):
@@ -285,4 +287,4 @@ _HIDDEN = {"TYPE_CHECKING", "Any", "builtins", "importlib", "sys", "types"}
 
 def __dir__() -> list[str]:
     here = [n for n in globals() if not n.startswith("_") and n not in _HIDDEN]
-    return sorted({*here, *_MODULES, "install_as_tensorflow"})
+    return sorted({*here, *_MODULES, "get_logger", "install_as_tensorflow"})

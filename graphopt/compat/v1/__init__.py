@@ -198,6 +198,8 @@ def __getattr__(name: str) -> Any:
     if name in _MESSAGES:
         messages = importlib.import_module("graphopt.files.messages")
         return getattr(messages, _MESSAGES[name])
+    if name == "get_logger":
+        return importlib.import_module("graphopt.compat.v1.logging").get_logger
     if name in ("io", "raw_ops", "version"):
         return importlib.import_module(f"graphopt.{name}")
     if name == "__all__":
@@ -225,7 +227,9 @@ _HIDDEN = {
 
 def __dir__() -> list[str]:
     here = [n for n in globals() if not n.startswith("_") and n not in _HIDDEN]
-    return sorted({*here, *_MODULES, *_MESSAGES, "io", "raw_ops", "version"})
+    return sorted(
+        {*here, *_MODULES, *_MESSAGES, "get_logger", "io", "raw_ops", "version"}
+    )
 
 
 def assign(ref: Variable, value: object, name: str | None = None) -> object:
