@@ -178,7 +178,19 @@ for _name in set(dir(graphopt)) & set(vars(graphopt)) - set(globals()):
     globals()[_name] = getattr(graphopt, _name)
 
 # Families are loaded when they are used.
-_MODULES = ("layers", "losses", "metrics", "train")
+_MODULES = (
+    "app",
+    "flags",
+    "gfile",
+    "layers",
+    "logging",
+    "losses",
+    "metrics",
+    "python_io",
+    "resource_loader",
+    "summary",
+    "train",
+)
 if TYPE_CHECKING:
     from graphopt import raw_ops as raw_ops
     from graphopt.compat.v1 import layers as layers
@@ -191,10 +203,28 @@ else:
         globals().pop(_name, None)
 
 
+# Messages of TensorFlow's files, and which of ours they are.
+_MESSAGES = {
+    "AttrValue": "AttrValue",
+    "Event": "Event",
+    "GraphDef": "GraphDef",
+    "HistogramProto": "Histogram",
+    "NodeDef": "NodeDef",
+    "SessionLog": "SessionLog",
+    "Summary": "Summary",
+    "SummaryMetadata": "SummaryMetadata",
+}
+
+
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"graphopt.compat.v1.{name}")
-    if name in ("raw_ops", "version"):
+    if name in _MESSAGES:
+        messages = importlib.import_module("graphopt.files.messages")
+        return getattr(messages, _MESSAGES[name])
+    if name == "get_logger":
+        return importlib.import_module("graphopt.compat.v1.logging").get_logger
+    if name in ("io", "raw_ops", "version"):
         return importlib.import_module(f"graphopt.{name}")
     if name == "__all__":
         return __dir__()
@@ -223,7 +253,18 @@ _HIDDEN = {
 
 def __dir__() -> list[str]:
     here = [n for n in globals() if not n.startswith("_") and n not in _HIDDEN]
-    return sorted({*here, *_MODULES, *_LATER, "raw_ops", "version"})
+    return sorted(
+        {
+            *here,
+            *_MODULES,
+            *_LATER,
+            *_MESSAGES,
+            "get_logger",
+            "io",
+            "raw_ops",
+            "version",
+        }
+    )
 
 
 def assign(ref: Variable, value: object, name: str | None = None) -> object:
