@@ -6,19 +6,33 @@ keeps or drops its second argument), a script would compute something else silen
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 from graphopt import nn
 from graphopt.ops.shaping import stop_gradient
 
+# What is loaded when it is used: name -> module.
+_LATER = {
+    "bidirectional_dynamic_rnn": "graphopt.compat.v1.rnn",
+    "dynamic_rnn": "graphopt.compat.v1.rnn",
+    "raw_rnn": "graphopt.compat.v1.rnn",
+    "static_bidirectional_rnn": "graphopt.compat.v1.rnn",
+    "static_rnn": "graphopt.compat.v1.rnn",
+}
+
 
 def __getattr__(name: str) -> Any:
+    if name == "rnn_cell":
+        return importlib.import_module("graphopt.compat.v1.rnn_cell")
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name]), name)
     # What is the same in both versions.
     return getattr(nn, name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*dir(nn), *globals()})
+    return sorted({*dir(nn), *globals(), *_LATER, "rnn_cell"})
 
 
 def _one_of(what: str, first: Any, second: Any) -> Any:
