@@ -204,6 +204,7 @@ if TYPE_CHECKING:
     from graphopt.ops.functional import map_fn as map_fn
     from graphopt.ops.functional import scan as scan
     from graphopt.ops.functional import vectorized_map as vectorized_map
+    from graphopt.ops.reversing import reverse_sequence as reverse_sequence
 
 # Functions that few programs use are loaded when they are used: name -> module.
 _LATER = {
@@ -211,6 +212,7 @@ _LATER = {
     "foldr": "graphopt.ops.functional",
     "hessians": "graphopt.autodiff.gradients",
     "map_fn": "graphopt.ops.functional",
+    "reverse_sequence": "graphopt.ops.reversing",
     "scan": "graphopt.ops.functional",
     "vectorized_map": "graphopt.ops.functional",
 }

@@ -48,8 +48,8 @@ def lower_random(op: Operation, option: str) -> Lowered:
         between the first two inputs.
     """
     if option == "draws":
-        words = (Word("output", 0), Word("draws"))
-        return Lowered((Call(KernelRequest("random", _COUNT), words, 1),))
+        cells = (Word("output", 0), Word("draws"))
+        return Lowered((Call(KernelRequest("random", _COUNT), cells, 1),))
     out = op.outputs[0]
     count = out.shape.num_elements() or 0
     stream = op.attrs.get("stream")

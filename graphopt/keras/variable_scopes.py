@@ -386,7 +386,7 @@ def _find_or_make(
         raise ValueError(
             f"The initializer of a new variable ({name}) needs its shape; got None."
         )
-    with name_scope(None):
+    with _outside_of_name_scopes():
         made = Variable(
             lambda: initializers.make_value(initializer, shape, wanted),
             trainable=trainable,
@@ -399,6 +399,18 @@ def _find_or_make(
     if regularizer is not None:
         _regularize(made, regularizer)
     return made
+
+
+@contextlib.contextmanager
+def _outside_of_name_scopes() -> Iterator[None]:
+    """Leaves the name scopes of the current graph, and of those around a body."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(name_scope(None))
+        outer = getattr(building_graph(), "outer", None)
+        while outer is not None:
+            stack.enter_context(outer.name_scope(None))
+            outer = getattr(outer, "outer", None)
+        yield
 
 
 def _regularize(variable: Variable, term_of: Any) -> None:

@@ -20,7 +20,7 @@ from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.state import INITIALIZED_VALUE
 from graphopt.schedule.control import add_bodies, with_guard
 from graphopt.schedule.memory import place_buffers
-from graphopt.schedule.order import order_operations
+from graphopt.schedule.order import order_operations, put_loops_first
 from graphopt.schedule.steps import Buffer, Jumps, Lowered, Schedule, Step
 
 Lower = Callable[[Operation], Lowered]
@@ -40,7 +40,7 @@ def build_schedule(program: Program, lower: Lower, jumps: bool = True) -> Schedu
       known only once its data are there, or where numbers are complex, for then the
       program has to be interpreted.
     """
-    order = order_operations(program.operations)
+    order = put_loops_first(order_operations(program.operations))
     sized_by_data = next((op for op in order if not _is_known(op)), None)
     if sized_by_data is not None:
         why = "has a size that only its data decide"

@@ -49,22 +49,30 @@ from graphopt.ops.clipping import clip_by_norm
 from graphopt.ops.matmul import matmul
 from graphopt.ops.shaping import stop_gradient
 
-_MODULES = {
-    "fused_batch_norm": "normalizing",
-    "nce_loss": "sampled_losses",
-    "sampled_softmax_loss": "sampled_losses",
+# What is loaded when it is used: name -> module.
+_LATER = {
+    "bidirectional_dynamic_rnn": "graphopt.compat.v1.rnn",
+    "dynamic_rnn": "graphopt.compat.v1.rnn",
+    "fused_batch_norm": "graphopt.ops.normalizing",
+    "nce_loss": "graphopt.ops.sampled_losses",
+    "raw_rnn": "graphopt.compat.v1.rnn",
+    "sampled_softmax_loss": "graphopt.ops.sampled_losses",
+    "static_bidirectional_rnn": "graphopt.compat.v1.rnn",
+    "static_rnn": "graphopt.compat.v1.rnn",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return getattr(importlib.import_module(f"graphopt.ops.{_MODULES[name]}"), name)
+    if name == "rnn_cell":
+        return importlib.import_module("graphopt.compat.v1.rnn_cell")
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name]), name)
     # What is the same in both versions.
     return getattr(nn, name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*dir(nn), *globals(), *_MODULES})
+    return sorted({*dir(nn), *globals(), *_LATER, "rnn_cell"})
 
 
 def dropout(
