@@ -1,5 +1,8 @@
 """`tf.contrib.opt`: more optimizers, in the manner of `tf.train`'s."""
 
+from typing import Any
+
+from graphopt.v1.contrib.below import look_below
 from graphopt.v1.contrib.opt.adam_kind import AdaMaxOptimizer as AdaMaxOptimizer
 from graphopt.v1.contrib.opt.adam_kind import LazyAdamOptimizer as LazyAdamOptimizer
 from graphopt.v1.contrib.opt.adam_kind import NadamOptimizer as NadamOptimizer
@@ -22,3 +25,7 @@ from graphopt.v1.contrib.opt.external import (
 )
 from graphopt.v1.contrib.opt.signs import AddSignOptimizer as AddSignOptimizer
 from graphopt.v1.contrib.opt.signs import PowerSignOptimizer as PowerSignOptimizer
+
+
+def __getattr__(name: str) -> Any:
+    return look_below("opt", name)
