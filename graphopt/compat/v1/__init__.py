@@ -168,6 +168,7 @@ _MODULES = (
     "python_io",
     "resource_loader",
     "summary",
+    "test",
     "train",
 )
 if TYPE_CHECKING:
