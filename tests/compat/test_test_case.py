@@ -92,14 +92,14 @@ def test_errors_are_expected(case):
     with pytest.raises(AssertionError), case.assertRaisesOpError("other"):
         raise tf.errors.InvalidArgumentError(None, None, "Cannot do it")
     with pytest.raises(AssertionError), case.assertRaisesOpError("x"):
-        pass  # noqa: NPY002
+        pass
 
 
-def test_seeds_and_folders(case):  # noqa: NPY002
-    first = np.random.rand(), float(tf.random.uniform([]))
+def test_seeds_and_folders(case):
+    first = np.random.rand(), float(tf.random.uniform([]))  # noqa: NPY002
     folder = case.get_temp_dir()
     case.setUp()
-    assert (np.random.rand(), float(tf.random.uniform([]))) == first
+    assert (np.random.rand(), float(tf.random.uniform([]))) == first  # noqa: NPY002
     assert case.get_temp_dir() == folder
 
 
