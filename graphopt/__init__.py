@@ -169,6 +169,7 @@ from graphopt.ops.state import group as group
 from graphopt.ops.state import no_op as no_op
 from graphopt.ops.statistics import reduce_logsumexp as reduce_logsumexp
 from graphopt.ops.sums import add_n as add_n
+from graphopt.ops.tensor_array import TensorArray as TensorArray
 from graphopt.ops.trig import acos as acos
 from graphopt.ops.trig import acosh as acosh
 from graphopt.ops.trig import asin as asin
@@ -197,6 +198,24 @@ if TYPE_CHECKING:
     from graphopt import v1 as v1
     from graphopt import version as version
     from graphopt.aliases import install_as_tensorflow as install_as_tensorflow
+    from graphopt.autodiff.gradients import hessians as hessians
+    from graphopt.ops.functional import foldl as foldl
+    from graphopt.ops.functional import foldr as foldr
+    from graphopt.ops.functional import map_fn as map_fn
+    from graphopt.ops.functional import scan as scan
+    from graphopt.ops.functional import vectorized_map as vectorized_map
+    from graphopt.ops.reversing import reverse_sequence as reverse_sequence
+
+# Functions that few programs use are loaded when they are used: name -> module.
+_LATER = {
+    "foldl": "graphopt.ops.functional",
+    "foldr": "graphopt.ops.functional",
+    "hessians": "graphopt.autodiff.gradients",
+    "map_fn": "graphopt.ops.functional",
+    "reverse_sequence": "graphopt.ops.reversing",
+    "scan": "graphopt.ops.functional",
+    "vectorized_map": "graphopt.ops.functional",
+}
 
 
 def _draw_svg(graph: Graph) -> str:
@@ -277,6 +296,8 @@ def __getattr__(name: str) -> Any:
         return __dir__()
     if name.startswith("__"):
         raise AttributeError(f"module 'graphopt' has no attribute {name!r}")
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name]), name)
     from graphopt.aliases.missing import missing_name
 
     raise missing_name("graphopt", name)
@@ -287,4 +308,4 @@ _HIDDEN = {"TYPE_CHECKING", "Any", "builtins", "importlib", "sys", "types"}
 
 def __dir__() -> list[str]:
     here = [n for n in globals() if not n.startswith("_") and n not in _HIDDEN]
-    return sorted({*here, *_MODULES, "get_logger", "install_as_tensorflow"})
+    return sorted({*here, *_MODULES, *_LATER, "get_logger", "install_as_tensorflow"})

@@ -18,7 +18,8 @@ from graphopt.graph.indexed_slices import IndexedSlices
 from graphopt.graph.opspec import OpSpec
 from graphopt.ops.elementwise import add, cast
 from graphopt.ops.reduction import sum_like
-from graphopt.ops.shaping import concat
+from graphopt.ops.scatter import tensor_scatter_nd_add
+from graphopt.ops.shaping import concat, expand_dims
 
 
 class Record(Protocol):
@@ -148,7 +149,19 @@ def _accumulate(cotangents: dict[int, Any], tensor: Any, part: Any) -> None:
     elif isinstance(before, IndexedSlices) and isinstance(part, IndexedSlices):
         cotangents[id(tensor)] = _add_slices(before, part)
     else:
-        cotangents[id(tensor)] = add(before, part)
+        cotangents[id(tensor)] = add_cotangents(before, part)
+
+
+def add_cotangents(a: Any, b: Any) -> Any:
+    """The sum of cotangents, of which one may be sparse: its rows are added alone."""
+    if isinstance(a, IndexedSlices):
+        a, b = b, a
+    if not isinstance(b, IndexedSlices):
+        return add(a, b)
+    return tensor_scatter_nd_add(a, expand_dims(b.indices, -1), b.values)
+
+
+hooks.operators["add_cotangents"] = add_cotangents
 
 
 def _add_slices(a: IndexedSlices, b: IndexedSlices) -> IndexedSlices:
@@ -157,7 +170,7 @@ def _add_slices(a: IndexedSlices, b: IndexedSlices) -> IndexedSlices:
     if a.indices.dtype is not b.indices.dtype:
         indices = [cast(i, int64) for i in indices]
     values = concat([a.values, b.values], 0)
-    return IndexedSlices(values, concat(indices, 0), a.dense_shape)
+    return a.with_rows(values, concat(indices, 0))
 
 
 def _reachable(records: Sequence[Record], sources: Sequence[Any]) -> set[int]:

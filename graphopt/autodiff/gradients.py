@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import math
 from typing import Any
 
 from graphopt.autodiff.cotangents import walk_cotangents
@@ -15,6 +16,7 @@ from graphopt.graph.indexed_slices import IndexedSlices
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.creation import ones_like, zeros, zeros_like
 from graphopt.ops.indexing import gather
+from graphopt.ops.shaping import reshape, stack
 
 
 class UnconnectedGradients(enum.Enum):
@@ -89,6 +91,56 @@ def gradients(
             fill_unconnected(part, source, unconnected_gradients)
             for part, source in zip(found, sources, strict=True)
         ]
+
+
+def hessians(
+    ys: Any,
+    xs: Any,
+    gate_gradients: bool = False,
+    aggregation_method: int | None = None,
+    name: str = "hessians",
+) -> list[Any]:
+    """Returns the second derivatives of `sum(ys)` by each of several tensors.
+
+    Args:
+      ys: A tensor or list of tensors.
+      xs: A tensor or variable, or a list of them, of known shape.
+      gate_gradients: Accepted for compatibility.
+      aggregation_method: Accepted for compatibility.
+      name: Prefix of the new ops.
+
+    Returns:
+      For each x a tensor of shape `x.shape + x.shape`.
+
+    Raises:
+      NotImplementedError: The shape of an x is not known.
+
+    >>> import graphopt as tf
+    >>> with tf.Graph().as_default():
+    ...     x = tf.constant([1.0, 2.0])
+    ...     (h,) = tf.hessians(tf.reduce_sum(x**3), x)
+    ...     with tf.compat.v1.Session() as session:
+    ...         print(session.run(h).tolist())
+    [[6.0, 0.0], [0.0, 12.0]]
+
+    Source: `tf.hessians`.
+    """
+    found = []
+    with get_default_graph().name_scope(name):
+        for x in _as_list(xs):
+            if not x.shape.is_fully_defined():
+                raise NotImplementedError(
+                    f"tf.hessians by a tensor of shape {x.shape}, which is not known."
+                )
+            dims = [int(dim) for dim in x.shape]
+            (first,) = gradients(ys, [x], unconnected_gradients="zero")
+            flat = reshape(first, [-1])
+            rows = [
+                gradients(flat[i], [x], unconnected_gradients="zero")[0]
+                for i in range(math.prod(dims))
+            ]
+            found.append(reshape(stack(rows), [*dims, *dims]))
+    return found
 
 
 def seed_for(target: Any, given: Any) -> Any:

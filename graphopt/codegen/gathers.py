@@ -245,7 +245,7 @@ def lower_scatter_nd(op: Operation, option: str) -> Lowered:
     inner = math.prod(sizes[depth:])
     copy = lower_copy(op).calls
     if not rows or not inner:
-        return Lowered(copy)
+        return Lowered(copy, in_place=())
     # Only a sum looks at the elements; replacing them moves bits.
     adds = option == "add"
     name = out.dtype.name if adds else moved_type(out.dtype.size)
@@ -263,4 +263,4 @@ def lower_scatter_nd(op: Operation, option: str) -> Lowered:
         *strides_of(sizes)[:depth],
     )
     call = Call(KernelRequest("scatter_nd", source), arguments, inner)
-    return Lowered((*copy, call), checks=True)
+    return Lowered((*copy, call), checks=True, in_place=(call,))

@@ -6,7 +6,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from graphopt.codegen import copies, duplicates, finite, gathers, scans, slices
+from graphopt.codegen import (
+    copies,
+    duplicates,
+    finite,
+    gathers,
+    row_access,
+    scans,
+    slices,
+)
 from graphopt.codegen.division import DIVISIONS, lower_division
 from graphopt.codegen.elementwise import lower_elementwise
 from graphopt.codegen.fused_reduce import lower_fused_reduce
@@ -42,6 +50,7 @@ FAMILIES: Final[dict[str, Callable[[Operation, str], Lowered]]] = {
     "gather_grad": lambda op, _: gathers.lower_gather_grad(op),
     "gather_nd": lambda op, _: gathers.lower_gather_nd(op),
     "fused_product": lambda op, _: lower_fused_product(op),
+    "get_row": lambda op, _: row_access.lower_get_row(op),
     "matmul": lambda op, _: lower_matmul(op),
     "pad": lambda op, _: slices.lower_pad(op),
     "random": lower_random,
@@ -53,6 +62,7 @@ FAMILIES: Final[dict[str, Callable[[Operation, str], Lowered]]] = {
     "scan": scans.lower_scan,
     "scatter_nd": gathers.lower_scatter_nd,
     "segments": gathers.lower_segments,
+    "set_row": lambda op, _: row_access.lower_set_row(op),
     "set_diag": lambda op, _: slices.lower_set_diag(op),
     "slice": lambda op, _: slices.lower_slice(op),
     "slice_grad": lambda op, _: slices.lower_slice_grad(op),

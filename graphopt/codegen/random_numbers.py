@@ -26,6 +26,7 @@ from graphopt.codegen.integer_source import integer_source
 from graphopt.codegen.normal_source import normal_source
 from graphopt.dtypes import DType, float32
 from graphopt.graph.graph import Operation
+from graphopt.graph.opspec import Effect
 from graphopt.ops.blocks import BLOCK
 from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
 
@@ -46,15 +47,21 @@ def lower_random(op: Operation, option: str) -> Lowered:
       option: `uniform` in [0, 1), `normal`, `truncated` normal ones within 2, or `integers`
         between the first two inputs.
     """
+    if option == "draws":
+        cells = (Word("output", 0), Word("draws"))
+        return Lowered((Call(KernelRequest("random", _COUNT), cells, 1),))
     out = op.outputs[0]
     count = out.shape.num_elements() or 0
     stream = op.attrs.get("stream")
+    # Those in bodies are given the number of the draw.
+    is_numbered = op.spec.effect is not Effect.RANDOM and stream is not None
+    first = int(is_numbered)
     draw: Argument
     if stream is None:
         key, kind, draw = op.attrs["seed"], 0, 0
     else:
         key, kind = (stream.first, stream.second), stream.kind
-        draw = Word("draws")
+        draw = Word("input", 0) if is_numbered else Word("draws")
     words = (_signed(key[0]), _signed(key[1]), kind, draw)
     arguments: list[Argument] = [Word("output", 0), count, *words]
     source = _head(out.dtype, isinstance(draw, Word))
@@ -67,7 +74,7 @@ def lower_random(op: Operation, option: str) -> Lowered:
         blocks, cost = min(count, 1), _SERIAL_NANOSECONDS * count
         if option == "integers":
             source += integer_source(out.dtype)
-            arguments += [Word("input", 0), Word("input", 1)]
+            arguments += [Word("input", first), Word("input", first + 1)]
             arguments += [Word("status"), op.index]
         else:
             source += normal_source(out.dtype, option == "truncated")
@@ -76,7 +83,7 @@ def lower_random(op: Operation, option: str) -> Lowered:
             arguments.append(Word("scratch", 0))
     request = KernelRequest("random", source)
     calls = [Call(request, tuple(arguments), blocks, cost=cost)]
-    if isinstance(draw, Word):
+    if isinstance(draw, Word) and not is_numbered:
         # Another call, for the numbers may be shared out to several workers.
         calls.append(Call(KernelRequest("random", _ADVANCE), (draw,), 1))
     return Lowered(tuple(calls), scratch, checks=option == "integers")
@@ -87,6 +94,12 @@ def _signed(word: Any) -> int:
     return (int(word) + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
+_COUNT: Final = """def kernel(args, lo, hi):
+    y = pointer_int64(args[0])
+    draws = pointer_int64(args[1])
+    y[0] = draws[0]
+    draws[0] += 1
+"""
 _ADVANCE: Final = """def kernel(args, lo, hi):
     draws = pointer_int64(args[0])
     draws[0] += 1

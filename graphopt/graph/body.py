@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from graphopt.dtypes import int64
 from graphopt.errors import OpError, locate
 from graphopt.graph.draws import compute_inside
 from graphopt.graph.graph import Graph, Operation, infer_types
@@ -34,6 +35,8 @@ class BodyGraph(Graph):
       captures: Tensors of the outer graph that were used, with what stands for them.
       state: The current value of each variable that was assigned to, by key.
       outer_controls: Ops of the outer graph that something inside has to wait for.
+      is_loop: Whether it runs once in each round of a loop.
+      round: The number of the round, an int64, if something has asked for it.
     """
 
     def __init__(self, outer: Graph | None) -> None:
@@ -42,11 +45,21 @@ class BodyGraph(Graph):
         self.captures: dict[GraphTensor, GraphTensor] = {}
         self.state: dict[Any, tuple[Any, Any]] = {}
         self.outer_controls: list[Any] = []
+        self.is_loop = False
+        self.round: GraphTensor | None = None
         if outer is not None:
             # Variables, and what counts the random ops, are those of the whole graph.
             self.variables, self.attachments = outer.variables, outer.attachments
             self.seed = outer.seed
             self.questions = outer.questions
+
+    @property
+    def outermost(self) -> Graph | None:
+        """The graph around all bodies; None in eager mode."""
+        graph: Graph | None = self.outer
+        while isinstance(graph, BodyGraph):
+            graph = graph.outer
+        return graph
 
     @property
     def home(self) -> Graph | None:
@@ -80,6 +93,12 @@ class BodyGraph(Graph):
             REGISTRY["Placeholder"], (), attrs, name, control_inputs=()
         )
         return op.outputs[0]
+
+    def ask_round(self) -> GraphTensor:
+        """Returns the number of the round of the loop that it is a body of."""
+        if self.round is None:
+            self.round = self.add_input(int64, (), "round")
+        return self.round
 
     def adopt(self, tensor: GraphTensor) -> GraphTensor:
         """Returns what stands for a tensor of this or an outer graph."""

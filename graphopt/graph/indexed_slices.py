@@ -30,6 +30,7 @@ class IndexedSlices(Operators):
       values: `[n, ...]`.
       indices: `[n]`, int32 or int64.
       dense_shape: The shape of the whole tensor.
+      dense_like: A tensor of that shape, where the shape is not known yet.
 
     >>> import graphopt as tf
     >>> g = tf.IndexedSlices(tf.constant([[1.0], [2.0]]), tf.constant([2, 2]), [3, 1])
@@ -39,7 +40,15 @@ class IndexedSlices(Operators):
     Source: `tf.IndexedSlices`.
     """
 
-    def __init__(self, values: Any, indices: Any, dense_shape: Any = None) -> None:
+    def __init__(
+        self,
+        values: Any,
+        indices: Any,
+        dense_shape: Any = None,
+        *,
+        dense_like: Any = None,
+    ) -> None:
+        self.dense_like = dense_like
         self.values = hooks.convert(values)
         self.indices = hooks.convert(indices)
         self.dense_shape = dense_shape
@@ -54,6 +63,9 @@ class IndexedSlices(Operators):
     def shape(self) -> TensorShape:
         """What is known of the dense shape."""
         inner = self.values.shape[1:]
+        if self.dense_like is not None:
+            known: TensorShape = self.dense_like.shape
+            return known
         dims = self.dense_shape
         if isinstance(dims, GraphTensor):
             dims = dims.op.attrs.get("value")
@@ -82,9 +94,17 @@ class IndexedSlices(Operators):
 
     def with_values(self, values: Any) -> IndexedSlices:
         """Returns the same rows with other values."""
-        return IndexedSlices(values, self.indices, self.dense_shape)
+        return self.with_rows(values, self.indices)
+
+    def with_rows(self, values: Any, indices: Any) -> IndexedSlices:
+        """Returns other rows of the same tensor."""
+        like = self.dense_like
+        return IndexedSlices(values, indices, self.dense_shape, dense_like=like)
 
     def _as_tensor(self) -> Any:
+        if self.dense_like is not None:
+            add = hooks.operators["add_rows_like"]
+            return add(self.values, self.indices, self.dense_like)
         if not self.shape.rank or self.shape[0] is None:
             raise ValueError(
                 "Tensor conversion requested for IndexedSlices without a known "

@@ -23,18 +23,20 @@ REASON = "Python chooses the body"
 
 
 def trace(
-    function: Callable[..., Any], types: Sequence[Any]
+    function: Callable[..., Any], types: Sequence[Any], is_loop: bool = False
 ) -> tuple[BodyGraph, list[GraphTensor], Any]:
     """Builds a body of a function on placeholders.
 
     Args:
       function: From tensors to a nest of tensors.
       types: What has the shape and dtype of each argument.
+      is_loop: Whether it runs once in each round of a loop.
 
     Returns:
       The graph, its arguments and what the function returned, converted to tensors.
     """
     graph = BodyGraph(building_graph())
+    graph.is_loop = is_loop
     with entered(graph):
         arguments = [graph.add_input(t.dtype, t.shape, "argument") for t in types]
         result = function(*arguments)
@@ -48,8 +50,38 @@ def _as_output(value: Any) -> Any:
     if isinstance(value, Operation) or value is None:
         # What an op does is kept by the body; as a value it has none.
         return hooks.convert(0) if value is None else _after(value)
-    tensor = hooks.convert(value)
-    return graph.adopt(tensor)
+    if hasattr(value, "_with_parts"):
+        return value._with_parts([graph.adopt(part) for part in value._parts()])
+    return graph.adopt(hooks.convert(value))
+
+
+def expand(structure: Any) -> list[Any]:
+    """Returns the tensors of a nest, with those that stand for other values.
+
+    A value that is made of tensors, as a `TensorArray`, has a method `_parts` that returns
+    them and a method `_with_parts` that returns the value of other ones.
+    """
+    found: list[Any] = []
+    for leaf in nest.flatten(structure):
+        found += leaf._parts() if hasattr(leaf, "_with_parts") else [leaf]
+    return found
+
+
+def pack_expanded(structure: Any, tensors: Sequence[Any]) -> Any:
+    """Returns a nest with its tensors replaced, as `expand` lists them."""
+    left = iter(tensors)
+
+    def made(leaf: Any) -> Any:
+        if not hasattr(leaf, "_with_parts"):
+            return next(left)
+        return leaf._with_parts([next(left) for _ in leaf._parts()])
+
+    return nest.map_structure(made, structure)
+
+
+def as_leaf(value: Any) -> Any:
+    """Converts a loop variable to a tensor; what is made of tensors stays."""
+    return value if hasattr(value, "_with_parts") else hooks.convert(value)
 
 
 def _after(op: Operation) -> Any:

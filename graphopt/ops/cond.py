@@ -34,8 +34,10 @@ from graphopt.ops.bodies import (
     as_condition,
     assign_results,
     captured,
+    expand,
     final_values,
     finish_body,
+    pack_expanded,
     pull_back,
     split_results,
     trace,
@@ -158,7 +160,9 @@ def cond(
     pred = as_condition(pred)
     then_graph, _, then_result = trace(true_fn, ())
     else_graph, _, else_result = trace(false_fn, ())
-    then_flat, else_flat = nest.flatten(then_result), nest.flatten(else_result)
+    then_result = _with_memory(then_graph, then_result, else_result)
+    else_result = _with_memory(else_graph, else_result, then_result)
+    then_flat, else_flat = expand(then_result), expand(else_result)
     _check_alike(then_result, else_result, then_flat, else_flat)
     variables = written_variables(then_graph, else_graph)
     then_flat += final_values(then_graph, variables)
@@ -177,7 +181,18 @@ def cond(
         made = call_all(spec, pred, *captures, name=name or "cond", **bodies)
     results, values = split_results(made, len(then_flat) - len(variables))
     results = assign_results(outer, variables, values, results)
-    return nest.pack_as(then_result, results)
+    return pack_expanded(then_result, results)
+
+
+def _with_memory(graph: Any, result: Any, other: Any) -> Any:
+    """Gives the arrays of one branch memory where those of the other have some."""
+    leaves, others = nest.flatten(result), nest.flatten(other)
+    for i, (leaf, beside) in enumerate(zip(leaves, others, strict=False)):
+        parts = beside._parts() if hasattr(beside, "_with_parts") else []
+        if parts and hasattr(leaf, "_with_parts") and not leaf._parts():
+            with entered(graph):
+                leaves[i] = leaf._with_memory(None)
+    return nest.pack_as(result, leaves)
 
 
 def _check_alike(a: Any, b: Any, flat_a: list[Any], flat_b: list[Any]) -> None:

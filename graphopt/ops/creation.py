@@ -23,14 +23,16 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import (
     NOT_DIFFERENTIABLE,
     Elementwise,
+    Host,
     OpSpec,
     Sample,
     Source,
     register,
 )
 from graphopt.graph.provenance import user_site
-from graphopt.graph.shape import TensorShape
+from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.graph.tensor import EagerTensor, GraphTensor, Tensor
+from graphopt.ops.sizes import known_sizes
 
 # As many as a NumPy array can have.
 MOST_DIMENSIONS = 64
@@ -315,23 +317,13 @@ def constant_value(tensor: Any) -> NDArray[Any] | None:
 
 
 def _symbolic_value(tensor: GraphTensor) -> NDArray[Any] | None:
-    """Follows slices up to a constant, or a shape of which the slice may be known."""
-    keys = []
-    source = tensor
-    while source.op.type == "StridedSlice":
-        keys.append(numpy_key(source.op.attrs["key"]))
-        source = source.op.inputs[0]
-    if source.op.spec is CONST:
-        value: NDArray[Any] = source.op.attrs["value"]
-    elif source.op.spec is SHAPE and not source.op.inputs[0].shape.unknown_rank:
-        value = np.array(tuple(source.op.inputs[0].shape), object)
-    else:
+    if tensor.op.spec is CONST:
+        value: NDArray[Any] = tensor.op.attrs["value"]
+        return value
+    sizes = known_sizes(tensor) if tensor.dtype.is_integer else None
+    if sizes is None or any(dim is None for dim in sizes.flat):
         return None
-    for key in reversed(keys):
-        value = np.asarray(value[key])
-    if value.dtype == object and any(dim is None for dim in value.flat):
-        return None
-    return value.astype(tensor.dtype.numpy, copy=False)
+    return sizes.astype(tensor.dtype.numpy, copy=False)
 
 
 def numpy_key(key: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -442,6 +434,33 @@ FILL = register(
 )
 
 
+def _dims_of(dims: Any) -> TensorShape:
+    """The shape that a vector of sizes stands for, as far as it is known."""
+    if not isinstance(dims, Tensor):
+        # Of a body's argument nothing is known but how many there are.
+        return TensorShape([None] * dims.shape[0]) if dims.shape else UNKNOWN
+    known = known_sizes(dims)
+    if known is not None:
+        return TensorShape(int(dim) if dim is not None else None for dim in known)
+    if dims.shape.rank != 1 or dims.shape[0] is None:
+        return UNKNOWN
+    return TensorShape([None] * dims.shape[0])
+
+
+# Sizes that follow from shapes are numbers in a plan, where it becomes a `Fill`.
+FILL_DIMS = register(
+    OpSpec(
+        "FillDims",
+        lambda value, dims: (_dims_of(dims), value.dtype),
+        lambda value, dims: np.full(tuple(dims), value),
+        lambda g, y, value, dims: (g, None),
+        Host("its size is known once its data are there"),
+        lambda: [Sample((np.float64(2.5), np.array([2, 3], np.int32)))],
+        types=("any", "any"),
+    )
+)
+
+
 def _like_infer(x: Any) -> tuple[TensorShape, DType]:
     return x.shape, x.dtype
 
@@ -493,7 +512,21 @@ def fill(dims: Any, value: Any, name: str | None = None) -> Any:
 
     Source: `tf.fill`.
     """
+    if _decided_by_run(dims):
+        return call(FILL_DIMS, value, _as_vector(dims), name=name)
     return call(FILL, value, name=name, dims=static_dims(dims, "tf.fill"))
+
+
+def _decided_by_run(dims: Any) -> bool:
+    """Whether a size is a tensor of a graph whose value is not known yet."""
+    parts = dims if isinstance(dims, (list, tuple)) else (dims,)
+    return any(isinstance(p, GraphTensor) and constant_value(p) is None for p in parts)
+
+
+def _as_vector(dims: Any) -> Any:
+    if isinstance(dims, (list, tuple)):
+        return hooks.operators["stack"](dims, dtypes.int32)
+    return hooks.operators["stack"]([dims], None) if dims.shape == () else dims
 
 
 def zeros(shape: Any, dtype: Any = dtypes.float32, name: str | None = None) -> Any:
@@ -513,6 +546,9 @@ def ones(shape: Any, dtype: Any = dtypes.float32, name: str | None = None) -> An
 
 
 def _filled(shape: Any, value: int, dtype: DType, name: str) -> Any:
+    if _decided_by_run(shape):
+        number = np.array(value, dtype.numpy)
+        return call(FILL_DIMS, number, _as_vector(shape), name=name)
     dims = static_dims(shape, f"tf.{name}")
     scalar = np.array(value, dtype.numpy)
     if building_graph() is None:

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from graphopt import dtypes
 from graphopt.dtypes import DType, as_dtype
-from graphopt.errors import InvalidArgumentError, describe_shapes, fail
+from graphopt.errors import (
+    InvalidArgumentError,
+    OpError,
+    OutOfRangeError,
+    describe_shapes,
+    fail,
+)
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
 from graphopt.graph.indexed_slices import IndexedSlices
@@ -21,7 +27,7 @@ from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.ops.clipping import clip_by_norm
 from graphopt.ops.creation import static_dims, static_ints
 from graphopt.ops.elementwise import cast, equal, where
-from graphopt.ops.shaping import expand_dims, reshape, squeeze
+from graphopt.ops.shaping import concat, expand_dims, reshape, squeeze
 
 # ---- indices out of range
 
@@ -60,8 +66,24 @@ def check_indices(indices: NDArray[Any], limits: Any) -> None:
         raise index_error(indices.shape, at, int(indices.ravel()[at]), limit)
 
 
-def reported_index(op: Any, position: int, value: int) -> InvalidArgumentError:
+def element_error(what: str, index: int, size: int, op: Any = None) -> OutOfRangeError:
+    """Makes the error for an element that an array of tensors does not have."""
+    return fail(
+        OutOfRangeError,
+        f"Tried to {what} index {index} but array size is: {size}",
+        got=f"the index {index}",
+        expected=f"0 to {size - 1}" if size else "none: the array is empty",
+        remedy="a larger size, or dynamic_size=True",
+        op=op,
+        site=str(user_site()) if op is None else None,
+    )
+
+
+def reported_index(op: Any, position: int, value: int) -> OpError:
     """Makes the error that a kernel reported for an operation with indices."""
+    if op.type in _ELEMENTS:
+        what, size = _ELEMENTS[op.type], op.inputs[0].shape[0]
+        return element_error(what, value, int(size or 0), op)
     place = _PLACE_OF_INDICES[op.type]
     indices = op.inputs[place]
     attrs = op.attrs
@@ -79,6 +101,7 @@ def reported_index(op: Any, position: int, value: int) -> InvalidArgumentError:
     return index_error(indices.shape, position, value, int(limit or 0), op)
 
 
+_ELEMENTS = {"TensorListGetItem": "read from", "TensorListSetItem": "write to"}
 _PLACE_OF_INDICES = {
     "GatherV2": 1,
     "GatherGrad": 1,
@@ -283,6 +306,13 @@ GATHER_GRAD: OpSpec = register(
 )
 
 
+def _add_rows_like(values: Any, indices: Any, like: Any) -> Any:
+    return call(GATHER_GRAD, values, indices, like, axis=0, batch_dims=0)
+
+
+hooks.operators["add_rows_like"] = _add_rows_like
+
+
 def gather(
     params: Any,
     indices: Any,
@@ -342,7 +372,7 @@ def embedding_lookup(
     """Returns the rows of a table that ids name.
 
     Args:
-      params: The table, `[rows, ...]`.
+      params: The table, `[rows, ...]`, or a list of its parts in order.
       ids: Integers of any shape.
       max_norm: The largest norm of a row; longer ones are scaled down.
       name: Name of the op.
@@ -353,11 +383,10 @@ def embedding_lookup(
     Source: `tf.nn.embedding_lookup`.
     """
     if isinstance(params, (list, tuple)):
-        if len(params) != 1:
-            raise NotImplementedError(
-                "tf.nn.embedding_lookup in a table of several parts; use tf.concat."
-            )
-        params = params[0]
+        if len(params) > 1:
+            params = concat(list(params), 0)
+        else:
+            params = params[0]
     rows = gather(params, ids, name=name or "embedding_lookup")
     if max_norm is None:
         return rows

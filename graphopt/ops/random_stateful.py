@@ -32,7 +32,8 @@ from numpy.typing import NDArray
 
 from graphopt import dtypes
 from graphopt.dtypes import DType, as_dtype
-from graphopt.graph.context import building_graph
+from graphopt.graph.body import BodyGraph
+from graphopt.graph.context import building_graph, entered
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import (
@@ -47,6 +48,7 @@ from graphopt.graph.opspec import (
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.creation import SHAPE, constant_value, static_dims
+from graphopt.ops.elementwise import floormod
 from graphopt.ops.random import (
     ON_HOST,
     below_one,
@@ -248,6 +250,82 @@ SHUFFLE = register(
 )
 
 
+# ---- draws in bodies
+
+
+DRAWS = register(
+    OpSpec(
+        "RandomDraws",
+        lambda *, stream: (TensorShape(()), dtypes.int64),
+        lambda *, stream, draw=0: np.int64(draw),
+        NOT_DIFFERENTIABLE,
+        Family("random", "draws"),
+        lambda: [Sample((), {"stream": _STREAM})],
+        effect=Effect.RANDOM,
+    )
+)
+
+
+def _register_numbered(spec: OpSpec) -> OpSpec:
+    """Makes the op that is given the number of the draw, and so is a pure function."""
+
+    def compute(draw: NDArray[Any], *inputs: Any, **attrs: Any) -> Any:
+        return spec.compute(*inputs, **attrs, draw=int(draw))
+
+    return register(
+        OpSpec(
+            f"{spec.name}At",
+            lambda draw, *inputs, **attrs: spec.infer(*inputs, **attrs),
+            compute,
+            NOT_DIFFERENTIABLE,
+            spec.kernel,
+            lambda: [
+                Sample((np.int64(3), *sample.inputs), sample.attrs)
+                for sample in spec.samples()
+            ],
+            types=("int64", *spec.types),
+            dtypes=spec.dtypes,
+        )
+    )
+
+
+_NUMBERED = {
+    spec: _register_numbered(spec)
+    for spec in (UNIFORM, NORMAL, TRUNCATED, UNIFORM_INT, CATEGORICAL, SHUFFLE)
+}
+# How much room a run has for the rounds of a loop, and a round for those inside of it.
+_ROUNDS, _INNER_ROUNDS = 1 << 32, 1 << 20
+
+
+def _draw(spec: OpSpec, *inputs: Any, name: str | None, **attrs: Any) -> Any:
+    """Adds a random op.
+
+    In a body it is a function of the number of the draw, which follows from the number of
+    the run and that of the round: computing the body again, as derivatives do, gives the
+    same numbers.
+    """
+    graph = building_graph()
+    if not isinstance(graph, BodyGraph) or graph.outermost is None:
+        return call(spec, *inputs, name=name, **attrs)
+    number, _ = _number_of_draw(graph, attrs["stream"])
+    return call(_NUMBERED[spec], number, *inputs, name=name, **attrs)
+
+
+def _number_of_draw(graph: Any, stream: RandomStream) -> tuple[Any, int]:
+    """Returns the number of the draw in a graph, and in how many loops it is."""
+    if not isinstance(graph, BodyGraph):
+        with entered(graph):
+            return call(DRAWS, stream=stream), 0
+    number, depth = _number_of_draw(graph.outer, stream)
+    if not graph.is_loop:
+        return number, depth
+    room = _INNER_ROUNDS if depth else _ROUNDS
+    with entered(graph.outer):
+        first = floormod(number, np.int64((1 << 63) // room)) * np.int64(room)
+    with entered(graph):
+        return first + graph.ask_round(), depth + 1
+
+
 # ---- public functions
 
 
@@ -260,7 +338,7 @@ def draw_numbers(
         raise ValueError(f"Random numbers of dtype {dtype.name}; use a float type.")
     pattern, dims = _pattern_or_dims(shape)
     attrs = {"shape": dims, "dtype": dtype, **new_stream(seed)}
-    return call(spec, *pattern, name=name, **attrs)
+    return _draw(spec, *pattern, name=name, **attrs)
 
 
 def _pattern_or_dims(shape: Any) -> tuple[tuple[Any, ...], Any]:
@@ -319,7 +397,7 @@ def uniform(
     low, high = (hooks.convert(value, dtype=dtype) for value in (minval, maxval))
     pattern, dims = _pattern_or_dims(shape)
     attrs = {"shape": dims, "dtype": dtype, **new_stream(seed)}
-    return call(UNIFORM_INT, low, high, *pattern, name=name, **attrs)
+    return _draw(UNIFORM_INT, low, high, *pattern, name=name, **attrs)
 
 
 def _is(value: Any, number: int) -> bool:
@@ -380,7 +458,7 @@ def categorical(
     dtype = as_dtype(dtype or dtypes.int64)
     count = int(np.asarray(constant_value(num_samples)))
     attrs = {"count": count, "dtype": dtype, **new_stream(seed)}
-    return call(CATEGORICAL, logits, name=name, **attrs)
+    return _draw(CATEGORICAL, logits, name=name, **attrs)
 
 
 def shuffle(value: Any, seed: int | None = None, name: str | None = None) -> Any:
@@ -388,4 +466,4 @@ def shuffle(value: Any, seed: int | None = None, name: str | None = None) -> Any
 
     Source: `tf.random.shuffle`.
     """
-    return call(SHUFFLE, value, name=name, **new_stream(seed))
+    return _draw(SHUFFLE, value, name=name, **new_stream(seed))

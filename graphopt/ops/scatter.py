@@ -153,16 +153,18 @@ def _scatter_samples(repeated: bool) -> list[Sample]:
     return out
 
 
+def _update_vjp(g: Any, indices: Any, updates: Any) -> tuple[Any, ...]:
+    # Read before the rows are cleared, so that clearing them needs no copy.
+    rows = gather_nd(g, indices)
+    return tensor_scatter_nd_update(g, indices, zeros_like(updates)), None, rows
+
+
 TENSOR_SCATTER_UPDATE = register(
     OpSpec(
         "TensorScatterUpdate",
         _scatter_infer,
         _scatter_update,
-        lambda g, y, tensor, indices, updates: (
-            tensor_scatter_nd_update(g, indices, zeros_like(updates)),
-            None,
-            gather_nd(g, indices),
-        ),
+        lambda g, y, tensor, indices, updates: _update_vjp(g, indices, updates),
         Family("scatter_nd", "update"),
         lambda: _scatter_samples(repeated=False),
         errors=lambda: _nd_errors(np.zeros(2)),

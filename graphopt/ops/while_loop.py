@@ -6,7 +6,7 @@ rounds again, from the last to the first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,10 +32,14 @@ from graphopt.graph.shape import SCALAR, UNKNOWN, TensorShape
 from graphopt.ops.bodies import (
     REASON,
     as_condition,
+    as_leaf,
     assign_results,
     captured,
+    expand,
     final_values,
     finish_body,
+    inline,
+    pack_expanded,
     pull_back,
     split_results,
     trace,
@@ -118,7 +122,8 @@ def _while_vjp(
             full[i] = cotangent
         found = pull_back(body, local, in_loop + outside, full)
         parts = zip(totals, found[len(in_loop) :], strict=True)
-        return [*found[: len(in_loop)], *(total + part for total, part in parts)]
+        sums = (hooks.operators["add_cotangents"](*pair) for pair in parts)
+        return [*found[: len(in_loop)], *sums]
 
     graph, arguments, result = trace(round_back, types)
     backward = finish_body(graph, arguments, (), result)
@@ -301,7 +306,7 @@ def while_loop(
     limit = None if maximum_iterations is None else int(maximum_iterations)
     nested = nest.is_nested(loop_vars)
     values = loop_vars if nested else (loop_vars,)
-    values = nest.map_structure(hooks.convert, values)
+    values = nest.map_structure(as_leaf, values)
     if not nest.flatten(values):
         raise ValueError("No loop variables provided.")
     if building_graph() is None:
@@ -309,7 +314,8 @@ def while_loop(
     else:
         result = _build_loop(cond, body, values, shape_invariants, limit, name)
     if not back_prop:
-        result = nest.map_structure(stop_gradient, result)
+        parts = [stop_gradient(part) for part in expand(result)]
+        result = pack_expanded(result, parts)
     return result if nested else nest.flatten(result)[0]
 
 
@@ -317,7 +323,7 @@ def _run_eagerly(cond: Any, body: Any, values: Any, limit: int | None) -> Any:
     rounds = 0
     while (limit is None or rounds < limit) and bool(cond(*values)):
         result = body(*values)
-        values = nest.map_structure(hooks.convert, _as_structure(result, values))
+        values = nest.map_structure(as_leaf, _as_structure(result, values))
         rounds += 1
     return values
 
@@ -344,44 +350,137 @@ def _build_loop(
 ) -> Any:
     outer = building_graph()
     assert outer is not None
-    flat = nest.flatten(values)
-    types = [TypedValue(t.shape, t.dtype) for t in flat]
-    if invariants is not None:
-        shapes = [TensorShape(s) for s in _flat_shapes(invariants, values)]
-        types = [TypedValue(s, t.dtype) for s, t in zip(shapes, flat, strict=True)]
-    # A first trace finds out which variables a round assigns to.
-    probe, _, _ = trace(_unpacked(body, values), types)
-    variables = written_variables(probe)
+    shapes = None if invariants is None else _flat_shapes(invariants, values)
+    # A first trace finds out which variables a round assigns to, and what it writes to
+    # arrays that have no memory yet.
+    values, variables = _look_ahead(body, values, shapes)
+    flat = expand(values)
+    types = _types(values, shapes)
     start = [*flat, *(v.read_value() for v in variables.values())]
     types += [TypedValue(v.shape, v.dtype) for v in variables.values()]
 
     body_graph, body_arguments, result = trace(
-        _unpacked(body, values, variables), types
+        _unpacked(body, values, variables), types, is_loop=True
     )
-    cond_graph, cond_arguments, go_on = trace(_unpacked(cond, values, variables), types)
+    cond_graph, cond_arguments, go_on = trace(
+        _unpacked(cond, values, variables), types, is_loop=True
+    )
     with entered(cond_graph):
         go_on = as_condition(go_on)
-    after = nest.flatten(_as_structure(result, values))
+    structure = _as_structure(result, values)
+    after = expand(structure)
     _check_invariant(types, after)
     after += final_values(body_graph, variables)
+    if body_graph.round is not None or cond_graph.round is not None:
+        # What draws random numbers asks which round it is.
+        start.append(hooks.convert(np.int64(0)))
+        cond_arguments.append(cond_graph.ask_round())
+        body_arguments.append(body_graph.ask_round())
+        with entered(body_graph):
+            after.append(body_arguments[-1] + 1)
     captures = captured(body_graph, cond_graph)
     condition = finish_body(cond_graph, cond_arguments, captures, [go_on])
     rounds = finish_body(body_graph, body_arguments, captures, after)
-    attrs = {"count": len(start), "cond": condition, "body": rounds, "limit": limit}
-    spec = WHILE if condition.calls_host or rounds.calls_host else STATELESS_WHILE
+    calls_host = condition.calls_host or rounds.calls_host
+    changed = list(range(len(start)))
+    if not calls_host:
+        changed = _changed(rounds, len(start))
+        condition, rounds = (
+            _with_constants(each, len(start), changed) for each in (condition, rounds)
+        )
+    constants = [start[i] for i in range(len(start)) if i not in changed]
+    inputs = [*(start[i] for i in changed), *captures, *constants]
+    attrs = {"count": len(changed), "cond": condition, "body": rounds, "limit": limit}
+    spec = WHILE if calls_host else STATELESS_WHILE
     with outer.control_dependencies(body_graph.outer_controls):
-        made = call_all(spec, *start, *captures, name=name or "while", **attrs)
-    results, finals = split_results(made, len(flat))
+        made = call_all(spec, *inputs, name=name or "while", **attrs)
+    every = list(start)
+    for i, value in zip(changed, made, strict=True):
+        every[i] = value
+    results, finals = split_results(every[: len(types)], len(flat))
     results = assign_results(outer, variables, finals, results)
-    return nest.pack_as(values, results)
+    return pack_expanded(structure, results)
+
+
+def _changed(rounds: Body, count: int) -> list[int]:
+    """The loop variables that a round does not simply hand on; the first if none is."""
+    pairs = list(zip(rounds.inputs[:count], rounds.outputs, strict=True))
+    return [i for i, (before, after) in enumerate(pairs) if before is not after] or [0]
+
+
+def _with_constants(body: Body, count: int, changed: list[int]) -> Body:
+    """Makes captures of the loop variables that do not change."""
+    constants = [i for i in range(count) if i not in changed]
+    order = [*changed, *range(count, len(body.inputs)), *constants]
+    outputs = body.outputs
+    if len(outputs) == count:
+        outputs = tuple(outputs[i] for i in changed)
+    return Body(body.graph, tuple(body.inputs[i] for i in order), outputs)
+
+
+def _look_ahead(body: Any, values: Any, shapes: Any) -> tuple[Any, dict[Any, Any]]:
+    """Returns the loop variables, with memory where a round writes, and variables."""
+    arrays = [v for v in nest.flatten(values) if hasattr(v, "_begin_looking")]
+    empty = [array for array in arrays if not array._parts()]
+    before = [array._begin_looking() for array in empty]
+    samples: list[Any] = [None] * len(empty)
+    try:
+        probe, arguments, _ = trace(
+            _unpacked(body, values), _types(values, shapes), is_loop=True
+        )
+    finally:
+        samples = [array._stop_looking() for array in empty]
+    made = {}
+    for array, sample, outer in zip(empty, samples, before, strict=True):
+        if sample is not None:
+            sample = _first_round(probe, arguments, values, sample)
+            made[id(array)] = array._with_memory(sample)
+        array._look_further(outer, sample)
+    values = nest.map_structure(lambda leaf: made.get(id(leaf), leaf), values)
+    return values, written_variables(probe)
+
+
+def _first_round(probe: BodyGraph, arguments: Any, values: Any, sample: Any) -> Any:
+    """Something of the shape of a tensor of a round, in the graph around the loop.
+
+    It is what the first round would compute; of that only the shape is asked for, so that
+    nothing of it runs in a plan.
+    """
+    if sample.shape.is_fully_defined():
+        return sample
+    captures = captured(probe)
+    first = [] if probe.round is None else [hooks.convert(np.int64(0))]
+    inputs = arguments if probe.round is None else [*arguments, probe.round]
+    body = finish_body(probe, inputs, captures, [probe.adopt(sample)])
+    return inline(body, [*expand(values), *first, *captures])[0]
+
+
+def _types(values: Any, shapes: list[Any] | None) -> list[TypedValue]:
+    types = []
+    for i, leaf in enumerate(nest.flatten(values)):
+        for part in expand(leaf):
+            shape = part.shape
+            if hasattr(leaf, "_with_parts"):
+                if leaf.dynamic_size:
+                    shape = TensorShape([None]) + shape[1:]
+            elif shapes is not None:
+                shape = TensorShape(shapes[i])
+            types.append(TypedValue(shape, part.dtype))
+    return types
 
 
 def _flat_shapes(invariants: Any, values: Any) -> list[Any]:
     """Shapes are lists themselves, so that only the structure of values counts."""
-    if len(nest.flatten(values)) == 1:
-        item = invariants[0] if isinstance(invariants, (list, tuple)) else invariants
-        return [item]
-    return list(invariants)
+    if not nest.is_nested(values):
+        return [invariants]
+    if len(nest.flatten(values)) == 1 and not isinstance(invariants, (list, tuple)):
+        return [invariants]
+    if isinstance(values, Mapping):
+        keys = sorted(values)
+        pairs = [(invariants[key], values[key]) for key in keys]
+    else:
+        pairs = list(zip(invariants, values, strict=True))
+    return [shape for item, value in pairs for shape in _flat_shapes(item, value)]
 
 
 def _unpacked(
@@ -391,7 +490,7 @@ def _unpacked(
 
     Variables that a round assigns to are loop variables as well, after the others.
     """
-    count = len(nest.flatten(values))
+    count = len(expand(values))
 
     def traced(*arguments: Any) -> Any:
         graph = building_graph()
@@ -401,7 +500,7 @@ def _unpacked(
             (variables or {}).items(), extra, strict=True
         ):
             graph.state[key] = (variable, value)
-        return function(*nest.pack_as(values, list(arguments[:count])))
+        return function(*pack_expanded(values, arguments[:count]))
 
     return traced
 

@@ -23,7 +23,7 @@ from typing import Any
 from graphopt.graph.effects import variable_of, variables_written
 from graphopt.graph.graph import Operation
 from graphopt.graph.guards import guards_of
-from graphopt.graph.opspec import Effect, Elementwise, Family
+from graphopt.graph.opspec import Bodies, Effect, Elementwise, Family
 from graphopt.graph.program import Program, Rebuilder
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.fused import (
@@ -105,6 +105,26 @@ def loop_body(op: Operation) -> FusedBody | None:
     return None if shape is None else single_body(op, shape)
 
 
+def _find_before_loops(program: Program) -> set[Operation]:
+    """Returns what a loop waits for; empty where nothing is written behind one."""
+    found: set[Operation] = set()
+    loops = [
+        op
+        for op in program.operations
+        if isinstance(op.spec.kernel, Bodies) and op.spec.kernel.kind != "cond"
+    ]
+    if not loops or not program.writes_state:
+        return found
+    stack = loops
+    while stack:
+        op = stack.pop()
+        for source in (*(t.op for t in op.inputs), *op.control_inputs):
+            if source not in found:
+                found.add(source)
+                stack.append(source)
+    return found
+
+
 class _Groups:
     """Groups of ops, with who comes before whom as bit sets."""
 
@@ -112,6 +132,8 @@ class _Groups:
         self.program = program
         # What may be jumped over does not share a loop with what may not.
         self.guard = guards_of(program)
+        # What a loop waits for does not share one with an update, which comes after it.
+        self.before_loops = _find_before_loops(program)
         self.members: dict[int, list[Operation]] = {}
         self.group_of: dict[Operation, int] = {}
         self.shape: dict[int, tuple[int, ...] | None] = {}
@@ -227,10 +249,16 @@ class _Groups:
         """The condition without which a group need not run; None if it must."""
         return self.guard.get(self.members[group][0])
 
+    def is_before_loop(self, group: int) -> bool:
+        """Whether a loop waits for a group."""
+        return self.members[group][0] in self.before_loops
+
     def _can_join(self, a: int, b: int) -> bool:
         if self.shape[a] != self.shape[b] or self.written[a] & self.written[b]:
             return False
         if self.guard and self.guard_of(a) is not self.guard_of(b):
+            return False
+        if self.before_loops and len({*map(self.is_before_loop, (a, b))}) == 2:
             return False
         if len(self.members[a]) + len(self.members[b]) > LARGEST_GROUP:
             return False

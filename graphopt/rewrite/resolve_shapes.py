@@ -78,6 +78,11 @@ def _filled(op: Operation, rebuilder: Rebuilder) -> GraphTensor:
     return _replace(op, rebuilder, FILL, [scalar], {"dims": dims})
 
 
+def _fill(op: Operation, rebuilder: Rebuilder) -> GraphTensor:
+    value = rebuilder.tensors[op.inputs[0]]
+    return _replace(op, rebuilder, FILL, [value], {"dims": tuple(op.outputs[0].shape)})
+
+
 def _reshape(op: Operation, rebuilder: Rebuilder) -> GraphTensor:
     x = rebuilder.tensors[op.inputs[0]]
     return _replace(op, rebuilder, RESHAPE, [x], {"shape": tuple(op.outputs[0].shape)})
@@ -117,5 +122,6 @@ _RULES = {
     "ReshapeLike": _reshape,
     "ReshapeLikeReduced": _reshape,
     "BroadcastLike": _broadcast,
+    "FillDims": _fill,
     "SumLike": _sum,
 }

@@ -62,6 +62,40 @@ def global_variables_initializer() -> Any:
     )
 
 
+def local_variables(scope: str | None = None) -> list[Any]:
+    """Returns the variables of the current graph that no checkpoint is to have.
+
+    Source: `tf.compat.v1.local_variables`.
+    """
+    return get_default_graph().get_collection(GraphKeys.LOCAL_VARIABLES, scope)
+
+
+def metric_variables(scope: str | None = None) -> list[Any]:
+    """Returns the variables in which metrics of the current graph add up.
+
+    Source: `tf.compat.v1.GraphKeys.METRIC_VARIABLES`.
+    """
+    return get_default_graph().get_collection(GraphKeys.METRIC_VARIABLES, scope)
+
+
+def model_variables(scope: str | None = None) -> list[Any]:
+    """Returns the variables of the current graph that its model consists of.
+
+    Source: `tf.compat.v1.model_variables`.
+    """
+    return get_default_graph().get_collection(GraphKeys.MODEL_VARIABLES, scope)
+
+
+def local_variables_initializer() -> Any:
+    """Returns an op that initializes the local variables of the current graph.
+
+    Source: `tf.compat.v1.local_variables_initializer`.
+    """
+    return variables_initializer(
+        local_variables() if building_graph() is not None else [], name="init_local"
+    )
+
+
 def report_uninitialized_variables(var_list: Sequence[Variable] | None = None) -> Any:
     """Returns the names of the variables without a value in the default session."""
     session = require_session()

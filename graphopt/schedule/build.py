@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from graphopt.graph.effects import (
@@ -18,7 +20,7 @@ from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.state import INITIALIZED_VALUE
 from graphopt.schedule.control import add_bodies, with_guard
 from graphopt.schedule.memory import place_buffers
-from graphopt.schedule.order import order_operations
+from graphopt.schedule.order import order_operations, put_loops_first
 from graphopt.schedule.steps import Buffer, Jumps, Lowered, Schedule, Step
 
 Lower = Callable[[Operation], Lowered]
@@ -38,7 +40,7 @@ def build_schedule(program: Program, lower: Lower, jumps: bool = True) -> Schedu
       known only once its data are there, or where numbers are complex, for then the
       program has to be interpreted.
     """
-    order = order_operations(program.operations)
+    order = put_loops_first(order_operations(program.operations))
     sized_by_data = next((op for op in order if not _is_known(op)), None)
     if sized_by_data is not None:
         why = "has a size that only its data decide"
@@ -48,6 +50,7 @@ def build_schedule(program: Program, lower: Lower, jumps: bool = True) -> Schedu
         why = "has complex numbers, which NumPy computes"
         return Schedule(program, [], {}, 0, _explain(complex_op, why))
     builder = Builder(program, lower, jumps)
+    builder.expect(order, program.fetches)
     guards = _native_guards(builder, program, lower) if jumps else {}
     for op in order:
         guard = guards.get(op)
@@ -82,16 +85,49 @@ class Builder:
         self.guard: GraphTensor | None = None
         self.behind_guard = -1
         self.jump_kernels: Jumps | None = None
+        # How many ops are still to read a tensor, and the tensors in a buffer.
+        self.readers: Counter[GraphTensor] = Counter()
+        self.tenants: dict[int, list[GraphTensor]] = {}
+
+    def expect(
+        self, operations: Sequence[Operation], kept: Sequence[GraphTensor]
+    ) -> None:
+        """Is told what comes next and what of it is needed behind that.
+
+        Args:
+          operations: Those of the program, or of a body, in order.
+          kept: What is read when they have run.
+        """
+        readers = Counter(tensor for op in operations for tensor in op.inputs)
+        readers.update(kept)
+        for tensor, count in readers.items():
+            self.readers[tensor] = count
+
+    def place(self, tensor: GraphTensor, buffer: Buffer) -> None:
+        """Notes where a tensor is."""
+        self.locations[tensor] = buffer
+        self.tenants.setdefault(id(buffer), []).append(tensor)
+
+    def place_all(
+        self, tensors: Sequence[GraphTensor], buffers: Sequence[Buffer]
+    ) -> None:
+        """Notes where each of several tensors is."""
+        for tensor, buffer in zip(tensors, buffers, strict=True):
+            self.place(tensor, buffer)
 
     def add(self, op: Operation) -> None:
         """Gives an operation's outputs their memory and, if it computes, a step."""
+        self._add(op)
+        self.readers.subtract(op.inputs)
+
+    def _add(self, op: Operation) -> None:
         kernel = op.spec.kernel
         if isinstance(kernel, Source):
             for tensor in op.outputs:
-                self.locations[tensor] = self._source(op, tensor)
+                self.place(tensor, self._source(op, tensor))
         elif isinstance(kernel, Alias) and not op.attrs.get("copy"):
             for tensor, source in zip(op.outputs, op.inputs, strict=False):
-                self.locations[tensor] = self.locations[source]
+                self.place(tensor, self.locations[source])
         elif isinstance(kernel, Bodies):
             # A loop pauses, and an interrupt may come there.
             self.fails_late |= self.wrote
@@ -120,11 +156,15 @@ class Builder:
     def add_step(self, op: Operation, lowered: Lowered) -> None:
         """Adds the step of an operation; its outputs get memory of their own."""
         inputs = tuple(self.locations[tensor] for tensor in op.inputs)
-        outputs = tuple(
-            self.new("arena", nbytes_of(tensor), tensor) for tensor in op.outputs
-        )
+        if lowered.in_place is not None and self._may_overwrite(op, inputs):
+            outputs = inputs[:1]
+            lowered = replace(lowered, calls=lowered.in_place)
+        else:
+            outputs = tuple(
+                self.new("arena", nbytes_of(tensor), tensor) for tensor in op.outputs
+            )
         for tensor, buffer in zip(op.outputs, outputs, strict=True):
-            self.locations[tensor] = buffer
+            self.place(tensor, buffer)
         writes = bool(handles_written(op))
         if op.spec is INITIALIZED_VALUE:
             self.interpret(op, f"is a question for the host: {lowered.host}")
@@ -133,6 +173,18 @@ class Builder:
             self.fails_late |= self.wrote or writes
         self.wrote |= writes
         self.place_step(op, lowered, inputs, outputs)
+
+    def _may_overwrite(self, op: Operation, inputs: tuple[Buffer, ...]) -> bool:
+        """Whether an op is the last to need the memory of its first input."""
+        buffer = inputs[0]
+        if buffer.kind != "arena" or any(other is buffer for other in inputs[1:]):
+            return False
+        readers = sum(
+            max(self.readers[tensor], 0)
+            for tensor in set(self.tenants.get(id(buffer), ()))
+            if self.locations[tensor] is buffer
+        )
+        return readers <= 1
 
     def place_step(
         self,

@@ -102,7 +102,8 @@ def _place(builder: Builder, label: int) -> None:
 
 def _add_body(builder: Builder, body: Body, inputs: Sequence[Buffer]) -> list[Buffer]:
     """Adds the ops of a body; returns where it leaves its outputs."""
-    builder.locations.update(zip(body.inputs, inputs, strict=True))
+    builder.expect(body.operations, body.outputs)
+    builder.place_all(body.inputs, inputs)
     for op in body.operations:
         # Kernels report numbers, and those of the graph around it are taken.
         op.index = len(builder.operations)
@@ -143,7 +144,7 @@ def _add_condition(builder: Builder, op: Operation, jumps: Jumps) -> None:
             builder.place_step(op, go, ())
             _place(builder, otherwise)
     _place(builder, end)
-    builder.locations.update(zip(op.outputs, outputs, strict=True))
+    builder.place_all(op.outputs, outputs)
 
 
 def with_guard(builder: Builder, guard: GraphTensor | None) -> None:
@@ -171,7 +172,7 @@ def _begin_loop(builder: Builder, op: Operation) -> None:
 def _add_loop(builder: Builder, op: Operation, jumps: Jumps) -> None:
     _begin_loop(builder, op)
     values = _add_rounds(builder, op, jumps, None)
-    builder.locations.update(zip(op.outputs, values, strict=True))
+    builder.place_all(op.outputs, values)
 
 
 def _add_rounds(
@@ -311,7 +312,7 @@ def _add_loop_back(builder: Builder, op: Operation, jumps: Jumps) -> None:
     builder.place_step(op, again, ())
     _place(builder, end)
     _keep_until_now(builder, [*captures, *values, *totals, history.count])
-    builder.locations.update(zip(op.outputs, totals, strict=True))
+    builder.place_all(op.outputs, totals)
 
 
 def _zeros(builder: Builder, tensor: GraphTensor) -> Buffer:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 from graphopt.errors import InvalidArgumentError, fail
+from graphopt.graph.effects import handles_written
 from graphopt.graph.graph import Operation
+from graphopt.graph.opspec import Bodies
 
 
 def step_graph(operations: Sequence[Operation]) -> Any:
@@ -72,3 +75,21 @@ def order_operations(operations: Sequence[Operation]) -> list[Operation]:
             op=first,
             remedy="removing one of the control dependencies",
         ) from None
+
+
+def put_loops_first(order: Sequence[Operation]) -> list[Operation]:
+    """Moves what writes variables, and what depends on that, behind everything else.
+
+    A loop may pause, and a signal may end the step there, so nothing may be written yet.
+    """
+    loops = [op for op in order if isinstance(op.spec.kernel, Bodies)]
+    if not any(op.spec.kernel.kind != "cond" for op in loops):  # type: ignore[union-attr]
+        return list(order)
+    behind: set[Operation] = set()
+    for op in order:
+        sources = itertools.chain((t.op for t in op.inputs), op.control_inputs)
+        if handles_written(op) or not behind.isdisjoint(sources):
+            behind.add(op)
+    return [op for op in order if op not in behind] + [
+        op for op in order if op in behind
+    ]

@@ -129,13 +129,24 @@ class Jumps:
 
 @dataclass(frozen=True)
 class Lowered:
-    """How an operation runs: calls of kernels, or a reason why it runs on the host."""
+    """How an operation runs: calls of kernels, or a reason why it runs on the host.
+
+    Attributes:
+      calls: What runs.
+      scratch: Bytes of memory that the calls need besides inputs and outputs.
+      checks: Whether a kernel may report an error.
+      host: Why it runs on the host.
+      jumps: The kernels of branches and loops.
+      in_place: What runs instead where the output is the memory of the first input,
+        which nobody else needs any more; None where that cannot be.
+    """
 
     calls: tuple[Call, ...] = ()
     scratch: tuple[int, ...] = ()
     checks: bool = False
     host: str = ""
     jumps: Jumps | None = None
+    in_place: tuple[Call, ...] | None = None
 
 
 @dataclass

@@ -269,9 +269,33 @@ def test_random_ops_inside_branches_and_loops(graph, jit):
         once = values(first)
         assert len(set(once)) == 3
         assert values(second) == once
-    with pytest.raises(NotImplementedError, match="would draw other numbers"):
-        x = tf.constant(1.0)
-        tf.gradients(tf.cond(p, lambda: x * tf.random.normal([]), lambda: x), [x])
+
+
+@JIT
+def test_derivatives_see_the_numbers_that_were_drawn(graph, jit):
+    x, p = tf.constant(2.0), v1.placeholder(tf.bool, [])
+
+    def body(i, total, noises):
+        # A loop in the loop, and a branch in that.
+        def inner(j, t):
+            noise = tf.cond(p, lambda: tf.random.normal([]), lambda: 0.0)
+            return j + 1, t + noise
+
+        _, noise = tf.while_loop(lambda j, _: j < 2, inner, (0, tf.random.uniform([])))
+        return i + 1, total + x * noise, noises.write(i, noise)
+
+    noises = tf.TensorArray(tf.float32, 4)
+    _, total, noises = tf.while_loop(lambda i, *_: i < 4, body, (0, 0.0, noises))
+    fetches = [total, noises.stack(), tf.gradients(total, [x])[0]]
+    with config(jit=jit), v1.Session() as session:
+        plan = session.plan(fetches, {p: True})
+        assert not any(step.kernel == "HOST" for step in plan.steps)
+        found = [session.run(fetches, {p: True}) for _ in range(3)]
+    for got, noise, derivative in found:
+        assert len(set(noise.tolist())) == 4
+        np.testing.assert_allclose(derivative, noise.sum(), rtol=1e-5)
+        np.testing.assert_allclose(got, 2 * noise.sum(), rtol=1e-5)
+    assert len({float(got) for got, *_ in found}) == 3
 
 
 def test_printing_inside_a_loop(graph, capfd):

@@ -32,6 +32,11 @@ from graphopt.compat.v1.initializers import (
     truncated_normal_initializer as truncated_normal_initializer,
 )
 from graphopt.compat.v1.initializers import zeros_initializer as zeros_initializer
+from graphopt.compat.v1.windows import batch_to_space as batch_to_space
+from graphopt.compat.v1.windows import depth_to_space as depth_to_space
+from graphopt.compat.v1.windows import extract_image_patches as extract_image_patches
+from graphopt.compat.v1.windows import space_to_batch as space_to_batch
+from graphopt.compat.v1.windows import space_to_depth as space_to_depth
 from graphopt.graph.context import get_default_graph as get_default_graph
 from graphopt.graph.context import reset_default_graph as reset_default_graph
 from graphopt.graph.dimension import Dimension as Dimension
@@ -45,6 +50,7 @@ from graphopt.keras.initializers import Orthogonal as orthogonal_initializer
 from graphopt.keras.initializers import VarianceScaling as variance_scaling_initializer
 from graphopt.keras.variable_scopes import AUTO_REUSE as AUTO_REUSE
 from graphopt.keras.variable_scopes import VariableScope as VariableScope
+from graphopt.keras.variable_scopes import get_local_variable as get_local_variable
 from graphopt.keras.variable_scopes import get_variable as get_variable
 from graphopt.keras.variable_scopes import get_variable_scope as get_variable_scope
 from graphopt.keras.variable_scopes import variable_scope as variable_scope
@@ -140,6 +146,11 @@ from graphopt.runtime.collections import (
 from graphopt.runtime.collections import (
     is_variable_initialized as is_variable_initialized,
 )
+from graphopt.runtime.collections import local_variables as local_variables
+from graphopt.runtime.collections import (
+    local_variables_initializer as local_variables_initializer,
+)
+from graphopt.runtime.collections import model_variables as model_variables
 from graphopt.runtime.collections import (
     moving_average_variables as moving_average_variables,
 )
@@ -155,6 +166,13 @@ from graphopt.runtime.session import InteractiveSession as InteractiveSession
 from graphopt.runtime.session import Session as Session
 from graphopt.runtime.variable import Variable as Variable
 
+# Functions that are loaded when they are used: those of `graphopt`, and others.
+_LATER = {
+    **graphopt._LATER,
+    "batch_to_space_nd": "graphopt.ops.patches",
+    "hessians": "graphopt.compat.v1.derivatives",
+    "space_to_batch_nd": "graphopt.ops.patches",
+}
 # What version 2 has and is not here by another definition.
 for _name in set(dir(graphopt)) & set(vars(graphopt)) - set(globals()):
     globals()[_name] = getattr(graphopt, _name)
@@ -164,7 +182,10 @@ _MODULES = (
     "app",
     "flags",
     "gfile",
+    "layers",
     "logging",
+    "losses",
+    "metrics",
     "python_io",
     "resource_loader",
     "summary",
@@ -173,6 +194,9 @@ _MODULES = (
 )
 if TYPE_CHECKING:
     from graphopt import raw_ops as raw_ops
+    from graphopt.compat.v1 import layers as layers
+    from graphopt.compat.v1 import losses as losses  # type: ignore[no-redef]
+    from graphopt.compat.v1 import metrics as metrics
     from graphopt.compat.v1 import train as train  # type: ignore[no-redef]
 else:
     for _name in _MODULES:
@@ -209,6 +233,8 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module("graphopt.version").VERSION
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name]), name)
     from graphopt.aliases.missing import missing_name
 
     raise missing_name("graphopt.compat.v1", name)
@@ -229,7 +255,16 @@ _HIDDEN = {
 def __dir__() -> list[str]:
     here = [n for n in globals() if not n.startswith("_") and n not in _HIDDEN]
     return sorted(
-        {*here, *_MODULES, *_MESSAGES, "get_logger", "io", "raw_ops", "version"}
+        {
+            *here,
+            *_MODULES,
+            *_LATER,
+            *_MESSAGES,
+            "get_logger",
+            "io",
+            "raw_ops",
+            "version",
+        }
     )
 
 
