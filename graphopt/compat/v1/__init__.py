@@ -352,6 +352,7 @@ _MODULES = (
     "metrics",
     "python_io",
     "resource_loader",
+    "sparse",
     "summary",
     "test",
     "train",
@@ -381,7 +382,39 @@ _MESSAGES = {
 }
 
 
+# Names of sparse tensors, and which of `tf.sparse` they are.
+_SPARSE = {
+    "SparseTensor": "SparseTensor",
+    "SparseTensorValue": "SparseTensorValue",
+    "sparse_add": "add",
+    "sparse_concat": "concat",
+    "sparse_fill_empty_rows": "fill_empty_rows",
+    "sparse_mask": "mask",
+    "sparse_placeholder": "placeholder",
+    "sparse_reduce_max": "reduce_max",
+    "sparse_reduce_sum": "reduce_sum",
+    "sparse_reorder": "reorder",
+    "sparse_reset_shape": "reset_shape",
+    "sparse_reshape": "reshape",
+    "sparse_retain": "retain",
+    "sparse_segment_mean": "segment_mean",
+    "sparse_segment_sqrt_n": "segment_sqrt_n",
+    "sparse_segment_sum": "segment_sum",
+    "sparse_slice": "slice",
+    "sparse_softmax": "softmax",
+    "sparse_split": "split",
+    "sparse_tensor_dense_matmul": "sparse_dense_matmul",
+    "sparse_tensor_to_dense": "to_dense",
+    "sparse_to_dense": "sparse_to_dense",
+    "sparse_to_indicator": "to_indicator",
+    "sparse_transpose": "transpose",
+}
+
+
 def __getattr__(name: str) -> Any:
+    if name in _SPARSE:
+        found = importlib.import_module("graphopt.compat.v1.sparse")
+        return getattr(found, _SPARSE[name])
     if name in _MODULES:
         return importlib.import_module(f"graphopt.compat.v1.{name}")
     if name in _MESSAGES:
@@ -423,6 +456,7 @@ def __dir__() -> list[str]:
             *_MODULES,
             *_LATER,
             *_MESSAGES,
+            *_SPARSE,
             "get_logger",
             "io",
             "raw_ops",
