@@ -3,7 +3,15 @@
 import importlib
 from typing import Any
 
-_MODULES: tuple[str, ...] = ()
+_MODULES: tuple[str, ...] = (
+    "framework",
+    "layers",
+    "losses",
+    "metrics",
+    "opt",
+    "slim",
+    "training",
+)
 
 
 def __getattr__(name: str) -> Any:
