@@ -3,7 +3,10 @@
 import importlib
 from typing import Any
 
-_MODULES: tuple[str, ...] = ()
+_MODULES: tuple[str, ...] = (
+    "cudnn_rnn",
+    "rnn",
+)
 
 
 def __getattr__(name: str) -> Any:
