@@ -191,7 +191,9 @@ from graphopt.runtime.names import name_scope as name_scope
 from graphopt.runtime.variable import Variable as Variable
 
 if TYPE_CHECKING:
+    from graphopt import io as io
     from graphopt import raw_ops as raw_ops
+    from graphopt import summary as summary
     from graphopt import train as train
     from graphopt import v1 as v1
     from graphopt import version as version
@@ -244,7 +246,7 @@ def is_tensor(x: object) -> builtins.bool:
 
 
 # Families that are loaded when they are used: most programs use few of them.
-_MODULES = ("raw_ops", "train", "v1", "version")
+_MODULES = ("io", "raw_ops", "summary", "train", "v1", "version")
 # Folders and files of this package that are no names of TensorFlow.
 _INTERNAL = frozenset(
     [
@@ -288,6 +290,8 @@ def __getattr__(name: str) -> Any:
         from graphopt.aliases import install_as_tensorflow as found
 
         return found
+    if name == "get_logger":
+        return importlib.import_module("graphopt.compat.v1.logging").get_logger
     if name == "__all__":
         return __dir__()
     if name.startswith("__"):
@@ -304,4 +308,4 @@ _HIDDEN = {"TYPE_CHECKING", "Any", "builtins", "importlib", "sys", "types"}
 
 def __dir__() -> list[str]:
     here = [n for n in globals() if not n.startswith("_") and n not in _HIDDEN]
-    return sorted({*here, *_MODULES, *_LATER, "install_as_tensorflow"})
+    return sorted({*here, *_MODULES, *_LATER, "get_logger", "install_as_tensorflow"})

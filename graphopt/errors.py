@@ -116,6 +116,64 @@ class UnknownError(OpError, RuntimeError):
     error_code = 2
 
 
+class AlreadyExistsError(OpError, FileExistsError):
+    """There is one already."""
+
+    error_code = 6
+
+    __str__ = OpError.__str__
+
+
+class AbortedError(OpError, RuntimeError):
+    """Something else that runs at the same time was in the way."""
+
+    error_code = 10
+
+
+class CancelledError(OpError, RuntimeError):
+    """Somebody ended what was being done."""
+
+    error_code = 1
+
+
+class UnavailableError(OpError, ConnectionError):
+    """Somebody who is needed does not answer."""
+
+    error_code = 14
+
+    __str__ = OpError.__str__
+
+
+class UnauthenticatedError(OpError, PermissionError):
+    """It is not known who asks."""
+
+    error_code = 16
+
+    __str__ = OpError.__str__
+
+
+OK, CANCELLED, UNKNOWN, INVALID_ARGUMENT = 0, 1, 2, 3
+DEADLINE_EXCEEDED, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED = 4, 5, 6, 7
+RESOURCE_EXHAUSTED, FAILED_PRECONDITION, ABORTED, OUT_OF_RANGE = 8, 9, 10, 11
+UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS, UNAUTHENTICATED = 12, 13, 14, 15, 16
+
+
+def exception_type_from_error_code(error_code: int) -> type[OpError]:
+    """Returns the class of errors with a code.
+
+    Source: `tf.compat.v1.errors.exception_type_from_error_code`.
+    """
+    for each in OpError.__subclasses__():
+        if each.error_code == error_code and not each.__name__.startswith("_"):
+            return each
+    raise KeyError(error_code)
+
+
+def error_code_from_exception_type(cls: type[OpError]) -> int:
+    """Returns the code of a class of errors."""
+    return cls.error_code
+
+
 class OperatorNotAllowedInGraphError(TypeError):
     """Python asked a symbolic tensor for a value that it has only when it runs."""
 

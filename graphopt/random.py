@@ -1,5 +1,18 @@
 """`tf.random`: seeds, and numbers that depend on a seed alone."""
 
+from graphopt.ops.candidates import all_candidate_sampler as all_candidate_sampler
+from graphopt.ops.candidates import (
+    fixed_unigram_candidate_sampler as fixed_unigram_candidate_sampler,
+)
+from graphopt.ops.candidates import (
+    learned_unigram_candidate_sampler as learned_unigram_candidate_sampler,
+)
+from graphopt.ops.candidates import (
+    log_uniform_candidate_sampler as log_uniform_candidate_sampler,
+)
+from graphopt.ops.candidates import (
+    uniform_candidate_sampler as uniform_candidate_sampler,
+)
 from graphopt.ops.random import set_seed as set_seed
 from graphopt.ops.random import stateless_categorical as stateless_categorical
 from graphopt.ops.random import stateless_normal as stateless_normal

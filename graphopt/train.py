@@ -1,5 +1,8 @@
 """`tf.train`: checkpoints, and moving averages."""
 
+import importlib
+from typing import Any
+
 from graphopt.checkpoint import Checkpoint as Checkpoint
 from graphopt.checkpoint import CheckpointManager as CheckpointManager
 from graphopt.checkpoint import checkpoint_exists as checkpoint_exists
@@ -8,6 +11,32 @@ from graphopt.checkpoint import latest_checkpoint as latest_checkpoint
 from graphopt.checkpoint import list_variables as list_variables
 from graphopt.checkpoint import load_checkpoint as load_checkpoint
 from graphopt.checkpoint import load_variable as load_variable
+from graphopt.compat.v1.train.cluster import ClusterSpec as ClusterSpec
+from graphopt.compat.v1.train.coordinator import Coordinator as Coordinator
 from graphopt.compat.v1.train.moving_averages import (
     ExponentialMovingAverage as ExponentialMovingAverage,
 )
+from graphopt.compat.v1.train.tools import checkpoints_iterator as checkpoints_iterator
+
+_MESSAGES = (
+    "BytesList",
+    "Example",
+    "Feature",
+    "FeatureList",
+    "FeatureLists",
+    "Features",
+    "FloatList",
+    "Int64List",
+    "SequenceExample",
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MESSAGES:
+        return getattr(importlib.import_module("graphopt.files.messages"), name)
+    raise AttributeError(f"module 'tf.train' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    here = (n for n in globals() if not n.startswith("_"))
+    return sorted({*here, *_MESSAGES} - {"Any", "importlib"})

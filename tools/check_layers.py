@@ -9,6 +9,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent.parent / "graphopt"
 ORDER = [
     ("errors", "dtypes", "config", "lazy", "regular_files"),
+    ("files",),
     ("graph",),
     ("ops",),
     ("autodiff", "rewrite"),
@@ -31,8 +32,9 @@ ORDER = [
         "v1",
     ),
     ("train", "version"),
-    ("aliases",),
     ("exchange",),
+    ("summary", "io"),
+    ("aliases",),
     ("checks",),
     ("viz",),
     ("commands",),

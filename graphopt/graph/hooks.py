@@ -39,6 +39,8 @@ class Hooks:
     # cli: told what each walk of derivatives in a graph started at, what it was to lead
     # to, and what it found: (targets, sources, cotangents)
     on_gradients: Callable[..., Any] | None
+    # summary: told the graph of each function that runs, while graphs are noted
+    on_function_run: Callable[..., Any] | None
     # viz: Graph -> svg text
     draw_svg: Callable[..., Any]
     # viz: Graph -> html text of a frame that holds the page
@@ -55,6 +57,7 @@ class Hooks:
         self.on_graph = None
         self.on_train_op = None
         self.on_gradients = None
+        self.on_function_run = None
         self.draw_svg = _missing
         self.draw_html = _missing
 

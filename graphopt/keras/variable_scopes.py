@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import functools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from graphopt.dtypes import as_dtype, float32
 from graphopt.errors import fail
-from graphopt.graph.context import building_graph
+from graphopt.graph.context import building_graph, get_default_graph
 from graphopt.graph.provenance import user_site
 from graphopt.keras import initializers
 from graphopt.runtime.collections import GraphKeys
@@ -37,6 +39,11 @@ class VariableScope:
       initializer: For variables that are given none.
       dtype: For variables that are given none.
       regularizer: For variables that are given none.
+      constraint: For variables that are given none.
+      custom_getter: Called instead of `get_variable`, with it as its first argument.
+      original_name_scope: The name scope of ops in the block, with a trailing `/`.
+
+    Source: `tf.compat.v1.VariableScope`.
     """
 
     name: str = ""
@@ -44,10 +51,46 @@ class VariableScope:
     initializer: Any = None
     dtype: Any = float32
     regularizer: Any = None
+    constraint: Any = None
+    custom_getter: Any = None
+    original_name_scope: str = ""
 
     def reuse_variables(self) -> None:
         """Makes the variables of this scope ones that exist."""
         self.reuse = True
+
+    def set_initializer(self, initializer: Any) -> None:
+        """Sets what variables that are given no initializer start with."""
+        self.initializer = initializer
+
+    def set_regularizer(self, regularizer: Any) -> None:
+        """Sets the regularizer of variables that are given none."""
+        self.regularizer = regularizer
+
+    def set_dtype(self, dtype: Any) -> None:
+        """Sets the dtype of variables that are given none."""
+        self.dtype = dtype
+
+    def set_custom_getter(self, custom_getter: Any) -> None:
+        """Sets what is called instead of `get_variable`."""
+        self.custom_getter = custom_getter
+
+    def get_collection(self, name: str) -> list[Any]:
+        """Returns what a collection of the graph has from this scope."""
+        scope = re.escape(self.name) + "/" if self.name else ""
+        return get_default_graph().get_collection(name, scope)
+
+    def trainable_variables(self) -> list[Any]:
+        """Returns the trainable variables of this scope."""
+        return self.get_collection(GraphKeys.TRAINABLE_VARIABLES)
+
+    def global_variables(self) -> list[Any]:
+        """Returns the global variables of this scope."""
+        return self.get_collection(GraphKeys.GLOBAL_VARIABLES)
+
+    def local_variables(self) -> list[Any]:
+        """Returns the local variables of this scope."""
+        return self.get_collection(GraphKeys.LOCAL_VARIABLES)
 
 
 def _scopes() -> list[VariableScope]:
@@ -61,6 +104,29 @@ def _scopes() -> list[VariableScope]:
 
 
 _eager_scopes = [VariableScope()]
+
+
+def _entries() -> dict[str, int]:
+    """How often scopes were entered, by name, in scopes that are open now."""
+    graph = building_graph()
+    found: dict[str, int] = (
+        graph.attachments.setdefault("variable_scope_entries", {}) if graph else {}
+    )
+    return found
+
+
+def _unused_scope(prefix: str) -> str:
+    """Returns a name for a scope inside of the current one that was not entered yet."""
+    outer, entries = get_variable_scope().name, _entries()
+
+    def is_used(name: str) -> bool:
+        return bool(entries.get(f"{outer}/{name}" if outer else name))
+
+    name, number = prefix, 0
+    while is_used(name):
+        number += 1
+        name = f"{prefix}_{number}"
+    return name
 
 
 def get_variable_scope() -> VariableScope:
@@ -78,9 +144,14 @@ def variable_scope(
     values: Any = None,
     initializer: Any = None,
     regularizer: Any = None,
+    caching_device: Any = None,
+    partitioner: Any = None,
+    custom_getter: Any = None,
     reuse: Any = None,
     dtype: Any = None,
-    **_ignored: Any,
+    use_resource: Any = None,
+    constraint: Any = None,
+    auxiliary_name_scope: bool = True,
 ) -> Iterator[VariableScope]:
     """Puts a prefix before the names of variables and ops made in the block.
 
@@ -90,9 +161,19 @@ def variable_scope(
       values: Accepted for compatibility.
       initializer: For variables that are given none.
       regularizer: For variables that are given none.
-      reuse: Whether variables exist: True, False, or AUTO_REUSE for either; by default
-        as in the enclosing scope.
+      caching_device: Accepted for compatibility.
+      partitioner: Must be None.
+      custom_getter: Called instead of `get_variable`, with it as its first argument.
+      reuse: Whether variables exist: True, False, or AUTO_REUSE for either; a scope in
+        one that reuses does so too.
       dtype: For variables that are given none.
+      use_resource: Accepted for compatibility.
+      constraint: For variables that are given none.
+      auxiliary_name_scope: Whether the names of ops have the prefix as well.
+
+    Raises:
+      TypeError: There is no name.
+      ValueError: `reuse` without a name that was chosen.
 
     >>> import graphopt as tf
     >>> v1 = tf.compat.v1
@@ -105,31 +186,79 @@ def variable_scope(
 
     Source: `tf.compat.v1.variable_scope`.
     """
-    outer = get_variable_scope()
+    _refuse_partitioner(partitioner)
     again = isinstance(name_or_scope, VariableScope)
-    name = name_or_scope.name if again else name_or_scope
-    if name is None:
-        graph = building_graph()
-        name = default_name
-        if name is None:
+    part = name_or_scope.name.rpartition("/")[2] if again else name_or_scope
+    label = part
+    if name_or_scope is None:
+        if default_name is None:
             raise TypeError("If default_name is None then name_or_scope is required.")
-        name = graph.unique_name(name, mark_as_used=False) if graph else name
-    full = name if again or not outer.name else f"{outer.name}/{name}"
+        if reuse:
+            raise ValueError("reuse=True cannot be used without a name_or_scope.")
+        part, label = _unused_scope(default_name), default_name
+    outer = get_variable_scope()
+    full = name_or_scope.name if again else "/".join(filter(None, (outer.name, part)))
     inherited = name_or_scope if again else outer
     scope = VariableScope(
         full,
-        inherited.reuse if reuse is None else reuse,
-        initializer or inherited.initializer,
-        dtype or inherited.dtype,
-        regularizer or inherited.regularizer,
+        reuse or inherited.reuse,
+        inherited.initializer if initializer is None else initializer,
+        inherited.dtype if dtype is None else dtype,
+        inherited.regularizer if regularizer is None else regularizer,
+        inherited.constraint if constraint is None else constraint,
+        _wrap_getter(custom_getter, inherited.custom_getter),
     )
-    scopes = _scopes()
-    with name_scope(full + "/" if again else name):
-        scopes.append(scope)
-        try:
+    with _named(label if auxiliary_name_scope else None) as ops_scope:
+        scope.original_name_scope = (
+            name_or_scope.original_name_scope if again else ops_scope
+        )
+        with _entered(scope, again):
             yield scope
-        finally:
-            scopes.pop()
+
+
+def _named(label: str | None) -> contextlib.AbstractContextManager[str]:
+    """Enters a name scope; without a label the current one stays."""
+    if label:
+        return name_scope(label)
+    graph = building_graph()
+    inner = graph.get_name_scope() if graph is not None else ""
+    return contextlib.nullcontext(inner + "/" if inner else "")
+
+
+@contextlib.contextmanager
+def _entered(scope: VariableScope, again: bool) -> Iterator[None]:
+    scopes, entries = _scopes(), _entries()
+    entries[scope.name] = entries.get(scope.name, 0) + 1
+    before = dict(entries)
+    scopes.append(scope)
+    try:
+        yield
+    finally:
+        scopes.pop()
+        # Scopes inside are numbered from the start when it is entered by name again.
+        if again:
+            entries.clear()
+            entries.update(before)
+        else:
+            inside = [name for name in entries if name.startswith(scope.name + "/")]
+            for name in inside:
+                del entries[name]
+
+
+def _refuse_partitioner(partitioner: Any) -> None:
+    if partitioner is not None:
+        raise NotImplementedError(
+            "Partitioned variables; leave `partitioner` out: a variable is one array here."
+        )
+
+
+def _wrap_getter(own: Any, outer: Any) -> Any:
+    """Returns a getter that calls `own`, with `outer` behind it."""
+    if own is None or outer is None:
+        return outer if own is None else own
+    return lambda getter, *args, **options: own(
+        functools.partial(outer, getter), *args, **options
+    )
 
 
 def get_variable(
@@ -140,9 +269,15 @@ def get_variable(
     regularizer: Any = None,
     trainable: bool | None = None,
     collections: Any = None,
+    caching_device: Any = None,
+    partitioner: Any = None,
+    validate_shape: bool = True,
+    use_resource: bool | None = None,
+    custom_getter: Any = None,
     constraint: Any = None,
-    **_ignored: Any,
-) -> Variable:
+    synchronization: Any = None,
+    aggregation: Any = None,
+) -> Any:
     """Returns the variable of a name in the current scope, made if it is new.
 
     Args:
@@ -155,7 +290,12 @@ def get_variable(
         `REGULARIZATION_LOSSES`; only in graphs.
       trainable: Whether it is trainable; True by default.
       collections: Graph collections to add it to.
+      caching_device, validate_shape, use_resource: Accepted for compatibility.
+      partitioner: Must be None.
+      custom_getter: Called with this function, without the scope, as its first argument
+        and all others by name; what it returns is the result.
       constraint: Applied after each update.
+      synchronization, aggregation: Accepted for compatibility.
 
     Raises:
       ValueError: It exists and the scope does not reuse, or the other way round, or it
@@ -163,45 +303,101 @@ def get_variable(
 
     Source: `tf.compat.v1.get_variable`.
     """
+    _refuse_partitioner(partitioner)
     scope = get_variable_scope()
     full = f"{scope.name}/{name}" if scope.name else name
+    options = {
+        "name": full,
+        "shape": shape,
+        "dtype": scope.dtype if dtype is None else dtype,
+        "initializer": scope.initializer if initializer is None else initializer,
+        "regularizer": scope.regularizer if regularizer is None else regularizer,
+        "reuse": scope.reuse,
+        "trainable": trainable,
+        "collections": collections,
+        "caching_device": caching_device,
+        "partitioner": partitioner,
+        "validate_shape": validate_shape,
+        "use_resource": use_resource,
+        "constraint": scope.constraint if constraint is None else constraint,
+        "synchronization": synchronization,
+        "aggregation": aggregation,
+    }
+    getter = _wrap_getter(custom_getter, scope.custom_getter)
+    if getter is None:
+        return _find_or_make(**options, is_given_dtype=dtype is not None)
+    return getter(_find_or_make, **options)
+
+
+def get_local_variable(
+    name: str,
+    shape: Any = None,
+    dtype: Any = None,
+    initializer: Any = None,
+    regularizer: Any = None,
+    trainable: bool | None = False,
+    collections: Any = None,
+    **options: Any,
+) -> Any:
+    """Returns a variable of the collection of local ones; as `get_variable`.
+
+    Source: `tf.compat.v1.get_local_variable`.
+    """
+    collections = [*(collections or ()), GraphKeys.LOCAL_VARIABLES]
+    return get_variable(
+        name, shape, dtype, initializer, regularizer, False, collections, **options
+    )
+
+
+def _find_or_make(
+    name: str,
+    shape: Any = None,
+    dtype: Any = float32,
+    initializer: Any = None,
+    regularizer: Any = None,
+    reuse: Any = False,
+    trainable: bool | None = None,
+    collections: Any = None,
+    constraint: Any = None,
+    is_given_dtype: bool = True,
+    **_hints: Any,
+) -> Variable:
+    """Returns the variable of a full name, outside of every scope."""
     graph = building_graph()
     known: dict[str, Variable] = (
         graph.attachments.setdefault("variables_by_name", {}) if graph else {}
     )
-    found = known.get(full)
+    found = known.get(name)
     if found is not None:
-        return _reused(found, scope, full, shape, dtype)
-    if scope.reuse is True and graph is not None:
+        return _reused(found, reuse, name, shape, dtype if is_given_dtype else None)
+    if reuse is True and graph is not None:
         raise fail(
             ValueError,
-            f"Variable {full} does not exist, or was not created with get_variable()",
+            f"Variable {name} does not exist, or was not created with get_variable()",
             got="a scope that reuses variables",
             expected=f"one of {sorted(known)[:8]}",
             site=str(user_site()),
             remedy="reuse=tf.compat.v1.AUTO_REUSE",
         )
-    wanted = as_dtype(dtype or scope.dtype)
-    init = initializer if initializer is not None else scope.initializer
-    if init is None:
-        init = "glorot_uniform" if wanted.is_floating else "zeros"
-    if shape is None and (isinstance(init, str) or callable(init)):
+    wanted = as_dtype(dtype)
+    if initializer is None:
+        initializer = "glorot_uniform" if wanted.is_floating else "zeros"
+    if shape is None and (isinstance(initializer, str) or callable(initializer)):
         raise ValueError(
-            f"The initializer of a new variable ({full}) needs its shape; got None."
+            f"The initializer of a new variable ({name}) needs its shape; got None."
         )
     with _outside_of_name_scopes():
         made = Variable(
-            lambda: initializers.make_value(init, shape, wanted),
+            lambda: initializers.make_value(initializer, shape, wanted),
             trainable=trainable,
-            name=full,
+            name=name,
             dtype=wanted,
             collections=collections,
             constraint=constraint,
         )
-    known[full] = made
-    term_of = regularizer if regularizer is not None else scope.regularizer
-    if term_of is not None:
-        _regularize(made, term_of)
+    known[name] = made
+    if regularizer is not None:
+        _regularize(made, regularizer)
     return made
 
 
@@ -230,10 +426,8 @@ def _regularize(variable: Variable, term_of: Any) -> None:
         graph.add_to_collection(GraphKeys.REGULARIZATION_LOSSES, term)
 
 
-def _reused(
-    found: Variable, scope: VariableScope, full: str, shape: Any, dtype: Any
-) -> Variable:
-    if scope.reuse and dtype is not None and as_dtype(dtype) is not found.dtype:
+def _reused(found: Variable, reuse: Any, full: str, shape: Any, dtype: Any) -> Variable:
+    if reuse and dtype is not None and as_dtype(dtype) is not found.dtype:
         raise fail(
             ValueError,
             f"Trying to share variable {full}, but specified dtype "
@@ -243,7 +437,7 @@ def _reused(
             site=str(found.key.site),
             remedy="the dtype that it was made with, or tf.cast",
         )
-    if not scope.reuse:
+    if not reuse:
         raise fail(
             ValueError,
             f"Variable {full} already exists, disallowed",

@@ -16,13 +16,19 @@ from graphopt import dtypes
 from graphopt.dtypes import DType
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.dispatch import as_inputs, call
+from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.ops.creation import zeros
 from graphopt.ops.elementwise import ADD
+from graphopt.ops.layouts import (
+    is_channels_first,
+    reorder,
+    to_channels_first,
+    to_channels_last,
+)
 from graphopt.ops.windows import (
-    check_format,
     check_rank,
     infer_outputs,
     pad_image,
@@ -200,7 +206,7 @@ def conv2d(
     filters: Any,
     strides: Any,
     padding: Any,
-    data_format: str = "NHWC",
+    data_format: str | None = "NHWC",
     dilations: Any = None,
     name: str | None = None,
 ) -> Any:
@@ -211,7 +217,7 @@ def conv2d(
       filters: `[height, width, channels, out]`.
       strides: From one window to the next: a number, or 2 or 4 of them.
       padding: "SAME", "VALID" or `[[0, 0], [top, bottom], [left, right], [0, 0]]`.
-      data_format: Must be "NHWC".
+      data_format: "NHWC", or "NCHW" for `[batch, channels, height, width]`.
       dilations: From one element of a window to the next, as `strides`.
       name: Name of the op.
 
@@ -228,7 +234,13 @@ def conv2d(
 
     Source: `tf.nn.conv2d`.
     """
-    check_format(data_format, "tf.nn.conv2d")
+    if is_channels_first(data_format, 4, "tf.nn.conv2d"):
+        windows = [reorder(given, 4) for given in (strides, padding, dilations)]
+        strides, padding, dilations = windows
+        y = conv2d(
+            to_channels_last(input, 4), filters, strides, padding, None, dilations
+        )
+        return to_channels_first(y, 4, name)
     return call(
         CONV,
         input,
@@ -246,7 +258,7 @@ def conv2d_transpose(
     output_shape: Any,
     strides: Any,
     padding: Any = "SAME",
-    data_format: str = "NHWC",
+    data_format: str | None = "NHWC",
     dilations: Any = None,
     name: str | None = None,
 ) -> Any:
@@ -264,7 +276,14 @@ def conv2d_transpose(
 
     Source: `tf.nn.conv2d_transpose`.
     """
-    check_format(data_format, "tf.nn.conv2d_transpose")
+    if is_channels_first(data_format, 4, "tf.nn.conv2d_transpose"):
+        windows = [reorder(given, 4) for given in (strides, padding, dilations)]
+        strides, padding, dilations = windows
+        moved = to_channels_last(input, 4)
+        order = [0, 2, 3, 1]
+        sizes = [hooks.convert(output_shape)[i] for i in order]
+        y = conv2d_transpose(moved, filters, sizes, strides, padding, None, dilations)
+        return to_channels_first(y, 4, name)
     attrs = {
         "strides": spatial_pair(strides, "strides"),
         "padding": read_padding(padding, "tf.nn.conv2d_transpose"),

@@ -18,8 +18,13 @@ from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.ops.convolution import conv2d
+from graphopt.ops.layouts import (
+    is_channels_first,
+    reorder,
+    to_channels_first,
+    to_channels_last,
+)
 from graphopt.ops.windows import (
-    check_format,
     check_rank,
     infer_outputs,
     pad_image,
@@ -196,7 +201,7 @@ def depthwise_conv2d(
       filter: `[height, width, channels, multiplier]`.
       strides: From one window to the next: a number, or 2 or 4 of them.
       padding: "SAME", "VALID" or `[[0, 0], [top, bottom], [left, right], [0, 0]]`.
-      data_format: Must be "NHWC".
+      data_format: "NHWC", or "NCHW" for `[batch, channels, height, width]`.
       dilations: From one element of a window to the next, as `strides`.
       name: Name of the op.
 
@@ -208,7 +213,13 @@ def depthwise_conv2d(
 
     Source: `tf.nn.depthwise_conv2d`.
     """
-    check_format(data_format, "tf.nn.depthwise_conv2d")
+    if is_channels_first(data_format, 4, "tf.nn.depthwise_conv2d"):
+        windows = [reorder(given, 4) for given in (strides, padding, dilations)]
+        strides, padding, dilations = windows
+        y = depthwise_conv2d(
+            to_channels_last(input, 4), filter, strides, padding, None, dilations
+        )
+        return to_channels_first(y, 4, name)
     return call(
         DEPTHWISE,
         input,
@@ -241,7 +252,12 @@ def separable_conv2d(
 
     Source: `tf.nn.separable_conv2d`.
     """
-    deep = depthwise_conv2d(
-        input, depthwise_filter, strides, padding, data_format, dilations
-    )
+    if is_channels_first(data_format, 4, "tf.nn.separable_conv2d"):
+        windows = [reorder(given, 4) for given in (strides, padding, dilations)]
+        filters = depthwise_filter, pointwise_filter
+        strides, padding, dilations = windows
+        moved = to_channels_last(input, 4)
+        y = separable_conv2d(moved, *filters, strides, padding, None, dilations)
+        return to_channels_first(y, 4, name)
+    deep = depthwise_conv2d(input, depthwise_filter, strides, padding, None, dilations)
     return conv2d(deep, pointwise_filter, 1, "VALID", name=name)

@@ -27,7 +27,7 @@ from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.ops.clipping import clip_by_norm
 from graphopt.ops.creation import static_dims, static_ints
 from graphopt.ops.elementwise import cast, equal, where
-from graphopt.ops.shaping import expand_dims, reshape, squeeze
+from graphopt.ops.shaping import concat, expand_dims, reshape, squeeze
 
 # ---- indices out of range
 
@@ -372,7 +372,7 @@ def embedding_lookup(
     """Returns the rows of a table that ids name.
 
     Args:
-      params: The table, `[rows, ...]`.
+      params: The table, `[rows, ...]`, or a list of its parts in order.
       ids: Integers of any shape.
       max_norm: The largest norm of a row; longer ones are scaled down.
       name: Name of the op.
@@ -383,11 +383,10 @@ def embedding_lookup(
     Source: `tf.nn.embedding_lookup`.
     """
     if isinstance(params, (list, tuple)):
-        if len(params) != 1:
-            raise NotImplementedError(
-                "tf.nn.embedding_lookup in a table of several parts; use tf.concat."
-            )
-        params = params[0]
+        if len(params) > 1:
+            params = concat(list(params), 0)
+        else:
+            params = params[0]
     rows = gather(params, ids, name=name or "embedding_lookup")
     if max_norm is None:
         return rows

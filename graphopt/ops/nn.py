@@ -548,11 +548,30 @@ def _same_shape(logits: Any, labels: Any) -> None:
         )
 
 
-def bias_add(value: Any, bias: Any, name: str | None = None) -> Any:
-    """Adds a vector to the last dimension.
+def bias_add(
+    value: Any, bias: Any, data_format: str | None = None, name: str | None = None
+) -> Any:
+    """Adds a vector to the dimension of the channels.
+
+    Args:
+      value: `[batch, ..., channels]`.
+      bias: `[channels]`.
+      data_format: Channels are the second dimension if it begins with "NC".
+      name: Name of the op.
+
+    Raises:
+      ValueError: It is no layout.
 
     Source: `tf.nn.bias_add`.
     """
+    value, bias = as_inputs(MUL, (value, bias), name)
+    if data_format is not None and data_format[:2] == "NC":
+        others = [1] * (len(value.shape) - 2)
+        bias = reshape(bias, [-1, *others])
+    elif data_format is not None and (data_format[:1], data_format[-1:]) != ("N", "C"):
+        raise ValueError(
+            f"`data_format` must be of the form `N...C` or `NC...`: {data_format}."
+        )
     return add(value, bias, name=name or "BiasAdd")
 
 

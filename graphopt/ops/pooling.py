@@ -8,15 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphopt import dtypes
-from graphopt.dtypes import DType
-from graphopt.errors import InvalidArgumentError
+from graphopt.dtypes import DType, as_dtype
+from graphopt.errors import InvalidArgumentError, describe_shapes
 from graphopt.graph.dispatch import call
+from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
 from graphopt.graph.shape import TensorShape
-from graphopt.ops.elementwise import NUMERIC
+from graphopt.ops.elementwise import NUMERIC, cast
+from graphopt.ops.layouts import (
+    is_channels_first,
+    reorder,
+    to_channels_first,
+    to_channels_last,
+)
+from graphopt.ops.reduction import broadcast_like
+from graphopt.ops.shaping import stop_gradient
 from graphopt.ops.windows import (
     Axis,
-    check_format,
     check_rank,
     infer_outputs,
     pad_image,
@@ -211,7 +219,10 @@ def _pool(
     name: str | None,
 ) -> Any:
     what = "tf.nn.max_pool2d" if spec is MAX_POOL else "tf.nn.avg_pool2d"
-    check_format(data_format, what)
+    if is_channels_first(data_format, 4, what):
+        x, ksize = to_channels_last(x, 4), reorder(ksize, 4)
+        y = _pool(spec, x, ksize, reorder(strides, 4), padding, None, None)
+        return to_channels_first(y, 4, name)
     if not isinstance(padding, str):
         raise NotImplementedError(f"{what} with padding given as numbers; use tf.pad.")
     return call(
@@ -239,7 +250,7 @@ def max_pool2d(
       ksize: The size of the windows: a number, or 2 or 4 of them.
       strides: From one window to the next, likewise.
       padding: "SAME" or "VALID".
-      data_format: Must be "NHWC".
+      data_format: "NHWC", or "NCHW" for `[batch, channels, height, width]`.
       name: Name of the op.
 
     Raises:
@@ -270,7 +281,7 @@ def avg_pool2d(
       ksize: The size of the windows: a number, or 2 or 4 of them.
       strides: From one window to the next, likewise.
       padding: "SAME" or "VALID".
-      data_format: Must be "NHWC".
+      data_format: "NHWC", or "NCHW" for `[batch, channels, height, width]`.
       name: Name of the op.
 
     Raises:
@@ -281,31 +292,55 @@ def avg_pool2d(
     return _pool(AVG_POOL, input, ksize, strides, padding, data_format, name)
 
 
-def max_pool(
+def max_pool_with_argmax(
     input: Any,
     ksize: Any,
     strides: Any,
     padding: Any,
-    data_format: str | None = None,
+    data_format: str | None = "NHWC",
+    output_dtype: Any = dtypes.int64,
+    include_batch_in_index: bool = False,
     name: str | None = None,
-) -> Any:
-    """Returns the largest element of each window of images; as `max_pool2d`.
+) -> tuple[Any, Any]:
+    """Returns the largest element of each window of images, and where it is.
 
-    Source: `tf.nn.max_pool`.
+    Args:
+      input: `[batch, height, width, channels]`, all but the batch known.
+      ksize, strides, padding, name: As in `max_pool2d`.
+      data_format: Must be "NHWC".
+      output_dtype: int32 or int64.
+      include_batch_in_index: Whether places count through the whole batch.
+
+    Returns:
+      The elements, and their places in the flat image, (row * width + column) * channels
+      + channel.
+
+    Source: `tf.nn.max_pool_with_argmax`.
     """
-    return max_pool2d(input, ksize, strides, padding, data_format, name)
-
-
-def avg_pool(
-    input: Any,
-    ksize: Any,
-    strides: Any,
-    padding: Any,
-    data_format: str | None = None,
-    name: str | None = None,
-) -> Any:
-    """Returns the mean of each window of images; as `avg_pool2d`.
-
-    Source: `tf.nn.avg_pool`.
-    """
-    return avg_pool2d(input, ksize, strides, padding, data_format, name)
+    what = "tf.nn.max_pool_with_argmax"
+    if data_format != "NHWC":
+        raise ValueError(
+            f"Data formats other than 'NHWC' are not yet supported: {data_format}."
+        )
+    x = hooks.convert(input)
+    first = 0 if include_batch_in_index else 1
+    sizes = x.shape[first:]
+    if x.shape.rank != 4 or None in sizes:
+        raise NotImplementedError(
+            f"{what} of {describe_shapes(x)}; the sizes that are counted must be known."
+        )
+    count = int(np.prod(sizes))
+    if count > 1 << 53:
+        raise NotImplementedError(f"{what} of more than 2**53 elements.")
+    wide = (
+        x if x.dtype is dtypes.float64 or count <= 1 << 24 else cast(x, dtypes.float64)
+    )
+    places = np.arange(count, dtype=wide.dtype.numpy).reshape(sizes)
+    attrs: dict[str, Any] = {
+        "ksize": spatial_pair(ksize, "ksize"),
+        "strides": spatial_pair(strides, "strides"),
+        "padding": read_padding(padding, what),
+    }
+    chosen = call(MAX_POOL_PICK, wide, broadcast_like(places, wide), **attrs)
+    values = max_pool2d(x, ksize, strides, padding, name=name)
+    return values, cast(stop_gradient(chosen), as_dtype(output_dtype))

@@ -196,16 +196,3 @@ def read_padding(padding: Any, what: str) -> Padding:
         expected="[[0, 0], [top, bottom], [left, right], [0, 0]]",
         site=str(user_site()),
     )
-
-
-def check_format(data_format: Any, what: str) -> None:
-    """Refuses every layout but NHWC.
-
-    Raises:
-      NotImplementedError: It is another one.
-    """
-    if data_format not in (None, "NHWC"):
-        raise NotImplementedError(
-            f"{what} with data_format={data_format!r}; transpose the tensor to NHWC "
-            "with tf.transpose(x, [0, 2, 3, 1]) and leave data_format out."
-        )

@@ -62,6 +62,40 @@ def global_variables_initializer() -> Any:
     )
 
 
+def local_variables(scope: str | None = None) -> list[Any]:
+    """Returns the variables of the current graph that no checkpoint is to have.
+
+    Source: `tf.compat.v1.local_variables`.
+    """
+    return get_default_graph().get_collection(GraphKeys.LOCAL_VARIABLES, scope)
+
+
+def metric_variables(scope: str | None = None) -> list[Any]:
+    """Returns the variables in which metrics of the current graph add up.
+
+    Source: `tf.compat.v1.GraphKeys.METRIC_VARIABLES`.
+    """
+    return get_default_graph().get_collection(GraphKeys.METRIC_VARIABLES, scope)
+
+
+def model_variables(scope: str | None = None) -> list[Any]:
+    """Returns the variables of the current graph that its model consists of.
+
+    Source: `tf.compat.v1.model_variables`.
+    """
+    return get_default_graph().get_collection(GraphKeys.MODEL_VARIABLES, scope)
+
+
+def local_variables_initializer() -> Any:
+    """Returns an op that initializes the local variables of the current graph.
+
+    Source: `tf.compat.v1.local_variables_initializer`.
+    """
+    return variables_initializer(
+        local_variables() if building_graph() is not None else [], name="init_local"
+    )
+
+
 def report_uninitialized_variables(var_list: Sequence[Variable] | None = None) -> Any:
     """Returns the names of the variables without a value in the default session."""
     session = require_session()
@@ -99,6 +133,31 @@ class GraphKeys:
     TRAIN_OP = "train_op"
     MOVING_AVERAGE_VARIABLES = "moving_average_variables"
     REGULARIZATION_LOSSES = "regularization_losses"
+    ACTIVATIONS = "activations"
+    ASSET_FILEPATHS = "asset_filepaths"
+    BIASES = "biases"
+    CONCATENATED_VARIABLES = "concatenated_variables"
+    COND_CONTEXT = "cond_context"
+    EVAL_STEP = "eval_step"
+    INIT_OP = "init_op"
+    LOCAL_INIT_OP = "local_init_op"
+    LOCAL_RESOURCES = "local_resources"
+    LOCAL_VARIABLES = "local_variables"
+    METRIC_VARIABLES = "metric_variables"
+    MODEL_VARIABLES = "model_variables"
+    QUEUE_RUNNERS = "queue_runners"
+    READY_FOR_LOCAL_INIT_OP = "ready_for_local_init_op"
+    READY_OP = "ready_op"
+    RESOURCES = "resources"
+    SAVEABLE_OBJECTS = "saveable_objects"
+    SAVERS = "savers"
+    SUMMARIES = "summaries"
+    SUMMARY_OP = "summary_op"
+    TABLE_INITIALIZERS = "table_initializer"
+    TRAINABLE_RESOURCE_VARIABLES = "trainable_resource_variables"
+    VARIABLES = GLOBAL_VARIABLES
+    WEIGHTS = "weights"
+    WHILE_CONTEXT = "while_context"
 
 
 def control_dependencies(

@@ -259,6 +259,8 @@ class ConcreteFunction:
 
     def run(self, tensors: Sequence[EagerTensor]) -> Any:
         """Runs the trace on eager tensors."""
+        if hooks.on_function_run is not None:
+            hooks.on_function_run(self.graph)
         given = [*tensors, *self.captured] if self.captured else tensors
         arrays = [_contiguous(t) for t in given]
         if modes.tapes:

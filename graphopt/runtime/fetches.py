@@ -28,9 +28,24 @@ class Fetch(NamedTuple):
     rebuild: Callable[[list[Array]], Any]
 
 
+class Composite:
+    """A value that is several tensors of a graph, fetched as one.
+
+    Subclasses say which tensors, and what becomes of their values.
+    """
+
+    def fetch_parts(self) -> Any:
+        """Returns a nest of tensors."""
+        raise NotImplementedError
+
+    def from_parts(self, values: Any) -> Any:
+        """Returns what a fetch gives, from the values of the nest."""
+        raise NotImplementedError
+
+
 def key_of(fetches: Any) -> Any:
     """A hashable key for a fetch structure, or None if it has no cheap one."""
-    if isinstance(fetches, (Operation, GraphTensor, str, Variable)):
+    if isinstance(fetches, (Operation, GraphTensor, str, Variable, Composite)):
         return fetches
     if isinstance(fetches, (list, tuple)):
         parts = tuple(key_of(item) for item in fetches)
@@ -48,7 +63,9 @@ def parse_fetches(graph: Graph, fetches: Any) -> Fetch:
       TypeError: Something in it can never be fetched.
       ValueError: It is not an element of the graph.
     """
-    fetches = nest.map_structure(_expand_slices, fetches)
+    whole = fetches
+    has_composites = any(isinstance(each, Composite) for each in nest.flatten(fetches))
+    fetches = nest.map_structure(_expand, fetches)
     leaves = nest.flatten(fetches)
     tensors: dict[GraphTensor, int] = {}
     targets: dict[Operation, None] = {}
@@ -65,6 +82,19 @@ def parse_fetches(graph: Graph, fetches: Any) -> Fetch:
         parts = [None if slot is None else values[slot][()] for slot in slots]
         return nest.pack_as(fetches, parts)
 
+    if has_composites:
+
+        def compose(values: list[Array]) -> Any:
+            parts = iter([None if s is None else values[s][()] for s in slots])
+            made = []
+            for leaf in nest.flatten(whole):
+                inner = _expand(leaf)
+                own = nest.pack_as(inner, [next(parts) for _ in nest.flatten(inner)])
+                is_composite = isinstance(leaf, Composite)
+                made.append(leaf.from_parts(own) if is_composite else own)
+            return nest.pack_as(whole, made)
+
+        return Fetch(tuple(tensors), tuple(targets), compose)
     if not nest.is_nested(fetches) and targets:
         return Fetch((), tuple(targets), lambda values: None)
     if not nest.is_nested(fetches):
@@ -72,8 +102,10 @@ def parse_fetches(graph: Graph, fetches: Any) -> Fetch:
     return Fetch(tuple(tensors), tuple(targets), rebuild)
 
 
-def _expand_slices(leaf: Any) -> Any:
-    """Fetching IndexedSlices gives their parts."""
+def _expand(leaf: Any) -> Any:
+    """Fetching IndexedSlices and composites gives their parts."""
+    if isinstance(leaf, Composite):
+        return leaf.fetch_parts()
     if not isinstance(leaf, IndexedSlices):
         return leaf
     if leaf.dense_shape is None:

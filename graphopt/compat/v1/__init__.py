@@ -32,6 +32,11 @@ from graphopt.compat.v1.initializers import (
     truncated_normal_initializer as truncated_normal_initializer,
 )
 from graphopt.compat.v1.initializers import zeros_initializer as zeros_initializer
+from graphopt.compat.v1.windows import batch_to_space as batch_to_space
+from graphopt.compat.v1.windows import depth_to_space as depth_to_space
+from graphopt.compat.v1.windows import extract_image_patches as extract_image_patches
+from graphopt.compat.v1.windows import space_to_batch as space_to_batch
+from graphopt.compat.v1.windows import space_to_depth as space_to_depth
 from graphopt.graph.context import get_default_graph as get_default_graph
 from graphopt.graph.context import reset_default_graph as reset_default_graph
 from graphopt.graph.dimension import Dimension as Dimension
@@ -45,6 +50,7 @@ from graphopt.keras.initializers import Orthogonal as orthogonal_initializer
 from graphopt.keras.initializers import VarianceScaling as variance_scaling_initializer
 from graphopt.keras.variable_scopes import AUTO_REUSE as AUTO_REUSE
 from graphopt.keras.variable_scopes import VariableScope as VariableScope
+from graphopt.keras.variable_scopes import get_local_variable as get_local_variable
 from graphopt.keras.variable_scopes import get_variable as get_variable
 from graphopt.keras.variable_scopes import get_variable_scope as get_variable_scope
 from graphopt.keras.variable_scopes import variable_scope as variable_scope
@@ -140,6 +146,11 @@ from graphopt.runtime.collections import (
 from graphopt.runtime.collections import (
     is_variable_initialized as is_variable_initialized,
 )
+from graphopt.runtime.collections import local_variables as local_variables
+from graphopt.runtime.collections import (
+    local_variables_initializer as local_variables_initializer,
+)
+from graphopt.runtime.collections import model_variables as model_variables
 from graphopt.runtime.collections import (
     moving_average_variables as moving_average_variables,
 )
@@ -156,15 +167,36 @@ from graphopt.runtime.session import Session as Session
 from graphopt.runtime.variable import Variable as Variable
 
 # Functions that are loaded when they are used: those of `graphopt`, and others.
-_LATER = {**graphopt._LATER, "hessians": "graphopt.compat.v1.derivatives"}
+_LATER = {
+    **graphopt._LATER,
+    "batch_to_space_nd": "graphopt.ops.patches",
+    "hessians": "graphopt.compat.v1.derivatives",
+    "space_to_batch_nd": "graphopt.ops.patches",
+}
 # What version 2 has and is not here by another definition.
 for _name in set(dir(graphopt)) & set(vars(graphopt)) - set(globals()):
     globals()[_name] = getattr(graphopt, _name)
 
 # Families are loaded when they are used.
-_MODULES = ("train",)
+_MODULES = (
+    "app",
+    "flags",
+    "gfile",
+    "layers",
+    "logging",
+    "losses",
+    "metrics",
+    "python_io",
+    "resource_loader",
+    "summary",
+    "test",
+    "train",
+)
 if TYPE_CHECKING:
     from graphopt import raw_ops as raw_ops
+    from graphopt.compat.v1 import layers as layers
+    from graphopt.compat.v1 import losses as losses  # type: ignore[no-redef]
+    from graphopt.compat.v1 import metrics as metrics
     from graphopt.compat.v1 import train as train  # type: ignore[no-redef]
 else:
     for _name in _MODULES:
@@ -172,10 +204,28 @@ else:
         globals().pop(_name, None)
 
 
+# Messages of TensorFlow's files, and which of ours they are.
+_MESSAGES = {
+    "AttrValue": "AttrValue",
+    "Event": "Event",
+    "GraphDef": "GraphDef",
+    "HistogramProto": "Histogram",
+    "NodeDef": "NodeDef",
+    "SessionLog": "SessionLog",
+    "Summary": "Summary",
+    "SummaryMetadata": "SummaryMetadata",
+}
+
+
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"graphopt.compat.v1.{name}")
-    if name in ("raw_ops", "version"):
+    if name in _MESSAGES:
+        messages = importlib.import_module("graphopt.files.messages")
+        return getattr(messages, _MESSAGES[name])
+    if name == "get_logger":
+        return importlib.import_module("graphopt.compat.v1.logging").get_logger
+    if name in ("io", "raw_ops", "version"):
         return importlib.import_module(f"graphopt.{name}")
     if name == "__all__":
         return __dir__()
@@ -204,7 +254,18 @@ _HIDDEN = {
 
 def __dir__() -> list[str]:
     here = [n for n in globals() if not n.startswith("_") and n not in _HIDDEN]
-    return sorted({*here, *_MODULES, *_LATER, "raw_ops", "version"})
+    return sorted(
+        {
+            *here,
+            *_MODULES,
+            *_LATER,
+            *_MESSAGES,
+            "get_logger",
+            "io",
+            "raw_ops",
+            "version",
+        }
+    )
 
 
 def assign(ref: Variable, value: object, name: str | None = None) -> object:

@@ -10,13 +10,53 @@ import importlib
 from typing import Any
 
 from graphopt import nn
+from graphopt.compat.v1.windows import avg_pool as avg_pool
+from graphopt.compat.v1.windows import conv1d as conv1d
+from graphopt.compat.v1.windows import conv2d as conv2d
+from graphopt.compat.v1.windows import conv2d_backprop_filter as conv2d_backprop_filter
+from graphopt.compat.v1.windows import conv2d_backprop_input as conv2d_backprop_input
+from graphopt.compat.v1.windows import conv2d_transpose as conv2d_transpose
+from graphopt.compat.v1.windows import conv3d as conv3d
+from graphopt.compat.v1.windows import conv3d_transpose as conv3d_transpose
+from graphopt.compat.v1.windows import convolution as convolution
+from graphopt.compat.v1.windows import depth_to_space as depth_to_space
+from graphopt.compat.v1.windows import depthwise_conv2d as depthwise_conv2d
+from graphopt.compat.v1.windows import (
+    depthwise_conv2d_native as depthwise_conv2d_native,
+)
+from graphopt.compat.v1.windows import (
+    depthwise_conv2d_native_backprop_filter as depthwise_conv2d_native_backprop_filter,
+)
+from graphopt.compat.v1.windows import (
+    depthwise_conv2d_native_backprop_input as depthwise_conv2d_native_backprop_input,
+)
+from graphopt.compat.v1.windows import dilation2d as dilation2d
+from graphopt.compat.v1.windows import erosion2d as erosion2d
+from graphopt.compat.v1.windows import max_pool as max_pool
+from graphopt.compat.v1.windows import max_pool_with_argmax as max_pool_with_argmax
+from graphopt.compat.v1.windows import one_of
+from graphopt.compat.v1.windows import pool as pool
+from graphopt.compat.v1.windows import separable_conv2d as separable_conv2d
+from graphopt.compat.v1.windows import space_to_batch as space_to_batch
+from graphopt.compat.v1.windows import space_to_depth as space_to_depth
+from graphopt.ops.candidates import (
+    log_uniform_candidate_sampler as log_uniform_candidate_sampler,
+)
+from graphopt.ops.candidates import (
+    uniform_candidate_sampler as uniform_candidate_sampler,
+)
+from graphopt.ops.clipping import clip_by_norm
+from graphopt.ops.matmul import matmul
 from graphopt.ops.shaping import stop_gradient
 
 # What is loaded when it is used: name -> module.
 _LATER = {
     "bidirectional_dynamic_rnn": "graphopt.compat.v1.rnn",
     "dynamic_rnn": "graphopt.compat.v1.rnn",
+    "fused_batch_norm": "graphopt.ops.normalizing",
+    "nce_loss": "graphopt.ops.sampled_losses",
     "raw_rnn": "graphopt.compat.v1.rnn",
+    "sampled_softmax_loss": "graphopt.ops.sampled_losses",
     "static_bidirectional_rnn": "graphopt.compat.v1.rnn",
     "static_rnn": "graphopt.compat.v1.rnn",
 }
@@ -35,13 +75,6 @@ def __dir__() -> list[str]:
     return sorted({*dir(nn), *globals(), *_LATER, "rnn_cell"})
 
 
-def _one_of(what: str, first: Any, second: Any) -> Any:
-    """Returns the argument that was given, of two names for it."""
-    if (first is None) == (second is None):
-        raise ValueError(f"Exactly one of {what} must be given.")
-    return second if first is None else first
-
-
 def dropout(
     x: Any,
     keep_prob: Any = None,
@@ -57,62 +90,9 @@ def dropout(
 
     Source: `tf.compat.v1.nn.dropout`.
     """
-    given = _one_of("keep_prob and rate", keep_prob, rate)
+    given = one_of("keep_prob and rate", keep_prob, rate)
     rate = 1 - given if rate is None else given
     return nn.dropout(x, rate, noise_shape, seed, name)
-
-
-def conv2d(
-    input: Any,
-    filter: Any = None,
-    strides: Any = None,
-    padding: Any = None,
-    use_cudnn_on_gpu: bool = True,
-    data_format: str = "NHWC",
-    dilations: Any = None,
-    name: str | None = None,
-    filters: Any = None,
-) -> Any:
-    """Slides filters over images and sums the products in each window.
-
-    Source: `tf.compat.v1.nn.conv2d`.
-    """
-    filters = _one_of("filter and filters", filter, filters)
-    return nn.conv2d(input, filters, strides, padding, data_format, dilations, name)
-
-
-def max_pool(
-    value: Any = None,
-    ksize: Any = None,
-    strides: Any = None,
-    padding: Any = None,
-    data_format: str = "NHWC",
-    name: str | None = None,
-    input: Any = None,
-) -> Any:
-    """Returns the largest element of each window of images.
-
-    Source: `tf.compat.v1.nn.max_pool`.
-    """
-    image = _one_of("value and input", value, input)
-    return nn.max_pool2d(image, ksize, strides, padding, data_format, name)
-
-
-def avg_pool(
-    value: Any = None,
-    ksize: Any = None,
-    strides: Any = None,
-    padding: Any = None,
-    data_format: str = "NHWC",
-    name: str | None = None,
-    input: Any = None,
-) -> Any:
-    """Returns the mean of each window of images, padding not counted.
-
-    Source: `tf.compat.v1.nn.avg_pool`.
-    """
-    image = _one_of("value and input", value, input)
-    return nn.avg_pool2d(image, ksize, strides, padding, data_format, name)
 
 
 def moments(
@@ -255,7 +235,7 @@ def weighted_cross_entropy_with_logits(
 
     Source: `tf.compat.v1.nn.weighted_cross_entropy_with_logits`.
     """
-    labels = _one_of("labels and targets", labels, targets)
+    labels = one_of("labels and targets", labels, targets)
     return nn.weighted_cross_entropy_with_logits(labels, logits, pos_weight, name)
 
 
@@ -267,3 +247,93 @@ def in_top_k(predictions: Any, targets: Any, k: Any, name: str | None = None) ->
     Source: `tf.compat.v1.nn.in_top_k`.
     """
     return nn.in_top_k(targets, predictions, k, name)
+
+
+def batch_norm_with_global_normalization(
+    t: Any = None,
+    m: Any = None,
+    v: Any = None,
+    beta: Any = None,
+    gamma: Any = None,
+    variance_epsilon: Any = None,
+    scale_after_normalization: bool | None = None,
+    name: str | None = None,
+    input: Any = None,
+    mean: Any = None,
+    variance: Any = None,
+) -> Any:
+    """Normalizes images; `gamma` counts only if `scale_after_normalization`.
+
+    Source: `tf.compat.v1.nn.batch_norm_with_global_normalization`.
+    """
+    return nn.batch_norm_with_global_normalization(
+        one_of("t and input", t, input),
+        one_of("m and mean", m, mean),
+        one_of("v and variance", v, variance),
+        beta,
+        gamma,
+        variance_epsilon,
+        bool(scale_after_normalization),
+        name,
+    )
+
+
+def weighted_moments(
+    x: Any,
+    axes: Any,
+    frequency_weights: Any,
+    name: str | None = None,
+    keep_dims: bool | None = None,
+    keepdims: bool | None = None,
+) -> tuple[Any, Any]:
+    """Returns mean and variance along axes of elements that count by their weight.
+
+    Source: `tf.compat.v1.nn.weighted_moments`.
+    """
+    return nn.weighted_moments(
+        x, axes, frequency_weights, bool(keep_dims or keepdims), name
+    )
+
+
+def xw_plus_b(x: Any, weights: Any, biases: Any, name: str | None = None) -> Any:
+    """Returns matmul(x, weights) + biases.
+
+    Args:
+      x: `[batch, in]`.
+      weights: `[in, out]`.
+      biases: `[out]`.
+      name: Name of the op.
+
+    Source: `tf.compat.v1.nn.xw_plus_b`.
+    """
+    return nn.bias_add(matmul(x, weights), biases, name=name or "xw_plus_b")
+
+
+def relu_layer(x: Any, weights: Any, biases: Any, name: str | None = None) -> Any:
+    """Returns relu(matmul(x, weights) + biases).
+
+    Source: `tf.compat.v1.nn.relu_layer`.
+    """
+    return nn.relu(xw_plus_b(x, weights, biases), name=name or "relu_layer")
+
+
+def embedding_lookup(
+    params: Any,
+    ids: Any,
+    partition_strategy: str = "mod",
+    name: str | None = None,
+    validate_indices: bool = True,
+    max_norm: Any = None,
+) -> Any:
+    """Returns the rows of a table, or of a list of its parts, that ids name.
+
+    Source: `tf.compat.v1.nn.embedding_lookup`.
+    """
+    from graphopt.ops.sampled_losses import look_up
+
+    rows = look_up(params, ids, partition_strategy, name or "embedding_lookup")
+    if max_norm is None:
+        return rows
+    part = params[0] if isinstance(params, (list, tuple)) else params
+    rank = len(rows.shape) - len(part.shape) + 1
+    return clip_by_norm(rows, max_norm, axes=list(range(rank, len(rows.shape))))

@@ -12,6 +12,9 @@ The alternative, one class with a switch for the generation, was left out: two o
 equations could have used it.
 """
 
+import importlib
+from typing import Any
+
 from graphopt.checkpoint import Checkpoint as Checkpoint
 from graphopt.checkpoint import CheckpointManager as CheckpointManager
 from graphopt.checkpoint import Saver as Saver
@@ -27,6 +30,16 @@ from graphopt.compat.v1.train.adadelta import AdadeltaOptimizer as AdadeltaOptim
 from graphopt.compat.v1.train.adagrad import AdagradOptimizer as AdagradOptimizer
 from graphopt.compat.v1.train.adagrad_da import AdagradDAOptimizer as AdagradDAOptimizer
 from graphopt.compat.v1.train.adam import AdamOptimizer as AdamOptimizer
+from graphopt.compat.v1.train.cluster import ClusterSpec as ClusterSpec
+from graphopt.compat.v1.train.cluster import Server as Server
+from graphopt.compat.v1.train.cluster import (
+    replica_device_setter as replica_device_setter,
+)
+from graphopt.compat.v1.train.coordinator import Coordinator as Coordinator
+from graphopt.compat.v1.train.coordinator import LooperThread as LooperThread
+from graphopt.compat.v1.train.coordinator import (
+    start_queue_runners as start_queue_runners,
+)
 from graphopt.compat.v1.train.cosine_decays import cosine_decay as cosine_decay
 from graphopt.compat.v1.train.cosine_decays import (
     cosine_decay_restarts as cosine_decay_restarts,
@@ -50,6 +63,23 @@ from graphopt.compat.v1.train.gradient_descent import (
     GradientDescentOptimizer as GradientDescentOptimizer,
 )
 from graphopt.compat.v1.train.momentum import MomentumOptimizer as MomentumOptimizer
+from graphopt.compat.v1.train.monitored_session import (
+    ChiefSessionCreator as ChiefSessionCreator,
+)
+from graphopt.compat.v1.train.monitored_session import (
+    MonitoredSession as MonitoredSession,
+)
+from graphopt.compat.v1.train.monitored_session import (
+    MonitoredTrainingSession as MonitoredTrainingSession,
+)
+from graphopt.compat.v1.train.monitored_session import Scaffold as Scaffold
+from graphopt.compat.v1.train.monitored_session import SessionCreator as SessionCreator
+from graphopt.compat.v1.train.monitored_session import (
+    SingularMonitoredSession as SingularMonitoredSession,
+)
+from graphopt.compat.v1.train.monitored_session import (
+    WorkerSessionCreator as WorkerSessionCreator,
+)
 from graphopt.compat.v1.train.moving_averages import (
     ExponentialMovingAverage as ExponentialMovingAverage,
 )
@@ -61,6 +91,36 @@ from graphopt.compat.v1.train.proximal_gradient_descent import (
     ProximalGradientDescentOptimizer as ProximalGradientDescentOptimizer,
 )
 from graphopt.compat.v1.train.rmsprop import RMSPropOptimizer as RMSPropOptimizer
+from graphopt.compat.v1.train.session_hooks import (
+    CheckpointSaverHook as CheckpointSaverHook,
+)
+from graphopt.compat.v1.train.session_hooks import (
+    CheckpointSaverListener as CheckpointSaverListener,
+)
+from graphopt.compat.v1.train.session_hooks import FeedFnHook as FeedFnHook
+from graphopt.compat.v1.train.session_hooks import FinalOpsHook as FinalOpsHook
+from graphopt.compat.v1.train.session_hooks import (
+    GlobalStepWaiterHook as GlobalStepWaiterHook,
+)
+from graphopt.compat.v1.train.session_hooks import (
+    LoggingTensorHook as LoggingTensorHook,
+)
+from graphopt.compat.v1.train.session_hooks import (
+    NanLossDuringTrainingError as NanLossDuringTrainingError,
+)
+from graphopt.compat.v1.train.session_hooks import NanTensorHook as NanTensorHook
+from graphopt.compat.v1.train.session_hooks import (
+    SecondOrStepTimer as SecondOrStepTimer,
+)
+from graphopt.compat.v1.train.session_hooks import SessionRunArgs as SessionRunArgs
+from graphopt.compat.v1.train.session_hooks import (
+    SessionRunContext as SessionRunContext,
+)
+from graphopt.compat.v1.train.session_hooks import SessionRunHook as SessionRunHook
+from graphopt.compat.v1.train.session_hooks import SessionRunValues as SessionRunValues
+from graphopt.compat.v1.train.session_hooks import StepCounterHook as StepCounterHook
+from graphopt.compat.v1.train.session_hooks import StopAtStepHook as StopAtStepHook
+from graphopt.compat.v1.train.session_hooks import SummarySaverHook as SummarySaverHook
 from graphopt.compat.v1.train.steps import assert_global_step as assert_global_step
 from graphopt.compat.v1.train.steps import create_global_step as create_global_step
 from graphopt.compat.v1.train.steps import get_global_step as get_global_step
@@ -68,3 +128,35 @@ from graphopt.compat.v1.train.steps import (
     get_or_create_global_step as get_or_create_global_step,
 )
 from graphopt.compat.v1.train.steps import global_step as global_step
+from graphopt.compat.v1.train.supervisor import SessionManager as SessionManager
+from graphopt.compat.v1.train.supervisor import Supervisor as Supervisor
+from graphopt.compat.v1.train.tools import basic_train_loop as basic_train_loop
+from graphopt.compat.v1.train.tools import checkpoints_iterator as checkpoints_iterator
+from graphopt.files.events import read_events as _read_events
+from graphopt.io.records import write_graph as write_graph
+
+_MESSAGES = (
+    "BytesList",
+    "Example",
+    "Feature",
+    "FeatureList",
+    "FeatureLists",
+    "Features",
+    "FloatList",
+    "Int64List",
+    "SequenceExample",
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MESSAGES:
+        return getattr(importlib.import_module("graphopt.files.messages"), name)
+    raise AttributeError(f"module 'tf.train' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    here = (n for n in globals() if not n.startswith("_"))
+    return sorted({*here, *_MESSAGES} - {"Any", "importlib"})
+
+
+summary_iterator = _read_events

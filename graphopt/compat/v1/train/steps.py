@@ -44,7 +44,7 @@ def get_global_step(graph: Graph | None = None) -> Any:
     return found[0]
 
 
-def create_global_step(graph: Graph | None = None) -> Variable:
+def create_global_step(graph: Graph | None = None) -> Any:
     """Makes the global step, an int64 variable that starts at 0.
 
     Args:
