@@ -295,9 +295,7 @@ class CudnnCompatibleLSTMCell(LSTMBlockCell):
     """
 
     def __init__(self, num_units: int, reuse: Any = None) -> None:
-        super().__init__(
-            num_units, 0.0, reuse=reuse, name="cudnn_compatible_lstm_cell"
-        )
+        super().__init__(num_units, 0.0, reuse=reuse, name="cudnn_compatible_lstm_cell")
 
 
 class CudnnCompatibleGRUCell(RNNCell):
@@ -457,7 +455,9 @@ class AttentionCellWrapper(_Around):
                 f"State size is: {cell.state_size}"
             )
         if attn_length <= 0:
-            raise ValueError(f"attn_length should be greater than zero, got {attn_length}")
+            raise ValueError(
+                f"attn_length should be greater than zero, got {attn_length}"
+            )
         self._state_is_tuple = state_is_tuple
         self._attn_size = attn_size or cell.output_size
         self._attn_vec_size = attn_vec_size or self._attn_size
@@ -511,5 +511,3 @@ class AttentionCellWrapper(_Around):
             y = expand_dims(linear(query, vectors, True), 1)
             scores = softmax(reduce_sum(v * tanh(features + y), 2))
             return reduce_sum(expand_dims(scores, 2) * past, 1)
-
-
