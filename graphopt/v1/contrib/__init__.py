@@ -5,7 +5,9 @@ from typing import Any
 
 _MODULES: tuple[str, ...] = (
     "cudnn_rnn",
+    "legacy_seq2seq",
     "rnn",
+    "seq2seq",
 )
 
 
