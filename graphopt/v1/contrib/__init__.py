@@ -4,11 +4,15 @@ import importlib
 from typing import Any
 
 _MODULES: tuple[str, ...] = (
+    "cudnn_rnn",
     "framework",
     "layers",
+    "legacy_seq2seq",
     "losses",
     "metrics",
     "opt",
+    "rnn",
+    "seq2seq",
     "slim",
     "training",
 )
