@@ -193,6 +193,7 @@ from graphopt.runtime.variable import Variable as Variable
 if TYPE_CHECKING:
     from graphopt import io as io
     from graphopt import raw_ops as raw_ops
+    from graphopt import sparse as sparse
     from graphopt import summary as summary
     from graphopt import train as train
     from graphopt import v1 as v1
@@ -205,6 +206,7 @@ if TYPE_CHECKING:
     from graphopt.ops.functional import scan as scan
     from graphopt.ops.functional import vectorized_map as vectorized_map
     from graphopt.ops.reversing import reverse_sequence as reverse_sequence
+    from graphopt.sparse import SparseTensor as SparseTensor
 
 # Functions that few programs use are loaded when they are used: name -> module.
 _LATER = {
@@ -246,7 +248,7 @@ def is_tensor(x: object) -> builtins.bool:
 
 
 # Families that are loaded when they are used: most programs use few of them.
-_MODULES = ("io", "raw_ops", "summary", "train", "v1", "version")
+_MODULES = ("io", "raw_ops", "sparse", "summary", "train", "v1", "version")
 # Folders and files of this package that are no names of TensorFlow.
 _INTERNAL = frozenset(
     [
@@ -290,6 +292,8 @@ def __getattr__(name: str) -> Any:
         from graphopt.aliases import install_as_tensorflow as found
 
         return found
+    if name == "SparseTensor":
+        return importlib.import_module("graphopt.sparse").SparseTensor
     if name == "get_logger":
         return importlib.import_module("graphopt.compat.v1.logging").get_logger
     if name == "__all__":

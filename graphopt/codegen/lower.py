@@ -20,6 +20,7 @@ from graphopt.codegen.elementwise import lower_elementwise
 from graphopt.codegen.fused_reduce import lower_fused_reduce
 from graphopt.codegen.jumps import jump_kernels
 from graphopt.codegen.products import (
+    lower_add_product,
     lower_fused_both,
     lower_fused_product,
     lower_matmul,
@@ -35,6 +36,7 @@ from graphopt.schedule.steps import Lowered
 
 # The families of kernels: (operation, option of the registry entry) -> calls.
 FAMILIES: Final[dict[str, Callable[[Operation, str], Lowered]]] = {
+    "add_product": lambda op, _: lower_add_product(op),
     "arg_extreme": scans.lower_arg_extreme,
     "band": lambda op, _: slices.lower_band(op),
     "check_numerics": lambda op, _: finite.lower_check_numerics(op),

@@ -6,6 +6,7 @@ import itertools
 from dataclasses import replace
 from typing import Any
 
+from graphopt.codegen.copies import lower_copy
 from graphopt.codegen.elementwise import plan_loop
 from graphopt.codegen.gemm_layout import (
     DEPTH_BLOCK,
@@ -25,7 +26,7 @@ from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.fused import split_product
 from graphopt.schedule.build import nbytes_of
-from graphopt.schedule.steps import Call, KernelRequest, Lowered, Word
+from graphopt.schedule.steps import Call, KernelRequest, Lowered, Prepared, Word
 
 # Nanoseconds for each byte that a loop moves, about.
 NS_PER_BYTE = 0.1
@@ -59,7 +60,31 @@ def lower_matmul(op: Operation) -> Lowered:
             calls.append(layout_call(pack, packing, layout))
         words = multiply_arguments(layout, at_a, at_b, at_c, scratch, code)
         calls.append(layout_call(multiply, words, layout))
-    return Lowered(tuple(calls), (max(layout.scratch_bytes, 8),))
+    prepared = None
+    if len(dims) == 2 and layout.kernel == "multiply":
+        prepared = _prepare_second(op, flags)
+    scratch_bytes = (max(layout.scratch_bytes, 8),)
+    return Lowered(tuple(calls), scratch_bytes, prepared=prepared)
+
+
+def _prepare_second(op: Operation, flags: Any) -> Prepared:
+    """Returns the calls for a second matrix that stays while the first one changes."""
+    (a, _), out = op.inputs, op.outputs[0]
+    m, n = (int(dim or 0) for dim in out.shape)
+    name = out.dtype.name
+    layout = _layout_of(a, (m, n), out.dtype, flags, by_rows=True)
+    pack = KernelRequest("gemm", f"pack {name}")
+    at_b: Any = Word("input", 0)
+    packed: Any = Word("output", 0)
+    before = layout_call(pack, pack_arguments(layout, 0, at_b, packed), layout)
+    at_a: Any = Word("input", 0)
+    at_c: Any = Word("output", 0)
+    ready: Any = Word("input", 1)
+    code: Any = Word("kernel", kernel=pack)
+    words = multiply_arguments(layout, at_a, 0, at_c, ready, code)
+    multiply = KernelRequest("gemm", f"multiply {name}")
+    each = layout_call(multiply, words, layout)
+    return Prepared(1, (before,), max(layout.scratch_bytes, 8), (each,))
 
 
 def lower_sum_of_products(op: Operation) -> Lowered:
@@ -83,6 +108,31 @@ def lower_sum_of_products(op: Operation) -> Lowered:
         words = multiply_arguments(layout, at_a, at_b, at_c, scratch, code, adds=i > 0)
         calls.append(layout_call(multiply, words, layout))
     return Lowered(tuple(calls), (largest,))
+
+
+def lower_add_product(op: Operation) -> Lowered:
+    """Returns the calls that add a product to a matrix."""
+    out = op.outputs[0]
+    m, n = (int(dim or 0) for dim in out.shape)
+    name = out.dtype.name
+    if not m * n:
+        return Lowered()
+    flags = op.attrs["transpose_a"], op.attrs["transpose_b"]
+    layout = _layout_of(op.inputs[1], (m, n), out.dtype, flags, adds=True)
+    pack = KernelRequest("gemm", f"pack {name}")
+    code: Any = Word("kernel", kernel=pack)
+    at_a: Any = Word("input", 1)
+    at_b: Any = Word("input", 2)
+    at_c: Any = Word("output", 0)
+    scratch: Any = Word("scratch", 0)
+    packing = pack_arguments(layout, at_a, at_b, scratch)
+    words = multiply_arguments(layout, at_a, at_b, at_c, scratch, code, adds=True)
+    calls = (
+        layout_call(pack, packing, layout),
+        layout_call(KernelRequest("gemm", f"multiply {name}"), words, layout),
+    )
+    size = (max(layout.scratch_bytes, 8),)
+    return Lowered((*lower_copy(op).calls, *calls), size, in_place=calls)
 
 
 def lower_fused_product(op: Operation) -> Lowered:

@@ -5,6 +5,9 @@ optimizer is a function from gradients to assignments; both only call ops, so wh
 build is a graph like any other.
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from graphopt.keras import activations as activations
 from graphopt.keras import backend as backend
 from graphopt.keras import constraints as constraints
@@ -18,4 +21,20 @@ from graphopt.keras.functional import Input as Input
 from graphopt.keras.models import Model as Model
 from graphopt.keras.models import Sequential as Sequential
 
+if TYPE_CHECKING:
+    from graphopt.keras import datasets as datasets
+    from graphopt.keras import utils as utils
+
 __version__ = "2.15.0"
+_MODULES = ("datasets", "utils")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"graphopt.keras.{name}")
+    raise AttributeError(f"module 'tf.keras' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    here = {n for n in globals() if not n.startswith("_")}
+    return sorted((here | set(_MODULES)) - {"Any", "TYPE_CHECKING", "importlib"})

@@ -14,6 +14,7 @@ from graphopt.graph.dispatch import call
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import Effect
+from graphopt.graph.program import Program, Rebuilder
 from graphopt.graph.shape import SCALAR
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.shaping import identity
@@ -89,8 +90,16 @@ def _after(op: Operation) -> Any:
         return identity(hooks.convert(0))
 
 
-def inline(body: Body, inputs: Sequence[Any]) -> list[Any]:
-    """Adds the ops of a body to the current graph, or runs them eagerly."""
+def inline(
+    body: Body, inputs: Sequence[Any], found: dict[Any, Any] | None = None
+) -> list[Any]:
+    """Adds the ops of a body to the current graph, or runs them eagerly.
+
+    Args:
+      body: The body.
+      inputs: What it is given.
+      found: Is told what stands for each tensor of the body.
+    """
     values = dict(zip(body.inputs, inputs, strict=True))
     for op in body.operations:
         if op.spec.effect is Effect.RANDOM:
@@ -104,6 +113,8 @@ def inline(body: Body, inputs: Sequence[Any]) -> list[Any]:
         if len(op.outputs) == 1:
             results = (results,)
         values.update(zip(op.outputs, results, strict=True))
+    if found is not None:
+        found.update(values)
     return [values[tensor] for tensor in body.outputs]
 
 
@@ -149,9 +160,21 @@ def assign_results(
 
 
 def pull_back(
-    body: Body, inputs: Sequence[Any], at: Sequence[int], gs: Any
+    body: Body,
+    inputs: Sequence[Any],
+    at: Sequence[int],
+    gs: Any,
+    found: dict[Any, Any] | None = None,
 ) -> list[Any]:
-    """The cotangents of the floating-point inputs of a body, in the current graph."""
+    """The cotangents of the floating-point inputs of a body, in the current graph.
+
+    Args:
+      body: The body.
+      inputs: What it is given.
+      at: The positions of those that have cotangents.
+      gs: The cotangents of its outputs, None for none.
+      found: Is told what stands for each tensor of the body.
+    """
     graph = building_graph()
     local = list(inputs)
     if graph is not None:
@@ -161,10 +184,28 @@ def pull_back(
     def function(*floats: Any) -> list[Any]:
         for i, value in zip(at, floats, strict=True):
             local[i] = value
-        return inline(body, local)
+        return inline(body, local, found)
 
-    found: list[Any] = hooks.pullback(function, [local[i] for i in at], gs)
-    return found
+    cotangents: list[Any] = hooks.pullback(function, [local[i] for i in at], gs)
+    return cotangents
+
+
+def replace_tensors(body: Body, replacements: dict[Any, Any]) -> Body:
+    """Returns a body in which inputs stand for tensors that it would compute.
+
+    Args:
+      body: The body.
+      replacements: From tensors to inputs of the body.
+    """
+    rebuilder = Rebuilder(Program(body.graph, body.inputs, body.outputs, ()))
+    for op in body.graph.operations:
+        rebuilder.copy(op)
+        for tensor in op.outputs:
+            if tensor in replacements:
+                new = rebuilder.tensors[replacements[tensor]]
+                rebuilder.tensors[tensor] = new
+    program = rebuilder.finish()
+    return Body(program.graph, program.feeds, program.fetches)
 
 
 def split_results(made: Sequence[Any], count: int) -> tuple[list[Any], list[Any]]:

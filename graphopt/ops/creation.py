@@ -499,12 +499,12 @@ SHAPE = register(
 )
 
 
-def shape(x: Any, out_type: Any = dtypes.int32, name: str | None = None) -> Any:
+def shape(input: Any, out_type: Any = dtypes.int32, name: str | None = None) -> Any:
     """Returns the shape of a tensor as a tensor of its own, `[rank]`.
 
     Source: `tf.shape`.
     """
-    return call(SHAPE, x, name=name, dtype=as_dtype(out_type))
+    return call(SHAPE, input, name=name, dtype=as_dtype(out_type))
 
 
 def fill(dims: Any, value: Any, name: str | None = None) -> Any:
@@ -557,20 +557,20 @@ def _filled(shape: Any, value: int, dtype: DType, name: str) -> Any:
     return call(FILL, scalar, name=name, dims=dims)
 
 
-def zeros_like(x: Any, dtype: Any = None, name: str | None = None) -> Any:
-    """Returns zeros of the shape (and, unless given, the dtype) of `x`.
+def zeros_like(input: Any, dtype: Any = None, name: str | None = None) -> Any:
+    """Returns zeros of the shape (and, unless given, the dtype) of `input`.
 
     Source: `tf.zeros_like`.
     """
-    return _cast_like(call(ZEROS_LIKE, x, name=name), dtype)
+    return _cast_like(call(ZEROS_LIKE, input, name=name), dtype)
 
 
-def ones_like(x: Any, dtype: Any = None, name: str | None = None) -> Any:
-    """Returns ones of the shape (and, unless given, the dtype) of `x`.
+def ones_like(input: Any, dtype: Any = None, name: str | None = None) -> Any:
+    """Returns ones of the shape (and, unless given, the dtype) of `input`.
 
     Source: `tf.ones_like`.
     """
-    return _cast_like(call(ONES_LIKE, x, name=name), dtype)
+    return _cast_like(call(ONES_LIKE, input, name=name), dtype)
 
 
 def _cast_like(tensor: Any, dtype: Any) -> Any:

@@ -353,4 +353,27 @@ SUM_OF_PRODUCTS = register(
     )
 )
 
+# c + a @ b, in the memory of c if nobody else needs it.
+ADD_PRODUCT = register(
+    OpSpec(
+        "AddMatMul",
+        lambda c, a, b, **_attrs: (c.shape, c.dtype),
+        lambda c, a, b, *, transpose_a, transpose_b: (
+            c + (a.T if transpose_a else a) @ (b.T if transpose_b else b)
+        ),
+        NOT_DIFFERENTIABLE,
+        Family("add_product"),
+        lambda: [
+            Sample(
+                (np.arange(6.0).reshape(2, 3), np.eye(2), np.ones((2, 3))),
+                {"transpose_a": False, "transpose_b": False},
+            ),
+            Sample(
+                (np.zeros((2, 3)), np.ones((4, 2)), np.arange(12.0).reshape(3, 4)),
+                {"transpose_a": True, "transpose_b": True},
+            ),
+        ],
+    )
+)
+
 FUSED_SPECS = (FUSED_ELEMENTWISE, FUSED_REDUCE, FUSED_PRODUCT)

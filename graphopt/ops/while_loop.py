@@ -1,7 +1,7 @@
 """`while_loop`: a body runs again and again.
 
-The derivative keeps the loop variables of each round and nothing else, and computes the
-rounds again, from the last to the first.
+The derivative keeps the loop variables of each round and the products of matrices in it,
+and computes the rest of the rounds again, from the last to the first.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import (
     Bodies,
     Effect,
+    Family,
     Host,
     Kernel,
     OpSpec,
@@ -41,6 +42,7 @@ from graphopt.ops.bodies import (
     inline,
     pack_expanded,
     pull_back,
+    replace_tensors,
     split_results,
     trace,
     written_variables,
@@ -54,14 +56,16 @@ def _loop(
     cond: Body,
     body: Body,
     limit: int | None,
-) -> list[list[Any]]:
-    """Runs a loop and returns the loop variables before each round and at the end."""
-    history = [values]
-    while limit is None or len(history) <= limit:
-        (go_on,) = cond.evaluate([*history[-1], *captures])
+) -> list[tuple[list[Any], list[Any]]]:
+    """Runs a loop and returns what each round began with, and what it kept."""
+    history: list[tuple[list[Any], list[Any]]] = []
+    while limit is None or len(history) < limit:
+        (go_on,) = cond.evaluate([*values, *captures])
         if not go_on:
             break
-        history.append(body.evaluate([*history[-1], *captures]))
+        found = body.evaluate([*values, *captures])
+        history.append((values, found[len(values) :]))
+        values = found[: len(values)]
     return history
 
 
@@ -112,21 +116,29 @@ def _while_vjp(
     gs = list(g) if isinstance(y, tuple) else [g]
     outputs = list(y) if isinstance(y, tuple) else [y]
     seeds = [outputs[i] * 0 if gs[i] is None else gs[i] for i in in_loop]
+    kept = [t for op in body.operations if _is_costly(op) for t in op.outputs]
     types = [*inputs, *(outputs[i] for i in in_loop), *(inputs[i] for i in outside)]
+    types += [TypedValue(t.shape, t.dtype) for t in kept]
+    computed: dict[Any, Any] = {}
 
     def round_back(*arguments: Any) -> list[Any]:
         local, rest = arguments[: len(inputs)], arguments[len(inputs) :]
         cotangents, totals = rest[: len(in_loop)], rest[len(in_loop) :]
+        totals = totals[: len(outside)]
         full: list[Any] = [None] * count
         for i, cotangent in zip(in_loop, cotangents, strict=True):
             full[i] = cotangent
-        found = pull_back(body, local, in_loop + outside, full)
+        found = pull_back(body, local, in_loop + outside, full, computed)
         parts = zip(totals, found[len(in_loop) :], strict=True)
         sums = (hooks.operators["add_cotangents"](*pair) for pair in parts)
         return [*found[: len(in_loop)], *sums]
 
     graph, arguments, result = trace(round_back, types)
     backward = finish_body(graph, arguments, (), result)
+    places = arguments[len(arguments) - len(kept) :]
+    pairs = {computed[t]: place for t, place in zip(kept, places, strict=True)}
+    backward = replace_tensors(backward, pairs)
+    body = Body(body.graph, body.inputs, (*body.outputs, *kept))
     found = call_all(
         WHILE_GRAD,
         *seeds,
@@ -146,6 +158,12 @@ def _while_vjp(
         )
     )
     return tuple(parts.get(i) for i in range(len(inputs)))
+
+
+def _is_costly(op: Any) -> bool:
+    """Whether a result is better kept than computed again."""
+    kernel = op.spec.kernel
+    return isinstance(kernel, Family) and kernel.name in ("matmul", "windows")
 
 
 def _while_samples() -> list[Sample]:
@@ -213,8 +231,8 @@ def _while_grad_compute(
         if given[i].dtype.kind in "fc"
     ]
     history = _loop(list(given[:count]), captures, cond, body, limit)
-    for values in reversed(history[:-1]):
-        parts = backward.evaluate([*values, *captures, *cotangents, *totals])
+    for values, kept in reversed(history):
+        parts = backward.evaluate([*values, *captures, *cotangents, *totals, *kept])
         cotangents, totals = parts[:seeds], parts[seeds:]
     found = (*cotangents, *totals)
     return found[0] if len(found) == 1 else found

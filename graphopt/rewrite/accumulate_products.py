@@ -21,7 +21,7 @@ from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import REGISTRY
 from graphopt.graph.program import Program, Rebuilder
 from graphopt.graph.tensor import GraphTensor
-from graphopt.ops.fused import SUM_OF_PRODUCTS
+from graphopt.ops.fused import ADD_PRODUCT, SUM_OF_PRODUCTS
 from graphopt.ops.matmul import MATMUL
 from graphopt.rewrite.driver import graph_pass
 
@@ -112,3 +112,41 @@ def _add_sum(
     for op in inside:
         rebuilder.operations[op] = new
     rebuilder.tensors[last.outputs[0]] = new.outputs[0]
+
+
+@graph_pass(preserves="bits")
+def add_products(program: Program) -> Program:
+    """Adds products to what a body was given, as the derivatives of loops do."""
+    uses = Counter(tensor for op in program.operations for tensor in op.inputs)
+    uses.update(program.fetches)
+    fetched = set(program.fetches)
+    given = set(program.feeds)
+    sums = {
+        op: op.inputs[1].op
+        for op in program.operations
+        if op.spec is _ADD
+        and op.outputs[0] in fetched
+        and op.inputs[0] in given
+        and op.inputs[0].shape == op.inputs[1].shape
+        and uses[op.inputs[1]] == 1
+        and _is_product(op.inputs[1])
+    }
+    if not sums:
+        return program
+    inside = set(sums.values())
+    rebuilder = Rebuilder(program)
+    for op in program.operations:
+        if op in sums:
+            product = sums[op]
+            names = ("transpose_a", "transpose_b")
+            tensors = (op.inputs[0], *product.inputs)
+            new = rebuilder.add(
+                op,
+                spec=ADD_PRODUCT,
+                inputs=[rebuilder.tensors[t] for t in tensors],
+                attrs={name: product.attrs[name] for name in names},
+            )
+            rebuilder.tensors[op.outputs[0]] = new.outputs[0]
+        elif op not in inside:
+            rebuilder.copy(op)
+    return rebuilder.finish()

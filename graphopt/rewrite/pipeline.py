@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from graphopt.rewrite.accumulate_products import accumulate_products
+from graphopt.rewrite.accumulate_products import accumulate_products, add_products
 from graphopt.rewrite.driver import Pass, graph_pass
 from graphopt.rewrite.fold_constants import fold_constants
 from graphopt.rewrite.fold_transposes import fold_transposes
@@ -30,6 +30,7 @@ BODY: Final[tuple[Pass, ...]] = (
     fold_transposes,
     fold_constants,
     merge_common_subexpressions,
+    add_products,
     fuse_elementwise,
     rematerialize,
     fuse_reductions,

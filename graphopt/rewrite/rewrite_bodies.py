@@ -36,12 +36,11 @@ def rewriting_bodies(passes: tuple[Pass, ...]) -> Callable[[Program], Program]:
             if not isinstance(op.spec.kernel, Bodies):
                 rebuilder.copy(op)
                 continue
-            attrs: dict[str, Any] = {
-                name: rewritten(value, _shapes(op, name))
-                if isinstance(value, Body)
-                else value
-                for name, value in op.attrs.items()
-            }
+            attrs: dict[str, Any] = dict(op.attrs)
+            for name, value in op.attrs.items():
+                if isinstance(value, Body):
+                    kept = _kept_shapes(attrs) if name == "backward" else ()
+                    attrs[name] = rewritten(value, (*_shapes(op, name), *kept))
             new = rebuilder.add(op, attrs=attrs)
             rebuilder.tensors.update(zip(op.outputs, new.outputs, strict=True))
         return rebuilder.finish()
@@ -52,6 +51,11 @@ def rewriting_bodies(passes: tuple[Pass, ...]) -> Callable[[Program], Program]:
         return Body(program.graph, program.feeds, program.fetches, original=body)
 
     return rewrite_bodies
+
+
+def _kept_shapes(attrs: dict[str, Any]) -> tuple[TensorShape, ...]:
+    """The shapes of what the rounds of a loop keep for its derivative."""
+    return tuple(tensor.shape for tensor in attrs["body"].outputs[attrs["count"] :])
 
 
 def _shapes(op: Operation, name: str) -> tuple[TensorShape, ...]:

@@ -88,6 +88,11 @@ class Builder:
         # How many ops are still to read a tensor, and the tensors in a buffer.
         self.readers: Counter[GraphTensor] = Counter()
         self.tenants: dict[int, list[GraphTensor]] = {}
+        # Derivatives of loops that are still to come, and what their loops have kept.
+        self.derivatives: list[Operation] = []
+        self.histories: dict[Operation, Any] = {}
+        # What was prepared before a loop for an op in it.
+        self.prepared: dict[Operation, Buffer] = {}
 
     def expect(
         self, operations: Sequence[Operation], kept: Sequence[GraphTensor]
@@ -98,6 +103,7 @@ class Builder:
           operations: Those of the program, or of a body, in order.
           kept: What is read when they have run.
         """
+        self.derivatives += [op for op in operations if op.type == "WhileGrad"]
         readers = Counter(tensor for op in operations for tensor in op.inputs)
         readers.update(kept)
         for tensor, count in readers.items():
@@ -119,6 +125,8 @@ class Builder:
         """Gives an operation's outputs their memory and, if it computes, a step."""
         self._add(op)
         self.readers.subtract(op.inputs)
+        if op in self.derivatives:
+            self.derivatives.remove(op)
 
     def _add(self, op: Operation) -> None:
         kernel = op.spec.kernel
@@ -156,6 +164,10 @@ class Builder:
     def add_step(self, op: Operation, lowered: Lowered) -> None:
         """Adds the step of an operation; its outputs get memory of their own."""
         inputs = tuple(self.locations[tensor] for tensor in op.inputs)
+        if op in self.prepared and lowered.prepared is not None:
+            other = inputs[1 - lowered.prepared.index]
+            inputs = (other, self.prepared.pop(op))
+            lowered = replace(lowered, calls=lowered.prepared.each, scratch=())
         if lowered.in_place is not None and self._may_overwrite(op, inputs):
             outputs = inputs[:1]
             lowered = replace(lowered, calls=lowered.in_place)

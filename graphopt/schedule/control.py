@@ -9,8 +9,10 @@ The memory of what a body computes may be used again behind its last use, althou
 tape comes back to where it was made: it is made anew in each round. What is made before a
 loop and read in it stays until the loop has ended.
 
-The derivative of a loop runs the rounds once more and keeps the loop variables before each
-on a stack, which has no bound that is known before; then it walks back.
+The derivative of a loop needs the loop variables before each round, and products of it.
+They are kept on a stack, which has no bound that is known before; then it walks back. The
+loop itself keeps them where its derivative follows in the same program, else it runs once
+more.
 """
 
 from __future__ import annotations
@@ -65,7 +67,7 @@ def _why_not_native(builder: Builder, op: Operation, kind: str) -> str:
         return "the plan is one without jumps"
     if kind != "cond":
         body: Body = op.attrs["body"]
-        pairs = zip(body.outputs, _given(op), strict=False)
+        pairs = zip(body.outputs, _given(op)[: op.attrs["count"]], strict=False)
         if any(a.shape != b.shape for a, b in pairs):
             return "a round may change the shape of a loop variable"
     stack = _bodies(op)
@@ -98,6 +100,35 @@ def _new_label(builder: Builder) -> int:
 
 def _place(builder: Builder, label: int) -> None:
     builder.labels[label] = len(builder.steps)
+
+
+def _prepare(
+    builder: Builder, body: Body, inputs: Sequence[Buffer], constant: range
+) -> list[Buffer]:
+    """Prepares what stays the same in all rounds; returns the memory of that.
+
+    Args:
+      builder: Takes the steps, which come before the loop.
+      body: What a round does.
+      inputs: Where its inputs are.
+      constant: Which of them no round changes.
+    """
+    places = {body.inputs[i]: inputs[i] for i in constant}
+    made: dict[tuple[int, tuple[Call, ...]], Buffer] = {}
+    for op in body.operations:
+        if op.type != "MatMul":
+            continue
+        prepared = builder.lower(op).prepared
+        if prepared is None or op.inputs[prepared.index] not in places:
+            continue
+        source = places[op.inputs[prepared.index]]
+        key = id(source), prepared.before
+        if key not in made:
+            made[key] = builder.new("arena", prepared.nbytes, None)
+            step = Lowered(prepared.before)
+            builder.place_step(op, step, (source,), (made[key],))
+        builder.prepared[op] = made[key]
+    return list(made.values())
 
 
 def _add_body(builder: Builder, body: Body, inputs: Sequence[Buffer]) -> list[Buffer]:
@@ -171,12 +202,39 @@ def _begin_loop(builder: Builder, op: Operation) -> None:
 
 def _add_loop(builder: Builder, op: Operation, jumps: Jumps) -> None:
     _begin_loop(builder, op)
-    values = _add_rounds(builder, op, jumps, None)
+    derivative = None if builder.guard is not None else _derivative_of(builder, op)
+    if derivative is None:
+        values = _add_rounds(builder, op, jumps, op.attrs["body"], None)
+    else:
+        history = _History(builder, derivative, jumps)
+        body = derivative.attrs["body"]
+        values = _add_rounds(builder, op, jumps, body, history)
+        builder.histories[derivative] = history
     builder.place_all(op.outputs, values)
 
 
+def _derivative_of(builder: Builder, op: Operation) -> Operation | None:
+    """Returns the derivative of a loop that comes later and has the same rounds."""
+    body: Body = op.attrs["body"]
+    for other in builder.derivatives:
+        its: Body = other.attrs["body"]
+        if (
+            _given(other) == op.inputs
+            and other.attrs["limit"] == op.attrs["limit"]
+            and other.attrs["cond"].original is op.attrs["cond"].original
+            and its.original is not None
+            and body.original is not None
+            and its.original.graph is body.original.graph
+            and its.original.inputs == body.original.inputs
+            and other not in builder.histories
+            and not _why_not_native(builder, other, "while_grad")
+        ):
+            return other
+    return None
+
+
 def _add_rounds(
-    builder: Builder, op: Operation, jumps: Jumps, history: _History | None
+    builder: Builder, op: Operation, jumps: Jumps, body: Body, history: _History | None
 ) -> list[Buffer]:
     """Adds the rounds of a loop; returns where its variables are at the end.
 
@@ -184,7 +242,8 @@ def _add_rounds(
       builder: Takes the steps.
       op: The loop, or its derivative.
       jumps: The kernels of jumps.
-      history: Where each round leaves what it started with.
+      body: What a round does.
+      history: Where each round leaves what it started with, and what is to be kept.
     """
     tensors = _given(op)
     given = [builder.locations[tensor] for tensor in tensors]
@@ -193,6 +252,8 @@ def _add_rounds(
     values = [builder.new("arena", _size(t), t) for t in tensors[:count]]
     for tensor, source, value in zip(tensors, given, values, strict=False):
         _copy(builder, op, jumps, tensor, source, value)
+    stay = range(count, count + len(captures))
+    ready = _prepare(builder, body, [*values, *captures], stay)
     top, end = _new_label(builder), _new_label(builder)
     limit, rounds = op.attrs["limit"], None
     if limit is not None:
@@ -208,12 +269,16 @@ def _add_rounds(
         builder.place_step(op, limited, (condition, rounds))
     if history is not None:
         history.push(values)
-    found = _add_body(builder, op.attrs["body"], [*values, *captures])
+    found = _add_body(builder, body, [*values, *captures])
+    if history is not None:
+        history.push_kept(found[count:])
+        del found[count:]
     _move_values(builder, op, jumps, tensors, found, values)
     again = _jump(jumps.again, _STATUS, Word("label", top), Word("budget"))
     builder.place_step(op, again, ())
     _place(builder, end)
-    _keep_until_now(builder, [*given, *values, *([] if rounds is None else [rounds])])
+    counted = [] if rounds is None else [rounds]
+    _keep_until_now(builder, [*given, *values, *counted, *ready])
     return values
 
 
@@ -224,20 +289,24 @@ def _keep_until_now(builder: Builder, buffers: Sequence[Buffer]) -> None:
 
 
 class _History:
-    """The loop variables before each round, on a stack that grows as it must.
+    """What each round begins with, and keeps, on a stack that grows as it must.
 
     Args:
       builder: Takes the steps.
       op: The derivative of the loop.
       jumps: The kernels of jumps.
-      kept: The positions of the loop variables that are wanted.
     """
 
-    def __init__(
-        self, builder: Builder, op: Operation, jumps: Jumps, kept: Sequence[int]
-    ) -> None:
-        self.builder, self.op, self.jumps, self.kept = builder, op, jumps, kept
-        self.sizes = [_size(_given(op)[i]) for i in kept]
+    def __init__(self, builder: Builder, op: Operation, jumps: Jumps) -> None:
+        self.builder, self.op, self.jumps = builder, op, jumps
+        backward, count = op.attrs["backward"], op.attrs["count"]
+        used = {t for inner in backward.operations for t in inner.inputs}
+        used.update(backward.outputs)
+        # The positions of the loop variables that are wanted.
+        self.wanted = [i for i in range(count) if backward.inputs[i] in used]
+        self.kept = op.attrs["body"].outputs[count:]
+        tensors = [*(_given(op)[i] for i in self.wanted), *self.kept]
+        self.sizes = [_size(tensor) for tensor in tensors]
         # Frames and what is in them begin where any number may begin.
         places = [-(-size // 8) * 8 for size in self.sizes]
         self.offsets = [sum(places[:i]) for i in range(len(places))]
@@ -248,38 +317,41 @@ class _History:
         builder.place_step(op, _jump(jumps.reset, Word("input")), (self.count,))
 
     def push(self, values: Sequence[Buffer]) -> None:
-        """Adds a frame."""
+        """Begins a frame, with the loop variables."""
         here = _new_label(self.builder)
         _place(self.builder, here)
-        stack = Word("stack", self.number)
         reserve = _jump(
             self.jumps.reserve,
             _STATUS,
             Word("label", here),
             Word("input"),
-            stack,
+            Word("stack", self.number),
             self.number,
         )
         self._step(reserve, ())
-        for i, offset, size in zip(self.kept, self.offsets, self.sizes, strict=True):
-            where = (self.frame, offset, size)
-            push = _jump(
-                self.jumps.push, Word("input"), stack, Word("input", 1), *where
-            )
-            self._step(push, (values[i],))
+        self._move(self.jumps.push, 0, [values[i] for i in self.wanted])
+
+    def push_kept(self, buffers: Sequence[Buffer]) -> None:
+        """Ends a frame, with what the round has computed."""
+        self._move(self.jumps.push, len(self.wanted), buffers)
         self._step(_jump(self.jumps.bump, Word("input")), ())
 
-    def pop(self, end: int, values: Sequence[Buffer]) -> None:
+    def pop(self, end: int, values: Sequence[Buffer], kept: Sequence[Buffer]) -> None:
         """Takes the last frame away, or goes to a label if there is none."""
         label = Word("label", end)
         self._step(_jump(self.jumps.pop, _STATUS, label, Word("input")), ())
+        buffers = [*(values[i] for i in self.wanted), *kept]
+        self._move(self.jumps.load, 0, buffers)
+
+    def _move(
+        self, request: KernelRequest, first: int, buffers: Sequence[Buffer]
+    ) -> None:
+        """Copies parts of a frame, from one on."""
         stack = Word("stack", self.number)
-        for i, offset, size in zip(self.kept, self.offsets, self.sizes, strict=True):
-            where = (self.frame, offset, size)
-            load = _jump(
-                self.jumps.load, Word("input"), stack, Word("input", 1), *where
-            )
-            self._step(load, (values[i],))
+        for i, buffer in enumerate(buffers, first):
+            where = (self.frame, self.offsets[i], self.sizes[i])
+            move = _jump(request, Word("input"), stack, Word("input", 1), *where)
+            self._step(move, (buffer,))
 
     def _step(self, lowered: Lowered, buffers: tuple[Buffer, ...]) -> None:
         self.builder.place_step(self.op, lowered, (self.count, *buffers))
@@ -292,26 +364,34 @@ def _add_loop_back(builder: Builder, op: Operation, jumps: Jumps) -> None:
     seeds, count = op.attrs["seeds"], op.attrs["count"]
     tensors = _given(op)
     captures = [builder.locations[tensor] for tensor in tensors[count:]]
-    used = {t for inner in backward.operations for t in inner.inputs}
-    used.update(backward.outputs)
-    kept = [i for i in range(count) if backward.inputs[i] in used]
-    history = _History(builder, op, jumps, kept)
-    values = _add_rounds(builder, op, jumps, history)
+    history = builder.histories.pop(op, None)
+    if history is None:
+        history = _History(builder, op, jumps)
+        values = _add_rounds(builder, op, jumps, op.attrs["body"], history)
+    else:
+        # What the loop ended with may still be read.
+        values = [builder.new("arena", _size(t), t) for t in tensors[:count]]
+    kept = [builder.new("arena", _size(t), t) for t in history.kept]
     # The cotangents of the loop variables, then the sums for what it captures.
     totals = [builder.new("arena", _size(t), t) for t in op.outputs]
     starts = [builder.locations[tensor] for tensor in op.inputs[:seeds]]
     starts += [_zeros(builder, tensor) for tensor in op.outputs[seeds:]]
     for tensor, source, total in zip(op.outputs, starts, totals, strict=True):
         _copy(builder, op, jumps, tensor, source, total)
+    inputs = [*values, *captures, *totals, *kept]
+    stay = range(count, count + len(captures))
+    ready = _prepare(builder, backward, inputs, stay)
     top, end = _new_label(builder), _new_label(builder)
     _place(builder, top)
-    history.pop(end, values)
-    found = _add_body(builder, backward, [*values, *captures, *totals])
+    history.pop(end, values, kept)
+    found = _add_body(builder, backward, inputs)
     _move_values(builder, op, jumps, op.outputs, found, totals)
     again = _jump(jumps.again, _STATUS, Word("label", top), Word("budget"))
     builder.place_step(op, again, ())
     _place(builder, end)
-    _keep_until_now(builder, [*captures, *values, *totals, history.count])
+    _keep_until_now(
+        builder, [*captures, *values, *totals, *kept, *ready, history.count]
+    )
     builder.place_all(op.outputs, totals)
 
 

@@ -128,6 +128,24 @@ class Jumps:
 
 
 @dataclass(frozen=True)
+class Prepared:
+    """How an operation runs in a loop in which one of its inputs stays the same.
+
+    Attributes:
+      index: Which input.
+      before: The calls that prepare it, once; it is their input and the memory for what
+        they make their output.
+      nbytes: How much memory that is.
+      each: The calls of a round; their inputs are the other one and that memory.
+    """
+
+    index: int
+    before: tuple[Call, ...]
+    nbytes: int
+    each: tuple[Call, ...]
+
+
+@dataclass(frozen=True)
 class Lowered:
     """How an operation runs: calls of kernels, or a reason why it runs on the host.
 
@@ -139,6 +157,7 @@ class Lowered:
       jumps: The kernels of branches and loops.
       in_place: What runs instead where the output is the memory of the first input,
         which nobody else needs any more; None where that cannot be.
+      prepared: What runs instead in a loop in which an input stays the same.
     """
 
     calls: tuple[Call, ...] = ()
@@ -147,6 +166,7 @@ class Lowered:
     host: str = ""
     jumps: Jumps | None = None
     in_place: tuple[Call, ...] | None = None
+    prepared: Prepared | None = None
 
 
 @dataclass

@@ -15,6 +15,7 @@ from graphopt.config import strict_sessions as _strict_sessions
 if TYPE_CHECKING:
     from graphopt.compat.v1 import *  # noqa: F403 (so that a name is listed once)
     from graphopt.v1 import contrib as contrib
+    from graphopt.v1 import examples as examples
     from graphopt.v1 import python as python
 
 _names.disable_v2_behavior()
@@ -22,7 +23,7 @@ _strict_sessions(True)
 for _name in set(dir(_names)) & set(vars(_names)):
     globals()[_name] = vars(_names)[_name]
 __version__ = VERSION = "1.15.5"
-_MODULES = ("contrib", "python")
+_MODULES = ("contrib", "examples", "python")
 
 
 def __getattr__(name: str) -> Any:

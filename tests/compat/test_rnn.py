@@ -75,6 +75,27 @@ def test_a_training_step_is_compiled_in_one_piece(graph):
     assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:5])
 
 
+def test_no_product_is_computed_twice(graph):
+    x = tf.ones([64, 6, 56])
+    outputs, _ = v1.nn.dynamic_rnn(cells.BasicRNNCell(200), x, dtype=tf.float32)
+    gradients = tf.gradients(tf.reduce_sum(outputs**2), v1.trainable_variables())
+    with v1.Session() as session:
+        plan = session.plan(gradients)
+        steps = session._runners
+        (schedule,) = [p.schedule for r in steps.values() for p in r.plans.values()]
+    # The product of the round, those of its derivative, and what is prepared for them.
+    products = [s for s in schedule.steps if s.kernel == "gemm"]
+    assert len(products) == 5 and len(schedule.stacks) == 1
+    inside = schedule.labels[0]
+    prepared = [
+        s for s in products if len(s.outputs[0:1]) and s.outputs[0].tensor is None
+    ]
+    assert len(prepared) == 2 and inside >= 0 and not plan.interpreted
+    # The gradient of the kernel is added up where it is.
+    (added,) = [s for s in products if s.op.type == "AddMatMul"]
+    assert added.outputs[0] is added.inputs[0]
+
+
 @JIT
 def test_dropout_in_a_loop_draws_anew_in_each_step(graph, jit):
     x = tf.ones([2, 50, 3])

@@ -16,7 +16,6 @@ from graphopt.graph.tensor import Tensor
 from graphopt.keras.variable_scopes import (
     VariableScope,
     get_variable,
-    get_variable_scope,
     variable_scope,
 )
 from graphopt.ops.creation import shape, zeros
@@ -32,20 +31,11 @@ def snake_case(name: str) -> str:
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-@contextlib.contextmanager
-def default_scope(base: str, reuse: Any = None) -> Iterator[VariableScope]:
-    """Enters a scope whose name is new among those entered by default in this scope.
-
-    Numbers begin anew when the scope around is entered again, so that the second time
-    with `reuse=True` finds the variables of the first.
-    """
-    around = get_variable_scope()
-    counts: dict[str, int] = around.__dict__.setdefault("default_names", {})
-    number = counts.get(base, 0)
-    counts[base] = number + 1
-    name = f"{base}_{number}" if number else base
-    with variable_scope(name, reuse=reuse) as scope:
-        yield scope
+def default_scope(base: str, reuse: Any = None) -> Any:
+    """Enters a scope with a name that is new where it is entered, or that is reused."""
+    if reuse:
+        return variable_scope(base, reuse=True)
+    return variable_scope(None, default_name=base)
 
 
 def state_zeros(state_size: Any, batch_size: Any, dtype: Any) -> Any:

@@ -1,0 +1,1 @@
+"""Sequence-to-sequence models of TensorFlow 1: losses, helpers, decoders, attention."""
