@@ -15,6 +15,7 @@ from graphopt import bitwise as bitwise
 from graphopt import compat as compat
 from graphopt import config as config
 from graphopt import debugging as debugging
+from graphopt import dtypes as dtypes
 from graphopt import errors as errors
 from graphopt import keras as keras
 from graphopt import linalg as linalg
@@ -187,8 +188,15 @@ from graphopt.runtime.collections import device as device
 from graphopt.runtime.function import TensorSpec as TensorSpec
 from graphopt.runtime.function import function as function
 from graphopt.runtime.function import init_scope as init_scope
+from graphopt.runtime.module import Module as Module
 from graphopt.runtime.names import name_scope as name_scope
 from graphopt.runtime.variable import Variable as Variable
+from graphopt.runtime.variable_options import (
+    VariableAggregation as VariableAggregation,
+)
+from graphopt.runtime.variable_options import (
+    VariableSynchronization as VariableSynchronization,
+)
 
 if TYPE_CHECKING:
     from graphopt import io as io

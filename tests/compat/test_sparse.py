@@ -145,3 +145,41 @@ def test_version_1():
         3,
     )
     assert v1.SparseTensor is tf.SparseTensor is tf.sparse.SparseTensor
+
+
+@pytest.mark.parametrize("combiner", ["sum", "mean", "sqrtn"])
+def test_lookups_are_weighted(combiner):
+    table = np.arange(10, dtype=np.float32).reshape(5, 2)
+    ids = tf.SparseTensor([[0, 0], [0, 1], [1, 0]], [3, 1, 4], [2, 2])
+    weights = tf.SparseTensor([[0, 0], [0, 1], [1, 0]], [2.0, 0.5, 3.0], [2, 2])
+    got = tf.nn.embedding_lookup_sparse(table, ids, weights, combiner).numpy()
+    total = np.stack([2 * table[3] + 0.5 * table[1], 3 * table[4]])
+    divisor = {"sum": [1, 1], "mean": [2.5, 3], "sqrtn": [np.sqrt(4.25), 3]}[combiner]
+    np.testing.assert_allclose(got, total / np.array(divisor)[:, None], rtol=1e-6)
+    plain = tf.nn.embedding_lookup_sparse(table, ids, None).numpy()
+    np.testing.assert_allclose(plain, [(table[3] + table[1]) / 2, table[4]])
+    parts = [table[::2], table[1::2]]
+    old = v1.nn.embedding_lookup_sparse(parts, ids, None, combiner="mean").numpy()
+    np.testing.assert_allclose(old, plain)
+
+
+def test_lookups_leave_out_bad_ids():
+    table = np.arange(10, dtype=np.float32).reshape(5, 2)
+    ids = tf.SparseTensor([[0, 0], [2, 1]], [-1, 4], [3, 2])
+    got = v1.nn.safe_embedding_lookup_sparse(table, ids).numpy()
+    assert got.tolist() == [[0.0, 0.0], [0.0, 0.0], table[4].tolist()]
+    other = v1.nn.safe_embedding_lookup_sparse(table, ids, default_id=1).numpy()
+    assert other.tolist() == [table[1].tolist(), table[1].tolist(), table[4].tolist()]
+    with pytest.raises(TypeError, match="sparse tensor"):
+        tf.nn.embedding_lookup_sparse(table, [1], None)
+    with pytest.raises(ValueError, match="combiner"):
+        tf.nn.embedding_lookup_sparse(table, ids, None, "max")
+
+
+def test_lookups_train_a_table():
+    table = tf.Variable(np.ones((5, 2), np.float32))
+    ids = tf.SparseTensor([[0, 0], [0, 1]], [3, 1], [1, 2])
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.nn.embedding_lookup_sparse(table, ids, None, "sum"))
+    slope = tf.convert_to_tensor(tape.gradient(loss, table)).numpy()
+    assert slope.sum(1).tolist() == [0.0, 2.0, 0.0, 2.0, 0.0]
