@@ -170,7 +170,12 @@ from graphopt.runtime.variable import Variable as Variable
 _LATER = {
     **graphopt._LATER,
     "batch_to_space_nd": "graphopt.ops.patches",
-    "hessians": "graphopt.compat.v1.derivatives",
+    "betainc": "graphopt.ops.incomplete",
+    "hessians": "graphopt.compat.v1.functions",
+    "igamma": "graphopt.ops.incomplete",
+    "igammac": "graphopt.ops.incomplete",
+    "random_gamma": "graphopt.ops.random_gamma",
+    "random_poisson": "graphopt.compat.v1.functions",
     "space_to_batch_nd": "graphopt.ops.patches",
 }
 # What version 2 has and is not here by another definition.
@@ -180,6 +185,7 @@ for _name in set(dir(graphopt)) & set(vars(graphopt)) - set(globals()):
 # Families are loaded when they are used.
 _MODULES = (
     "app",
+    "distributions",
     "flags",
     "gfile",
     "layers",

@@ -5,6 +5,7 @@ from typing import Any
 
 _MODULES: tuple[str, ...] = (
     "cudnn_rnn",
+    "distributions",
     "legacy_seq2seq",
     "rnn",
     "seq2seq",
