@@ -15,6 +15,7 @@ from graphopt import bitwise as bitwise
 from graphopt import compat as compat
 from graphopt import config as config
 from graphopt import debugging as debugging
+from graphopt import dtypes as dtypes
 from graphopt import errors as errors
 from graphopt import keras as keras
 from graphopt import linalg as linalg
@@ -187,12 +188,20 @@ from graphopt.runtime.collections import device as device
 from graphopt.runtime.function import TensorSpec as TensorSpec
 from graphopt.runtime.function import function as function
 from graphopt.runtime.function import init_scope as init_scope
+from graphopt.runtime.module import Module as Module
 from graphopt.runtime.names import name_scope as name_scope
 from graphopt.runtime.variable import Variable as Variable
+from graphopt.runtime.variable_options import (
+    VariableAggregation as VariableAggregation,
+)
+from graphopt.runtime.variable_options import (
+    VariableSynchronization as VariableSynchronization,
+)
 
 if TYPE_CHECKING:
     from graphopt import io as io
     from graphopt import raw_ops as raw_ops
+    from graphopt import sparse as sparse
     from graphopt import summary as summary
     from graphopt import train as train
     from graphopt import v1 as v1
@@ -205,6 +214,7 @@ if TYPE_CHECKING:
     from graphopt.ops.functional import scan as scan
     from graphopt.ops.functional import vectorized_map as vectorized_map
     from graphopt.ops.reversing import reverse_sequence as reverse_sequence
+    from graphopt.sparse import SparseTensor as SparseTensor
 
 # Functions that few programs use are loaded when they are used: name -> module.
 _LATER = {
@@ -246,7 +256,7 @@ def is_tensor(x: object) -> builtins.bool:
 
 
 # Families that are loaded when they are used: most programs use few of them.
-_MODULES = ("io", "raw_ops", "summary", "train", "v1", "version")
+_MODULES = ("io", "raw_ops", "sparse", "summary", "train", "v1", "version")
 # Folders and files of this package that are no names of TensorFlow.
 _INTERNAL = frozenset(
     [
@@ -290,6 +300,8 @@ def __getattr__(name: str) -> Any:
         from graphopt.aliases import install_as_tensorflow as found
 
         return found
+    if name == "SparseTensor":
+        return importlib.import_module("graphopt.sparse").SparseTensor
     if name == "get_logger":
         return importlib.import_module("graphopt.compat.v1.logging").get_logger
     if name == "__all__":

@@ -38,6 +38,7 @@ class Settings:
     cache_dir: str = ""
     threads: int = 0
     vector_bits: int = 0
+    functions_run_eagerly: bool = False
 
     def interpreted_runs(self, writes_state: bool) -> int:
         """How many runs of a fetch set are interpreted before it is compiled.
@@ -250,3 +251,151 @@ def list_physical_devices(device_type: str | None = None) -> list[PhysicalDevice
     """
     cpu = PhysicalDevice("/physical_device:CPU:0", "CPU")
     return [cpu] if device_type in (None, cpu.device_type) else []
+
+
+class LogicalDevice(NamedTuple):
+    """A device as ops name it."""
+
+    name: str
+    device_type: str
+
+
+def list_logical_devices(device_type: str | None = None) -> list[LogicalDevice]:
+    """Lists the devices that ops can be put on: the one CPU.
+
+    Source: `tf.config.list_logical_devices`.
+    """
+    cpu = LogicalDevice("/device:CPU:0", "CPU")
+    return [cpu] if device_type in (None, cpu.device_type) else []
+
+
+def get_visible_devices(device_type: str | None = None) -> list[PhysicalDevice]:
+    """Lists the devices that this process uses.
+
+    Source: `tf.config.get_visible_devices`.
+    """
+    return list_physical_devices(device_type)
+
+
+def set_visible_devices(devices: object, device_type: str | None = None) -> None:
+    """Accepts to hide GPUs.
+
+    Raises:
+      ValueError: The CPU, which everything runs on, is to be hidden.
+
+    Source: `tf.config.set_visible_devices`.
+    """
+    if device_type == "CPU" and not devices:
+        raise ValueError("set_visible_devices: the CPU cannot be hidden.")
+
+
+def set_soft_device_placement(enabled: bool) -> None:
+    """Accepted: every op runs on the CPU.
+
+    Source: `tf.config.set_soft_device_placement`.
+    """
+
+
+def get_soft_device_placement() -> bool:
+    """Returns True.
+
+    Source: `tf.config.get_soft_device_placement`.
+    """
+    return True
+
+
+def run_functions_eagerly(run_eagerly: bool) -> None:
+    """Chooses whether a `tf.function` is called as the Python function it is.
+
+    Source: `tf.config.run_functions_eagerly`.
+    """
+    settings.functions_run_eagerly = bool(run_eagerly)
+
+
+def functions_run_eagerly() -> bool:
+    """Returns what `run_functions_eagerly` chose.
+
+    Source: `tf.config.functions_run_eagerly`.
+    """
+    return settings.functions_run_eagerly
+
+
+experimental_run_functions_eagerly = run_functions_eagerly
+
+
+class LogicalDeviceConfiguration(NamedTuple):
+    """How a device is divided; accepted.
+
+    Source: `tf.config.LogicalDeviceConfiguration`.
+    """
+
+    memory_limit: int | None = None
+    experimental_priority: int | None = None
+    experimental_device_ordinal: int | None = None
+
+
+def set_logical_device_configuration(device: object, logical_devices: object) -> None:
+    """Accepted: there is one CPU, and it is not divided.
+
+    Source: `tf.config.set_logical_device_configuration`.
+    """
+
+
+class experimental:
+    """`tf.config.experimental`: options of devices, accepted.
+
+    Source: `tf.config.experimental`.
+    """
+
+    VirtualDeviceConfiguration = LogicalDeviceConfiguration
+    list_physical_devices = staticmethod(list_physical_devices)
+    list_logical_devices = staticmethod(list_logical_devices)
+    get_visible_devices = staticmethod(get_visible_devices)
+    set_visible_devices = staticmethod(set_visible_devices)
+    set_virtual_device_configuration = staticmethod(set_logical_device_configuration)
+
+    @staticmethod
+    def set_memory_growth(device: object, enable: bool) -> None:
+        """Accepted: memory is taken as plans need it."""
+
+    @staticmethod
+    def get_memory_growth(device: object) -> bool:
+        """Returns True."""
+        return True
+
+    @staticmethod
+    def enable_tensor_float_32_execution(enabled: bool) -> None:
+        """Accepted: float32 is computed in float32."""
+
+    @staticmethod
+    def tensor_float_32_execution_enabled() -> bool:
+        """Returns False."""
+        return False
+
+
+class optimizer:
+    """`tf.config.optimizer`: options of TensorFlow's graph optimizer, kept.
+
+    Source: `tf.config.optimizer`.
+    """
+
+    _options: dict[str, object] = {}
+
+    @staticmethod
+    def set_jit(enabled: object) -> None:
+        """Accepted: every step is compiled."""
+
+    @staticmethod
+    def get_jit() -> str:
+        """Returns `"autoclustering"`."""
+        return "autoclustering"
+
+    @classmethod
+    def set_experimental_options(cls, options: dict[str, object]) -> None:
+        """Keeps options."""
+        cls._options.update(options)
+
+    @classmethod
+    def get_experimental_options(cls) -> dict[str, object]:
+        """Returns the options that were set."""
+        return dict(cls._options)

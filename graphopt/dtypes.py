@@ -187,3 +187,21 @@ def _not_supported(name: str) -> str:
         f"The dtype {name} is not supported; expected one of "
         f"{', '.join(dtype.name for dtype in EVERY)}."
     )
+
+
+def __getattr__(name: str) -> Any:
+    # `tf.dtypes` has names of functions that lie to the right of this file.
+    if name == "bool":
+        return bool_
+    if name == "double":
+        return float64
+    if name == "half":
+        return float16
+    if name in ("cast", "complex", "saturate_cast"):
+        import importlib
+
+        module = "complex_numbers" if name == "complex" else "elementwise"
+        found = importlib.import_module(f"graphopt.ops.{module}")
+        if hasattr(found, name):
+            return getattr(found, name)
+    raise AttributeError(f"module 'tf.dtypes' has no attribute {name!r}")

@@ -106,6 +106,7 @@ _LAZY = {
     "batch_to_space": ("patches", "batch_to_space_nd"),
     "depth_to_space": ("patches", "depth_to_space"),
     "dilation2d": ("patches", "dilation2d"),
+    "embedding_lookup_sparse": ("lookup", "embedding_lookup_sparse"),
     "erosion2d": ("patches", "erosion2d"),
     "local_response_normalization": ("normalizing", "local_response_normalization"),
     "lrn": ("normalizing", "local_response_normalization"),
@@ -124,7 +125,8 @@ def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module 'tf.nn' has no attribute {name!r}")
     module, own = _LAZY[name]
-    return getattr(importlib.import_module(f"graphopt.ops.{module}"), own)
+    folder = "sparse" if module == "lookup" else "ops"
+    return getattr(importlib.import_module(f"graphopt.{folder}.{module}"), own)
 
 
 def __dir__() -> list[str]:

@@ -33,7 +33,7 @@ ORDER = [
     ),
     ("train", "version"),
     ("exchange",),
-    ("summary", "io"),
+    ("summary", "io", "sparse"),
     ("aliases",),
     ("checks",),
     ("viz",),

@@ -178,12 +178,13 @@ def as_tensorflow(version: int | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _fresh_modes() -> Iterator[None]:
-    """Runs a block in the modes of a new process, and restores those of this one.
+    """Runs a block in the modes of a new process and its empty default graph.
 
     Importing `graphopt.v1` switches modes, so the block must be able to import it anew.
     """
     modes = context.is_eager_by_default(), settings.strict, dimensions.are_objects
     module = sys.modules.pop("graphopt.v1", None)
+    graph = context.swap_global_graph(None)
     context.set_eager_by_default(True)
     settings.strict = os.environ.get("GRAPHOPT_STRICT", "") not in ("", "0")
     enable_dimensions(False)
@@ -193,6 +194,7 @@ def _fresh_modes() -> Iterator[None]:
         sys.modules.pop("graphopt.v1", None)
         if module is not None:
             sys.modules["graphopt.v1"] = module
+        context.swap_global_graph(graph)
         context.set_eager_by_default(modes[0])
         settings.strict = modes[1]
         enable_dimensions(modes[2])

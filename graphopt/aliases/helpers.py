@@ -20,9 +20,13 @@ from graphopt.graph.dimension import Dimension, dimension_value
 from graphopt.graph.graph import Graph
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import EagerTensor as EagerTensor
+from graphopt.keras.optimizers import Optimizer
 from graphopt.ops.creation import constant_value as constant_value
 from graphopt.ops.creation import convert_to_tensor as internal_convert_to_tensor
+from graphopt.ops.elementwise import multiply, negative, subtract
 
+sub, mul, neg = subtract, multiply, negative
+OptimizerV2 = Optimizer
 convert_to_tensor_or_indexed_slices = internal_convert_to_tensor
 convert_n_to_tensor_or_indexed_slices = internal_convert_to_tensor
 as_dimension = Dimension

@@ -18,6 +18,7 @@ OUT_OF_SCOPE = {
     "quantization": "graphopt computes in the dtypes that the program has",
     "contrib.quantize": "graphopt computes in the dtypes that the program has",
     "contrib.tensorrt": "graphopt runs on CPUs",
+    "contrib.graph_editor": "graphs are not edited; passes are (see CONTRIBUTING)",
     "contrib.cloud": "graphopt reads local files",
     "load_op_library": "ops of shared libraries are TensorFlow's own; see py_function",
     "load_library": "ops of shared libraries are TensorFlow's own; see py_function",

@@ -1,5 +1,16 @@
 """`tf.compat.v2`: the names of TensorFlow 2."""
 
-from graphopt import keras as keras
-from graphopt import losses as losses
-from graphopt import optimizers as optimizers
+from typing import TYPE_CHECKING, Any
+
+import graphopt
+
+if TYPE_CHECKING:
+    from graphopt import *  # noqa: F403 (all of it, so that a new op is listed once)
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(graphopt, name)
+
+
+def __dir__() -> list[str]:
+    return dir(graphopt)

@@ -89,11 +89,11 @@ class RecordWriter:
 
     Args:
       path: The file, which is replaced.
-      compression: `""`, `"GZIP"` or `"ZLIB"`; or options with a `compression_type`.
+      options: `"GZIP"`, `"ZLIB"`, None, or a `TFRecordOptions`.
     """
 
-    def __init__(self, path: str, compression: Any = "") -> None:
-        kind = getattr(compression, "compression_type", compression) or ""
+    def __init__(self, path: Any, options: Any = None) -> None:
+        kind = getattr(options, "compression_type", options) or ""
         self._raw: Any = Path(path).open("wb")  # noqa: SIM115 (`close` closes it)
         self._file: Any = self._raw
         if kind == "GZIP":

@@ -96,6 +96,17 @@ def entered(graph: Graph | None) -> Iterator[Graph | None]:
         stack.pop()
 
 
+def swap_global_graph(graph: Graph | None) -> Graph | None:
+    """Puts another default graph of the process in place; returns the one before.
+
+    Args:
+      graph: The graph; None for one that is made when it is asked for.
+    """
+    global _global_graph
+    before, _global_graph = _global_graph, graph
+    return before
+
+
 def is_eager_by_default() -> bool:
     """Returns the mode outside of every `with` block."""
     return _eager_by_default

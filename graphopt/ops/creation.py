@@ -499,12 +499,12 @@ SHAPE = register(
 )
 
 
-def shape(x: Any, out_type: Any = dtypes.int32, name: str | None = None) -> Any:
+def shape(input: Any, out_type: Any = dtypes.int32, name: str | None = None) -> Any:
     """Returns the shape of a tensor as a tensor of its own, `[rank]`.
 
     Source: `tf.shape`.
     """
-    return call(SHAPE, x, name=name, dtype=as_dtype(out_type))
+    return call(SHAPE, input, name=name, dtype=as_dtype(out_type))
 
 
 def fill(dims: Any, value: Any, name: str | None = None) -> Any:
@@ -512,18 +512,19 @@ def fill(dims: Any, value: Any, name: str | None = None) -> Any:
 
     Source: `tf.fill`.
     """
-    if _decided_by_run(dims):
-        return call(FILL_DIMS, value, _as_vector(dims), name=name)
+    if decided_by_run(dims):
+        return call(FILL_DIMS, value, as_vector(dims), name=name)
     return call(FILL, value, name=name, dims=static_dims(dims, "tf.fill"))
 
 
-def _decided_by_run(dims: Any) -> bool:
+def decided_by_run(dims: Any) -> bool:
     """Whether a size is a tensor of a graph whose value is not known yet."""
     parts = dims if isinstance(dims, (list, tuple)) else (dims,)
     return any(isinstance(p, GraphTensor) and constant_value(p) is None for p in parts)
 
 
-def _as_vector(dims: Any) -> Any:
+def as_vector(dims: Any) -> Any:
+    """Returns sizes, of which some are tensors, as one tensor."""
     if isinstance(dims, (list, tuple)):
         return hooks.operators["stack"](dims, dtypes.int32)
     return hooks.operators["stack"]([dims], None) if dims.shape == () else dims
@@ -546,9 +547,9 @@ def ones(shape: Any, dtype: Any = dtypes.float32, name: str | None = None) -> An
 
 
 def _filled(shape: Any, value: int, dtype: DType, name: str) -> Any:
-    if _decided_by_run(shape):
+    if decided_by_run(shape):
         number = np.array(value, dtype.numpy)
-        return call(FILL_DIMS, number, _as_vector(shape), name=name)
+        return call(FILL_DIMS, number, as_vector(shape), name=name)
     dims = static_dims(shape, f"tf.{name}")
     scalar = np.array(value, dtype.numpy)
     if building_graph() is None:
@@ -556,20 +557,20 @@ def _filled(shape: Any, value: int, dtype: DType, name: str) -> Any:
     return call(FILL, scalar, name=name, dims=dims)
 
 
-def zeros_like(x: Any, dtype: Any = None, name: str | None = None) -> Any:
-    """Returns zeros of the shape (and, unless given, the dtype) of `x`.
+def zeros_like(input: Any, dtype: Any = None, name: str | None = None) -> Any:
+    """Returns zeros of the shape (and, unless given, the dtype) of `input`.
 
     Source: `tf.zeros_like`.
     """
-    return _cast_like(call(ZEROS_LIKE, x, name=name), dtype)
+    return _cast_like(call(ZEROS_LIKE, input, name=name), dtype)
 
 
-def ones_like(x: Any, dtype: Any = None, name: str | None = None) -> Any:
-    """Returns ones of the shape (and, unless given, the dtype) of `x`.
+def ones_like(input: Any, dtype: Any = None, name: str | None = None) -> Any:
+    """Returns ones of the shape (and, unless given, the dtype) of `input`.
 
     Source: `tf.ones_like`.
     """
-    return _cast_like(call(ONES_LIKE, x, name=name), dtype)
+    return _cast_like(call(ONES_LIKE, input, name=name), dtype)
 
 
 def _cast_like(tensor: Any, dtype: Any) -> Any:

@@ -572,11 +572,16 @@ def _function(spec: OpSpec | str, name: str, doc: str, module: str = "math") -> 
     def unary(x: Any, name: str | None = None) -> Any:
         return call(found, x, name=name)
 
+    def activation(features: Any, name: str | None = None) -> Any:
+        return call(found, features, name=name)
+
     def two(x: Any, y: Any, name: str | None = None) -> Any:
         return call(found, x, y, name=name)
 
     assert isinstance(found.kernel, Elementwise)
-    made = two if "{1}" in found.kernel.expression else unary
+    made: Any = two if "{1}" in found.kernel.expression else unary
+    if module == "nn":
+        made = activation
     made.__name__ = made.__qualname__ = name
     made.__doc__ = f"Returns {doc}, elementwise.\n\n    Source: `tf.{module}.{name}`."
     return made
@@ -606,7 +611,7 @@ sin: Any = _function(SIN, "sin", "the sine of x in radians")
 cos: Any = _function(COS, "cos", "the cosine of x in radians")
 tanh = _function(TANH, "tanh", "the hyperbolic tangent")
 sigmoid: Any = _function(SIGMOID, "sigmoid", "1 / (1 + exp(-x))")
-softplus = _function(SOFTPLUS, "softplus", "log(1 + exp(x))")
+softplus = _function(SOFTPLUS, "softplus", "log(1 + exp(x))", "nn")
 erf = _function(ERF, "erf", "the error function")
 relu = _function(RELU, "relu", "max(x, 0)", "nn")
 floor = _function(FLOOR, "floor", "the largest integer not above x")

@@ -19,6 +19,7 @@ from graphopt.graph.opspec import (
     Alias,
     BadInput,
     Family,
+    Host,
     OpSpec,
     Sample,
     register,
@@ -26,7 +27,8 @@ from graphopt.graph.opspec import (
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.graph.tensor import GraphTensor, Tensor
-from graphopt.ops.creation import constant_value
+from graphopt.ops.creation import as_vector, constant_value, decided_by_run
+from graphopt.ops.sizes import known_sizes as sizes_of
 
 
 def _arange(*shape: int, dtype: Any = np.float64) -> NDArray[Any]:
@@ -99,6 +101,35 @@ RESHAPE_LIKE = register(
 )
 
 
+def _reshaped_by(x: Any, dims: Any) -> tuple[TensorShape, DType]:
+    """What is known of the shape that a vector of sizes gives a tensor."""
+    known = sizes_of(dims) if isinstance(dims, Tensor) else None
+    if known is None:
+        rank = None if dims.shape.rank != 1 else dims.shape[0]
+        return UNKNOWN if rank is None else TensorShape([None] * rank), x.dtype
+    sizes = [None if size is None else int(size) for size in known]
+    if None not in sizes:
+        return TensorShape(_resolve(x, tuple(sizes))), x.dtype  # type: ignore[arg-type]
+    return TensorShape(None if size == -1 else size for size in sizes), x.dtype
+
+
+# Sizes that follow from shapes are numbers in a plan, where it becomes a `Reshape`.
+RESHAPE_DIMS = register(
+    OpSpec(
+        "ReshapeDims",
+        _reshaped_by,
+        lambda x, dims: x.reshape(tuple(int(size) for size in dims)),
+        lambda g, y, x, dims: (reshape_like(g, x), None),
+        Host("its shape is known once its data are there"),
+        lambda: [
+            Sample((_arange(2, 6), np.array([4, 3], np.int32))),
+            Sample((_arange(2, 6), np.array([-1, 2, 2], np.int64))),
+        ],
+        types=("any", "any"),
+    )
+)
+
+
 def _reduced_shape(pattern: Any, axis: tuple[int, ...] | None) -> TensorShape:
     if pattern.shape.unknown_rank:
         return UNKNOWN
@@ -134,8 +165,7 @@ def reshape(tensor: Any, shape: Any, name: str | None = None) -> Any:
 
     Args:
       tensor: The tensor.
-      shape: The new shape: numbers, or scalar tensors whose values are known while
-        the graph is built; one dimension that only the run decides counts as -1.
+      shape: The new shape: a list of numbers and scalar tensors, or a tensor.
       name: Name of the op.
 
     Raises:
@@ -148,8 +178,12 @@ def reshape(tensor: Any, shape: Any, name: str | None = None) -> Any:
     Source: `tf.reshape`.
     """
     dims = _dims_or_minus_one(shape)
+    if dims is None:
+        return call(RESHAPE_DIMS, tensor, as_vector(shape), name=name)
     if dims.count(-1) == 2 and isinstance(shape, (list, tuple)):
         _divide_by_own_dimension(tensor, shape, dims)
+    if dims.count(-1) > 1 and decided_by_run(shape):
+        return call(RESHAPE_DIMS, tensor, as_vector(shape), name=name)
     if dims.count(-1) > 1 or any(dim < -1 for dim in dims):
         raise fail(
             InvalidArgumentError,
@@ -183,17 +217,15 @@ def _divide_by_own_dimension(
             return
 
 
-def _dims_or_minus_one(shape: Any) -> list[int]:
+def _dims_or_minus_one(shape: Any) -> list[int] | None:
+    """Reads a shape, -1 for sizes that the run decides; None if it decides their number."""
     if isinstance(shape, Tensor):
         parts: Any = constant_value(shape)
         if parts is None:
             op = getattr(shape, "op", None)
             parts = op.inputs if op is not None and op.spec is PACK else None
         if parts is None:
-            raise NotImplementedError(
-                "tf.reshape to a shape that only the run decides; give a list in which "
-                "at most one dimension is a tensor."
-            )
+            return None
     else:
         parts = shape if isinstance(shape, (list, tuple)) else np.ravel(shape)
     dims = []

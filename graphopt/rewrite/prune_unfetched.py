@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from operator import attrgetter
 
+from graphopt.errors import InvalidArgumentError, fail
 from graphopt.graph.effects import has_side_effect, is_handle
 from graphopt.graph.graph import Operation, infer_types
 from graphopt.graph.opspec import Effect
@@ -71,6 +72,23 @@ def _add_placeholders(program: Program, rebuilder: Rebuilder) -> None:
             rebuilder.operations[tensor.op] = placeholder
 
 
+def _in_this_run(shape: TensorShape, tensor: GraphTensor) -> TensorShape:
+    """Returns what the run and the graph know of a shape together.
+
+    Raises:
+      InvalidArgumentError: The graph says something else, by `set_shape`.
+    """
+    if not shape.is_compatible_with(tensor.shape):
+        raise fail(
+            InvalidArgumentError,
+            f"{tensor.name!r} has another shape in this run than the graph says",
+            got=f"{shape}",
+            expected=f"{tensor.shape}, by set_shape or ensure_shape",
+            op=tensor.op,
+        )
+    return shape.merge_with(tensor.shape)
+
+
 def _copy_with_shapes(
     op: Operation, rebuilder: Rebuilder, fed: dict[GraphTensor, None]
 ) -> None:
@@ -86,7 +104,7 @@ def _copy_with_shapes(
     if changed or not known:
         types = infer_types(op.spec, inputs, op.attrs, op.site)
         types = [
-            (TensorShape(shape).merge_with(tensor.shape), dtype)
+            (_in_this_run(TensorShape(shape), tensor), dtype)
             for (shape, dtype), tensor in zip(types, op.outputs, strict=True)
         ]
     new = rebuilder.add(

@@ -119,6 +119,7 @@ _RULES = {
     "ReducedCount": _constant,
     "ZerosLike": _filled,
     "OnesLike": _filled,
+    "ReshapeDims": _reshape,
     "ReshapeLike": _reshape,
     "ReshapeLikeReduced": _reshape,
     "BroadcastLike": _broadcast,

@@ -38,6 +38,19 @@ class Composite:
         """Returns a nest of tensors."""
         raise NotImplementedError
 
+    def feed_parts(self, value: Any) -> Any:
+        """Yields (tensor, value) pairs of what is fed for it.
+
+        Raises:
+          TypeError: It cannot be fed.
+        """
+        raise fail(
+            TypeError,
+            f"{self!r:.80} cannot be fed",
+            expected="a placeholder",
+            site=str(user_site()),
+        )
+
     def from_parts(self, values: Any) -> Any:
         """Returns what a fetch gives, from the values of the nest."""
         raise NotImplementedError

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from graphopt.config import settings
 from graphopt.dtypes import as_dtype, from_numpy
 from graphopt.errors import GraphoptWarning, fail
 from graphopt.graph import nest
@@ -282,7 +283,7 @@ class Function:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Traces if need be, and runs; in a graph the ops join it."""
-        if building_graph() is not None:
+        if building_graph() is not None or settings.functions_run_eagerly:
             if self.input_signature is not None:
                 args, kwargs = self._arguments(args, kwargs)
             return self._function(*args, **kwargs)

@@ -20,7 +20,7 @@ from graphopt.graph.opspec import Effect
 from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import GraphTensor
 from graphopt.runtime.feeds import Rows, feed_target, feed_value
-from graphopt.runtime.fetches import Fetch, key_of, parse_fetches
+from graphopt.runtime.fetches import Composite, Fetch, key_of, parse_fetches
 from graphopt.runtime.names import get_default_session, local
 from graphopt.runtime.run_options import RunMetadata, RunOptions, is_traced
 from graphopt.runtime.runner import Runner
@@ -317,9 +317,13 @@ class Session:
             return (), []
         tensors, values = [], []
         for key, value in feed_dict.items():
-            tensor = feed_target(self._graph, key)
-            tensors.append(tensor)
-            values.append(feed_value(tensor, value))
+            pairs = ((key, value),)
+            if isinstance(key, Composite):
+                pairs = tuple(key.feed_parts(value))
+            for each, part in pairs:
+                tensor = feed_target(self._graph, each)
+                tensors.append(tensor)
+                values.append(feed_value(tensor, part))
         return tuple(tensors), values
 
     def run_operation(self, op: Operation) -> None:

@@ -44,6 +44,23 @@ def test_a_generator_with_an_unknown_batch_is_compiled():
         assert session.run(x, {noise: numbers(2, 5)}).shape == (2, 16, 16, 1)
 
 
+def test_images_whose_sizes_the_run_decides():
+    with tf.Graph().as_default(), v1.Session() as session:
+        image = v1.placeholder(tf.float32, [None, None, None, 3])
+        x = v1.layers.conv2d(image, 4, 3, 2, "same", activation=tf.nn.relu)
+        for padding in ("same", "valid"):
+            x = v1.layers.conv2d_transpose(x, 2, 3, 2, padding)
+        x = v1.layers.batch_normalization(x, training=True)
+        flat = v1.layers.flatten(x)
+        assert flat.shape == (None, None)
+        step = v1.train.AdamOptimizer().minimize(tf.reduce_mean(flat))
+        session.run(v1.global_variables_initializer())
+        feeds = {image: numbers(2, 4, 6, 3)}
+        assert not host_steps(session, [step, x], feeds)
+        assert session.run(x, feeds).shape == (2, 9, 13, 2)
+        assert session.run(flat, feeds).shape == (2, 9 * 13 * 2)
+
+
 def test_channels_first_is_the_same_transposed():
     def run(first):
         form = "channels_first" if first else "channels_last"

@@ -212,3 +212,28 @@ def test_rank_and_size():
     assert tf.broadcast_static_shape([2, 1], [3]) == (2, 3)
     with pytest.raises(ValueError, match="Incompatible"):
         tf.broadcast_static_shape([2], [3])
+
+
+def test_shapes_that_the_run_decides():
+    v1 = tf.compat.v1
+    values = np.arange(24.0, dtype="f").reshape(2, 3, 4)
+    with tf.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32, [None, None, 4])
+        size = tf.shape(x)
+        y = tf.reshape(x * 1.0, [size[1], size[0] * 2, 2])
+        z = tf.reshape(y, tf.concat([size[:2], [2, 2]], 0))
+        back = tf.reshape(z, [size[0], -1])
+        assert (y.shape, z.shape) == ((None, None, 2), (None, None, 2, 2))
+        assert back.shape == (None, None)
+        grad = tf.gradients(tf.reduce_sum(back * back), x)[0]
+        plan = session.plan([y, z, back, grad], {x: values})
+        assert not plan.interpreted
+        assert not any(step.host for step in plan.steps)
+        for _ in range(2):
+            got = session.run([y, z, back, grad], {x: values})
+        shapes = [(3, 4, 2), (2, 3, 2, 2), (2, 12)]
+        for array, shape in zip(got, shapes, strict=False):
+            np.testing.assert_array_equal(array, values.reshape(shape))
+        np.testing.assert_array_equal(got[3], 2 * values)
+        with pytest.raises(ValueError, match="reshape"):
+            session.run(tf.reshape(x, [size[0], size[1], 3]), {x: values})

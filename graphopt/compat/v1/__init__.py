@@ -5,8 +5,8 @@ graphs the default. `graphopt.v1` is the namespace of a program of version 1. Th
 `graphopt` are here too.
 """
 
+# mypy: disable-error-code="assignment,no-redef"
 import importlib
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import graphopt
@@ -17,11 +17,167 @@ from graphopt import executing_eagerly as executing_eagerly
 from graphopt import keras as keras
 from graphopt import nest as nest
 from graphopt import signal as spectral
-from graphopt.compat.v1 import initializers as initializers  # type: ignore[no-redef]
-from graphopt.compat.v1 import math as math  # type: ignore[no-redef]
-from graphopt.compat.v1 import nn as nn  # type: ignore[no-redef]
+from graphopt.compat.v1 import initializers as initializers
+from graphopt.compat.v1 import math as math
+from graphopt.compat.v1 import nn as nn
+from graphopt.compat.v1.arguments import arg_max as arg_max
+from graphopt.compat.v1.arguments import arg_min as arg_min
+from graphopt.compat.v1.arguments import argmax as argmax
+from graphopt.compat.v1.arguments import argmin as argmin
+from graphopt.compat.v1.arguments import assert_equal as assert_equal
+from graphopt.compat.v1.arguments import assert_greater as assert_greater
+from graphopt.compat.v1.arguments import assert_greater_equal as assert_greater_equal
+from graphopt.compat.v1.arguments import assert_less as assert_less
+from graphopt.compat.v1.arguments import assert_less_equal as assert_less_equal
+from graphopt.compat.v1.arguments import assert_near as assert_near
+from graphopt.compat.v1.arguments import assert_negative as assert_negative
+from graphopt.compat.v1.arguments import assert_non_negative as assert_non_negative
+from graphopt.compat.v1.arguments import assert_non_positive as assert_non_positive
+from graphopt.compat.v1.arguments import assert_none_equal as assert_none_equal
+from graphopt.compat.v1.arguments import assert_positive as assert_positive
+from graphopt.compat.v1.arguments import (
+    assert_proper_iterable as assert_proper_iterable,
+)
+from graphopt.compat.v1.arguments import assert_rank as assert_rank
+from graphopt.compat.v1.arguments import assert_rank_at_least as assert_rank_at_least
+from graphopt.compat.v1.arguments import assert_rank_in as assert_rank_in
+from graphopt.compat.v1.arguments import (
+    assert_same_float_dtype as assert_same_float_dtype,
+)
+from graphopt.compat.v1.arguments import assert_scalar as assert_scalar
+from graphopt.compat.v1.arguments import assign as assign
+from graphopt.compat.v1.arguments import assign_add as assign_add
+from graphopt.compat.v1.arguments import assign_sub as assign_sub
+from graphopt.compat.v1.arguments import boolean_mask as boolean_mask
+from graphopt.compat.v1.arguments import case as case
+from graphopt.compat.v1.arguments import cond as cond
+from graphopt.compat.v1.arguments import constant as constant
+from graphopt.compat.v1.arguments import convert_to_tensor as convert_to_tensor
+from graphopt.compat.v1.arguments import count_nonzero as count_nonzero
+from graphopt.compat.v1.arguments import expand_dims as expand_dims
+from graphopt.compat.v1.arguments import gather as gather
+from graphopt.compat.v1.arguments import gather_nd as gather_nd
+from graphopt.compat.v1.arguments import matmul as matmul
+from graphopt.compat.v1.arguments import multinomial as multinomial
+from graphopt.compat.v1.arguments import name_scope as name_scope
+from graphopt.compat.v1.arguments import norm as norm
+from graphopt.compat.v1.arguments import ones_like as ones_like
+from graphopt.compat.v1.arguments import op_scope as op_scope
+from graphopt.compat.v1.arguments import pad as pad
+from graphopt.compat.v1.arguments import (
+    placeholder_with_default as placeholder_with_default,
+)
+from graphopt.compat.v1.arguments import reduce_all as reduce_all
+from graphopt.compat.v1.arguments import reduce_any as reduce_any
+from graphopt.compat.v1.arguments import reduce_logsumexp as reduce_logsumexp
+from graphopt.compat.v1.arguments import reduce_max as reduce_max
+from graphopt.compat.v1.arguments import reduce_mean as reduce_mean
+from graphopt.compat.v1.arguments import reduce_min as reduce_min
+from graphopt.compat.v1.arguments import reduce_prod as reduce_prod
+from graphopt.compat.v1.arguments import reduce_sum as reduce_sum
+from graphopt.compat.v1.arguments import shape as shape
+from graphopt.compat.v1.arguments import shape_n as shape_n
+from graphopt.compat.v1.arguments import size as size
+from graphopt.compat.v1.arguments import squeeze as squeeze
+from graphopt.compat.v1.arguments import transpose as transpose
+from graphopt.compat.v1.arguments import (
+    verify_tensor_all_finite as verify_tensor_all_finite,
+)
+from graphopt.compat.v1.arguments import where as where
+from graphopt.compat.v1.arguments import while_loop as while_loop
+from graphopt.compat.v1.arguments import zeros_like as zeros_like
+from graphopt.compat.v1.deprecated import AggregationMethod as AggregationMethod
+from graphopt.compat.v1.deprecated import NoGradient as NoGradient
+from graphopt.compat.v1.deprecated import NotDifferentiable as NotDifferentiable
+from graphopt.compat.v1.deprecated import Print as Print
+from graphopt.compat.v1.deprecated import add_to_collections as add_to_collections
+from graphopt.compat.v1.deprecated import all_variables as all_variables
+from graphopt.compat.v1.deprecated import (
+    assert_variables_initialized as assert_variables_initialized,
+)
+from graphopt.compat.v1.deprecated import batch_gather as batch_gather
+from graphopt.compat.v1.deprecated import (
+    broadcast_dynamic_shape as broadcast_dynamic_shape,
+)
+from graphopt.compat.v1.deprecated import clip_by_average_norm as clip_by_average_norm
+from graphopt.compat.v1.deprecated import colocate_with as colocate_with
+from graphopt.compat.v1.deprecated import container as container
+from graphopt.compat.v1.deprecated import (
+    control_flow_v2_enabled as control_flow_v2_enabled,
+)
+from graphopt.compat.v1.deprecated import diag as diag
+from graphopt.compat.v1.deprecated import diag_part as diag_part
+from graphopt.compat.v1.deprecated import (
+    disable_control_flow_v2 as disable_control_flow_v2,
+)
+from graphopt.compat.v1.deprecated import (
+    disable_resource_variables as disable_resource_variables,
+)
+from graphopt.compat.v1.deprecated import div as div
+from graphopt.compat.v1.deprecated import (
+    enable_control_flow_v2 as enable_control_flow_v2,
+)
+from graphopt.compat.v1.deprecated import (
+    enable_resource_variables as enable_resource_variables,
+)
+from graphopt.compat.v1.deprecated import ensure_shape as ensure_shape
+from graphopt.compat.v1.deprecated import (
+    executing_eagerly_outside_functions as executing_eagerly_outside_functions,
+)
+from graphopt.compat.v1.deprecated import floor_div as floor_div
+from graphopt.compat.v1.deprecated import get_collection_ref as get_collection_ref
+from graphopt.compat.v1.deprecated import get_seed as get_seed
+from graphopt.compat.v1.deprecated import get_static_value as get_static_value
+from graphopt.compat.v1.deprecated import guarantee_const as guarantee_const
+from graphopt.compat.v1.deprecated import identity_n as identity_n
+from graphopt.compat.v1.deprecated import initialize_all_tables as initialize_all_tables
+from graphopt.compat.v1.deprecated import (
+    initialize_all_variables as initialize_all_variables,
+)
+from graphopt.compat.v1.deprecated import (
+    initialize_local_variables as initialize_local_variables,
+)
+from graphopt.compat.v1.deprecated import initialize_variables as initialize_variables
+from graphopt.compat.v1.deprecated import is_non_decreasing as is_non_decreasing
+from graphopt.compat.v1.deprecated import (
+    is_strictly_increasing as is_strictly_increasing,
+)
+from graphopt.compat.v1.deprecated import is_symbolic_tensor as is_symbolic_tensor
+from graphopt.compat.v1.deprecated import lbeta as lbeta
+from graphopt.compat.v1.deprecated import make_template as make_template
+from graphopt.compat.v1.deprecated import no_gradient as no_gradient
+from graphopt.compat.v1.deprecated import no_regularizer as no_regularizer
+from graphopt.compat.v1.deprecated import parallel_stack as parallel_stack
+from graphopt.compat.v1.deprecated import realdiv as realdiv
+from graphopt.compat.v1.deprecated import (
+    resource_variables_enabled as resource_variables_enabled,
+)
+from graphopt.compat.v1.deprecated import reverse_v2 as reverse_v2
+from graphopt.compat.v1.deprecated import scalar_mul as scalar_mul
+from graphopt.compat.v1.deprecated import setdiff1d as setdiff1d
+from graphopt.compat.v1.deprecated import tables_initializer as tables_initializer
+from graphopt.compat.v1.deprecated import to_complex64 as to_complex64
+from graphopt.compat.v1.deprecated import to_complex128 as to_complex128
+from graphopt.compat.v1.deprecated import to_double as to_double
+from graphopt.compat.v1.deprecated import to_float as to_float
+from graphopt.compat.v1.deprecated import to_int32 as to_int32
+from graphopt.compat.v1.deprecated import to_int64 as to_int64
+from graphopt.compat.v1.deprecated import tuple as tuple
+from graphopt.compat.v1.deprecated import (
+    uniform_unit_scaling_initializer as uniform_unit_scaling_initializer,
+)
+from graphopt.compat.v1.deprecated import variable_op_scope as variable_op_scope
 from graphopt.compat.v1.initializers import constant_initializer as constant_initializer
+from graphopt.compat.v1.initializers import (
+    glorot_normal_initializer as glorot_normal_initializer,
+)
+from graphopt.compat.v1.initializers import (
+    glorot_uniform_initializer as glorot_uniform_initializer,
+)
 from graphopt.compat.v1.initializers import ones_initializer as ones_initializer
+from graphopt.compat.v1.initializers import (
+    orthogonal_initializer as orthogonal_initializer,
+)
 from graphopt.compat.v1.initializers import (
     random_normal_initializer as random_normal_initializer,
 )
@@ -31,12 +187,20 @@ from graphopt.compat.v1.initializers import (
 from graphopt.compat.v1.initializers import (
     truncated_normal_initializer as truncated_normal_initializer,
 )
+from graphopt.compat.v1.initializers import (
+    variance_scaling_initializer as variance_scaling_initializer,
+)
 from graphopt.compat.v1.initializers import zeros_initializer as zeros_initializer
+from graphopt.compat.v1.options import ConfigProto as ConfigProto
+from graphopt.compat.v1.options import GPUOptions as GPUOptions
+from graphopt.compat.v1.options import GraphOptions as GraphOptions
+from graphopt.compat.v1.options import OptimizerOptions as OptimizerOptions
 from graphopt.compat.v1.windows import batch_to_space as batch_to_space
 from graphopt.compat.v1.windows import depth_to_space as depth_to_space
 from graphopt.compat.v1.windows import extract_image_patches as extract_image_patches
 from graphopt.compat.v1.windows import space_to_batch as space_to_batch
 from graphopt.compat.v1.windows import space_to_depth as space_to_depth
+from graphopt.errors import OpError as OpError
 from graphopt.graph.context import get_default_graph as get_default_graph
 from graphopt.graph.context import reset_default_graph as reset_default_graph
 from graphopt.graph.dimension import Dimension as Dimension
@@ -44,24 +208,13 @@ from graphopt.graph.dimension import dimension_at_index as dimension_at_index
 from graphopt.graph.dimension import dimension_value as dimension_value
 from graphopt.graph.dimension import enable_dimensions
 from graphopt.graph.shape import TensorShape as TensorShape
-from graphopt.keras.initializers import GlorotNormal as glorot_normal_initializer
-from graphopt.keras.initializers import GlorotUniform as glorot_uniform_initializer
-from graphopt.keras.initializers import Orthogonal as orthogonal_initializer
-from graphopt.keras.initializers import VarianceScaling as variance_scaling_initializer
 from graphopt.keras.variable_scopes import AUTO_REUSE as AUTO_REUSE
 from graphopt.keras.variable_scopes import VariableScope as VariableScope
 from graphopt.keras.variable_scopes import get_local_variable as get_local_variable
 from graphopt.keras.variable_scopes import get_variable as get_variable
 from graphopt.keras.variable_scopes import get_variable_scope as get_variable_scope
 from graphopt.keras.variable_scopes import variable_scope as variable_scope
-from graphopt.ops.assertions import assert_greater_equal as assert_greater_equal
-from graphopt.ops.assertions import assert_less_equal as assert_less_equal
-from graphopt.ops.assertions import assert_near as assert_near
-from graphopt.ops.assertions import assert_negative as assert_negative
-from graphopt.ops.assertions import assert_non_negative as assert_non_negative
-from graphopt.ops.assertions import assert_non_positive as assert_non_positive
-from graphopt.ops.assertions import assert_none_equal as assert_none_equal
-from graphopt.ops.assertions import assert_positive as assert_positive
+from graphopt.ops.clipping import global_norm as global_norm
 from graphopt.ops.complex_numbers import angle as angle
 from graphopt.ops.complex_numbers import conj as conj
 from graphopt.ops.complex_numbers import fft as fft
@@ -95,8 +248,8 @@ from graphopt.ops.elementwise import log1p as log1p
 from graphopt.ops.elementwise import reciprocal as reciprocal
 from graphopt.ops.elementwise import rsqrt as rsqrt
 from graphopt.ops.elementwise import squared_difference as squared_difference
+from graphopt.ops.elementwise import where as where_v2
 from graphopt.ops.finite import add_check_numerics_ops as add_check_numerics_ops
-from graphopt.ops.finite import assert_all_finite as verify_tensor_all_finite
 from graphopt.ops.finite import check_numerics as check_numerics
 from graphopt.ops.host import py_func as py_func
 from graphopt.ops.integers import bincount as bincount
@@ -109,19 +262,29 @@ from graphopt.ops.linear_systems import slogdet as log_matrix_determinant
 from graphopt.ops.linear_systems import solve as matrix_solve
 from graphopt.ops.linear_systems import triangular_solve as matrix_triangular_solve
 from graphopt.ops.random import set_seed as set_random_seed
-from graphopt.ops.random_stateful import categorical as multinomial
 from graphopt.ops.random_stateful import normal as random_normal
 from graphopt.ops.random_stateful import shuffle as random_shuffle
 from graphopt.ops.random_stateful import truncated_normal as truncated_normal
 from graphopt.ops.random_stateful import uniform as random_uniform
+from graphopt.ops.scan import cumprod as cumprod
+from graphopt.ops.scatter import tensor_scatter_nd_add as tensor_scatter_add
+from graphopt.ops.scatter import tensor_scatter_nd_sub as tensor_scatter_sub
+from graphopt.ops.scatter import tensor_scatter_nd_update as tensor_scatter_update
+from graphopt.ops.segments import segment_max as segment_max
+from graphopt.ops.segments import segment_mean as segment_mean
+from graphopt.ops.segments import segment_min as segment_min
+from graphopt.ops.segments import segment_sum as segment_sum
+from graphopt.ops.segments import unsorted_segment_max as unsorted_segment_max
+from graphopt.ops.segments import unsorted_segment_mean as unsorted_segment_mean
+from graphopt.ops.segments import unsorted_segment_min as unsorted_segment_min
+from graphopt.ops.segments import unsorted_segment_sum as unsorted_segment_sum
+from graphopt.ops.sequences import linspace as lin_space
 from graphopt.ops.shape_assertions import assert_integer as assert_integer
-from graphopt.ops.shape_assertions import assert_rank_at_least as assert_rank_at_least
-from graphopt.ops.shape_assertions import assert_rank_in as assert_rank_in
-from graphopt.ops.shape_assertions import assert_scalar as assert_scalar
 from graphopt.ops.shape_assertions import assert_type as assert_type
 from graphopt.ops.shape_assertions import is_numeric_tensor as is_numeric_tensor
 from graphopt.ops.shaping import identity as identity
 from graphopt.ops.special import digamma as digamma
+from graphopt.ops.special import divide_no_nan as div_no_nan
 from graphopt.ops.special import erfc as erfc
 from graphopt.ops.special import lgamma as lgamma
 from graphopt.ops.special import log_sigmoid as log_sigmoid
@@ -129,7 +292,7 @@ from graphopt.ops.special import logical_xor as logical_xor
 from graphopt.ops.special import polygamma as polygamma
 from graphopt.ops.special import rint as rint
 from graphopt.ops.special import zeta as zeta
-from graphopt.ops.while_loop import while_loop as _while_loop
+from graphopt.ops.sums import accumulate_n as accumulate_n
 from graphopt.runtime.collections import GraphKeys as GraphKeys
 from graphopt.runtime.collections import add_to_collection as add_to_collection
 from graphopt.runtime.collections import (
@@ -186,6 +349,7 @@ for _name in set(dir(graphopt)) & set(vars(graphopt)) - set(globals()):
 _MODULES = (
     "app",
     "distributions",
+    "debugging",
     "flags",
     "gfile",
     "layers",
@@ -194,6 +358,7 @@ _MODULES = (
     "metrics",
     "python_io",
     "resource_loader",
+    "sparse",
     "summary",
     "test",
     "train",
@@ -201,9 +366,9 @@ _MODULES = (
 if TYPE_CHECKING:
     from graphopt import raw_ops as raw_ops
     from graphopt.compat.v1 import layers as layers
-    from graphopt.compat.v1 import losses as losses  # type: ignore[no-redef]
+    from graphopt.compat.v1 import losses as losses
     from graphopt.compat.v1 import metrics as metrics
-    from graphopt.compat.v1 import train as train  # type: ignore[no-redef]
+    from graphopt.compat.v1 import train as train
 else:
     for _name in _MODULES:
         # That of TensorFlow 2, if somebody has loaded it.
@@ -223,7 +388,39 @@ _MESSAGES = {
 }
 
 
+# Names of sparse tensors, and which of `tf.sparse` they are.
+_SPARSE = {
+    "SparseTensor": "SparseTensor",
+    "SparseTensorValue": "SparseTensorValue",
+    "sparse_add": "add",
+    "sparse_concat": "concat",
+    "sparse_fill_empty_rows": "fill_empty_rows",
+    "sparse_mask": "mask",
+    "sparse_placeholder": "placeholder",
+    "sparse_reduce_max": "reduce_max",
+    "sparse_reduce_sum": "reduce_sum",
+    "sparse_reorder": "reorder",
+    "sparse_reset_shape": "reset_shape",
+    "sparse_reshape": "reshape",
+    "sparse_retain": "retain",
+    "sparse_segment_mean": "segment_mean",
+    "sparse_segment_sqrt_n": "segment_sqrt_n",
+    "sparse_segment_sum": "segment_sum",
+    "sparse_slice": "slice",
+    "sparse_softmax": "softmax",
+    "sparse_split": "split",
+    "sparse_tensor_dense_matmul": "sparse_dense_matmul",
+    "sparse_tensor_to_dense": "to_dense",
+    "sparse_to_dense": "sparse_to_dense",
+    "sparse_to_indicator": "to_indicator",
+    "sparse_transpose": "transpose",
+}
+
+
 def __getattr__(name: str) -> Any:
+    if name in _SPARSE:
+        found = importlib.import_module("graphopt.compat.v1.sparse")
+        return getattr(found, _SPARSE[name])
     if name in _MODULES:
         return importlib.import_module(f"graphopt.compat.v1.{name}")
     if name in _MESSAGES:
@@ -250,7 +447,6 @@ _HIDDEN = {
     "graphopt",
     "TYPE_CHECKING",
     "Any",
-    "SimpleNamespace",
     "importlib",
     "v1",
     "enable_dimensions",
@@ -266,76 +462,13 @@ def __dir__() -> list[str]:
             *_MODULES,
             *_LATER,
             *_MESSAGES,
+            *_SPARSE,
             "get_logger",
             "io",
             "raw_ops",
             "version",
         }
     )
-
-
-def assign(ref: Variable, value: object, name: str | None = None) -> object:
-    """Sets a variable; as `ref.assign(value)`."""
-    return ref.assign(value, name=name)
-
-
-def assign_add(ref: Variable, value: object, name: str | None = None) -> object:
-    """Adds to a variable; as `ref.assign_add(value)`."""
-    return ref.assign_add(value, name=name)
-
-
-def assign_sub(ref: Variable, value: object, name: str | None = None) -> object:
-    """Subtracts from a variable; as `ref.assign_sub(value)`."""
-    return ref.assign_sub(value, name=name)
-
-
-def while_loop(  # type: ignore[no-redef]
-    cond: Any,
-    body: Any,
-    loop_vars: Any,
-    shape_invariants: Any = None,
-    parallel_iterations: int = 10,
-    back_prop: bool = True,
-    swap_memory: bool = False,
-    name: str | None = None,
-    maximum_iterations: Any = None,
-    return_same_structure: bool = False,
-) -> Any:
-    """Repeats `body` while `cond` is true; as `tf.while_loop`.
-
-    Args:
-      cond: From the loop variables to a scalar bool.
-      body: From the loop variables to their next values.
-      loop_vars: A nest of tensors: what the loop starts with.
-      shape_invariants: Shapes of the loop variables, None where a round may change one.
-      parallel_iterations: Accepted for compatibility.
-      back_prop: Whether the result has derivatives.
-      swap_memory: Accepted for compatibility.
-      name: Name of the op.
-      maximum_iterations: The largest number of rounds.
-      return_same_structure: Whether a single loop variable comes back in the structure
-        that it was given in, as it does in eager mode whatever this says.
-
-    Returns:
-      The loop variables at the end; of a single one, in a graph, the tensor itself.
-
-    Source: `tf.compat.v1.while_loop`.
-    """
-    result = _while_loop(
-        cond,
-        body,
-        loop_vars,
-        shape_invariants,
-        parallel_iterations,
-        back_prop,
-        swap_memory,
-        maximum_iterations,
-        name,
-    )
-    flat = nest.flatten(result)
-    if len(flat) == 1 and not return_same_structure and not executing_eagerly():
-        return flat[0]
-    return result
 
 
 def disable_v2_behavior() -> None:
@@ -370,46 +503,3 @@ def enable_v2_tensorshape() -> None:
     Source: `tf.compat.v1.enable_v2_tensorshape`.
     """
     enable_dimensions(False)
-
-
-def placeholder_with_default(
-    input: object, shape: object, name: str | None = None
-) -> object:
-    """Returns a tensor that has a value unless it is fed another one.
-
-    Source: `tf.compat.v1.placeholder_with_default`.
-    """
-    made = identity(input, name=name or "PlaceholderWithDefault")
-    made.shape = TensorShape(shape)
-    return made
-
-
-class ConfigProto:
-    """Options of a session.
-
-    Args:
-      intra_op_parallelism_threads: The most threads that compute a step of the session;
-        0 for what `tf.config.threading` says.
-      inter_op_parallelism_threads: Accepted; ops of a step run in order.
-      gpu_options: Accepted; the one device is the CPU.
-      **options: Accepted for compatibility, as `allow_soft_placement`.
-
-    >>> config = ConfigProto(intra_op_parallelism_threads=1)
-    >>> config.gpu_options.allow_growth = True
-    >>> config.intra_op_parallelism_threads
-    1
-
-    Source: `tf.compat.v1.ConfigProto`.
-    """
-
-    def __init__(
-        self,
-        intra_op_parallelism_threads: int = 0,
-        inter_op_parallelism_threads: int = 0,
-        gpu_options: object = None,
-        **options: object,
-    ) -> None:
-        self.intra_op_parallelism_threads = intra_op_parallelism_threads
-        self.inter_op_parallelism_threads = inter_op_parallelism_threads
-        self.gpu_options: Any = gpu_options or SimpleNamespace()
-        self.__dict__.update(options)

@@ -13,6 +13,7 @@ from graphopt.dtypes import as_dtype, float32
 from graphopt.keras import initializers
 from graphopt.runtime.collections import (
     global_variables_initializer,
+    local_variables_initializer,
     variables_initializer,
 )
 
@@ -155,12 +156,113 @@ class truncated_normal_initializer(_WithDtype, initializers.TruncatedNormal):
         self.dtype = as_dtype(dtype)
 
 
+class glorot_uniform_initializer(_WithDtype, initializers.GlorotUniform):
+    """Uniform numbers for layers whose inputs and outputs keep their scale.
+
+    Source: `tf.compat.v1.glorot_uniform_initializer`.
+    """
+
+    def __init__(self, seed: int | None = None, dtype: Any = float32) -> None:
+        super().__init__(seed)
+        self.dtype = as_dtype(dtype)
+
+
+class glorot_normal_initializer(_WithDtype, initializers.GlorotNormal):
+    """Normal numbers for layers whose inputs and outputs keep their scale.
+
+    Source: `tf.compat.v1.glorot_normal_initializer`.
+    """
+
+    def __init__(self, seed: int | None = None, dtype: Any = float32) -> None:
+        super().__init__(seed)
+        self.dtype = as_dtype(dtype)
+
+
+class orthogonal_initializer(_WithDtype, initializers.Orthogonal):
+    """Orthogonal matrices.
+
+    Source: `tf.compat.v1.orthogonal_initializer`.
+    """
+
+    def __init__(
+        self, gain: float = 1.0, seed: int | None = None, dtype: Any = float32
+    ) -> None:
+        super().__init__(gain, seed)
+        self.dtype = as_dtype(dtype)
+
+
+class identity(_WithDtype, initializers.Identity):
+    """Identity matrices.
+
+    Source: `tf.compat.v1.initializers.identity`.
+    """
+
+    def __init__(self, gain: float = 1.0, dtype: Any = float32) -> None:
+        super().__init__(gain)
+        self.dtype = as_dtype(dtype)
+
+
+class variance_scaling_initializer(_WithDtype, initializers.VarianceScaling):
+    """Random numbers whose variance depends on the size of the layer.
+
+    Source: `tf.compat.v1.variance_scaling_initializer`.
+    """
+
+    def __init__(
+        self,
+        scale: float = 1.0,
+        mode: str = "fan_in",
+        distribution: str = "truncated_normal",
+        seed: int | None = None,
+        dtype: Any = float32,
+    ) -> None:
+        super().__init__(scale, mode, distribution, seed)
+        self.dtype = as_dtype(dtype)
+
+
+def he_normal(seed: int | None = None) -> Any:
+    """Returns normal numbers for layers with relu.
+
+    Source: `tf.compat.v1.initializers.he_normal`.
+    """
+    return variance_scaling_initializer(2.0, "fan_in", "truncated_normal", seed)
+
+
+def he_uniform(seed: int | None = None) -> Any:
+    """Returns uniform numbers for layers with relu.
+
+    Source: `tf.compat.v1.initializers.he_uniform`.
+    """
+    return variance_scaling_initializer(2.0, "fan_in", "uniform", seed)
+
+
+def lecun_normal(seed: int | None = None) -> Any:
+    """Returns normal numbers for layers with selu.
+
+    Source: `tf.compat.v1.initializers.lecun_normal`.
+    """
+    return variance_scaling_initializer(1.0, "fan_in", "truncated_normal", seed)
+
+
+def lecun_uniform(seed: int | None = None) -> Any:
+    """Returns uniform numbers for layers with selu.
+
+    Source: `tf.compat.v1.initializers.lecun_uniform`.
+    """
+    return variance_scaling_initializer(1.0, "fan_in", "uniform", seed)
+
+
 # The short names of `tf.initializers`.
 constant = constant_initializer
+glorot_normal = glorot_normal_initializer
+glorot_uniform = glorot_uniform_initializer
 ones = ones_initializer
+orthogonal = orthogonal_initializer
 random_normal = random_normal_initializer
 random_uniform = random_uniform_initializer
 truncated_normal = truncated_normal_initializer
+variance_scaling = variance_scaling_initializer
 zeros = zeros_initializer
 global_variables = global_variables_initializer
+local_variables = local_variables_initializer
 variables = variables_initializer

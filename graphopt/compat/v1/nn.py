@@ -317,6 +317,36 @@ def relu_layer(x: Any, weights: Any, biases: Any, name: str | None = None) -> An
     return nn.relu(xw_plus_b(x, weights, biases), name=name or "relu_layer")
 
 
+def embedding_lookup_sparse(
+    params: Any,
+    sp_ids: Any,
+    sp_weights: Any,
+    partition_strategy: str = "mod",
+    name: str | None = None,
+    combiner: str | None = None,
+    max_norm: Any = None,
+) -> Any:
+    """As `tf.nn.embedding_lookup_sparse`, with parts of a table by either strategy.
+
+    Source: `tf.compat.v1.nn.embedding_lookup_sparse`.
+    """
+    from graphopt.sparse.lookup import look_up_sparse
+
+    return look_up_sparse(
+        params, sp_ids, sp_weights, partition_strategy, combiner, max_norm, name
+    )
+
+
+def safe_embedding_lookup_sparse(*arguments: Any, **named: Any) -> Any:
+    """As `embedding_lookup_sparse`, without ids that are no rows.
+
+    Source: `tf.compat.v1.nn.safe_embedding_lookup_sparse`.
+    """
+    from graphopt.sparse.lookup import safe_embedding_lookup_sparse as look_up
+
+    return look_up(*arguments, **named)
+
+
 def embedding_lookup(
     params: Any,
     ids: Any,

@@ -119,7 +119,7 @@ class BatchNormalization(Layer):
                 expected="dimensions that exist and are known",
                 site=str(user_site()),
             )
-        if self.fused is None:
+        if self.fused is None or self.fused:
             self.fused = rank in (4, 5) and self.axis in ([1], [rank - 1])
         kept = {a: shape[a] for a in self.axis}
         if len(kept) == 1:

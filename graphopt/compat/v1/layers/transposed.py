@@ -84,20 +84,33 @@ class _Transpose(Convolution):
         rest = [self.filters, *larger] if is_first else [*larger, self.filters]
         return TensorShape([shape[0], *rest])
 
+    def _sizes_in_run(self, inputs: Any, sizes: TensorShape) -> list[Any]:
+        """The sizes of the result, as tensors where they are not known yet."""
+        found: list[Any] = list(sizes)
+        first = 2 if self.channel_axis == 1 else 1
+        for i, size in enumerate(sizes):
+            if size is not None:
+                continue
+            found[i] = shape_of(inputs)[i]
+            if i > 0:
+                stride, k = self.strides[i - first], self.kernel_size[i - first]
+                more = max(k - stride, 0) if self.padding == "valid" else 0
+                found[i] = found[i] * stride + more
+        return found
+
     def call(self, inputs: Any) -> Any:
         """Returns the larger result."""
         sizes = self.compute_output_shape(inputs.shape)
-        if None in sizes[1:]:
+        if None in sizes[1:] and self.rank != 2:
             raise NotImplementedError(
                 f"{type(self).__name__} of inputs of shape {inputs.shape}; only the batch "
                 "may be unknown."
             )
         function = nn.conv2d_transpose if self.rank == 2 else nn.conv3d_transpose
-        batch = shape_of(inputs)[0] if sizes[0] is None else sizes[0]
         outputs = function(
             inputs,
             self.kernel,
-            [batch, *sizes[1:]],
+            self._sizes_in_run(inputs, sizes),
             list(self.strides),
             self.padding.upper(),
             self.layout,

@@ -1,0 +1,24 @@
+"""`tf.contrib.opt`: more optimizers, in the manner of `tf.train`'s."""
+
+from graphopt.v1.contrib.opt.adam_kind import AdaMaxOptimizer as AdaMaxOptimizer
+from graphopt.v1.contrib.opt.adam_kind import LazyAdamOptimizer as LazyAdamOptimizer
+from graphopt.v1.contrib.opt.adam_kind import NadamOptimizer as NadamOptimizer
+from graphopt.v1.contrib.opt.averages import (
+    MovingAverageOptimizer as MovingAverageOptimizer,
+)
+from graphopt.v1.contrib.opt.decay import AdamWOptimizer as AdamWOptimizer
+from graphopt.v1.contrib.opt.decay import (
+    DecoupledWeightDecayExtension as DecoupledWeightDecayExtension,
+)
+from graphopt.v1.contrib.opt.decay import MomentumWOptimizer as MomentumWOptimizer
+from graphopt.v1.contrib.opt.decay import (
+    extend_with_decoupled_weight_decay as extend_with_decoupled_weight_decay,
+)
+from graphopt.v1.contrib.opt.external import (
+    ExternalOptimizerInterface as ExternalOptimizerInterface,
+)
+from graphopt.v1.contrib.opt.external import (
+    ScipyOptimizerInterface as ScipyOptimizerInterface,
+)
+from graphopt.v1.contrib.opt.signs import AddSignOptimizer as AddSignOptimizer
+from graphopt.v1.contrib.opt.signs import PowerSignOptimizer as PowerSignOptimizer

@@ -1,0 +1,3 @@
+"""`tf.contrib.tensorboard`."""
+
+from graphopt.v1.contrib.tensorboard import plugins as plugins
