@@ -115,8 +115,10 @@ from graphopt.ops.trig import tan as tan
 # Functions that are loaded when they are used: name -> module.
 _LATER = {
     "betainc": "graphopt.ops.incomplete",
+    "confusion_matrix": "graphopt.ops.partitions",
     "igamma": "graphopt.ops.incomplete",
     "igammac": "graphopt.ops.incomplete",
+    "invert_permutation": "graphopt.ops.partitions",
 }
 
 
