@@ -20,7 +20,7 @@ from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.dispatch import as_inputs
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
-from graphopt.ops.creation import static_ints
+from graphopt.ops.creation import shape, static_ints
 from graphopt.ops.decompositions import svd
 from graphopt.ops.elementwise import ADD, abs, pow, sqrt
 from graphopt.ops.matmul import matmul
@@ -175,38 +175,58 @@ def _product(
     product = matmul(a, b)
     names = batch + rows + columns
     if len(rows) != 1 or len(columns) != 1:
-        split = [a_sizes[n] for n in rows] + [b_sizes[n] for n in columns]
-        product = reshape(product, _dims([*product.shape[: len(batch)], *split]))
+        split = [[a_sizes[n]] for n in rows] + [[b_sizes[n]] for n in columns]
+        ahead = [[size] for size in _sizes(product)[: len(batch)]]
+        product = reshape(product, _dims([*ahead, *split]))
     return _sum_away(product, names, needed)
+
+
+# A size: a number, or a tensor and which of its sizes it is.
+Size = int | tuple[Any, int]
+
+
+def _sizes(x: Any) -> list[Size]:
+    return [(x, i) if size is None else size for i, size in enumerate(x.shape)]
 
 
 def _as_matrices(
     x: Any, names: str, batch: str, first: str, second: str
-) -> tuple[Any, dict[str, int | None]]:
+) -> tuple[Any, dict[str, Size]]:
     """Returns x as `[batch..., first, second]`, and the size of each name."""
-    sizes = dict(zip(names, x.shape, strict=True))
+    sizes = dict(zip(names, _sizes(x), strict=True))
     present = "".join(n for n in batch if n in sizes)
     x = _ordered(x, names, present + first + second)
     for position, label in enumerate(batch):
         if label not in sizes:
             x = expand_dims(x, position)
     if len(first) != 1 or len(second) != 1:
-        groups = ([sizes[n] for n in first], [sizes[n] for n in second])
-        merged = [
-            None if None in group else math.prod(d for d in group if d is not None)
-            for group in groups
-        ]
-        x = reshape(x, _dims([*(sizes.get(n, 1) for n in batch), *merged]))
+        groups = [[sizes[n] for n in first], [sizes[n] for n in second]]
+        x = reshape(x, _dims([*([sizes.get(n, 1)] for n in batch), *groups]))
     return x, sizes
 
 
-def _dims(dims: Sequence[int | None]) -> list[int]:
-    if sum(dim is None for dim in dims) > 1:
-        raise NotImplementedError(
-            "tf.einsum that merges dimensions of which several are not known; give the "
-            "placeholders more of their shape."
+def _dims(groups: Sequence[Sequence[Size]]) -> list[Any]:
+    """Returns a shape whose sizes are products; at most one is left to `reshape`."""
+    unknown = [any(not isinstance(size, int) for size in group) for group in groups]
+    if sum(unknown) <= 1:
+        return [
+            -1
+            if is_unknown
+            else math.prod(size for size in group if isinstance(size, int))
+            for group, is_unknown in zip(groups, unknown, strict=True)
+        ]
+    return [_multiply(group) for group in groups]
+
+
+def _multiply(sizes: Sequence[Size]) -> Any:
+    """Returns a product: a number, or a tensor where the run decides it."""
+    product: Any = 1
+    for size in sizes:
+        factor = size if isinstance(size, int) else shape(size[0])[size[1]]
+        product = (
+            factor if isinstance(product, int) and product == 1 else product * factor
         )
-    return [-1 if dim is None else dim for dim in dims]
+    return product
 
 
 def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Any:

@@ -22,7 +22,7 @@ from graphopt.graph.opspec import (
 )
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
-from graphopt.ops.creation import zeros_like
+from graphopt.ops.creation import shape, zeros_like
 from graphopt.ops.elementwise import (
     MUL,
     abs,
@@ -434,8 +434,15 @@ def _broadcast_labels(labels: Any, logits: Any) -> Any:
 
 def _as_matrix(logits: Any, labels: Any) -> tuple[Any, Any, Any]:
     rank = logits.shape.rank
-    if rank == 2 or rank is None or None in logits.shape[1:]:
+    if rank == 2 or rank is None:
         return logits, labels, lambda loss: loss
+    if rank > 2 and None in logits.shape[1:]:
+        sizes = shape(logits)
+        last = logits.shape[-1]
+        rows = [-1, sizes[rank - 1] if last is None else last]
+        flat_labels = reshape(labels, rows if labels.shape.rank == rank else [-1])
+        outer_sizes = sizes[: rank - 1]
+        return reshape(logits, rows), flat_labels, lambda x: reshape(x, outer_sizes)
     classes, outer = logits.shape[-1], [d or -1 for d in logits.shape[:-1]]
     flat = [-1, classes] if classes else [int(np.prod(outer)), 0]
     flat_labels = reshape(labels, flat if labels.shape.rank == rank else [-1])

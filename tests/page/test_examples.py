@@ -87,3 +87,18 @@ def test_mean_over_an_unknown_batch_trains():
             before = session.run(loss, {x: [[1.0] * 16] * 32})
             op.run({x: [[1.0] * 16] * 200})
             assert session.run(loss, {x: [[1.0] * 16] * 32}) < before
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "said"),
+    [
+        ("tensorflow1_language_model", ["--steps=30"], r"loss \d\.\d{3}\nshe"),
+        ("tensorflow1_gan", [], r"step 2000: .*\nmean radius (0\.9|1\.0)"),
+    ],
+)
+def test_tensorflow_1_programs_run(name, arguments, said):
+    command = [sys.executable, "-m", "graphopt", "run", str(EXAMPLES / f"{name}.py")]
+    done = subprocess.run(
+        [*command, *arguments], capture_output=True, text=True, check=True, timeout=200
+    )
+    assert re.search(said, done.stdout), done.stdout
