@@ -141,6 +141,8 @@ from graphopt.ops.scan import cumsum as cumsum
 from graphopt.ops.scatter import gather_nd as gather_nd
 from graphopt.ops.scatter import scatter_nd as scatter_nd
 from graphopt.ops.scatter import tensor_scatter_nd_add as tensor_scatter_nd_add
+from graphopt.ops.scatter import tensor_scatter_nd_max as tensor_scatter_nd_max
+from graphopt.ops.scatter import tensor_scatter_nd_min as tensor_scatter_nd_min
 from graphopt.ops.scatter import tensor_scatter_nd_sub as tensor_scatter_nd_sub
 from graphopt.ops.scatter import tensor_scatter_nd_update as tensor_scatter_nd_update
 from graphopt.ops.selecting import argmax as argmax
@@ -213,17 +215,37 @@ if TYPE_CHECKING:
     from graphopt.ops.functional import map_fn as map_fn
     from graphopt.ops.functional import scan as scan
     from graphopt.ops.functional import vectorized_map as vectorized_map
+    from graphopt.ops.partitions import dynamic_partition as dynamic_partition
+    from graphopt.ops.partitions import dynamic_stitch as dynamic_stitch
+    from graphopt.ops.partitions import edit_distance as edit_distance
+    from graphopt.ops.partitions import histogram_fixed_width as histogram_fixed_width
+    from graphopt.ops.partitions import (
+        histogram_fixed_width_bins as histogram_fixed_width_bins,
+    )
+    from graphopt.ops.partitions import saturate_cast as saturate_cast
+    from graphopt.ops.partitions import searchsorted as searchsorted
+    from graphopt.ops.partitions import unique_with_counts as unique_with_counts
+    from graphopt.ops.partitions import unravel_index as unravel_index
     from graphopt.ops.reversing import reverse_sequence as reverse_sequence
     from graphopt.sparse import SparseTensor as SparseTensor
 
 # Functions that few programs use are loaded when they are used: name -> module.
 _LATER = {
+    "dynamic_partition": "graphopt.ops.partitions",
+    "dynamic_stitch": "graphopt.ops.partitions",
+    "edit_distance": "graphopt.ops.partitions",
     "foldl": "graphopt.ops.functional",
     "foldr": "graphopt.ops.functional",
     "hessians": "graphopt.autodiff.gradients",
+    "histogram_fixed_width": "graphopt.ops.partitions",
+    "histogram_fixed_width_bins": "graphopt.ops.partitions",
     "map_fn": "graphopt.ops.functional",
     "reverse_sequence": "graphopt.ops.reversing",
+    "saturate_cast": "graphopt.ops.partitions",
     "scan": "graphopt.ops.functional",
+    "searchsorted": "graphopt.ops.partitions",
+    "unique_with_counts": "graphopt.ops.partitions",
+    "unravel_index": "graphopt.ops.partitions",
     "vectorized_map": "graphopt.ops.functional",
 }
 

@@ -1,5 +1,7 @@
 """`tf.linalg`: products, norms, systems of equations and factors of matrices."""
 
+from typing import Any as _Any
+
 from graphopt.ops.clipping import global_norm as global_norm
 from graphopt.ops.decompositions import eigh as eigh
 from graphopt.ops.decompositions import eigvalsh as eigvalsh
@@ -29,3 +31,16 @@ from graphopt.ops.linear_systems import solve as solve
 from graphopt.ops.linear_systems import triangular_solve as triangular_solve
 from graphopt.ops.matmul import matmul as matmul
 from graphopt.ops.matmul import matvec as matvec
+
+
+def __getattr__(name: str) -> _Any:
+    # Loaded when it is used.
+    if name == "cross":
+        from graphopt.ops.partitions import cross as found
+
+        return found
+    raise AttributeError(f"module 'tf.linalg' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*(n for n in globals() if not n.startswith("_")), "cross"]

@@ -1,5 +1,8 @@
 """`tf.math`: arithmetic, functions and reductions."""
 
+import importlib as _importlib
+from typing import Any as _Any
+
 from graphopt.ops.activations import softsign as softsign
 from graphopt.ops.complex_numbers import angle as angle
 from graphopt.ops.complex_numbers import conj as conj
@@ -108,6 +111,26 @@ from graphopt.ops.trig import atanh as atanh
 from graphopt.ops.trig import cosh as cosh
 from graphopt.ops.trig import sinh as sinh
 from graphopt.ops.trig import tan as tan
+
+# Functions that are loaded when they are used: name -> module.
+_LATER = {
+    "betainc": "graphopt.ops.incomplete",
+    "confusion_matrix": "graphopt.ops.partitions",
+    "igamma": "graphopt.ops.incomplete",
+    "igammac": "graphopt.ops.incomplete",
+    "invert_permutation": "graphopt.ops.partitions",
+}
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _LATER:
+        return getattr(_importlib.import_module(_LATER[name]), name)
+    raise AttributeError(f"module 'tf.math' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*(n for n in globals() if not n.startswith("_")), *_LATER]
+
 
 mod = floormod
 truediv = divide

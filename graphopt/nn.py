@@ -116,6 +116,7 @@ _LAZY = {
     "max_pool": ("volumes", "max_pool"),
     "max_pool1d": ("volumes", "max_pool1d"),
     "max_pool3d": ("volumes", "max_pool3d"),
+    "ctc_loss": ("ctc", "ctc_loss"),
     "nce_loss": ("sampled_losses", "nce_loss_v2"),
     "pool": ("volumes", "pool"),
     "sampled_softmax_loss": ("sampled_losses", "sampled_softmax_loss_v2"),

@@ -1,5 +1,7 @@
 """`tf.random`: seeds, and numbers that depend on a seed alone."""
 
+from typing import TYPE_CHECKING, Any
+
 from graphopt.ops.candidates import all_candidate_sampler as all_candidate_sampler
 from graphopt.ops.candidates import (
     fixed_unigram_candidate_sampler as fixed_unigram_candidate_sampler,
@@ -23,3 +25,21 @@ from graphopt.ops.random_stateful import normal as normal
 from graphopt.ops.random_stateful import shuffle as shuffle
 from graphopt.ops.random_stateful import truncated_normal as truncated_normal
 from graphopt.ops.random_stateful import uniform as uniform
+
+if TYPE_CHECKING:
+    pass
+
+# Functions that are loaded when they are used: name -> name in the module.
+_LATER = {"gamma": "random_gamma", "poisson": "random_poisson"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        from graphopt.ops import random_gamma
+
+        return getattr(random_gamma, _LATER[name])
+    raise AttributeError(f"module 'tf.random' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*(n for n in globals() if not n.startswith("_")), *_LATER]

@@ -10,6 +10,7 @@ os.environ["GRAPHOPT_CACHE"] = "off"
 
 import pytest
 
+import graphopt.ops.every  # noqa: F401 (tests read the registry)
 from graphopt.config import settings
 from graphopt.graph import context
 from graphopt.keras import backend

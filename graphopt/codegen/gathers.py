@@ -125,6 +125,18 @@ _SCATTER_ND = (
 )
 
 
+_SCATTERED = {
+    "update": "x[at + c]",
+    "add": "{t}(y[to + c] + x[at + c])",
+    "max": (
+        "x[at + c] if (x[at + c] > y[to + c]) | (x[at + c] != x[at + c]) else y[to + c]"
+    ),
+    "min": (
+        "x[at + c] if (x[at + c] < y[to + c]) | (x[at + c] != x[at + c]) else y[to + c]"
+    ),
+}
+
+
 def _status(op: Operation) -> tuple[Argument, Argument]:
     return Word("status"), op.index
 
@@ -246,10 +258,10 @@ def lower_scatter_nd(op: Operation, option: str) -> Lowered:
     copy = lower_copy(op).calls
     if not rows or not inner:
         return Lowered(copy, in_place=())
-    # Only a sum looks at the elements; replacing them moves bits.
-    adds = option == "add"
-    name = out.dtype.name if adds else moved_type(out.dtype.size)
-    value = f"{name}(y[to + c] + x[at + c])" if adds else "x[at + c]"
+    # Replacing elements moves bits; everything else looks at them.
+    moves = option == "update"
+    name = moved_type(out.dtype.size) if moves else out.dtype.name
+    value = _SCATTERED[option].format(t=name)
     source = _SCATTER_ND.format(t=name, i=indices.dtype.name, value=value)
     arguments: tuple[Argument, ...] = (
         Word("input", 1),

@@ -201,7 +201,11 @@ class Body:
             inputs = [values[tensor] for tensor in op.inputs]
             found = infer_types(op.spec, inputs, op.attrs, op.site)
             for tensor, (shape, dtype) in zip(op.outputs, found, strict=True):
-                values[tensor] = TypedValue(TensorShape(shape), dtype)
+                known = TensorShape(shape)
+                if known.is_compatible_with(tensor.shape):
+                    # What `set_shape` has told.
+                    known = known.merge_with(tensor.shape)
+                values[tensor] = TypedValue(known, dtype)
         return [
             TypedValue(values[tensor].shape, tensor.dtype) for tensor in self.outputs
         ]

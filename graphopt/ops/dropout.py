@@ -13,6 +13,7 @@ from graphopt.ops.creation import SHAPE
 from graphopt.ops.elementwise import greater_equal, where
 from graphopt.ops.random_stateful import UNIFORM, draw_numbers
 from graphopt.ops.reduction import reduce_max
+from graphopt.ops.shaping import reshape
 
 
 def dropout(
@@ -59,6 +60,9 @@ def dropout(
         )
     if isinstance(rate, (int, float)) and rate == 0:
         return x
+    if getattr(getattr(rate, "shape", None), "unknown_rank", False):
+        # A placeholder of unknown shape stands for a number.
+        rate = reshape(rate, [])
     drawn = draw_numbers(UNIFORM, _noise_shape(x, noise_shape), x.dtype, seed, None)
     kept = greater_equal(drawn, rate)
     scaled = x * (1 / (1 - rate))

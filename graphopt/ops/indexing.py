@@ -87,7 +87,7 @@ def reported_index(op: Any, position: int, value: int) -> OpError:
     place = _PLACE_OF_INDICES[op.type]
     indices = op.inputs[place]
     attrs = op.attrs
-    if op.type in ("GatherNd", "TensorScatterUpdate", "TensorScatterAdd"):
+    if op.type == "GatherNd" or op.type.startswith("TensorScatter"):
         depth = int(indices.shape[-1] or 1)
         limit = op.inputs[0].shape[position % depth]
     elif "limit" in attrs:
@@ -109,6 +109,8 @@ _PLACE_OF_INDICES = {
     "GatherNd": 1,
     "TensorScatterUpdate": 1,
     "TensorScatterAdd": 1,
+    "TensorScatterMax": 1,
+    "TensorScatterMin": 1,
     "UnsortedSegmentSum": 1,
     "UnsortedSegmentMax": 1,
     "UnsortedSegmentMin": 1,

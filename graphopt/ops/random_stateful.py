@@ -289,15 +289,22 @@ def _register_numbered(spec: OpSpec) -> OpSpec:
     )
 
 
-_NUMBERED = {
-    spec: _register_numbered(spec)
-    for spec in (UNIFORM, NORMAL, TRUNCATED, UNIFORM_INT, CATEGORICAL, SHUFFLE)
-}
+_NUMBERED: dict[OpSpec, OpSpec] = {}
+
+
+def register_random(spec: OpSpec) -> OpSpec:
+    """Registers what a random op is in bodies; returns the op."""
+    _NUMBERED[spec] = _register_numbered(spec)
+    return spec
+
+
+for _spec in (UNIFORM, NORMAL, TRUNCATED, UNIFORM_INT, CATEGORICAL, SHUFFLE):
+    register_random(_spec)
 # How much room a run has for the rounds of a loop, and a round for those inside of it.
 _ROUNDS, _INNER_ROUNDS = 1 << 32, 1 << 20
 
 
-def _draw(spec: OpSpec, *inputs: Any, name: str | None, **attrs: Any) -> Any:
+def add_random_op(spec: OpSpec, *inputs: Any, name: str | None, **attrs: Any) -> Any:
     """Adds a random op.
 
     In a body it is a function of the number of the draw, which follows from the number of
@@ -338,7 +345,7 @@ def draw_numbers(
         raise ValueError(f"Random numbers of dtype {dtype.name}; use a float type.")
     pattern, dims = _pattern_or_dims(shape)
     attrs = {"shape": dims, "dtype": dtype, **new_stream(seed)}
-    return _draw(spec, *pattern, name=name, **attrs)
+    return add_random_op(spec, *pattern, name=name, **attrs)
 
 
 def _pattern_or_dims(shape: Any) -> tuple[tuple[Any, ...], Any]:
@@ -397,7 +404,7 @@ def uniform(
     low, high = (hooks.convert(value, dtype=dtype) for value in (minval, maxval))
     pattern, dims = _pattern_or_dims(shape)
     attrs = {"shape": dims, "dtype": dtype, **new_stream(seed)}
-    return _draw(UNIFORM_INT, low, high, *pattern, name=name, **attrs)
+    return add_random_op(UNIFORM_INT, low, high, *pattern, name=name, **attrs)
 
 
 def _is(value: Any, number: int) -> bool:
@@ -458,7 +465,7 @@ def categorical(
     dtype = as_dtype(dtype or dtypes.int64)
     count = int(np.asarray(constant_value(num_samples)))
     attrs = {"count": count, "dtype": dtype, **new_stream(seed)}
-    return _draw(CATEGORICAL, logits, name=name, **attrs)
+    return add_random_op(CATEGORICAL, logits, name=name, **attrs)
 
 
 def shuffle(value: Any, seed: int | None = None, name: str | None = None) -> Any:
@@ -466,4 +473,4 @@ def shuffle(value: Any, seed: int | None = None, name: str | None = None) -> Any
 
     Source: `tf.random.shuffle`.
     """
-    return _draw(SHUFFLE, value, name=name, **new_stream(seed))
+    return add_random_op(SHUFFLE, value, name=name, **new_stream(seed))

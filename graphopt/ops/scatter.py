@@ -16,7 +16,7 @@ from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.ops.creation import static_dims, zeros, zeros_like
-from graphopt.ops.elementwise import NUMERIC
+from graphopt.ops.elementwise import NUMERIC, cast, equal
 from graphopt.ops.indexing import check_indices, require_integers
 
 # ---- gather_nd, scatter_nd
@@ -185,6 +185,71 @@ TENSOR_SCATTER_ADD: OpSpec = register(
         dtypes=(*NUMERIC, *COMPLEX),
     )
 )
+
+
+def _extreme_numpy(function: np.ufunc) -> Any:
+    def compute(
+        tensor: NDArray[Any], indices: NDArray[Any], updates: NDArray[Any]
+    ) -> NDArray[Any]:
+        out = tensor.copy()
+        key = _nd_key(indices, tensor.shape)
+        if key:
+            function.at(out, key, updates)
+        else:
+            for row in updates.reshape((-1, *tensor.shape)):
+                function(out, row, out)
+        return out
+
+    return compute
+
+
+def _extreme_vjp(g: Any, y: Any, tensor: Any, indices: Any, updates: Any) -> Any:
+    """Equal ones share the cotangent, as in TensorFlow."""
+    own = cast(equal(tensor, y), tensor.dtype)
+    given = cast(equal(updates, gather_nd(y, indices)), tensor.dtype)
+    count = call(TENSOR_SCATTER_ADD, own, indices, given)
+    share = g / count
+    return share * own, None, gather_nd(share, indices) * given
+
+
+def _register_extreme(name: str, function: np.ufunc, option: str) -> OpSpec:
+    return register(
+        OpSpec(
+            name,
+            _scatter_infer,
+            _extreme_numpy(function),
+            _extreme_vjp,
+            Family("scatter_nd", option),
+            lambda: _scatter_samples(repeated=True),
+            errors=lambda: _nd_errors(np.zeros(2)),
+            types=("T", "any", "T"),
+            dtypes=NUMERIC,
+        )
+    )
+
+
+TENSOR_SCATTER_MAX = _register_extreme("TensorScatterMax", np.maximum, "max")
+TENSOR_SCATTER_MIN = _register_extreme("TensorScatterMin", np.minimum, "min")
+
+
+def tensor_scatter_nd_max(
+    tensor: Any, indices: Any, updates: Any, name: str | None = None
+) -> Any:
+    """Returns a tensor in which the slices that indices name are at least the updates.
+
+    Source: `tf.tensor_scatter_nd_max`.
+    """
+    return call(TENSOR_SCATTER_MAX, tensor, indices, updates, name=name)
+
+
+def tensor_scatter_nd_min(
+    tensor: Any, indices: Any, updates: Any, name: str | None = None
+) -> Any:
+    """Returns a tensor in which the slices that indices name are at most the updates.
+
+    Source: `tf.tensor_scatter_nd_min`.
+    """
+    return call(TENSOR_SCATTER_MIN, tensor, indices, updates, name=name)
 
 
 def gather_nd(

@@ -6,6 +6,7 @@ and whatever computed `x` need not run, or may free its memory earlier.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,14 @@ from graphopt.graph.opspec import OpSpec
 from graphopt.graph.program import Program, Rebuilder
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import GraphTensor
-from graphopt.ops.creation import CONST, FILL
+from graphopt.ops.creation import CONST, FILL, constant_value
 from graphopt.ops.reduction import BROADCAST_TO, SUM
 from graphopt.ops.shaping import RESHAPE
 from graphopt.rewrite.driver import graph_pass
 from graphopt.rewrite.prune_unfetched import prune_unfetched
+
+# Longer ones are better counted in the run than kept.
+LARGEST_RANGE = 1 << 16
 
 
 @graph_pass(preserves="bits")
@@ -33,7 +37,11 @@ def resolve_shapes(program: Program) -> Program:
         if rule is None or not all(shape.is_fully_defined() for shape in shapes):
             rebuilder.copy(op)
             continue
-        rebuilder.tensors[op.outputs[0]] = rule(op, rebuilder)
+        found = rule(op, rebuilder)
+        if found is None:
+            rebuilder.copy(op)
+            continue
+        rebuilder.tensors[op.outputs[0]] = found
         changed = True
     done = rebuilder.finish()
     return prune_unfetched.function(done) if changed else done
@@ -78,6 +86,15 @@ def _filled(op: Operation, rebuilder: Rebuilder) -> GraphTensor:
     return _replace(op, rebuilder, FILL, [scalar], {"dims": dims})
 
 
+def _range(op: Operation, rebuilder: Rebuilder) -> GraphTensor | None:
+    bounds = [constant_value(tensor) for tensor in op.inputs]
+    count = op.outputs[0].shape.num_elements() or 0
+    if any(bound is None for bound in bounds) or count > LARGEST_RANGE:
+        return None
+    value = np.asarray(op.spec.compute(*bounds, **op.attrs))
+    return _replace(op, rebuilder, CONST, [], {"value": value})
+
+
 def _fill(op: Operation, rebuilder: Rebuilder) -> GraphTensor:
     value = rebuilder.tensors[op.inputs[0]]
     return _replace(op, rebuilder, FILL, [value], {"dims": tuple(op.outputs[0].shape)})
@@ -112,7 +129,8 @@ def _sum(op: Operation, rebuilder: Rebuilder) -> GraphTensor:
     return _replace(op, rebuilder, RESHAPE, [total], {"shape": tuple(shape)})
 
 
-_RULES = {
+_RULES: dict[str, Callable[[Operation, Rebuilder], GraphTensor | None]] = {
+    "Range": _range,
     "Shape": _constant,
     "Rank": _constant,
     "Size": _constant,

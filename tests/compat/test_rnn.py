@@ -300,3 +300,17 @@ def test_errors(graph):
         cells.MultiRNNCell([])
     with pytest.raises(ValueError, match=r"inputs.shape\[-1\] to be known"):
         cells.GRUCell(4)(v1.placeholder(tf.float32, [2, None]), tf.ones([2, 4]))
+
+
+def test_a_chance_whose_shape_is_not_known(graph):
+    keep = v1.placeholder(tf.float32)
+    layers = [
+        cells.DropoutWrapper(cells.BasicLSTMCell(4), keep, keep, keep) for _ in range(2)
+    ]
+    x = tf.ones([2, 3, 5])
+    outputs, _ = v1.nn.dynamic_rnn(cells.MultiRNNCell(layers), x, dtype=tf.float32)
+    assert outputs.shape == (2, 3, 4)
+    with v1.Session() as session:
+        session.run(v1.global_variables_initializer())
+        assert np.all(session.run(outputs, {keep: 1.0}) != 0)
+        assert np.any(session.run(outputs, {keep: 0.5}) == 0)

@@ -129,6 +129,18 @@ def test_training_decoder_is_dynamic_rnn(graph, jit, impute, constant):
         np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-12)
 
 
+def test_one_length_for_all_is_known_whatever_the_batch(graph):
+    x = v1.placeholder(tf.float32, [None, 4, 3])
+    lengths = tf.fill([tf.shape(x)[0]], 4)
+    cell = cells.GRUCell(5)
+    start = cell.zero_state(tf.shape(x)[0], tf.float32)
+    decoder = decoders.BasicDecoder(cell, helpers.TrainingHelper(x, lengths), start)
+    outputs, _, _ = decoders.dynamic_decode(decoder)
+    with v1.Session() as session:
+        plan = session.plan(outputs.rnn_output, {x: np.zeros((2, 4, 3))})
+    assert not plan.interpreted and all(s.kernel != "HOST" for s in plan.steps)
+
+
 @JIT
 def test_outputs_end_with_the_longest_sequence(graph, jit):
     n = v1.placeholder(tf.int32, [2])

@@ -276,3 +276,14 @@ def test_sizes_that_only_data_decide():
     with tf.Graph().as_default(), v1.Session() as session:
         n = v1.placeholder(tf.int32, [])
         assert session.run(tf.zeros([n, 2]), {n: 3}).shape == (3, 2)
+
+
+def test_a_range_up_to_a_size_is_known_in_a_plan():
+    with tf.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32, [None, 3])
+        n = tf.shape(x)[0]
+        last = tf.gather(tf.reshape(x, [-1]), tf.range(0, n) * 3 + 2)
+        plan = session.plan(last, {x: np.zeros((2, 3))})
+        assert not plan.interpreted and all(s.kernel != "HOST" for s in plan.steps)
+        got = session.run(last, {x: [[1, 2, 3], [4, 5, 6]]})
+    np.testing.assert_array_equal(got, [3, 6])

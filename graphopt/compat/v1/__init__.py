@@ -333,7 +333,26 @@ from graphopt.runtime.variable import Variable as Variable
 _LATER = {
     **graphopt._LATER,
     "batch_to_space_nd": "graphopt.ops.patches",
-    "hessians": "graphopt.compat.v1.derivatives",
+    "betainc": "graphopt.ops.incomplete",
+    "confusion_matrix": "graphopt.compat.v1.functions",
+    "scatter_add": "graphopt.compat.v1.functions",
+    "scatter_div": "graphopt.compat.v1.functions",
+    "scatter_max": "graphopt.compat.v1.functions",
+    "scatter_min": "graphopt.compat.v1.functions",
+    "scatter_mul": "graphopt.compat.v1.functions",
+    "scatter_nd_add": "graphopt.compat.v1.functions",
+    "scatter_nd_sub": "graphopt.compat.v1.functions",
+    "scatter_nd_update": "graphopt.compat.v1.functions",
+    "scatter_sub": "graphopt.compat.v1.functions",
+    "scatter_update": "graphopt.compat.v1.functions",
+    "cross": "graphopt.ops.partitions",
+    "invert_permutation": "graphopt.ops.partitions",
+    "random_crop": "graphopt.ops.cropping",
+    "hessians": "graphopt.compat.v1.functions",
+    "igamma": "graphopt.ops.incomplete",
+    "igammac": "graphopt.ops.incomplete",
+    "random_gamma": "graphopt.ops.random_gamma",
+    "random_poisson": "graphopt.compat.v1.functions",
     "space_to_batch_nd": "graphopt.ops.patches",
 }
 # What version 2 has and is not here by another definition.
@@ -343,6 +362,7 @@ for _name in set(dir(graphopt)) & set(vars(graphopt)) - set(globals()):
 # Families are loaded when they are used.
 _MODULES = (
     "app",
+    "distributions",
     "debugging",
     "flags",
     "gfile",

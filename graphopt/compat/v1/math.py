@@ -29,6 +29,10 @@ from graphopt.compat.v1.nn import softmax as softmax
 
 
 def __getattr__(name: str) -> Any:
+    if name == "confusion_matrix":
+        from graphopt.compat.v1.functions import confusion_matrix
+
+        return confusion_matrix
     # What is the same in both versions.
     return getattr(math, name)
 

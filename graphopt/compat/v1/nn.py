@@ -52,6 +52,8 @@ from graphopt.ops.shaping import stop_gradient
 # What is loaded when it is used: name -> module.
 _LATER = {
     "bidirectional_dynamic_rnn": "graphopt.compat.v1.rnn",
+    "ctc_loss": "graphopt.compat.v1.functions",
+    "ctc_loss_v2": "graphopt.compat.v1.functions",
     "dynamic_rnn": "graphopt.compat.v1.rnn",
     "fused_batch_norm": "graphopt.ops.normalizing",
     "nce_loss": "graphopt.ops.sampled_losses",

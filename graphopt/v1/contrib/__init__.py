@@ -5,6 +5,7 @@ from typing import Any
 
 _MODULES: tuple[str, ...] = (
     "cudnn_rnn",
+    "distributions",
     "eager",
     "framework",
     "layers",

@@ -14,7 +14,7 @@ from graphopt.keras.variable_scopes import variable_scope
 from graphopt.ops.dropout import dropout
 from graphopt.ops.elementwise import floor
 from graphopt.ops.random_stateful import uniform
-from graphopt.ops.shaping import concat
+from graphopt.ops.shaping import concat, reshape
 from graphopt.ops.tensor_array import TensorArray
 from graphopt.runtime.collections import device
 
@@ -159,6 +159,9 @@ class DropoutWrapper(CellWrapper):
                 raise ValueError(
                     f"Parameter {what}_keep_prob must be between 0 and 1: {prob}"
                 )
+            if getattr(getattr(prob, "shape", None), "unknown_rank", False):
+                # A placeholder of unknown shape stands for a number.
+                prob = reshape(prob, [])
             self._keep[what] = prob
         self._seed = seed
         self._noise: dict[str, Any] | None = None

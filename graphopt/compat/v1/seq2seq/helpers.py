@@ -173,9 +173,9 @@ class TrainingHelper(Helper):
         self._sequence_length = lengths
         first = nest.flatten(inputs)[0]
         self.most_steps = static_size(first, 0)
-        known = constant_value(hooks.convert(sequence_length))
-        if known is not None and known.size:
-            self.most_steps = int(known.max())
+        longest = _longest(hooks.convert(sequence_length))
+        if longest is not None:
+            self.most_steps = longest
             self.takes_all_steps = True
         self._last = static_size(first, 0) - 1
         self._arrays = [
@@ -244,6 +244,19 @@ class TrainingHelper(Helper):
         """Returns the inputs of the next step."""
         finished = (time + 1) >= self._sequence_length
         return finished, self._read(time + 1), state
+
+
+def _longest(lengths: Any) -> int | None:
+    """Returns the largest length, if it is known while the graph is built."""
+    op = getattr(lengths, "op", None)
+    while op is not None and op.type in ("Cast", "Identity"):
+        lengths = op.inputs[0]
+        op = lengths.op
+    if op is not None and op.type in ("Fill", "FillDims"):
+        # `tf.fill([batch], n)`, whatever the batch.
+        lengths = op.inputs[0]
+    known = constant_value(lengths)
+    return int(known.max()) if known is not None and known.size else None
 
 
 class ScheduledEmbeddingTrainingHelper(TrainingHelper):
