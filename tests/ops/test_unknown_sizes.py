@@ -115,3 +115,12 @@ def test_nests_are_fed():
         assert session.run(total, {state: value}) == 2
         with pytest.raises(ValueError, match="another structure"):
             session.run(total, {state: (1, 2, 3)})
+
+
+def test_labels_of_a_higher_rank_are_a_matrix():
+    with tf.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32, [None, 4])
+        labels = tf.stop_gradient([tf.one_hot([0, 2, 1], 4)])
+        loss = v1.nn.softmax_cross_entropy_with_logits_v2(logits=x, labels=labels)
+        wanted = tf.nn.sparse_softmax_cross_entropy_with_logits([0, 2, 1], x)
+        assert np.array_equal(*session.run([loss, wanted], {x: X[0]}))
