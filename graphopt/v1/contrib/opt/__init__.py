@@ -23,6 +23,16 @@ from graphopt.v1.contrib.opt.external import (
 from graphopt.v1.contrib.opt.external import (
     ScipyOptimizerInterface as ScipyOptimizerInterface,
 )
+from graphopt.v1.contrib.opt.lars import LARSOptimizer as LARSOptimizer
+from graphopt.v1.contrib.opt.sign_decays import (
+    get_cosine_decay_fn as get_cosine_decay_fn,
+)
+from graphopt.v1.contrib.opt.sign_decays import (
+    get_linear_decay_fn as get_linear_decay_fn,
+)
+from graphopt.v1.contrib.opt.sign_decays import (
+    get_restart_decay_fn as get_restart_decay_fn,
+)
 from graphopt.v1.contrib.opt.signs import AddSignOptimizer as AddSignOptimizer
 from graphopt.v1.contrib.opt.signs import PowerSignOptimizer as PowerSignOptimizer
 

@@ -1,5 +1,6 @@
 """`tf.contrib.slim`: layers, argument scopes, losses and training in one namespace."""
 
+import importlib
 from typing import Any
 
 from graphopt.v1.contrib import losses as losses
@@ -32,4 +33,6 @@ summaries = summarizing
 
 
 def __getattr__(name: str) -> Any:
+    if name == "nets":
+        return importlib.import_module("graphopt.v1.contrib.slim.nets")
     return look_below("slim", name)
