@@ -30,6 +30,7 @@ from graphopt.graph.opspec import (
 )
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import SCALAR, UNKNOWN, TensorShape
+from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.bodies import (
     REASON,
     as_condition,
@@ -47,6 +48,8 @@ from graphopt.ops.bodies import (
     trace,
     written_variables,
 )
+from graphopt.ops.creation import constant_value
+from graphopt.ops.elementwise import logical_and
 from graphopt.ops.shaping import stop_gradient
 
 
@@ -321,7 +324,17 @@ def while_loop(
     """
     if not callable(cond) or not callable(body):
         raise TypeError("tf.while_loop needs two functions, cond and body.")
-    limit = None if maximum_iterations is None else int(maximum_iterations)
+    limit = _as_limit(maximum_iterations)
+    if limit is not None and not isinstance(limit, int):
+        return _counted_loop(
+            cond,
+            body,
+            loop_vars,
+            limit,
+            shape_invariants,
+            back_prop=back_prop,
+            name=name,
+        )
     nested = nest.is_nested(loop_vars)
     values = loop_vars if nested else (loop_vars,)
     values = nest.map_structure(as_leaf, values)
@@ -335,6 +348,34 @@ def while_loop(
         parts = [stop_gradient(part) for part in expand(result)]
         result = pack_expanded(result, parts)
     return result if nested else nest.flatten(result)[0]
+
+
+def _as_limit(maximum: Any) -> Any:
+    """Returns the largest number of rounds: an integer, or a tensor of a graph."""
+    if isinstance(maximum, GraphTensor):
+        known = constant_value(maximum)
+        return maximum if known is None else int(known)
+    return None if maximum is None else int(maximum)
+
+
+def _counted_loop(
+    cond: Any, body: Any, loop_vars: Any, limit: Any, invariants: Any, **options: Any
+) -> Any:
+    """A loop of as many rounds as only the run decides, with the count as a variable."""
+    nested = nest.is_nested(loop_vars)
+    values = loop_vars if nested else (loop_vars,)
+    shapes = None
+    if invariants is not None:
+        shapes = ((), invariants if nested else (invariants,))
+    zero = hooks.convert(np.array(0, limit.dtype.numpy))
+    _, result = while_loop(
+        lambda n, given: logical_and(n < limit, cond(*given)),
+        lambda n, given: (n + 1, _as_structure(body(*given), values)),
+        (zero, values),
+        shapes,
+        **options,
+    )
+    return result if nested else result[0]
 
 
 def _run_eagerly(cond: Any, body: Any, values: Any, limit: int | None) -> Any:

@@ -272,6 +272,26 @@ def test_random_ops_inside_branches_and_loops(graph, jit):
 
 
 @JIT
+def test_as_many_rounds_as_the_run_decides(graph, jit):
+    n = v1.placeholder(tf.int32, [])
+    x = tf.constant(2.0)
+    y = tf.while_loop(
+        lambda y: y < 100.0, lambda y: [y * x], [x], maximum_iterations=n
+    )[0]
+    grown = tf.while_loop(
+        lambda a, b: b < 9,
+        lambda a, b: (tf.concat([a, a], 0), b + 1),
+        (tf.ones([1]), 0),
+        shape_invariants=(tf.TensorShape([None]), tf.TensorShape([])),
+        maximum_iterations=n,
+    )[0]
+    fetches = [y, tf.gradients(y, [x])[0], tf.size(grown)]
+    for rounds, want in ((3, [16, 32, 8]), (0, [2, 1, 1]), (50, None)):
+        found = run(fetches[:2] if want is None else fetches, {n: rounds}, jit)
+        assert found == ([128, 448] if want is None else want)
+
+
+@JIT
 def test_derivatives_see_the_numbers_that_were_drawn(graph, jit):
     x, p = tf.constant(2.0), v1.placeholder(tf.bool, [])
 

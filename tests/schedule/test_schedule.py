@@ -97,3 +97,26 @@ def test_buffers_that_live_together_never_overlap(lives):
                     a.offset + a.nbytes <= b.offset or b.offset + b.nbytes <= a.offset
                 )
                 assert apart or not a.nbytes or not b.nbytes
+
+
+def looped(x):
+    return tf.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, y * 1.5), (0, x))[1]
+
+
+def test_loops_come_before_what_writes():
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        v = tf.Variable(2.0, name="v")
+        count = tf.Variable(0.0, name="count")
+        first = count.assign_add(1.0, read_value=False)
+        loss = looped(v * 1.0)
+        step = v.assign_sub(tf.gradients(loss, [v])[0], read_value=False)
+        session.run(tf.compat.v1.global_variables_initializer())
+        plan = session.plan([loss, step, first])
+        assert not plan.interpreted
+        kinds = [any("variable" in w for w in each.writes) for each in plan.steps]
+        # All writes are behind the last jump.
+        jumps = [i for i, each in enumerate(plan.steps) if each.kernel == "jump"]
+        assert jumps and kinds.index(True) > jumps[-1]
+        found, *_ = session.run([loss, step, first])
+        assert found == 2.0 * 1.5**3
+        assert session.run([v, count]) == [2.0 - 1.5**3, 1.0]

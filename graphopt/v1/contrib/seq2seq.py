@@ -11,6 +11,19 @@ from graphopt.compat.v1.seq2seq.attention import BahdanauAttention as BahdanauAt
 from graphopt.compat.v1.seq2seq.attention import LuongAttention as LuongAttention
 from graphopt.compat.v1.seq2seq.attention import hardmax as hardmax
 from graphopt.compat.v1.seq2seq.attention import tile_batch as tile_batch
+from graphopt.compat.v1.seq2seq.beam_search import (
+    BeamSearchDecoder as BeamSearchDecoder,
+)
+from graphopt.compat.v1.seq2seq.beam_search import (
+    BeamSearchDecoderOutput as BeamSearchDecoderOutput,
+)
+from graphopt.compat.v1.seq2seq.beam_search import (
+    BeamSearchDecoderState as BeamSearchDecoderState,
+)
+from graphopt.compat.v1.seq2seq.beam_search import (
+    FinalBeamSearchDecoderOutput as FinalBeamSearchDecoderOutput,
+)
+from graphopt.compat.v1.seq2seq.beam_search import gather_tree as gather_tree
 from graphopt.compat.v1.seq2seq.decoders import BasicDecoder as BasicDecoder
 from graphopt.compat.v1.seq2seq.decoders import BasicDecoderOutput as BasicDecoderOutput
 from graphopt.compat.v1.seq2seq.decoders import Decoder as Decoder

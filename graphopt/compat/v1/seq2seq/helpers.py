@@ -287,7 +287,7 @@ class ScheduledEmbeddingTrainingHelper(TrainingHelper):
         name: str | None = None,
     ) -> None:
         super().__init__(inputs, sequence_length, time_major, name)
-        self._embed = _embedding(embedding)
+        self._embed = embedding_function(embedding)
         self._probability = hooks.convert(sampling_probability)
         if self._probability.shape.rank not in (0, 1):
             raise ValueError(
@@ -323,7 +323,8 @@ class ScheduledEmbeddingTrainingHelper(TrainingHelper):
         return finished, where(taken, embedded, given), state
 
 
-def _embedding(embedding: Any) -> Callable[[Any], Any]:
+def embedding_function(embedding: Any) -> Callable[[Any], Any]:
+    """Returns the function from numbers of classes to inputs."""
     if callable(embedding):
         return lambda ids: embedding(ids)
     return lambda ids: embedding_lookup(embedding, ids)
@@ -341,7 +342,7 @@ class GreedyEmbeddingHelper(Helper):
     """
 
     def __init__(self, embedding: Any, start_tokens: Any, end_token: Any) -> None:
-        self._embed = _embedding(embedding)
+        self._embed = embedding_function(embedding)
         self._start_tokens = hooks.convert(start_tokens, dtype_hint=int32)
         self._end_token = hooks.convert(end_token, dtype_hint=int32)
         if self._start_tokens.shape.rank != 1:
