@@ -90,6 +90,8 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "ops.ctc_ops": ("nn",),
     "ops.custom_gradient": ("",),
     "ops.data_flow_ops": ("",),
+    "ops.distributions": ("distributions",),
+    "ops.distributions.distribution": ("distributions",),
     "ops.embedding_ops": ("nn",),
     "ops.functional_ops": ("",),
     "ops.gen_array_ops": (":aliases.raw", "", ":"),
@@ -234,7 +236,6 @@ def load(prefix: str, path: str) -> ModuleType:
       path: The module below that; empty for `tensorflow.python` itself.
     """
     name = f"{prefix}.{path}" if path else prefix
-    # While it is imported, an empty module stands there.
-    if not isinstance(sys.modules.get(name), InternalModule):
+    if name not in sys.modules:
         sys.modules[name] = InternalModule(prefix, path)
     return sys.modules[name]
