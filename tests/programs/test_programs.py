@@ -10,13 +10,26 @@ from pathlib import Path
 
 import pytest
 
+import graphopt as tf
 from graphopt.cli import main
+from graphopt.runtime.names import local
 
 FOLDER = Path(__file__).parent
 RECORDED = json.loads((FOLDER / "recorded.json").read_text())
 _NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
 # Of a printed number: float32 sums in another order, over up to 120 steps of training.
 RELATIVE, ABSOLUTE = 2e-3, 3e-4
+
+
+@pytest.fixture(autouse=True)
+def leave_the_process_as_it_was():
+    """Programs are run in this process: its modes and its default graph are theirs."""
+    yield
+    # An InteractiveSession stays the default one.
+    local.sessions.clear()
+    tf.compat.v1.enable_v2_behavior()
+    tf.compat.v1.reset_default_graph()
+    tf.config.strict_sessions(False)
 
 
 @pytest.mark.parametrize("name", sorted(RECORDED))
