@@ -124,6 +124,9 @@ from graphopt.compat.v1.deprecated import ensure_shape as ensure_shape
 from graphopt.compat.v1.deprecated import (
     executing_eagerly_outside_functions as executing_eagerly_outside_functions,
 )
+from graphopt.compat.v1.deprecated import (
+    fixed_size_partitioner as fixed_size_partitioner,
+)
 from graphopt.compat.v1.deprecated import floor_div as floor_div
 from graphopt.compat.v1.deprecated import get_collection_ref as get_collection_ref
 from graphopt.compat.v1.deprecated import get_seed as get_seed
