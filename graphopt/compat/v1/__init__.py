@@ -381,10 +381,22 @@ _MODULES = (
     "train",
 )
 if TYPE_CHECKING:
+    from graphopt import io as io
     from graphopt import raw_ops as raw_ops
+    from graphopt.compat.v1 import app as app
+    from graphopt.compat.v1 import debugging as debugging
+    from graphopt.compat.v1 import distributions as distributions
+    from graphopt.compat.v1 import flags as flags
+    from graphopt.compat.v1 import gfile as gfile
     from graphopt.compat.v1 import layers as layers
+    from graphopt.compat.v1 import logging as logging
     from graphopt.compat.v1 import losses as losses
     from graphopt.compat.v1 import metrics as metrics
+    from graphopt.compat.v1 import python_io as python_io
+    from graphopt.compat.v1 import resource_loader as resource_loader
+    from graphopt.compat.v1 import sparse as sparse
+    from graphopt.compat.v1 import summary as summary
+    from graphopt.compat.v1 import test as test
     from graphopt.compat.v1 import train as train
 else:
     for _name in _MODULES:
