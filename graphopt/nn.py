@@ -56,6 +56,7 @@ from graphopt.ops.statistics import batch_normalization as batch_normalization
 from graphopt.ops.statistics import l2_normalize as l2_normalize
 from graphopt.ops.statistics import moments as moments
 from graphopt.ops.statistics import normalize_moments as normalize_moments
+from graphopt.ops.statistics import sufficient_statistics as sufficient_statistics
 from graphopt.ops.statistics import weighted_moments as weighted_moments
 from graphopt.ops.sums import zero_fraction as zero_fraction
 
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
     from graphopt.ops.volumes import conv1d_transpose as conv1d_transpose
     from graphopt.ops.volumes import conv3d as conv3d
     from graphopt.ops.volumes import conv3d_transpose as conv3d_transpose
+    from graphopt.ops.volumes import conv_transpose as conv_transpose
     from graphopt.ops.volumes import convolution as convolution
     from graphopt.ops.volumes import max_pool as max_pool
     from graphopt.ops.volumes import max_pool1d as max_pool1d
@@ -102,6 +104,7 @@ _LAZY = {
     "conv1d_transpose": ("volumes", "conv1d_transpose"),
     "conv3d": ("volumes", "conv3d"),
     "conv3d_transpose": ("volumes", "conv3d_transpose"),
+    "conv_transpose": ("volumes", "conv_transpose"),
     "convolution": ("volumes", "convolution"),
     "batch_to_space": ("patches", "batch_to_space_nd"),
     "depth_to_space": ("patches", "depth_to_space"),

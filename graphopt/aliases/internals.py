@@ -90,6 +90,8 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "ops.ctc_ops": ("nn",),
     "ops.custom_gradient": ("",),
     "ops.data_flow_ops": ("",),
+    "ops.distributions": ("distributions",),
+    "ops.distributions.distribution": ("distributions",),
     "ops.embedding_ops": ("nn",),
     "ops.functional_ops": ("",),
     "ops.gen_array_ops": (":aliases.raw", "", ":"),

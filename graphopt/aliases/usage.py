@@ -106,9 +106,15 @@ class _Reader(ast.NodeVisitor):
         self.names: dict[str, str] = {}
         self.uses: list[Use] = []
         self.others: list[str] = []
+        self.own: set[str | None] = set()
         self._tentative = 0
 
     def _use(self, path: str, node: ast.AST, call: ast.Call | None = None) -> None:
+        parts = path.split(".")
+        if any(
+            ".".join(parts[:length]) in self.own for length in range(1, len(parts) + 1)
+        ):
+            return
         keywords = None
         positional = 0
         if call is not None:
@@ -166,6 +172,9 @@ class _Reader(ast.NodeVisitor):
             if isinstance(target, ast.Name):
                 if path is not None and isinstance(node.value, ast.Attribute):
                     self.names[target.id] = path
+            elif self._path(target) is not None:
+                # Programs keep things of their own in the module: `tf.model = ...`.
+                self.own.add(self._path(target))
             else:
                 self.visit(target)
 

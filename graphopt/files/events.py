@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 import struct
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from graphopt.files import messages as m
 from graphopt.files.records import frame, read_records
+from graphopt.files.wire import put_varint
 
 # Seconds after which what was written is handed to the operating system.
 FLUSH_SECONDS = 120.0
@@ -86,7 +88,10 @@ class EventFile:
         """
         if not event.wall_time:
             event.wall_time = time.time()
-        data = frame(event.SerializeToString())
+        self._write(event.SerializeToString())
+
+    def _write(self, event: bytes) -> None:
+        data = frame(event)
         with self._lock:
             if self._file is None:
                 raise ValueError(f"The event file in {self.folder!r} is closed.")
@@ -94,6 +99,15 @@ class EventFile:
             if time.monotonic() - self._flushed > self._flush_seconds:
                 self._file.flush()
                 self._flushed = time.monotonic()
+
+    def add_summary(self, summary: bytes, step: int | None) -> None:
+        """Adds the bytes of a `Summary` as they are."""
+        head = m.Event(wall_time=time.time())
+        if step is not None:
+            head.step = step
+        # The fields of a message may stand in any order: the summary is the last one.
+        size = put_varint(len(summary))
+        self._write(b"".join((head.SerializeToString(), b"\x2a", size, summary)))
 
     def flush(self) -> None:
         """Hands what was added to the operating system."""
@@ -119,6 +133,7 @@ def read_events(path: Any) -> Iterator[Any]:
         yield m.Event.FromString(record)
 
 
+@functools.cache
 def _bucket_limits() -> NDArray[Any]:
     limits, value = [], 1e-12
     while value < 1e20:
@@ -128,29 +143,43 @@ def _bucket_limits() -> NDArray[Any]:
     return np.array([*(-x for x in reversed(limits)), 0.0, *limits])
 
 
-def histogram_of(values: Any) -> Any:
-    """Returns the `Histogram` message of the finite elements of an array.
+def histogram_bytes(values: Any) -> bytes:
+    """Returns the `Histogram` message, as bytes, of the finite elements of an array.
 
     Buckets grow by a tenth from 1e-12 to 1e20, on both sides of 0; of a run of empty ones
     the last is kept. Source: tensorflow/core/lib/histogram/histogram.cc.
     """
     values = np.asarray(values, np.float64).ravel()
-    values = values[np.isfinite(values)]
+    if not np.isfinite(values).all():
+        values = values[np.isfinite(values)]
     limits = _bucket_limits()
-    places = np.searchsorted(limits, values, "right")
-    counts = np.bincount(places, minlength=limits.size)[: limits.size]
-    full = counts > 0
-    keep = np.flatnonzero(full | np.append(full[1:], True))
-    keep = keep if keep.size else np.zeros(1, np.int64)
-    return m.Histogram(
-        min=float(values.min()) if values.size else 0.0,
-        max=float(values.max()) if values.size else 0.0,
-        num=float(values.size),
-        sum=float(values.sum()),
-        sum_squares=float((values**2).sum()),
-        bucket_limit=limits[keep],
-        bucket=counts[keep].astype(np.float64),
-    )
+    last = limits.size - 1
+    ends: list[float] = [0.0, 0.0, 0.0, 0.0, 0.0]
+    keep, counts = np.array([last]), np.zeros(1)
+    if values.size:
+        places = np.searchsorted(limits, values, "right")
+        first = int(places.min())
+        numbers = np.bincount(places - first)
+        # A bucket is kept that is full, or before a full one, or the last of all.
+        full = np.zeros(numbers.size + 2, np.bool_)
+        full[1:-1] = numbers > 0
+        kept = np.flatnonzero(full[:-1] | full[1:]) + (first - 1)
+        counts = np.append(0.0, numbers)[kept - (first - 1)]
+        if first == 0:
+            kept, counts = kept[1:], counts[1:]
+        keep = kept
+        if keep[-1] != last:
+            keep, counts = np.append(keep, last), np.append(counts, 0.0)
+        total = float(values.sum())
+        ends = [float(values.min()), float(values.max()), float(values.size), total]
+        ends.append(float(np.dot(values, values)))
+    parts = []
+    for number, value in enumerate(ends, 1):
+        if value:
+            parts.append(struct.pack("<Bd", number << 3 | 1, value))
+    for head, array in ((b"\x32", limits[keep]), (b"\x3a", counts)):
+        parts += (head, put_varint(array.nbytes), array.astype("<f8").tobytes())
+    return b"".join(parts)
 
 
 def encode_png(image: NDArray[Any]) -> bytes:

@@ -442,10 +442,36 @@ def make_value(initializer: Any, shape: Any, dtype: DType) -> Any:
             else initializer
         )
     made = get(initializer)
-    try:
+    if isinstance(made, Initializer):
         return made(shape, dtype=dtype)
-    except TypeError:
-        if isinstance(made, Initializer):
-            raise
-        # A function without arguments, as TensorFlow accepts too.
-        return made()
+    return _call_function(made, shape, dtype)
+
+
+def _call_function(function: Any, shape: Any, dtype: DType) -> Any:
+    """Calls an initializer that is a function with what it takes.
+
+    TensorFlow 1's have a third argument, `partition_info`; some have no dtype, and some
+    no arguments at all.
+    """
+    import inspect
+
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return function(shape, dtype=dtype)
+    kinds = {p.kind for p in parameters}
+    names = {p.name for p in parameters}
+    if not names:
+        return function()
+    needed = [
+        p
+        for p in parameters
+        if p.default is p.empty
+        and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
+    more = {"partition_info": None} if "partition_info" in names else {}
+    if "dtype" in names or inspect.Parameter.VAR_KEYWORD in kinds:
+        return function(shape, dtype=dtype, **more)
+    if len(needed) > 1 or inspect.Parameter.VAR_POSITIONAL in kinds:
+        return function(shape, dtype, **more)
+    return function(shape, **more)

@@ -411,6 +411,9 @@ def softmax_cross_entropy_with_logits(
         what = "softmax_cross_entropy_with_logits"
         logits = _axis_to_end(logits, axis, what)
         labels = _axis_to_end(labels, axis, what)
+    if rank == 2 and (labels.shape.rank or 0) > 2 and logits.shape[1] is not None:
+        # TensorFlow looks at both as matrices.
+        labels = reshape(labels, [-1, logits.shape[1]])
     labels = _broadcast_labels(labels, logits)
     flat_logits, flat_labels, restore = _as_matrix(logits, labels)
     return restore(call(CROSS_ENTROPY, flat_logits, flat_labels, name=name)[0])

@@ -15,7 +15,7 @@ import numpy as np
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
-from graphopt.ops.creation import static_dims
+from graphopt.ops.creation import shape, static_dims
 from graphopt.ops.elementwise import add, maximum, negative
 from graphopt.ops.layouts import is_channels_first, to_channels_first, to_channels_last
 from graphopt.ops.padding import pad, reverse
@@ -42,7 +42,23 @@ def _image(x: Any, what: str) -> tuple[Any, list[int]]:
     return x, [int(size) for size in x.shape[1:] if size is not None]
 
 
-def _divide(size: int, block: int, x: Any, what: str) -> int:
+def _blocks_of(x: Any, what: str) -> tuple[Any, list[Any], int]:
+    """Returns an image, its sizes before the channels, and how many of these there are.
+
+    A size that the run decides is a tensor; the batch is -1 if the others are known.
+    """
+    x = hooks.convert(x)
+    if x.shape.rank == 4 and x.shape[3] is not None and None in x.shape[1:3]:
+        sizes = shape(x)
+        known = enumerate(x.shape[:3])
+        return x, [sizes[i] if n is None else n for i, n in known], int(x.shape[3])
+    x, (height, width, channels) = _image(x, what)
+    return x, [-1, height, width], channels
+
+
+def _divide(size: Any, block: int, x: Any, what: str) -> Any:
+    if not isinstance(size, int):
+        return size // block
     if size % block:
         raise fail(
             InvalidArgumentError,
@@ -94,11 +110,11 @@ def depth_to_space(
     if is_channels_first(data_format, 4, "tf.nn.depth_to_space"):
         moved = to_channels_last(input, 4)
         return to_channels_first(depth_to_space(moved, block), 4, name)
-    x, (height, width, channels) = _image(input, "depth_to_space")
+    x, (batch, height, width), channels = _blocks_of(input, "depth_to_space")
     rest = _divide(channels, block * block, x, "depth_to_space")
-    x = reshape(x, [-1, height, width, block, block, rest])
+    x = reshape(x, [batch, height, width, block, block, rest])
     x = transpose(x, [0, 1, 3, 2, 4, 5])
-    return reshape(x, [-1, height * block, width * block, rest], name=name)
+    return reshape(x, [batch, height * block, width * block, rest], name=name)
 
 
 def space_to_depth(
@@ -124,12 +140,12 @@ def space_to_depth(
     if is_channels_first(data_format, 4, "tf.nn.space_to_depth"):
         moved = to_channels_last(input, 4)
         return to_channels_first(space_to_depth(moved, block), 4, name)
-    x, (height, width, channels) = _image(input, "space_to_depth")
+    x, (batch, height, width), channels = _blocks_of(input, "space_to_depth")
     rows = _divide(height, block, x, "space_to_depth")
     columns = _divide(width, block, x, "space_to_depth")
-    x = reshape(x, [-1, rows, block, columns, block, channels])
+    x = reshape(x, [batch, rows, block, columns, block, channels])
     x = transpose(x, [0, 1, 3, 2, 4, 5])
-    return reshape(x, [-1, rows, columns, block * block * channels], name=name)
+    return reshape(x, [batch, rows, columns, block * block * channels], name=name)
 
 
 def _blocks_and_pairs(

@@ -15,8 +15,8 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
-from graphopt.ops.creation import constant_value, static_ints, zeros_like
-from graphopt.ops.shaping import concat, identity, squeeze, stack
+from graphopt.ops.creation import constant_value, shape, static_ints, zeros_like
+from graphopt.ops.shaping import concat, identity, reshape, squeeze, stack
 
 Array = NDArray[Any]
 Types = list[tuple[TensorShape, DType]]
@@ -158,6 +158,8 @@ def split(
     if not isinstance(num_or_size_splits, (list, tuple)) and not np.ndim(
         constant_value(num_or_size_splits)  # type: ignore[arg-type]
     ):
+        if value.shape[at] is None:
+            return _split_unknown(value, sizes[0], at)
         sizes = _equal_parts(value.shape[at], sizes[0])
     if len(sizes) == 1:
         part_sizes(value.shape[at], sizes)
@@ -165,12 +167,14 @@ def split(
     return list(call_all(SPLIT, value, name=name, sizes=tuple(sizes), axis=at))
 
 
-def _equal_parts(dim: int | None, count: int) -> list[int]:
-    if dim is None:
-        raise NotImplementedError(
-            "tf.split into equal parts of a dimension that only the run decides; give "
-            "the sizes."
-        )
+def _split_unknown(value: Any, count: int, at: int) -> list[Any]:
+    """Splits a dimension that the run decides: it is two, of which the first is known."""
+    sizes = [shape(value)[i] if d is None else d for i, d in enumerate(value.shape)]
+    parts = reshape(value, [*sizes[:at], count, -1, *sizes[at + 1 :]])
+    return unstack(parts, count, at)
+
+
+def _equal_parts(dim: int, count: int) -> list[int]:
     if count < 1 or dim % count:
         raise fail(
             InvalidArgumentError,

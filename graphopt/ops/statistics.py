@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from graphopt import dtypes
@@ -9,7 +10,7 @@ from graphopt.dtypes import as_dtype
 from graphopt.errors import DtypeMismatchError, describe_shapes, fail
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
-from graphopt.ops.creation import zeros_like
+from graphopt.ops.creation import constant, ones_like, zeros_like
 from graphopt.ops.elementwise import (
     add,
     cast,
@@ -32,7 +33,7 @@ from graphopt.ops.reduction import (
     reduce_mean,
     reduce_sum,
 )
-from graphopt.ops.shaping import reshape_like, stop_gradient
+from graphopt.ops.shaping import reshape, reshape_like, stop_gradient
 
 
 def reduce_logsumexp(
@@ -201,6 +202,42 @@ def weighted_moments(
         return mean, variance
     pattern = reduce_sum(x, axes)
     return reshape_like(mean, pattern), reshape_like(variance, pattern)
+
+
+def sufficient_statistics(
+    x: Any,
+    axes: Any,
+    shift: Any = None,
+    keepdims: bool = False,
+    name: str | None = None,
+) -> tuple[Any, Any, Any, Any]:
+    """Returns what mean and variance along axes are computed from.
+
+    Args:
+      x: Floats.
+      axes: The axes to reduce.
+      shift: What is taken from each number first, for accuracy; a scalar or None.
+      keepdims: Whether reduced dimensions stay, with size 1.
+      name: Name of the op.
+
+    Returns:
+      How many numbers there are, their sum, the sum of their squares, and the shift.
+
+    Source: `tf.nn.sufficient_statistics`.
+    """
+    x = hooks.convert(x)
+    reduced = normalize_axes(axes, x.shape.rank, "sufficient_statistics")
+    sizes = [x.shape[i] for i in reduced or range(len(x.shape))]
+    if None in sizes:
+        one = reduce_sum(ones_like(x), axes)
+        count = reshape(one, [-1])[0]
+    else:
+        count = constant(float(math.prod(sizes)), x.dtype)
+    if shift is not None:
+        shift = hooks.convert(shift, dtype=x.dtype)
+    moved = x if shift is None else x - shift
+    sums = reduce_sum(moved, axes, keepdims), reduce_sum(square(moved), axes, keepdims)
+    return count, *sums, shift
 
 
 def normalize_moments(

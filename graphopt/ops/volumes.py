@@ -548,6 +548,29 @@ def convolution(
     return function(x, filters, strides, padding, data_format, dilations, name)
 
 
+_TRANSPOSES = {3: conv1d_transpose, 4: conv2d_transpose, 5: conv3d_transpose}
+
+
+def conv_transpose(
+    input: Any,
+    filters: Any,
+    output_shape: Any,
+    strides: Any,
+    padding: Any = "SAME",
+    data_format: str | None = None,
+    dilations: Any = None,
+    name: str | None = None,
+) -> Any:
+    """Spreads sequences, images or volumes over larger ones, as the rank says.
+
+    Source: `tf.nn.conv_transpose`.
+    """
+    x = hooks.convert(input)
+    function = _TRANSPOSES[_rank_of(x, "tf.nn.conv_transpose")]
+    options = padding, data_format, dilations, name
+    return function(x, filters, output_shape, strides, *options)
+
+
 def pool(
     input: Any,
     window_shape: Any,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from graphopt.dtypes import DType
 from graphopt.errors import describe_shapes, fail
+from graphopt.graph import nest
 from graphopt.graph.dispatch import safe_cast
 from graphopt.graph.graph import Graph
 from graphopt.graph.provenance import user_site
@@ -40,6 +41,24 @@ def feed_target(graph: Graph, key: Any) -> GraphTensor:
         ) from None
     assert isinstance(tensor, GraphTensor)
     return tensor
+
+
+def nested_feeds(key: Any, value: Any) -> list[tuple[Any, Any]]:
+    """Returns what is fed to each tensor of a nest, as the state of a cell.
+
+    Raises:
+      ValueError: The value has another structure.
+    """
+    keys, values = nest.flatten(key), nest.flatten(value)
+    if len(keys) != len(values):
+        raise fail(
+            ValueError,
+            "Cannot feed a nest of tensors with a nest of another structure",
+            got=f"{len(values)} values",
+            expected=f"{len(keys)}, one for each tensor",
+            site=str(user_site()),
+        )
+    return list(zip(keys, values, strict=True))
 
 
 def feed_value(tensor: GraphTensor, value: Any) -> Array:

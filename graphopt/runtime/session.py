@@ -19,7 +19,7 @@ from graphopt.graph.locks import building
 from graphopt.graph.opspec import Effect
 from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import GraphTensor
-from graphopt.runtime.feeds import Rows, feed_target, feed_value
+from graphopt.runtime.feeds import Rows, feed_target, feed_value, nested_feeds
 from graphopt.runtime.fetches import Composite, Fetch, key_of, parse_fetches
 from graphopt.runtime.names import get_default_session, local
 from graphopt.runtime.run_options import RunMetadata, RunOptions, is_traced
@@ -317,9 +317,11 @@ class Session:
             return (), []
         tensors, values = [], []
         for key, value in feed_dict.items():
-            pairs = ((key, value),)
+            pairs: Any = ((key, value),)
             if isinstance(key, Composite):
-                pairs = tuple(key.feed_parts(value))
+                pairs = key.feed_parts(value)
+            elif isinstance(key, tuple):
+                pairs = nested_feeds(key, value)
             for each, part in pairs:
                 tensor = feed_target(self._graph, each)
                 tensors.append(tensor)

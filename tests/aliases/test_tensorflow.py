@@ -16,7 +16,8 @@ import tensorflow as tf
 from tensorflow.python.framework import ops
 
 x = tf.placeholder(tf.float32, [None, 3], name="x")
-w = tf.Variable(tf.zeros([x.get_shape()[1].value, 1]), name="w")
+with ops.name_scope(None, "inner", [x]):
+    w = tf.Variable(tf.zeros([x.get_shape()[1].value, 1]), name="w")
 loss = tf.reduce_mean(tf.square(tf.matmul(x, w) - 1.0))
 train = tf.train.GradientDescentOptimizer(0.1).minimize(loss)
 with tf.Session() as session:

@@ -126,6 +126,12 @@ def cases(v1):
     )
     yield "lrn", lambda x: nn.lrn(x, 1, 1.5, 0.7, 0.75), (image,)
     yield "lrn_default", lambda x: nn.local_response_normalization(x), (image,)
+    for i in (1, 2):
+        yield (
+            f"statistics{i}",
+            lambda x, i=i: nn.sufficient_statistics(x, [0, 2], 0.5, keep_dims=True)[i],
+            (image,),
+        )
     yield "crelu", nn.crelu, (image,)
     plane = numbers(3, 4), numbers(4, 2), numbers(2)
     yield "xw_plus_b", nn.xw_plus_b, plane

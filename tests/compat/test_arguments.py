@@ -202,3 +202,17 @@ def test_names_keep_their_arguments():
     for name, arguments in wanted.items():
         found = list(inspect.signature(getattr(v1, name)).parameters)
         assert found == arguments.split(), name
+
+
+def test_nests():
+    nest = tf.nest
+    packed = nest.pack_sequence_as({"b": [1, (2,)], "a": 3}, [7, 8, 9])
+    assert packed == {"b": [8, (9,)], "a": 7}
+    nest.assert_same_structure([1, {"a": 2}], [3, {"a": 4}])
+    with pytest.raises(TypeError, match="sequence type"):
+        nest.assert_same_structure([1], (1,))
+    nest.assert_same_structure([1], (1,), check_types=False)
+    for first, second in (([1], [1, 2]), ([1], 1), ({"a": 1}, {"b": 1})):
+        with pytest.raises(ValueError, match="don't have the same"):
+            nest.assert_same_structure(first, second)
+    assert v1.fixed_size_partitioner(3)([2, 5]) == [2, 1]

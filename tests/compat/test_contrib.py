@@ -22,8 +22,9 @@ def test_a_training_step_is_compiled(contrib):
     slim = contrib.slim
     with tf.Graph().as_default(), v1.Session() as session:
         images = v1.placeholder(tf.float32, [None, 8, 8, 2])
-        training = v1.placeholder_with_default(True, [])
+        training = v1.placeholder_with_default(True, None)
         logits = programs_contrib.network(v1, slim, images, training)
+        assert logits.shape == (None, 3)
         loss = v1.losses.sparse_softmax_cross_entropy([0, 1], logits)
         step = slim.learning.create_train_op(
             loss, v1.train.AdamOptimizer(), check_numerics=False
@@ -39,7 +40,7 @@ def test_a_training_step_is_compiled(contrib):
 def test_batch_norm_that_updates_in_place(contrib):
     with tf.Graph().as_default(), v1.Session() as session:
         x = tf.constant(numbers(6, 3))
-        training = v1.placeholder(tf.bool, [])
+        training = v1.placeholder(tf.bool)
         y = contrib.layers.batch_norm(
             x, 0.5, updates_collections=None, is_training=training
         )
@@ -370,7 +371,17 @@ def test_modules_behind_the_names(contrib):
     ops = importlib.import_module("graphopt.v1.contrib.framework.python.ops")
     assert ops.arg_scope is contrib.slim.arg_scope
     assert contrib.layers.python.layers is below
-    for module in (contrib.layers, contrib.framework):
+    slim = contrib.slim.python.slim
+    assert slim.learning is contrib.slim.learning
+    assert slim.conv2d is contrib.layers.conv2d
+    training = contrib.training.python.training
+    assert training.hparam.HParams is contrib.training.HParams
+    opt = contrib.opt.python.training.lazy_adam_optimizer
+    assert opt.LazyAdamOptimizer is contrib.opt.LazyAdamOptimizer
+    assert contrib.losses.python.losses.loss_ops.log_loss is contrib.losses.log_loss
+    metrics = contrib.metrics.python.ops.metric_ops
+    assert metrics.streaming_mean is contrib.metrics.streaming_mean
+    for module in (contrib.layers, contrib.framework, contrib.slim, slim, training):
         with pytest.raises(AttributeError, match="no attribute 'nothing'"):
             _ = module.nothing
 

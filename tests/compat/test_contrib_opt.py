@@ -63,6 +63,16 @@ def signs(change):
     return run
 
 
+def lars(w, gradients):
+    a = np.zeros_like(w)
+    for g in gradients:
+        size, slope = np.linalg.norm(w), np.linalg.norm(g)
+        rate = LR * 0.5 * size / (slope + 0.25 * size + EPSILON)
+        a = 0.5 * a + rate * (g + 0.25 * w)
+        w = w - a
+    return w
+
+
 ADAM = {"learning_rate": LR, "beta1": BETA1, "beta2": BETA2, "epsilon": EPSILON}
 CASES = {
     "NadamOptimizer": (ADAM, adam(nadam)),
@@ -71,6 +81,16 @@ CASES = {
     "MomentumWOptimizer": (
         {"weight_decay": 0.25, "learning_rate": LR, "momentum": 0.5},
         momentumw,
+    ),
+    "LARSOptimizer": (
+        {
+            "learning_rate": LR,
+            "momentum": 0.5,
+            "weight_decay": 0.25,
+            "eeta": 0.5,
+            "epsilon": EPSILON,
+        },
+        lars,
     ),
     "AddSignOptimizer": (
         {"learning_rate": LR, "alpha": 2.0, "beta": BETA1},
@@ -209,3 +229,43 @@ def test_external_optimizers_are_subclasses(contrib):
         base = contrib.opt.ExternalOptimizerInterface(tf.reduce_sum(w))
         with pytest.raises(NotImplementedError, match="_minimize"):
             base.minimize(session)
+
+
+def test_lars_leaves_variables_to_momentum(contrib):
+    with tf.Graph().as_default(), v1.Session() as session:
+        w, bias = tf.Variable([0.0], name="w"), tf.Variable([1.0], name="bias")
+        opt = contrib.opt.LARSOptimizer(0.5, 0.0, skip_list=["bias"])
+        step = opt.minimize(tf.reduce_sum(w + bias))
+        session.run(v1.global_variables_initializer())
+        session.run(step)
+        # A weight of norm 0 has the plain rate.
+        assert [v.tolist() for v in session.run([w, bias])] == [[-0.5], [0.5]]
+        table = tf.Variable([[1.0]])
+        step = opt.minimize(tf.reduce_sum(tf.gather(table, [0])), var_list=[table])
+        session.run(v1.global_variables_initializer())
+        session.run(step)
+        assert session.run(table).tolist() == [[0.5]]
+    with pytest.raises(ValueError, match="momentum should be"):
+        contrib.opt.LARSOptimizer(0.5, -1.0)
+
+
+def test_decays_of_signs(contrib):
+    opt = contrib.opt
+    steps = [0, 2, 4, 8, 12]
+    cases = [
+        (opt.get_linear_decay_fn(8), [1, 0.75, 0.5, 0, 0]),
+        (opt.get_cosine_decay_fn(8), [1, 0.8535534, 0.5, 0, 0]),
+        (opt.get_cosine_decay_fn(8, 2, zero_after=1), [1, 0, 0, 0, 0]),
+        (opt.get_restart_decay_fn(8, 2), [1, 0.5, 1, 1, 1]),
+    ]
+    for decay, want in cases:
+        np.testing.assert_allclose([float(decay(s)) for s in steps], want, atol=1e-6)
+    with tf.Graph().as_default(), v1.Session() as session:
+        w = tf.Variable([1.0])
+        step = v1.train.get_or_create_global_step()
+        decaying = opt.AddSignOptimizer(0.1, sign_decay_fn=cases[0][0])
+        train = decaying.minimize(tf.reduce_sum(w), global_step=step)
+        session.run(v1.global_variables_initializer())
+        for _ in range(2):
+            session.run(train)
+        np.testing.assert_allclose(session.run(w), 1 - 0.2 - 0.1 * 1.875, 1e-6)

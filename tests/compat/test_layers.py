@@ -20,7 +20,8 @@ def test_values_names_and_collections_are_those_of_tensorflow():
 def test_a_training_step_is_compiled():
     with tf.Graph().as_default(), v1.Session() as session:
         images = v1.placeholder(tf.float32, [None, 8, 8, 2])
-        training = v1.placeholder_with_default(False, [])
+        # Without a shape, as programs write it.
+        training = v1.placeholder(tf.bool)
         logits = programs_layers.network(v1, images, training)
         loss = v1.losses.sparse_softmax_cross_entropy([0, 1, 2], logits)
         with tf.control_dependencies(v1.get_collection(v1.GraphKeys.UPDATE_OPS)):

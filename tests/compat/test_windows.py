@@ -179,6 +179,28 @@ def test_layers_of_1d_and_3d_are_compiled():
         assert session.run(y, feeds) < before
 
 
+def test_blocks_of_images_whose_sizes_the_run_decides():
+    with tf.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32, [None, None, None, 4])
+        large = tf.nn.depth_to_space(x * 1.0, 2)
+        again = tf.nn.space_to_depth(large * 1.0, 2)
+        assert large.shape == (None, None, None, 1)
+        feeds = {x: numbers(2, 3, 5, 4)}
+        assert not host_steps(session, [large, again], feeds)
+        got = session.run([large, again], feeds)
+    np.testing.assert_array_equal(got[0], tf.nn.depth_to_space(numbers(2, 3, 5, 4), 2))
+    np.testing.assert_array_equal(got[1], numbers(2, 3, 5, 4))
+
+
+def test_counts_of_sufficient_statistics():
+    with tf.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32, [None, 3])
+        counts = [
+            tf.nn.sufficient_statistics(x, axes)[0] for axes in ([0], [1], [0, 1])
+        ]
+        assert session.run(counts, {x: numbers(4, 3)}) == [4.0, 3.0, 12.0]
+
+
 def test_only_the_sampler_is_no_kernel():
     with tf.Graph().as_default(), v1.Session() as session:
         table = v1.get_variable("table", [50, 4])

@@ -12,7 +12,7 @@ from PIL import Image
 
 import graphopt as tf
 from graphopt.files import messages as m
-from graphopt.files.events import histogram_of, read_events
+from graphopt.files.events import histogram_bytes, read_events
 from graphopt.files.tensors import make_ndarray
 
 v1 = tf.compat.v1
@@ -266,6 +266,7 @@ def test_tensorboard_reads_the_files(tmp_path):
 
 
 def test_buckets_of_what_is_not_finite():
-    message = histogram_of(np.array([np.nan, np.inf, 1.0]))
+    read = m.Histogram.FromString
+    message = read(histogram_bytes(np.array([np.nan, np.inf, 1.0])))
     assert message.num == 1 and message.sum == 1
-    assert histogram_of(np.array([])).num == 0
+    assert read(histogram_bytes(np.array([]))).num == 0

@@ -94,3 +94,78 @@ def test_placeholder_with_default():
     with v1.Session(config=v1.ConfigProto(allow_soft_placement=True)) as session:
         assert session.run(y) == 3.0
         assert session.run(y, {x: [1, 2, 3]}) == 6.0
+
+
+@pytest.mark.parametrize(
+    "initializer",
+    [
+        lambda shape, dtype, partition_info: tf.ones(shape, dtype),
+        lambda shape, dtype=tf.float32, partition_info=None: tf.ones(shape, dtype),
+        lambda shape, kind: tf.ones(shape, kind),
+        lambda shape, **options: tf.ones(shape, options["dtype"]),
+        lambda shape, name=None: tf.ones(shape, tf.float64, name=name),
+        lambda: tf.ones([2, 3], tf.float64),
+        v1.ones_initializer,
+        v1.ones_initializer(),
+        "ones",
+    ],
+)
+def test_initializers_are_functions_of_many_kinds(initializer):
+    with v1.Session() as session:
+        v = v1.get_variable("v", [2, 3], tf.float64, initializer)
+        session.run(v.initializer)
+        assert session.run(v).tolist() == [[1.0] * 3] * 2
+
+
+def test_an_error_of_an_initializer_is_its_own():
+    def initialize(shape, dtype):
+        raise TypeError("too large")
+
+    with pytest.raises(TypeError, match="too large"):
+        v1.get_variable("v", [2], initializer=initialize)
+
+
+def test_custom_getters():
+    def rename(getter, name, *args, **options):
+        return getter(f"{name}_mine", *args, **options)
+
+    def frozen(getter, *args, **options):
+        return getter(*args, **{**options, "trainable": False})
+
+    with v1.variable_scope("a", custom_getter=rename):
+        v = v1.get_variable("v", [2])
+        with v1.variable_scope("b", custom_getter=frozen) as inner:
+            w = v1.get_variable("w", [2])
+        assert v1.get_variable("own", [2], custom_getter=frozen).trainable is False
+    assert (v.name, w.name) == ("a/v_mine:0", "a/b/w_mine:0")
+    assert v1.trainable_variables() == [v]
+    with v1.variable_scope(inner, reuse=True):
+        assert v1.get_variable("w") is w
+    with pytest.raises(NotImplementedError, match="Partitioned"):
+        v1.get_variable("p", [2], partitioner=lambda **_: [2])
+
+
+def test_scopes_are_numbered_and_reuse_is_inherited():
+    names = []
+    for _ in range(2):
+        with v1.variable_scope("outer", reuse=v1.AUTO_REUSE):
+            for _ in range(2):
+                with v1.variable_scope(None, "inner"):
+                    names.append(v1.get_variable("v", [1]).name)
+    assert names == ["outer/inner/v:0", "outer/inner_1/v:0"] * 2
+    with v1.variable_scope("outer", reuse=True) as outer:
+        assert outer.trainable_variables() == v1.trainable_variables()
+        with v1.variable_scope("inner", reuse=False):
+            assert v1.get_variable("v").name == "outer/inner/v:0"
+    with (
+        pytest.raises(ValueError, match="without a name"),
+        v1.variable_scope(None, "x", reuse=True),
+    ):
+        pass
+    with v1.variable_scope("plain", auxiliary_name_scope=False):
+        assert (v1.get_variable("v", [1]) * 2.0).op.name == "mul"
+    limit = lambda w: tf.minimum(w, 1.0)  # noqa: E731
+    with v1.variable_scope("limited", constraint=limit, dtype=tf.float64):
+        v = v1.get_variable("v", [1])
+    assert v.constraint is limit
+    assert v.dtype is tf.float64

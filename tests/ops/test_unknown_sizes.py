@@ -89,3 +89,38 @@ def test_a_training_step_is_compiled():
             session.run(train, feed)
         assert session.run(loss, feed) < first
         assert "python" not in str(session.plan(train, feed)).lower()
+
+
+def test_split_of_a_dimension_that_the_run_decides():
+    with tf.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32, [None, None, 4])
+        parts = tf.split(x, 3, axis=1)
+        assert [part.shape.as_list() for part in parts] == [[None, None, 4]] * 3
+        slope = tf.gradients(tf.reduce_sum(parts[1]), x)[0]
+        rows = np.arange(2 * 6 * 4, dtype=np.float32).reshape(2, 6, 4)
+        got = session.run([*parts, slope], {x: rows})
+        for mine, theirs in zip(got, np.split(rows, 3, 1), strict=False):
+            assert np.array_equal(mine, theirs)
+        assert got[3][:, 2:4].all() and not got[3][:, :2].any()
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            session.run(parts, {x: X[:, :2]})
+
+
+def test_nests_are_fed():
+    with tf.Graph().as_default(), v1.Session() as session:
+        cell = v1.nn.rnn_cell.BasicLSTMCell(2)
+        state = cell.zero_state(1, tf.float32)
+        value = v1.nn.rnn_cell.LSTMStateTuple(np.ones((1, 2)), np.zeros((1, 2)))
+        total = tf.reduce_sum(state.c) + 10 * tf.reduce_sum(state.h)
+        assert session.run(total, {state: value}) == 2
+        with pytest.raises(ValueError, match="another structure"):
+            session.run(total, {state: (1, 2, 3)})
+
+
+def test_labels_of_a_higher_rank_are_a_matrix():
+    with tf.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32, [None, 4])
+        labels = tf.stop_gradient([tf.one_hot([0, 2, 1], 4)])
+        loss = v1.nn.softmax_cross_entropy_with_logits_v2(logits=x, labels=labels)
+        wanted = tf.nn.sparse_softmax_cross_entropy_with_logits([0, 2, 1], x)
+        assert np.array_equal(*session.run([loss, wanted], {x: X[0]}))

@@ -1,7 +1,8 @@
 """Records what the programs print on TensorFlow 2.21 with tf_keras: python record.py.
 
 `import tensorflow` gives them `tensorflow.compat.v1`, for TensorFlow 1.15 runs on no Python
-of today.
+of today. Programs with `tf.contrib` get tf_slim for it, which carries its layers on, and are
+left out where it is not installed.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import json
 import os
 import runpy
 import sys
+import types
 from pathlib import Path
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
@@ -17,6 +19,13 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import tensorflow.compat.v1 as tf
 
 tf.disable_v2_behavior()
+with contextlib.suppress(ImportError):
+    import tf_slim
+
+    tf.contrib = types.SimpleNamespace(
+        slim=tf_slim, layers=tf_slim.layers, framework=tf_slim
+    )
+    sys.modules["tensorflow.contrib.slim"] = tf_slim
 sys.modules["tensorflow"] = tf
 FOLDER = Path(__file__).parent
 
@@ -30,7 +39,7 @@ def main():
     for script in sorted((FOLDER / "scripts").glob("*.py")):
         if names and script.stem not in names:
             continue
-        if "contrib" in script.read_text():
+        if "contrib" in script.read_text() and not hasattr(tf, "contrib"):
             continue
         tf.reset_default_graph()
         sys.argv = [str(script)]

@@ -124,6 +124,9 @@ from graphopt.compat.v1.deprecated import ensure_shape as ensure_shape
 from graphopt.compat.v1.deprecated import (
     executing_eagerly_outside_functions as executing_eagerly_outside_functions,
 )
+from graphopt.compat.v1.deprecated import (
+    fixed_size_partitioner as fixed_size_partitioner,
+)
 from graphopt.compat.v1.deprecated import floor_div as floor_div
 from graphopt.compat.v1.deprecated import get_collection_ref as get_collection_ref
 from graphopt.compat.v1.deprecated import get_seed as get_seed
@@ -378,10 +381,22 @@ _MODULES = (
     "train",
 )
 if TYPE_CHECKING:
+    from graphopt import io as io
     from graphopt import raw_ops as raw_ops
+    from graphopt.compat.v1 import app as app
+    from graphopt.compat.v1 import debugging as debugging
+    from graphopt.compat.v1 import distributions as distributions
+    from graphopt.compat.v1 import flags as flags
+    from graphopt.compat.v1 import gfile as gfile
     from graphopt.compat.v1 import layers as layers
+    from graphopt.compat.v1 import logging as logging
     from graphopt.compat.v1 import losses as losses
     from graphopt.compat.v1 import metrics as metrics
+    from graphopt.compat.v1 import python_io as python_io
+    from graphopt.compat.v1 import resource_loader as resource_loader
+    from graphopt.compat.v1 import sparse as sparse
+    from graphopt.compat.v1 import summary as summary
+    from graphopt.compat.v1 import test as test
     from graphopt.compat.v1 import train as train
 else:
     for _name in _MODULES:

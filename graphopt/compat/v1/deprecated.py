@@ -549,3 +549,19 @@ def guarantee_const(input: Any, name: str | None = None) -> Any:
     Source: `tf.guarantee_const`.
     """
     return identity(input, name=name)
+
+
+def fixed_size_partitioner(num_shards: int, axis: int = 0) -> Callable[..., list[int]]:
+    """Returns a function that says in how many parts a variable is cut.
+
+    Variables are one array here: `get_variable` refuses parts, see COMPAT.md.
+
+    Source: `tf.compat.v1.fixed_size_partitioner`.
+    """
+
+    def partition(shape: Any, **_options: Any) -> list[int]:
+        parts = [1] * len(shape)
+        parts[axis] = min(num_shards, int(shape[axis]))
+        return parts
+
+    return partition

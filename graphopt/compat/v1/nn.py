@@ -297,6 +297,21 @@ def weighted_moments(
     )
 
 
+def sufficient_statistics(
+    x: Any,
+    axes: Any,
+    shift: Any = None,
+    keep_dims: bool | None = None,
+    name: str | None = None,
+    keepdims: bool | None = None,
+) -> tuple[Any, Any, Any, Any]:
+    """Returns what mean and variance along axes are computed from.
+
+    Source: `tf.compat.v1.nn.sufficient_statistics`.
+    """
+    return nn.sufficient_statistics(x, axes, shift, bool(keep_dims or keepdims), name)
+
+
 def xw_plus_b(x: Any, weights: Any, biases: Any, name: str | None = None) -> Any:
     """Returns matmul(x, weights) + biases.
 

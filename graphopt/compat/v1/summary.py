@@ -9,6 +9,7 @@ What a run returns for one is bytes, which `FileWriter.add_summary` and
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,9 +17,15 @@ import numpy as np
 
 from graphopt.errors import fail
 from graphopt.files import messages as m
-from graphopt.files.events import EventFile, bytes_of_image, encode_png, histogram_of
+from graphopt.files.events import (
+    EventFile,
+    bytes_of_image,
+    encode_png,
+    histogram_bytes,
+)
 from graphopt.files.events import read_events as summary_iterator
 from graphopt.files.tensors import make_tensor_proto
+from graphopt.files.wire import put_varint
 from graphopt.graph.context import building_graph, get_default_graph
 from graphopt.graph.provenance import user_site
 from graphopt.ops.creation import convert_to_tensor
@@ -31,8 +38,8 @@ Event = m.Event
 SessionLog = m.SessionLog
 SummaryDescription = m.SummaryMetadata
 TaggedRunMetadata = m.TaggedRunMetadata
-# From a value to the `Summary.Value` messages of one tensor.
-Describe = Callable[[Any], list[Any]]
+# From a value to the `Summary.Value` messages of one tensor, as bytes.
+Describe = Callable[[Any], list[bytes]]
 __all__ = [
     "Event",
     "FileWriter",
@@ -82,10 +89,11 @@ class SummaryOp(Composite):
 
     def from_parts(self, values: list[Any]) -> bytes:
         """Returns the message of their values."""
-        messages: list[Any] = []
+        fields: list[bytes] = []
         for (_, describe), value in zip(self.parts, values, strict=True):
-            messages += describe(value)
-        return m.Summary(value=messages).SerializeToString()  # type: ignore[no-any-return]
+            for message in describe(value):
+                fields += (b"\x0a", put_varint(len(message)), message)
+        return b"".join(fields)
 
     def eval(self, feed_dict: Any = None, session: Any = None) -> bytes:
         """Runs what it needs in the default session, and returns the message."""
@@ -97,6 +105,12 @@ class SummaryOp(Composite):
         return f"<Summary {self.name!r} of {len(self.parts)} tensors>"
 
 
+def _tagged(tag: str, field: bytes) -> bytes:
+    """Returns a `Summary.Value` message of a tag and one more field."""
+    text = tag.encode()
+    return b"".join((b"\x0a", put_varint(len(text)), text, field))
+
+
 def _clean_tag(name: str) -> str:
     """Returns a name as TensorFlow writes it into tags."""
     allowed = "-./_"
@@ -106,7 +120,7 @@ def _clean_tag(name: str) -> str:
 def _make(
     name: str,
     tensor: Any,
-    describe: Callable[[str, Any], list[Any]],
+    describe: Callable[[str, Any], list[bytes]],
     collections: Any,
     family: str | None = None,
     *,
@@ -150,7 +164,7 @@ def scalar(
     Source: `tf.compat.v1.summary.scalar`.
     """
 
-    def describe(tag: str, value: Any) -> list[Any]:
+    def describe(tag: str, value: Any) -> list[bytes]:
         if np.size(value) != 1:
             raise fail(
                 ValueError,
@@ -159,9 +173,8 @@ def scalar(
                 expected="a scalar",
                 remedy="tf.reduce_mean, or summary.histogram",
             )
-        return [
-            m.SummaryValue(tag=tag, simple_value=float(np.asarray(value).ravel()[0]))
-        ]
+        number = float(value if np.ndim(value) == 0 else np.ravel(value)[0])
+        return [_tagged(tag, b"\x15" + struct.pack("<f", number))]
 
     return _make(name, tensor, describe, collections, family)
 
@@ -180,8 +193,10 @@ def histogram(
     Source: `tf.compat.v1.summary.histogram`.
     """
 
-    def describe(tag: str, value: Any) -> list[Any]:
-        return [m.SummaryValue(tag=tag, histo=histogram_of(value))]
+    def describe(tag: str, value: Any) -> list[bytes]:
+        message = histogram_bytes(value)
+        field = b"\x2a" + put_varint(len(message)) + message
+        return [_tagged(tag, field)]
 
     return _make(name, values, describe, collections, family)
 
@@ -206,7 +221,7 @@ def image(
     Source: `tf.compat.v1.summary.image`.
     """
 
-    def describe(tag: str, value: Any) -> list[Any]:
+    def describe(tag: str, value: Any) -> list[bytes]:
         pictures = np.asarray(value)[:max_outputs]
         made = []
         for index, picture in enumerate(pictures):
@@ -218,7 +233,8 @@ def image(
                 colorspace=channels,
                 encoded_image_string=encode_png(bytes_of_image(picture)),
             )
-            made.append(m.SummaryValue(tag=f"{tag}/{ending}", image=message))
+            named = m.SummaryValue(tag=f"{tag}/{ending}", image=message)
+            made.append(named.SerializeToString())
         return made
 
     return _make(name, tensor, describe, collections, family)
@@ -236,13 +252,12 @@ def text(name: str, tensor: Any, collections: Any = None) -> Any:
     """
     words = tensor if isinstance(tensor, (str, bytes)) else None
 
-    def describe(tag: str, value: Any) -> list[Any]:
+    def describe(tag: str, value: Any) -> list[bytes]:
         shown = np.asarray(value).astype(str) if words is None else words
-        return [
-            m.SummaryValue(
-                tag=tag, tensor=make_tensor_proto(shown), metadata=_metadata("text")
-            )
-        ]
+        message = m.SummaryValue(
+            tag=tag, tensor=make_tensor_proto(shown), metadata=_metadata("text")
+        )
+        return [message.SerializeToString()]
 
     given = tensor if words is None else 0.0
     return _make(name, given, describe, collections)
@@ -262,10 +277,11 @@ def tensor_summary(
     Source: `tf.compat.v1.summary.tensor_summary`.
     """
 
-    def describe(tag: str, value: Any) -> list[Any]:
+    def describe(tag: str, value: Any) -> list[bytes]:
         metadata = summary_metadata or m.SummaryMetadata()
-        message = make_tensor_proto(value)
-        return [m.SummaryValue(tag=tag, tensor=message, metadata=metadata)]
+        tensor = make_tensor_proto(value)
+        message = m.SummaryValue(tag=tag, tensor=tensor, metadata=metadata)
+        return [message.SerializeToString()]
 
     return _make(name, tensor, describe, collections, family)
 
@@ -394,9 +410,12 @@ class FileWriter:
         Raises:
           TypeError: It is neither.
         """
+        step = None if global_step is None else int(global_step)
         if isinstance(summary, (bytes, np.bytes_)):
-            summary = m.Summary.FromString(bytes(summary))
-        elif not isinstance(summary, m.Summary):
+            # A tag's metadata may come again: TensorBoard keeps the first.
+            self._events.add_summary(bytes(summary), step)
+            return
+        if not isinstance(summary, m.Summary):
             raise fail(
                 TypeError,
                 "add_summary takes what a run returned for a summary",

@@ -1,7 +1,24 @@
 """`tf.contrib` of TensorFlow 1.15: the parts that programs use, loaded when they are used."""
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from graphopt.v1.contrib import cudnn_rnn as cudnn_rnn
+    from graphopt.v1.contrib import distributions as distributions
+    from graphopt.v1.contrib import eager as eager
+    from graphopt.v1.contrib import framework as framework
+    from graphopt.v1.contrib import layers as layers
+    from graphopt.v1.contrib import learn as learn
+    from graphopt.v1.contrib import legacy_seq2seq as legacy_seq2seq
+    from graphopt.v1.contrib import losses as losses
+    from graphopt.v1.contrib import metrics as metrics
+    from graphopt.v1.contrib import opt as opt
+    from graphopt.v1.contrib import rnn as rnn
+    from graphopt.v1.contrib import seq2seq as seq2seq
+    from graphopt.v1.contrib import slim as slim
+    from graphopt.v1.contrib import tensorboard as tensorboard
+    from graphopt.v1.contrib import training as training
 
 _MODULES: tuple[str, ...] = (
     "cudnn_rnn",

@@ -11,6 +11,7 @@ from graphopt.compat.v1.losses import (
     get_regularization_losses as get_regularization_losses,
 )
 from graphopt.runtime.collections import GraphKeys
+from graphopt.v1.contrib.below import look_below
 from graphopt.v1.contrib.framework.arg_scopes import add_arg_scope
 
 
@@ -150,3 +151,7 @@ def cosine_distance(
     """
     axis = dim if axis is None else axis
     return v1_losses.cosine_distance(labels, predictions, axis, weights, scope)
+
+
+def __getattr__(name: str) -> Any:
+    return look_below("losses", name)

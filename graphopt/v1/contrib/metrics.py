@@ -11,6 +11,7 @@ from graphopt.dtypes import float32
 from graphopt.graph.hooks import hooks
 from graphopt.ops.elementwise import cast, equal
 from graphopt.ops.reduction import reduce_mean, reduce_sum
+from graphopt.v1.contrib.below import look_below
 from graphopt.v1.contrib.framework.variables import local_variable
 
 _NAMES = (
@@ -125,3 +126,7 @@ __all__ = [
     "local_variable",
     "streaming_mean",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    return look_below("metrics", name)

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from graphopt.compat.v1.initializers import ones_initializer, zeros_initializer
-from graphopt.dtypes import as_dtype, float32
+from graphopt.dtypes import as_dtype, bool_, float32
 from graphopt.errors import describe_shapes, fail
 from graphopt.graph import nest
 from graphopt.graph.context import building_graph, get_default_graph
@@ -19,6 +19,7 @@ from graphopt.keras import activations, constraints, initializers, regularizers
 from graphopt.keras.variable_scopes import VariableScope, get_variable, variable_scope
 from graphopt.ops.creation import shape as shape_of
 from graphopt.ops.elementwise import cast, where
+from graphopt.ops.shaping import reshape
 from graphopt.runtime.collections import GraphKeys
 from graphopt.runtime.names import name_scope
 from graphopt.runtime.variable import TRAINABLE_VARIABLES, Variable
@@ -374,14 +375,23 @@ def activate(activation: Any, x: Any) -> Any:
     return x if activation is None else activations.get(activation)(x)
 
 
-def choose(training: Any, when_training: Any, otherwise: Any) -> Any:
-    """Returns one of two results of functions; of both, elementwise, by a tensor."""
+def read_switch(training: Any) -> Any:
+    """Returns `training` as it is given, or as a scalar tensor of bools."""
     if isinstance(training, Variable):
         training = training.read_value()
     if not isinstance(training, Tensor):
+        return training
+    if not training.dtype.is_bool:
+        training = cast(training, bool_)
+    # `tf.placeholder(tf.bool)` has no shape.
+    return training if training.shape.rank == 0 else reshape(training, [])
+
+
+def choose(training: Any, when_training: Any, otherwise: Any) -> Any:
+    """Returns one of two results of functions; of both, elementwise, by a tensor."""
+    training = read_switch(training)
+    if not isinstance(training, Tensor):
         return when_training() if training else otherwise()
-    if training.dtype.is_integer:
-        training = cast(training, "bool")
     return where(training, when_training(), otherwise())
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from graphopt.compat.v1.layers.base import ONES, ZEROS, InputSpec, Layer, choose
+from graphopt.compat.v1.layers.base import (
+    ONES,
+    ZEROS,
+    InputSpec,
+    Layer,
+    choose,
+    read_switch,
+)
 from graphopt.dtypes import float16, float32
 from graphopt.errors import fail
 from graphopt.graph.provenance import user_site
@@ -164,6 +171,7 @@ class BatchNormalization(Layer):
 
     def call(self, inputs: Any, training: Any = False) -> Any:
         """Returns the normalized inputs; `training` is a bool or a tensor."""
+        training = read_switch(training)
         rank = len(inputs.shape)
         others = [i for i in range(rank) if i not in self.axis]
         is_last = self.axis == [rank - 1] or len(self.axis) > 1
@@ -207,8 +215,7 @@ class BatchNormalization(Layer):
         for average, moment in pairs:
             change = (average - moment) * (1 - self.momentum)
             if isinstance(training, Tensor):
-                chosen = cast(training, "bool")
-                change = where(chosen, change, zeros_like(change))
+                change = where(training, change, zeros_like(change))
             self.add_update(
                 average.assign_sub(change, name="AssignMovingAvg", read_value=False)
             )

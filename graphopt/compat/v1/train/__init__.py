@@ -159,4 +159,5 @@ def __dir__() -> list[str]:
     return sorted({*here, *_MESSAGES} - {"Any", "importlib"})
 
 
+NewCheckpointReader = load_checkpoint
 summary_iterator = _read_events

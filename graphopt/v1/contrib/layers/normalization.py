@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphopt.compat.v1.layers.base import choose
+from graphopt.compat.v1.layers.base import choose, read_switch
 from graphopt.compat.v1.layers.normalization import BatchNormalization
 from graphopt.dtypes import float16, float32
 from graphopt.errors import fail
@@ -232,6 +232,7 @@ def _by_own_moments(
     x = cast(inputs, old[0].dtype)
     mean, variance = old
     updates: list[Any] = []
+    is_training = read_switch(is_training)
     known = constant_value(is_training)
     if known is None or known:
         if batch_weights is None:
@@ -272,7 +273,7 @@ def _move(average: Any, moment: Any, decay: Any, training: Any) -> Any:
     """Moves an average towards a moment, in training."""
     change = (average - moment) * (1 - decay)
     if isinstance(training, Tensor):
-        change = where(cast(training, "bool"), change, zeros_like(change))
+        change = where(training, change, zeros_like(change))
     return average.assign_sub(change, name="AssignMovingAvg", read_value=False)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from graphopt.compat.v1 import summary, train
 from graphopt.compat.v1.initializers import constant_initializer
+from graphopt.compat.v1.train.momentum import MomentumOptimizer
 from graphopt.errors import fail
 from graphopt.graph.context import get_default_graph
 from graphopt.graph.hooks import hooks
@@ -30,7 +31,7 @@ OPTIMIZER_CLS_NAMES = {
     "Adagrad": train.AdagradOptimizer,
     "Adam": train.AdamOptimizer,
     "Ftrl": train.FtrlOptimizer,
-    "Momentum": functools.partial(train.MomentumOptimizer, momentum=0.9),
+    "Momentum": functools.partial(MomentumOptimizer, momentum=0.9),
     "RMSProp": train.RMSPropOptimizer,
     "SGD": train.GradientDescentOptimizer,
 }

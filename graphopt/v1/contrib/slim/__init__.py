@@ -1,7 +1,11 @@
 """`tf.contrib.slim`: layers, argument scopes, losses and training in one namespace."""
 
+import importlib
+from typing import Any
+
 from graphopt.v1.contrib import losses as losses
 from graphopt.v1.contrib import metrics as metrics
+from graphopt.v1.contrib.below import look_below
 from graphopt.v1.contrib.framework.arg_scopes import add_arg_scope as add_arg_scope
 from graphopt.v1.contrib.framework.arg_scopes import arg_scope as arg_scope
 from graphopt.v1.contrib.framework.arg_scopes import (
@@ -26,3 +30,9 @@ from graphopt.v1.contrib.layers import summarizing
 from graphopt.v1.contrib.slim import learning as learning
 
 summaries = summarizing
+
+
+def __getattr__(name: str) -> Any:
+    if name == "nets":
+        return importlib.import_module("graphopt.v1.contrib.slim.nets")
+    return look_below("slim", name)

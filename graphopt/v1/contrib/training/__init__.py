@@ -1,5 +1,8 @@
 """`tf.contrib.training`: hyperparameters and training steps."""
 
+from typing import Any
+
+from graphopt.v1.contrib.below import look_below
 from graphopt.v1.contrib.training.hparams import HParams as HParams
 from graphopt.v1.contrib.training.hparams import parse_values as parse_values
 from graphopt.v1.contrib.training.steps import (
@@ -16,3 +19,7 @@ from graphopt.v1.contrib.training.steps import multiply_gradients as multiply_gr
 from graphopt.v1.contrib.training.steps import train_loop
 
 train = train_loop
+
+
+def __getattr__(name: str) -> Any:
+    return look_below("training", name)
