@@ -236,6 +236,7 @@ def load(prefix: str, path: str) -> ModuleType:
       path: The module below that; empty for `tensorflow.python` itself.
     """
     name = f"{prefix}.{path}" if path else prefix
-    if name not in sys.modules:
+    # While it is being imported, Python has a module of its own under the name.
+    if not isinstance(sys.modules.get(name), InternalModule):
         sys.modules[name] = InternalModule(prefix, path)
     return sys.modules[name]

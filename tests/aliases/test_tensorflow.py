@@ -193,3 +193,30 @@ def test_port_reads_folders(script, capsys, tmp_path):
     assert main(["check", "--port", str(tmp_path), "--json"]) == 1
     out = capsys.readouterr().out
     assert "tf.foo is not there" in out and "tf.bar is not there" in out
+
+
+INTERNALS = """
+import tensorflow as tf
+from tensorflow.contrib import rnn
+from tensorflow.python.framework import ops
+from tensorflow.python.ops import control_flow_ops, tensor_array_ops
+from tensorflow.python.ops.rnn_cell_impl import LSTMStateTuple, _linear
+
+x = ops.convert_to_tensor([[1.0, 2.0], [3.0, 4.0]])
+outputs, _ = rnn.static_rnn(rnn.BasicLSTMCell(2), [x], dtype=tf.float32)
+array = tensor_array_ops.TensorArray(tf.float32, size=2)
+_, array = control_flow_ops.while_loop(
+    lambda i, _: i < 2, lambda i, a: (i + 1, a.write(i, 2.0 * x[0])), (0, array)
+)
+with tf.Session() as session:
+    print(session.run(array.stack()).tolist(), rnn.LSTMStateTuple is LSTMStateTuple)
+print([v.name for v in tf.global_variables()])
+"""
+
+
+def test_modules_behind_the_names_are_imported(script, capsys):
+    assert main(["run", "--tf", "1", script(INTERNALS)]) == 0
+    assert capsys.readouterr().out == (
+        "[[2.0, 4.0], [2.0, 4.0]] True\n"
+        "['rnn/basic_lstm_cell/kernel:0', 'rnn/basic_lstm_cell/bias:0']\n"
+    )
