@@ -290,6 +290,7 @@ _INTERNAL = frozenset(
         "codegen",
         "commands",
         "exchange",
+        "files",
         "graph",
         "lazy",
         "ops",
