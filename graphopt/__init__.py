@@ -202,6 +202,7 @@ from graphopt.runtime.variable_options import (
 
 if TYPE_CHECKING:
     from graphopt import io as io
+    from graphopt import ragged as ragged
     from graphopt import raw_ops as raw_ops
     from graphopt import sparse as sparse
     from graphopt import summary as summary
@@ -227,6 +228,7 @@ if TYPE_CHECKING:
     from graphopt.ops.partitions import unique_with_counts as unique_with_counts
     from graphopt.ops.partitions import unravel_index as unravel_index
     from graphopt.ops.reversing import reverse_sequence as reverse_sequence
+    from graphopt.ragged import RaggedTensor as RaggedTensor
     from graphopt.sparse import SparseTensor as SparseTensor
 
 # Functions that few programs use are loaded when they are used: name -> module.
@@ -278,7 +280,7 @@ def is_tensor(x: object) -> builtins.bool:
 
 
 # Families that are loaded when they are used: most programs use few of them.
-_MODULES = ("io", "raw_ops", "sparse", "summary", "train", "v1", "version")
+_MODULES = ("io", "ragged", "raw_ops", "sparse", "summary", "train", "v1", "version")
 # Folders and files of this package that are no names of TensorFlow.
 _INTERNAL = frozenset(
     [
@@ -323,6 +325,8 @@ def __getattr__(name: str) -> Any:
         from graphopt.aliases import install_as_tensorflow as found
 
         return found
+    if name == "RaggedTensor":
+        return importlib.import_module("graphopt.ragged").RaggedTensor
     if name == "SparseTensor":
         return importlib.import_module("graphopt.sparse").SparseTensor
     if name == "get_logger":

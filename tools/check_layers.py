@@ -33,7 +33,7 @@ ORDER = [
     ),
     ("train", "version"),
     ("exchange",),
-    ("summary", "io", "sparse"),
+    ("summary", "io", "sparse", "ragged"),
     ("aliases",),
     ("checks",),
     ("viz",),

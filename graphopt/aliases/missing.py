@@ -31,8 +31,6 @@ OUT_OF_SCOPE = {
     "strings": "not in this version: tensors hold numbers",
     "string": "not in this version: tensors hold numbers",
     "lookup": "not in this version: tensors hold numbers",
-    "RaggedTensor": "not in this version; pad rows, or use segment ops",
-    "ragged": "not in this version; pad rows, or use segment ops",
 }
 
 

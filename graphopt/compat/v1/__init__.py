@@ -457,7 +457,9 @@ def __getattr__(name: str) -> Any:
         return getattr(messages, _MESSAGES[name])
     if name == "get_logger":
         return importlib.import_module("graphopt.compat.v1.logging").get_logger
-    if name in ("io", "raw_ops", "version"):
+    if name == "RaggedTensor":
+        return importlib.import_module("graphopt.ragged").RaggedTensor
+    if name in ("io", "ragged", "raw_ops", "version"):
         return importlib.import_module(f"graphopt.{name}")
     if name == "__all__":
         return __dir__()
@@ -494,6 +496,8 @@ def __dir__() -> list[str]:
             *_SPARSE,
             "get_logger",
             "io",
+            "RaggedTensor",
+            "ragged",
             "raw_ops",
             "version",
         }
