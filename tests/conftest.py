@@ -13,6 +13,7 @@ import pytest
 import graphopt.ops.every  # noqa: F401 (tests read the registry)
 from graphopt.config import settings
 from graphopt.graph import context
+from graphopt.graph.dimension import enable_dimensions
 from graphopt.keras import backend
 from graphopt.rewrite import driver
 
@@ -24,6 +25,7 @@ def clean_state(monkeypatch):
     monkeypatch.setattr(settings, "strict", False)
     monkeypatch.setattr(driver, "verify_after_each_pass", True)
     context.set_eager_by_default(True)
+    enable_dimensions(False)
     yield
     context.set_eager_by_default(True)
     backend.clear_session()

@@ -147,6 +147,7 @@ def test_constraints_are_applied():
         y = v1.layers.dense(
             tf.ones([1, 2]),
             1,
+            kernel_initializer=v1.zeros_initializer(),
             kernel_constraint=lambda w: tf.clip_by_value(w, 0.0, 0.1),
         )
         step = v1.train.GradientDescentOptimizer(1.0).minimize(-tf.reduce_sum(y))

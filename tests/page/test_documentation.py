@@ -16,8 +16,8 @@ import pytest
 import graphopt
 
 ROOT = Path(__file__).parents[2]
-# These two change the mode of the process, or run the command line, when imported.
-NOT_IMPORTED = {"graphopt.compat.v1", "graphopt.__main__"}
+# It runs the command line when imported.
+NOT_IMPORTED = {"graphopt.__main__"}
 MODULES = sorted(
     found.name
     for found in pkgutil.walk_packages(graphopt.__path__, "graphopt.")
@@ -33,7 +33,13 @@ def _doctests():
                 yield test
 
 
-@pytest.mark.parametrize("test", list(_doctests()), ids=lambda test: test.name)
+DOCTESTS = list(_doctests())
+# `graphopt.v1` switches the modes of the process when it is imported.
+graphopt.compat.v1.enable_v2_behavior()
+graphopt.config.strict_sessions(False)
+
+
+@pytest.mark.parametrize("test", DOCTESTS, ids=lambda test: test.name)
 def test_doctest(test):
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
     report: list[str] = []
