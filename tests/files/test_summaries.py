@@ -183,7 +183,8 @@ def test_writers(tmp_path):
         writer.reopen()
         writer.add_summary(m.Summary(), np.int64(9))
         writer.close()
-    files = sorted((tmp_path / "a" / "b").iterdir())
+    files = list((tmp_path / "a" / "b").iterdir())
+    files.sort(key=lambda path: int(path.name.split(".")[-2]))
     assert len(files) == 2 and all(path.name.endswith(".z") for path in files)
     events = list(v1.train.summary_iterator(files[0]))
     assert events[0].file_version == "brain.Event:2"
