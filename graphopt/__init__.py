@@ -190,15 +190,8 @@ from graphopt.runtime.collections import device as device
 from graphopt.runtime.function import TensorSpec as TensorSpec
 from graphopt.runtime.function import function as function
 from graphopt.runtime.function import init_scope as init_scope
-from graphopt.runtime.module import Module as Module
 from graphopt.runtime.names import name_scope as name_scope
 from graphopt.runtime.variable import Variable as Variable
-from graphopt.runtime.variable_options import (
-    VariableAggregation as VariableAggregation,
-)
-from graphopt.runtime.variable_options import (
-    VariableSynchronization as VariableSynchronization,
-)
 
 if TYPE_CHECKING:
     from graphopt import io as io
@@ -229,10 +222,22 @@ if TYPE_CHECKING:
     from graphopt.ops.partitions import unravel_index as unravel_index
     from graphopt.ops.reversing import reverse_sequence as reverse_sequence
     from graphopt.ragged import RaggedTensor as RaggedTensor
+    from graphopt.runtime.module import Module as Module
+    from graphopt.runtime.variable_options import (
+        VariableAggregation as VariableAggregation,
+    )
+    from graphopt.runtime.variable_options import (
+        VariableSynchronization as VariableSynchronization,
+    )
     from graphopt.sparse import SparseTensor as SparseTensor
 
 # Functions that few programs use are loaded when they are used: name -> module.
 _LATER = {
+    "Module": "graphopt.runtime.module",
+    "RaggedTensor": "graphopt.ragged",
+    "SparseTensor": "graphopt.sparse",
+    "VariableAggregation": "graphopt.runtime.variable_options",
+    "VariableSynchronization": "graphopt.runtime.variable_options",
     "dynamic_partition": "graphopt.ops.partitions",
     "dynamic_stitch": "graphopt.ops.partitions",
     "edit_distance": "graphopt.ops.partitions",
@@ -325,10 +330,6 @@ def __getattr__(name: str) -> Any:
         from graphopt.aliases import install_as_tensorflow as found
 
         return found
-    if name == "RaggedTensor":
-        return importlib.import_module("graphopt.ragged").RaggedTensor
-    if name == "SparseTensor":
-        return importlib.import_module("graphopt.sparse").SparseTensor
     if name == "get_logger":
         return importlib.import_module("graphopt.compat.v1.logging").get_logger
     if name == "__all__":

@@ -200,8 +200,7 @@ def __getattr__(name: str) -> Any:
     if name in ("cast", "complex", "saturate_cast"):
         import importlib
 
-        module = "complex_numbers" if name == "complex" else "elementwise"
-        found = importlib.import_module(f"graphopt.ops.{module}")
-        if hasattr(found, name):
-            return getattr(found, name)
+        modules = {"complex": "complex_numbers", "saturate_cast": "partitions"}
+        module = modules.get(name, "elementwise")
+        return getattr(importlib.import_module(f"graphopt.ops.{module}"), name)
     raise AttributeError(f"module 'tf.dtypes' has no attribute {name!r}")
