@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from graphopt.files.file_system import exists
 from graphopt.graph.context import entered, executing_eagerly
 from graphopt.graph.dimension import Dimension, dimension_value
 from graphopt.graph.graph import Graph
@@ -27,6 +28,7 @@ from graphopt.ops.elementwise import multiply, negative, subtract
 
 sub, mul, neg = subtract, multiply, negative
 OptimizerV2 = Optimizer
+file_exists = exists
 convert_to_tensor_or_indexed_slices = internal_convert_to_tensor
 convert_n_to_tensor_or_indexed_slices = internal_convert_to_tensor
 as_dimension = Dimension
@@ -172,11 +174,6 @@ def run_deprecated_v1(function: Any) -> Any:
 def run_v1_only(*_reason: Any) -> Callable[[Any], Any]:
     """Returns a decorator that leaves a test as it is."""
     return lambda test: test
-
-
-def file_exists(filename: str) -> bool:
-    """Returns whether there is a file or folder."""
-    return Path(filename).exists()
 
 
 def read_file_to_string(filename: str, binary_mode: bool = False) -> str | bytes:

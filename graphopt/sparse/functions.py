@@ -39,8 +39,8 @@ from graphopt.ops.scatter import (
 )
 from graphopt.ops.shaping import concat as _concat
 from graphopt.ops.shaping import expand_dims as _expand_dims
-from graphopt.ops.shaping import identity, stack
 from graphopt.ops.shaping import reshape as _reshape
+from graphopt.ops.shaping import stack
 from graphopt.sparse.tensor import SparseTensor
 
 
@@ -537,11 +537,6 @@ def mask(a: Any, mask_indices: Any, name: str | None = None) -> Any:
 
     indices, places = setdiff1d(a.indices, mask_indices)
     return IndexedSlices(gather(a.values, places), indices, a.dense_shape)
-
-
-def identity_of(sp: SparseTensor) -> SparseTensor:
-    """Returns a sparse tensor of new tensors."""
-    return SparseTensor(identity(sp.indices), identity(sp.values), sp.dense_shape)
 
 
 def split(

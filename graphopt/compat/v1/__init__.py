@@ -419,7 +419,6 @@ _MESSAGES = {
 
 # Names of sparse tensors, and which of `tf.sparse` they are.
 _SPARSE = {
-    "SparseTensor": "SparseTensor",
     "SparseTensorValue": "SparseTensorValue",
     "sparse_add": "add",
     "sparse_concat": "concat",
@@ -457,8 +456,6 @@ def __getattr__(name: str) -> Any:
         return getattr(messages, _MESSAGES[name])
     if name == "get_logger":
         return importlib.import_module("graphopt.compat.v1.logging").get_logger
-    if name == "RaggedTensor":
-        return importlib.import_module("graphopt.ragged").RaggedTensor
     if name in ("io", "ragged", "raw_ops", "version"):
         return importlib.import_module(f"graphopt.{name}")
     if name == "__all__":
@@ -496,7 +493,6 @@ def __dir__() -> list[str]:
             *_SPARSE,
             "get_logger",
             "io",
-            "RaggedTensor",
             "ragged",
             "raw_ops",
             "version",

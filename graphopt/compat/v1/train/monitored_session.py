@@ -33,7 +33,7 @@ from graphopt.runtime.collections import (
     variables_initializer,
 )
 from graphopt.runtime.run_options import RunMetadata, RunOptions
-from graphopt.runtime.session import Session
+from graphopt.runtime.session import Session, not_initialized
 
 USE_DEFAULT = object()
 
@@ -178,11 +178,7 @@ class ChiefSessionCreator(SessionCreator):
                 scaffold.init_fn(session)
         if scaffold.local_init_op is not None:
             session.run(scaffold.local_init_op, scaffold.local_init_feed_dict)
-        missing = [
-            variable.name
-            for variable in global_variables()
-            if not session.store.is_initialized(variable.key)
-        ]
+        missing = [each.name for each in not_initialized(session, global_variables())]
         if missing:
             raise RuntimeError(
                 f"Variables without a value after init_op and init_fn: {missing}. Let "

@@ -20,7 +20,7 @@ from graphopt.compat.v1.train.monitored_session import _local_initializer
 from graphopt.compat.v1.train.steps import get_global_step
 from graphopt.graph.context import get_default_graph
 from graphopt.runtime.collections import global_variables, global_variables_initializer
-from graphopt.runtime.session import Session
+from graphopt.runtime.session import Session, not_initialized
 
 USE_DEFAULT = object()
 
@@ -83,11 +83,7 @@ class SessionManager:
                 init_fn(session)
         if self._local_init_op is not None:
             session.run(self._local_init_op, self._local_feeds)
-        missing = [
-            variable.name
-            for variable in global_variables()
-            if not session.store.is_initialized(variable.key)
-        ]
+        missing = [each.name for each in not_initialized(session, global_variables())]
         if missing:
             raise RuntimeError(f"Init operations did not make model ready: {missing}")
         return session
