@@ -1,6 +1,5 @@
 """`tf.train`: checkpoints, and moving averages."""
 
-import importlib
 from typing import Any
 
 from graphopt.checkpoint import Checkpoint as Checkpoint
@@ -17,26 +16,15 @@ from graphopt.compat.v1.train.moving_averages import (
     ExponentialMovingAverage as ExponentialMovingAverage,
 )
 from graphopt.compat.v1.train.tools import checkpoints_iterator as checkpoints_iterator
-
-_MESSAGES = (
-    "BytesList",
-    "Example",
-    "Feature",
-    "FeatureList",
-    "FeatureLists",
-    "Features",
-    "FloatList",
-    "Int64List",
-    "SequenceExample",
-)
+from graphopt.files import messages as _messages
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MESSAGES:
-        return getattr(importlib.import_module("graphopt.files.messages"), name)
+    if name in _messages.EXAMPLES:
+        return getattr(_messages, name)
     raise AttributeError(f"module 'tf.train' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
     here = (n for n in globals() if not n.startswith("_"))
-    return sorted({*here, *_MESSAGES} - {"Any", "importlib"})
+    return sorted({*here, *_messages.EXAMPLES} - {"Any"})

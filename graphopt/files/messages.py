@@ -49,6 +49,20 @@ SequenceExample: 1 Features context, 2 FeatureLists feature_lists
 _CLASSES = compile_schema(_SCHEMA)
 
 
+# Those of examples, which programs find in `tf.train`.
+EXAMPLES = (
+    "BytesList",
+    "Example",
+    "Feature",
+    "FeatureList",
+    "FeatureLists",
+    "Features",
+    "FloatList",
+    "Int64List",
+    "SequenceExample",
+)
+
+
 def __getattr__(name: str) -> Any:
     if name in _CLASSES:
         return _CLASSES[name]

@@ -24,27 +24,6 @@ from graphopt.compat.v1.arguments import arg_max as arg_max
 from graphopt.compat.v1.arguments import arg_min as arg_min
 from graphopt.compat.v1.arguments import argmax as argmax
 from graphopt.compat.v1.arguments import argmin as argmin
-from graphopt.compat.v1.arguments import assert_equal as assert_equal
-from graphopt.compat.v1.arguments import assert_greater as assert_greater
-from graphopt.compat.v1.arguments import assert_greater_equal as assert_greater_equal
-from graphopt.compat.v1.arguments import assert_less as assert_less
-from graphopt.compat.v1.arguments import assert_less_equal as assert_less_equal
-from graphopt.compat.v1.arguments import assert_near as assert_near
-from graphopt.compat.v1.arguments import assert_negative as assert_negative
-from graphopt.compat.v1.arguments import assert_non_negative as assert_non_negative
-from graphopt.compat.v1.arguments import assert_non_positive as assert_non_positive
-from graphopt.compat.v1.arguments import assert_none_equal as assert_none_equal
-from graphopt.compat.v1.arguments import assert_positive as assert_positive
-from graphopt.compat.v1.arguments import (
-    assert_proper_iterable as assert_proper_iterable,
-)
-from graphopt.compat.v1.arguments import assert_rank as assert_rank
-from graphopt.compat.v1.arguments import assert_rank_at_least as assert_rank_at_least
-from graphopt.compat.v1.arguments import assert_rank_in as assert_rank_in
-from graphopt.compat.v1.arguments import (
-    assert_same_float_dtype as assert_same_float_dtype,
-)
-from graphopt.compat.v1.arguments import assert_scalar as assert_scalar
 from graphopt.compat.v1.arguments import assign as assign
 from graphopt.compat.v1.arguments import assign_add as assign_add
 from graphopt.compat.v1.arguments import assign_sub as assign_sub
@@ -80,12 +59,33 @@ from graphopt.compat.v1.arguments import shape_n as shape_n
 from graphopt.compat.v1.arguments import size as size
 from graphopt.compat.v1.arguments import squeeze as squeeze
 from graphopt.compat.v1.arguments import transpose as transpose
-from graphopt.compat.v1.arguments import (
-    verify_tensor_all_finite as verify_tensor_all_finite,
-)
 from graphopt.compat.v1.arguments import where as where
 from graphopt.compat.v1.arguments import while_loop as while_loop
 from graphopt.compat.v1.arguments import zeros_like as zeros_like
+from graphopt.compat.v1.assertions import assert_equal as assert_equal
+from graphopt.compat.v1.assertions import assert_greater as assert_greater
+from graphopt.compat.v1.assertions import assert_greater_equal as assert_greater_equal
+from graphopt.compat.v1.assertions import assert_less as assert_less
+from graphopt.compat.v1.assertions import assert_less_equal as assert_less_equal
+from graphopt.compat.v1.assertions import assert_near as assert_near
+from graphopt.compat.v1.assertions import assert_negative as assert_negative
+from graphopt.compat.v1.assertions import assert_non_negative as assert_non_negative
+from graphopt.compat.v1.assertions import assert_non_positive as assert_non_positive
+from graphopt.compat.v1.assertions import assert_none_equal as assert_none_equal
+from graphopt.compat.v1.assertions import assert_positive as assert_positive
+from graphopt.compat.v1.assertions import (
+    assert_proper_iterable as assert_proper_iterable,
+)
+from graphopt.compat.v1.assertions import assert_rank as assert_rank
+from graphopt.compat.v1.assertions import assert_rank_at_least as assert_rank_at_least
+from graphopt.compat.v1.assertions import assert_rank_in as assert_rank_in
+from graphopt.compat.v1.assertions import (
+    assert_same_float_dtype as assert_same_float_dtype,
+)
+from graphopt.compat.v1.assertions import assert_scalar as assert_scalar
+from graphopt.compat.v1.assertions import (
+    verify_tensor_all_finite as verify_tensor_all_finite,
+)
 from graphopt.compat.v1.deprecated import AggregationMethod as AggregationMethod
 from graphopt.compat.v1.deprecated import NoGradient as NoGradient
 from graphopt.compat.v1.deprecated import NotDifferentiable as NotDifferentiable

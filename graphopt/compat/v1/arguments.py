@@ -7,7 +7,6 @@ each computes is what the function of version 2 does. Arguments that only say ho
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -15,8 +14,7 @@ from graphopt import nest
 from graphopt.dtypes import int32, int64
 from graphopt.graph.context import executing_eagerly
 from graphopt.graph.shape import TensorShape
-from graphopt.ops import assertions, finite, indexing, masks, scatter, selecting
-from graphopt.ops import shape_assertions as shapes
+from graphopt.ops import indexing, masks, scatter, selecting
 from graphopt.ops.cond import case as _case
 from graphopt.ops.cond import cond as _cond
 from graphopt.ops.creation import constant as _constant
@@ -508,184 +506,6 @@ def assign_sub(
     Source: `tf.compat.v1.assign_sub`.
     """
     return ref.assign_sub(value, name=name)
-
-
-# ---- assertions
-
-
-def _pair(function: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def check(
-        x: Any,
-        y: Any,
-        data: Any = None,
-        summarize: int | None = None,
-        message: str | None = None,
-        name: str | None = None,
-    ) -> Any:
-        return function(x, y, message=message, summarize=summarize, name=name)
-
-    del check.__wrapped__
-    return check
-
-
-def _single(function: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def check(
-        x: Any,
-        data: Any = None,
-        summarize: int | None = None,
-        message: str | None = None,
-        name: str | None = None,
-    ) -> Any:
-        return function(x, message=message, summarize=summarize, name=name)
-
-    del check.__wrapped__
-    return check
-
-
-assert_equal = _pair(assertions.assert_equal)
-assert_greater = _pair(assertions.assert_greater)
-assert_greater_equal = _pair(assertions.assert_greater_equal)
-assert_less = _pair(assertions.assert_less)
-assert_less_equal = _pair(assertions.assert_less_equal)
-assert_none_equal = _pair(assertions.assert_none_equal)
-assert_negative = _single(assertions.assert_negative)
-assert_non_negative = _single(assertions.assert_non_negative)
-assert_non_positive = _single(assertions.assert_non_positive)
-assert_positive = _single(assertions.assert_positive)
-
-
-def assert_near(
-    x: Any,
-    y: Any,
-    rtol: Any = None,
-    atol: Any = None,
-    data: Any = None,
-    summarize: int | None = None,
-    message: str | None = None,
-    name: str | None = None,
-) -> Any:
-    """As `tf.debugging.assert_near`.
-
-    Source: `tf.compat.v1.assert_near`.
-    """
-    named = {"rtol": rtol, "atol": atol}
-    given = {key: value for key, value in named.items() if value is not None}
-    return assertions.assert_near(
-        x, y, message=message, summarize=summarize, name=name, **given
-    )
-
-
-def assert_rank(
-    x: Any,
-    rank: Any,
-    data: Any = None,
-    summarize: int | None = None,
-    message: str | None = None,
-    name: str | None = None,
-) -> Any:
-    """As `tf.debugging.assert_rank`.
-
-    Source: `tf.compat.v1.assert_rank`.
-    """
-    return shapes.assert_rank(x, rank, message, name)
-
-
-def assert_rank_at_least(
-    x: Any,
-    rank: Any,
-    data: Any = None,
-    summarize: int | None = None,
-    message: str | None = None,
-    name: str | None = None,
-) -> Any:
-    """As `tf.debugging.assert_rank_at_least`.
-
-    Source: `tf.compat.v1.assert_rank_at_least`.
-    """
-    return shapes.assert_rank_at_least(x, rank, message, name)
-
-
-def assert_rank_in(
-    x: Any,
-    ranks: Any,
-    data: Any = None,
-    summarize: int | None = None,
-    message: str | None = None,
-    name: str | None = None,
-) -> Any:
-    """As `tf.debugging.assert_rank_in`.
-
-    Source: `tf.compat.v1.assert_rank_in`.
-    """
-    return shapes.assert_rank_in(x, ranks, message, name)
-
-
-def assert_scalar(
-    tensor: Any, name: str | None = None, message: str | None = None
-) -> Any:
-    """As `tf.debugging.assert_scalar`.
-
-    Source: `tf.compat.v1.assert_scalar`.
-    """
-    return shapes.assert_scalar(tensor, message, name)
-
-
-def assert_proper_iterable(values: Any) -> None:
-    """Raises unless a value can be iterated over and is no tensor.
-
-    Raises:
-      TypeError: It cannot, or is one.
-
-    Source: `tf.compat.v1.assert_proper_iterable`.
-    """
-    if (
-        hasattr(values, "dtype")
-        or not hasattr(values, "__iter__")
-        or isinstance(values, (str, bytes))
-    ):
-        raise TypeError(
-            f"Expected argument to be iterable and no tensor, array or text, got "
-            f"{type(values).__name__}"
-        )
-
-
-def assert_same_float_dtype(tensors: Any = None, dtype: Any = None) -> Any:
-    """Raises unless tensors have one dtype, a float; returns it.
-
-    Raises:
-      ValueError: They have several, or others.
-
-    Source: `tf.compat.v1.assert_same_float_dtype`.
-    """
-    from graphopt.dtypes import as_dtype, float32
-
-    wanted = None if dtype is None else as_dtype(dtype)
-    for each in nest.flatten(tensors or []):
-        found = as_dtype(each.dtype)
-        if wanted is not None and found is not wanted:
-            raise ValueError(f"Expected {wanted.name}, got {found.name}: {each!r:.80}")
-        wanted = found
-    wanted = wanted or float32
-    if not wanted.is_floating:
-        raise ValueError(f"Expected floating point type, got {wanted.name}.")
-    return wanted
-
-
-def verify_tensor_all_finite(
-    t: Any = None,
-    msg: str | None = None,
-    name: str | None = None,
-    x: Any = None,
-    message: str | None = None,
-) -> Any:
-    """As `tf.debugging.assert_all_finite`.
-
-    Source: `tf.compat.v1.verify_tensor_all_finite`.
-    """
-    given = one_of("message", message, "msg", msg, "")
-    return finite.assert_all_finite(one_of("x", x, "t", t), given, name)
 
 
 def while_loop(

@@ -5,27 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 from graphopt import debugging
-from graphopt.compat.v1.arguments import assert_equal as assert_equal
-from graphopt.compat.v1.arguments import assert_greater as assert_greater
-from graphopt.compat.v1.arguments import assert_greater_equal as assert_greater_equal
-from graphopt.compat.v1.arguments import assert_less as assert_less
-from graphopt.compat.v1.arguments import assert_less_equal as assert_less_equal
-from graphopt.compat.v1.arguments import assert_near as assert_near
-from graphopt.compat.v1.arguments import assert_negative as assert_negative
-from graphopt.compat.v1.arguments import assert_non_negative as assert_non_negative
-from graphopt.compat.v1.arguments import assert_non_positive as assert_non_positive
-from graphopt.compat.v1.arguments import assert_none_equal as assert_none_equal
-from graphopt.compat.v1.arguments import assert_positive as assert_positive
-from graphopt.compat.v1.arguments import (
+from graphopt.compat.v1.assertions import assert_equal as assert_equal
+from graphopt.compat.v1.assertions import assert_greater as assert_greater
+from graphopt.compat.v1.assertions import assert_greater_equal as assert_greater_equal
+from graphopt.compat.v1.assertions import assert_less as assert_less
+from graphopt.compat.v1.assertions import assert_less_equal as assert_less_equal
+from graphopt.compat.v1.assertions import assert_near as assert_near
+from graphopt.compat.v1.assertions import assert_negative as assert_negative
+from graphopt.compat.v1.assertions import assert_non_negative as assert_non_negative
+from graphopt.compat.v1.assertions import assert_non_positive as assert_non_positive
+from graphopt.compat.v1.assertions import assert_none_equal as assert_none_equal
+from graphopt.compat.v1.assertions import assert_positive as assert_positive
+from graphopt.compat.v1.assertions import (
     assert_proper_iterable as assert_proper_iterable,
 )
-from graphopt.compat.v1.arguments import assert_rank as assert_rank
-from graphopt.compat.v1.arguments import assert_rank_at_least as assert_rank_at_least
-from graphopt.compat.v1.arguments import assert_rank_in as assert_rank_in
-from graphopt.compat.v1.arguments import (
+from graphopt.compat.v1.assertions import assert_rank as assert_rank
+from graphopt.compat.v1.assertions import assert_rank_at_least as assert_rank_at_least
+from graphopt.compat.v1.assertions import assert_rank_in as assert_rank_in
+from graphopt.compat.v1.assertions import (
     assert_same_float_dtype as assert_same_float_dtype,
 )
-from graphopt.compat.v1.arguments import assert_scalar as assert_scalar
+from graphopt.compat.v1.assertions import assert_scalar as assert_scalar
 
 
 def __getattr__(name: str) -> Any:

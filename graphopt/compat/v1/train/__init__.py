@@ -12,7 +12,6 @@ The alternative, one class with a switch for the generation, was left out: two o
 equations could have used it.
 """
 
-import importlib
 from typing import Any
 
 from graphopt.checkpoint import Checkpoint as Checkpoint
@@ -132,31 +131,20 @@ from graphopt.compat.v1.train.supervisor import SessionManager as SessionManager
 from graphopt.compat.v1.train.supervisor import Supervisor as Supervisor
 from graphopt.compat.v1.train.tools import basic_train_loop as basic_train_loop
 from graphopt.compat.v1.train.tools import checkpoints_iterator as checkpoints_iterator
+from graphopt.files import messages as _messages
 from graphopt.files.events import read_events as _read_events
 from graphopt.io.records import write_graph as write_graph
 
-_MESSAGES = (
-    "BytesList",
-    "Example",
-    "Feature",
-    "FeatureList",
-    "FeatureLists",
-    "Features",
-    "FloatList",
-    "Int64List",
-    "SequenceExample",
-)
-
 
 def __getattr__(name: str) -> Any:
-    if name in _MESSAGES:
-        return getattr(importlib.import_module("graphopt.files.messages"), name)
+    if name in _messages.EXAMPLES:
+        return getattr(_messages, name)
     raise AttributeError(f"module 'tf.train' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
     here = (n for n in globals() if not n.startswith("_"))
-    return sorted({*here, *_MESSAGES} - {"Any", "importlib"})
+    return sorted({*here, *_messages.EXAMPLES} - {"Any"})
 
 
 NewCheckpointReader = load_checkpoint
