@@ -42,6 +42,7 @@ from graphopt.dtypes import int8 as int8
 from graphopt.dtypes import int16 as int16
 from graphopt.dtypes import int32 as int32
 from graphopt.dtypes import int64 as int64
+from graphopt.dtypes import string as string
 from graphopt.dtypes import uint8 as uint8
 from graphopt.graph.context import executing_eagerly as executing_eagerly
 from graphopt.graph.graph import Graph as Graph
@@ -198,6 +199,7 @@ if TYPE_CHECKING:
     from graphopt import ragged as ragged
     from graphopt import raw_ops as raw_ops
     from graphopt import sparse as sparse
+    from graphopt import strings as strings
     from graphopt import summary as summary
     from graphopt import train as train
     from graphopt import v1 as v1
@@ -285,7 +287,17 @@ def is_tensor(x: object) -> builtins.bool:
 
 
 # Families that are loaded when they are used: most programs use few of them.
-_MODULES = ("io", "ragged", "raw_ops", "sparse", "summary", "train", "v1", "version")
+_MODULES = (
+    "io",
+    "ragged",
+    "raw_ops",
+    "sparse",
+    "strings",
+    "summary",
+    "train",
+    "v1",
+    "version",
+)
 # Folders and files of this package that are no names of TensorFlow.
 _INTERNAL = frozenset(
     [

@@ -3,3 +3,5 @@
 from graphopt.ops import incomplete as incomplete
 from graphopt.ops import partitions as partitions
 from graphopt.ops import random_gamma as random_gamma
+from graphopt.ops import string_parts as string_parts
+from graphopt.ops import strings as strings
