@@ -196,6 +196,7 @@ from graphopt.runtime.variable import Variable as Variable
 
 if TYPE_CHECKING:
     from graphopt import io as io
+    from graphopt import lookup as lookup
     from graphopt import ragged as ragged
     from graphopt import raw_ops as raw_ops
     from graphopt import sparse as sparse
@@ -235,6 +236,7 @@ if TYPE_CHECKING:
 
 # Functions that few programs use are loaded when they are used: name -> module.
 _LATER = {
+    "as_string": "graphopt.ops.strings",
     "Module": "graphopt.runtime.module",
     "RaggedTensor": "graphopt.ragged",
     "SparseTensor": "graphopt.sparse",
@@ -289,6 +291,7 @@ def is_tensor(x: object) -> builtins.bool:
 # Families that are loaded when they are used: most programs use few of them.
 _MODULES = (
     "io",
+    "lookup",
     "ragged",
     "raw_ops",
     "sparse",

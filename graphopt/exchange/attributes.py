@@ -67,6 +67,8 @@ def encode(value: Any, encode_body: Encoder) -> Any:
         return {"map": items}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
+    if isinstance(value, bytes):
+        return {"bytes": base64.b64encode(value).decode()}
     if isinstance(value, np.generic):
         return encode(value.item(), encode_body)
     if isinstance(value, DType):
@@ -275,6 +277,10 @@ def _decode_strings(data: Any, count: int) -> np.ndarray[Any, Any]:
     return array
 
 
+def _decode_bytes(content: Any) -> bytes:
+    return bytes(_decode_strings([content], 1)[0])
+
+
 def _decode_stream(content: Any) -> RandomStream:
     if not isinstance(content, list) or len(content) != 3:
         raise bad("the key of a random op is malformed", content)
@@ -292,6 +298,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "dtype": decode_dtype,
     "shape": decode_shape,
     "array": decode_array,
+    "bytes": _decode_bytes,
     "slot": _decode_slot,
     "text": _decode_text,
     "stream": _decode_stream,

@@ -72,6 +72,9 @@ def as_array(
     )
     try:
         array = np.asarray(value)
+    except UnicodeDecodeError:
+        # Text and bytes in one list.
+        array = np.asarray(value, object)
     except ValueError as error:
         raise fail(
             ValueError,
@@ -484,7 +487,7 @@ def _register_like(name: str, make: Any, expression: str) -> OpSpec:
             lambda g, y, x: (None,),
             Elementwise(expression),
             lambda: [Sample((np.arange(6.0).reshape(2, 3),))],
-            strings=True,
+            strings=name == "ZerosLike",
         )
     )
 

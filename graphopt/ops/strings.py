@@ -304,7 +304,8 @@ def _reduce_join_infer(x: Any, *, axis: Any, keepdims: bool, separator: bytes) -
 
 
 def _reduce_join(x: Array, *, axis: Any, keepdims: bool, separator: bytes) -> Array:
-    axes = range(x.ndim) if axis is None else [a % x.ndim for a in axis]
+    # What is named first is joined first.
+    axes = range(x.ndim) if axis is None else [a % x.ndim for a in reversed(axis)]
     rest = [a for a in range(x.ndim) if a not in axes]
     moved = np.transpose(x, [*rest, *axes])
     rows = moved.reshape(*[x.shape[a] for a in rest], -1)

@@ -14,7 +14,10 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import OpSpec
 from graphopt.graph.provenance import user_site
 from graphopt.graph.strings import string_array
-from graphopt.ops.shaping import reshape
+from graphopt.ops.creation import shape as shape_of
+from graphopt.ops.sequences import range as sequence
+from graphopt.ops.sequences import size
+from graphopt.ops.shaping import reshape, stack
 from graphopt.ops.string_parts import (
     BYTES_SPLIT,
     CHARACTERS,
@@ -64,9 +67,6 @@ def _as_rows(
         return of_vector(reshape(x, [1])).values
     if rank == 1:
         return of_vector(x)
-    from graphopt.ops.creation import shape as shape_of
-    from graphopt.ops.sequences import range as sequence
-
     found = of_vector(reshape(x, [-1]))
     sizes = shape_of(x, out_type=dtypes.int64)
     count: Any = sizes[0]
@@ -296,9 +296,7 @@ def unicode_encode(
         return call(ENCODE, input.values, input.row_splits, name=name, **how)
     x = hooks.convert(input)
     if x.shape.rank == 1:
-        from graphopt.ops.sequences import size
-
-        ends = hooks.operators["stack"]([np.int64(0), size(x, dtypes.int64)])
+        ends = stack([np.int64(0), size(x, dtypes.int64)])
         return reshape(call(ENCODE, x, ends, name=name, **how), [])
     rows = RaggedTensor.from_tensor(x)
     return unicode_encode(rows, output_encoding, errors, replacement_char, name)
@@ -381,9 +379,7 @@ def ngrams(
         )
     x = as_strings(data)
     if x.shape.rank == 1:
-        from graphopt.ops.sequences import size
-
-        ends = hooks.operators["stack"]([np.int64(0), size(x, dtypes.int64)])
+        ends = stack([np.int64(0), size(x, dtypes.int64)])
         return call(NGRAMS, x, ends, name=name, **options)[0]
     rows = RaggedTensor.from_tensor(x)
     inner = (separator, pad_values, padding_width, preserve_short_sequences)
