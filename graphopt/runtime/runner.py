@@ -40,6 +40,7 @@ from graphopt.runtime.store import VariableStore, nested_run
 from graphopt.runtime.view_hint import add_view_hint
 from graphopt.schedule.build import build_schedule
 from graphopt.schedule.steps import Schedule
+from graphopt.schedule.work import is_worth_compiling
 
 if TYPE_CHECKING:
     from graphopt.runtime.debug import DebugExecutable
@@ -105,6 +106,11 @@ class ShapedPlan:
         """With its meaning settled, before the rewrites that make it fast."""
         return run_passes(self.pruned, MEANING[1:])
 
+    @cached_property
+    def is_heavy(self) -> bool:
+        """Whether one run by NumPy would take longer than compiling."""
+        return not self.writes and is_worth_compiling(self.program.operations)
+
     @property
     def nbytes(self) -> int:
         """About how much memory the plan holds."""
@@ -136,8 +142,9 @@ class ShapedPlan:
     def ready(self, at_once: bool = False) -> Executable | None:
         """Returns the executable if this run is to be a compiled one.
 
-        The rule counts runs and nothing else: a training step is compiled at its first
-        run, initializers and fetches without writes at their third.
+        The rule counts runs and looks at sizes: a training step is compiled at its first
+        run, initializers at their third, fetches without writes too, unless one run by
+        NumPy would take longer than compiling.
 
         Args:
           at_once: Whether a fetch without writes is compiled at its first run as well.
@@ -157,6 +164,8 @@ class ShapedPlan:
         self.runs += 1
         trains = self.writes and not self.is_initializer
         first = settings.interpreted_runs(trains or at_once)
+        if self.runs <= first < NEVER and settings.jit is None and self.is_heavy:
+            first = 0
         if first >= NEVER or self.runs <= first:
             return False
         return not self.make_schedule().interpreted
