@@ -109,6 +109,8 @@ class VariableStore:
       is_closed: Whether the session is closed.
       threads: The most threads that may compute one step; 0 if only the whole process
         has a limit.
+      resources: What else has a state in each session, as iterators and queues, by the
+        Python object that stands for it.
     """
 
     shares_arrays = False
@@ -128,6 +130,13 @@ class VariableStore:
         # How often each random op has drawn, by its stream.
         self.draws = DrawCounts()
         self.threads = 0
+        self.resources: dict[Any, Any] = {}
+
+    def cancel_resources(self) -> None:
+        """Ends what threads do with iterators and queues, and forgets their states."""
+        while self.resources:
+            _, resource = self.resources.popitem()
+            resource.cancel()
 
     def read(self, key: VariableKey) -> NDArray[Any]:
         """Returns the array of a variable, which may change in place later.
