@@ -195,6 +195,7 @@ from graphopt.runtime.names import name_scope as name_scope
 from graphopt.runtime.variable import Variable as Variable
 
 if TYPE_CHECKING:
+    from graphopt import data as data
     from graphopt import io as io
     from graphopt import lookup as lookup
     from graphopt import ragged as ragged
@@ -290,6 +291,7 @@ def is_tensor(x: object) -> builtins.bool:
 
 # Families that are loaded when they are used: most programs use few of them.
 _MODULES = (
+    "data",
     "io",
     "lookup",
     "ragged",

@@ -18,6 +18,7 @@ ORDER = [
     ("runtime",),
     ("keras",),
     ("checkpoint",),
+    ("data",),
     (
         "nn",
         "math",

@@ -365,6 +365,7 @@ for _name in set(dir(graphopt)) & set(vars(graphopt)) - set(globals()):
 # Families are loaded when they are used.
 _MODULES = (
     "app",
+    "data",
     "distributions",
     "debugging",
     "flags",
@@ -386,6 +387,7 @@ if TYPE_CHECKING:
     from graphopt import io as io
     from graphopt import raw_ops as raw_ops
     from graphopt.compat.v1 import app as app
+    from graphopt.compat.v1 import data as data
     from graphopt.compat.v1 import debugging as debugging
     from graphopt.compat.v1 import distributions as distributions
     from graphopt.compat.v1 import flags as flags
