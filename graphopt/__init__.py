@@ -198,6 +198,7 @@ if TYPE_CHECKING:
     from graphopt import data as data
     from graphopt import io as io
     from graphopt import lookup as lookup
+    from graphopt import queue as queue
     from graphopt import ragged as ragged
     from graphopt import raw_ops as raw_ops
     from graphopt import sparse as sparse
@@ -294,6 +295,7 @@ _MODULES = (
     "data",
     "io",
     "lookup",
+    "queue",
     "ragged",
     "raw_ops",
     "sparse",

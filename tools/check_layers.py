@@ -28,6 +28,7 @@ ORDER = [
         "nest",
         "bitwise",
         "signal",
+        "queue",
         "raw_ops",
         "compat",
         "v1",

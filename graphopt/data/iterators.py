@@ -499,9 +499,10 @@ class GraphIterator(Iterator):
         before = store.resources.get(self)
         if before is not None:
             before.cancel()
-        state = store.resources[self] = State(
-            node, Context(store=store, bindings=bindings)
-        )
+        made = State(node, Context(store=store, bindings=bindings))
+        store.resources.pop(self, None)
+        state = store.resource(self, lambda: made)
+        assert isinstance(state, State)
         return state
 
     def get_next(self, name: str | None = None) -> Any:

@@ -66,6 +66,7 @@ def register_outside(name: str, when: str, reason: str) -> OpSpec:
             effect=Effect.HOST,
             outputs=-1,
             outside=when,
+            strings=True,
         )
     )
 

@@ -352,6 +352,17 @@ _LATER = {
     "invert_permutation": "graphopt.ops.partitions",
     "random_crop": "graphopt.ops.cropping",
     "hessians": "graphopt.compat.v1.functions",
+    "FIFOQueue": "graphopt.data.queues",
+    "PaddingFIFOQueue": "graphopt.data.queues",
+    "PriorityQueue": "graphopt.data.queues",
+    "QueueBase": "graphopt.data.queues",
+    "RandomShuffleQueue": "graphopt.data.queues",
+    "FixedLengthRecordReader": "graphopt.data.readers",
+    "IdentityReader": "graphopt.data.readers",
+    "ReaderBase": "graphopt.data.readers",
+    "TFRecordReader": "graphopt.data.readers",
+    "TextLineReader": "graphopt.data.readers",
+    "WholeFileReader": "graphopt.data.readers",
     "igamma": "graphopt.ops.incomplete",
     "igammac": "graphopt.ops.incomplete",
     "random_gamma": "graphopt.ops.random_gamma",
@@ -502,7 +513,7 @@ def __getattr__(name: str) -> Any:
         return getattr(messages, _MESSAGES[name])
     if name == "get_logger":
         return importlib.import_module("graphopt.compat.v1.logging").get_logger
-    if name in ("io", "ragged", "raw_ops", "version"):
+    if name in ("io", "queue", "ragged", "raw_ops", "version"):
         return importlib.import_module(f"graphopt.{name}")
     if name == "__all__":
         return __dir__()
@@ -540,6 +551,7 @@ def __dir__() -> list[str]:
             *_ELSEWHERE,
             "get_logger",
             "io",
+            "queue",
             "ragged",
             "raw_ops",
             "version",
