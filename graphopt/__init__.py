@@ -194,6 +194,7 @@ from graphopt.runtime.names import name_scope as name_scope
 from graphopt.runtime.variable import Variable as Variable
 
 if TYPE_CHECKING:
+    from graphopt import autograph as autograph
     from graphopt import io as io
     from graphopt import ragged as ragged
     from graphopt import raw_ops as raw_ops
@@ -285,7 +286,17 @@ def is_tensor(x: object) -> builtins.bool:
 
 
 # Families that are loaded when they are used: most programs use few of them.
-_MODULES = ("io", "ragged", "raw_ops", "sparse", "summary", "train", "v1", "version")
+_MODULES = (
+    "autograph",
+    "io",
+    "ragged",
+    "raw_ops",
+    "sparse",
+    "summary",
+    "train",
+    "v1",
+    "version",
+)
 # Folders and files of this package that are no names of TensorFlow.
 _INTERNAL = frozenset(
     [
