@@ -42,6 +42,7 @@ from graphopt.dtypes import int8 as int8
 from graphopt.dtypes import int16 as int16
 from graphopt.dtypes import int32 as int32
 from graphopt.dtypes import int64 as int64
+from graphopt.dtypes import string as string
 from graphopt.dtypes import uint8 as uint8
 from graphopt.graph.context import executing_eagerly as executing_eagerly
 from graphopt.graph.graph import Graph as Graph
@@ -196,9 +197,11 @@ from graphopt.runtime.variable import Variable as Variable
 if TYPE_CHECKING:
     from graphopt import autograph as autograph
     from graphopt import io as io
+    from graphopt import lookup as lookup
     from graphopt import ragged as ragged
     from graphopt import raw_ops as raw_ops
     from graphopt import sparse as sparse
+    from graphopt import strings as strings
     from graphopt import summary as summary
     from graphopt import train as train
     from graphopt import v1 as v1
@@ -234,6 +237,7 @@ if TYPE_CHECKING:
 
 # Functions that few programs use are loaded when they are used: name -> module.
 _LATER = {
+    "as_string": "graphopt.ops.strings",
     "Module": "graphopt.runtime.module",
     "RaggedTensor": "graphopt.ragged",
     "SparseTensor": "graphopt.sparse",
@@ -289,9 +293,11 @@ def is_tensor(x: object) -> builtins.bool:
 _MODULES = (
     "autograph",
     "io",
+    "lookup",
     "ragged",
     "raw_ops",
     "sparse",
+    "strings",
     "summary",
     "train",
     "v1",

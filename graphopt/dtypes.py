@@ -55,6 +55,11 @@ class DType:
         return self.numpy.kind in "fc"
 
     @property
+    def is_string(self) -> bool:
+        """Whether values are strings of bytes."""
+        return self.numpy.kind == "O"
+
+    @property
     def real_dtype(self) -> DType:
         """The type of the real part: of half the size where values are complex."""
         return _REAL.get(self.name, self)
@@ -113,6 +118,8 @@ uint8 = DType("uint8", np.uint8)
 bool_ = DType("bool", np.bool_)
 complex64 = DType("complex64", np.complex64)
 complex128 = DType("complex128", np.complex128)
+# Arrays of Python objects, each of them `bytes`: they stay on the host.
+string = DType("string", np.object_)
 
 # Those that kernels know.
 ALL = (float16, float32, float64, int8, int16, int32, int64, uint8, bool_)
@@ -121,8 +128,8 @@ FLOATING = (float16, float32, float64)
 COMPLEX = (complex64, complex128)
 EVERY = (*ALL, *COMPLEX)
 _REAL = {"complex64": float32, "complex128": float64}
-_BY_NUMPY: dict[Any, DType] = {dtype.numpy: dtype for dtype in EVERY}
-_BY_NAME = {dtype.name: dtype for dtype in EVERY} | {
+_BY_NUMPY: dict[Any, DType] = {dtype.numpy: dtype for dtype in (*EVERY, string)}
+_BY_NAME = {dtype.name: dtype for dtype in (*EVERY, string)} | {
     "half": float16,
     "float": float32,
     "double": float64,
@@ -132,6 +139,8 @@ _BY_PYTHON: dict[Any, DType] = {
     int: int32,
     bool: bool_,
     complex: complex128,
+    str: string,
+    bytes: string,
 }
 _ABSENT = ("bfloat16", "uint16", "uint32", "uint64")
 
@@ -177,6 +186,8 @@ def from_numpy(dtype: np.dtype[Any]) -> DType | None:
 
 def _checked(dtype: np.dtype[Any]) -> DType:
     found = _BY_NUMPY.get(dtype.newbyteorder("="))
+    if found is None and dtype.kind in "SU":
+        return string
     if found is None:
         raise NotImplementedError(_not_supported(str(dtype)))
     return found

@@ -8,7 +8,7 @@ functions on the elements. Functions of `tf` take dense tensors.
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -354,6 +354,14 @@ class RaggedTensor(Composite):
         if isinstance(inner, RaggedTensor):
             below = inner.from_parts(below)
         return RaggedTensorValue(below, values[1])
+
+    def with_parts(self, tensors: Sequence[Any]) -> RaggedTensor:
+        """Returns one of other values and row splits, the inner ones first."""
+        *below, splits = tensors
+        inner = self.values
+        if isinstance(inner, RaggedTensor):
+            return RaggedTensor(inner.with_parts(below), splits)
+        return RaggedTensor(below[0], splits)
 
     def __repr__(self) -> str:
         if building_graph() is None:

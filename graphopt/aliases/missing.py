@@ -28,9 +28,6 @@ OUT_OF_SCOPE = {
     "saved_model": "not in this version; tf.train.Checkpoint saves variables",
     "data": "not in this version; feed NumPy arrays",
     "image": "not in this version; use Pillow and feed NumPy arrays",
-    "strings": "not in this version: tensors hold numbers",
-    "string": "not in this version: tensors hold numbers",
-    "lookup": "not in this version: tensors hold numbers",
 }
 
 

@@ -64,7 +64,7 @@ def pack(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> bytes:
 
     Raises:
       InvalidArgumentError: There are so many that the file could not be read again.
-      NotImplementedError: One is complex, which the format does not have in all sizes.
+      NotImplementedError: One is complex or of strings, which the format does not have in all sizes.
     """
     from safetensors.numpy import save
 
@@ -73,6 +73,11 @@ def pack(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> bytes:
             raise NotImplementedError(
                 f"{name!r} of dtype {array.dtype} cannot be saved in a checkpoint; save "
                 "tf.math.real(v) and tf.math.imag(v) as two variables."
+            )
+        if array.dtype.kind == "O":
+            raise NotImplementedError(
+                f"{name!r} of dtype string cannot be saved in a checkpoint, which holds "
+                "numbers; save a variable of numbers, or write a file of text."
             )
     checksums = "".join(_checksum(arrays[name]) for name in sorted(arrays))
     packed: bytes = save(dict(arrays), {**metadata, CHECKSUMS: checksums})

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from graphopt.dtypes import EVERY, DType
+from graphopt.dtypes import EVERY, DType, string
 from graphopt.errors import InvalidArgumentError, fail
 from graphopt.graph.body import Body
 from graphopt.graph.shape import TensorShape
@@ -36,7 +36,7 @@ from graphopt.ops.printing import Slot, Text
 from graphopt.ops.random_stateful import RandomStream
 from graphopt.runtime.store import VariableKey
 
-_DTYPES = {dtype.name: dtype for dtype in EVERY}
+_DTYPES = {dtype.name: dtype for dtype in (*EVERY, string)}
 _INT64 = 1 << 63
 DEEPEST = 32
 
@@ -67,6 +67,8 @@ def encode(value: Any, encode_body: Encoder) -> Any:
         return {"map": items}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
+    if isinstance(value, bytes):
+        return {"bytes": base64.b64encode(value).decode()}
     if isinstance(value, np.generic):
         return encode(value.item(), encode_body)
     if isinstance(value, DType):
@@ -97,7 +99,13 @@ def encode(value: Any, encode_body: Encoder) -> Any:
 
 
 def encode_array(array: np.ndarray[Any, Any]) -> dict[str, Any]:
-    """Writes an array as dtype, shape and base64."""
+    """Writes an array as dtype, shape and base64, of strings as one each."""
+    if array.dtype == object:
+        return {
+            "dtype": "string",
+            "shape": list(array.shape),
+            "data": [base64.b64encode(each).decode() for each in array.ravel()],
+        }
     plain = np.ascontiguousarray(array)
     little = plain.astype(plain.dtype.newbyteorder("<"), copy=False)
     return {
@@ -233,6 +241,8 @@ def decode_array(content: Any) -> np.ndarray[Any, Any]:
     dtype, shape = decode_dtype(content["dtype"]), decode_shape(content["shape"])
     data = content["data"]
     count = shape.num_elements()
+    if dtype.is_string and count is not None:
+        return _decode_strings(data, count).reshape(tuple(map(int, content["shape"])))
     if count is None or not isinstance(data, str):
         raise bad("an array is malformed", content["shape"])
     nbytes = count * dtype.size
@@ -255,6 +265,22 @@ def decode_array(content: Any) -> np.ndarray[Any, Any]:
     return native.reshape(tuple(int(size or 0) for size in shape))
 
 
+def _decode_strings(data: Any, count: int) -> np.ndarray[Any, Any]:
+    if not isinstance(data, list) or len(data) != count:
+        raise bad("an array of strings has not as many as its shape says")
+    array = np.empty(count, object)
+    for i, each in enumerate(data):
+        try:
+            array[i] = base64.b64decode(each, validate=True)
+        except (TypeError, ValueError) as error:
+            raise bad("a string is malformed", str(error)) from None
+    return array
+
+
+def _decode_bytes(content: Any) -> bytes:
+    return bytes(_decode_strings([content], 1)[0])
+
+
 def _decode_stream(content: Any) -> RandomStream:
     if not isinstance(content, list) or len(content) != 3:
         raise bad("the key of a random op is malformed", content)
@@ -272,6 +298,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "dtype": decode_dtype,
     "shape": decode_shape,
     "array": decode_array,
+    "bytes": _decode_bytes,
     "slot": _decode_slot,
     "text": _decode_text,
     "stream": _decode_stream,

@@ -116,14 +116,14 @@ def _node(
     return [*lines, "}"]
 
 
-def quote(text: str) -> str:
+def quote(text: str | bytes) -> str:
     r"""Writes a string of the text format: bytes outside of ASCII in octal.
 
     >>> quote('a"b\n')
     '"a\\"b\\012"'
     """
     plain = []
-    for byte in text.encode():
+    for byte in text.encode() if isinstance(text, str) else text:
         char = chr(byte)
         if char in '"\\':
             plain.append("\\" + char)
@@ -160,6 +160,9 @@ def _shape(shape: TensorShape) -> str:
 
 def _tensor(array: np.ndarray[Any, Any]) -> str:
     dims = _shape(TensorShape(array.shape))
+    if array.dtype == object:
+        values = "".join(f" string_val: {quote(each)}" for each in array.ravel())
+        return f"tensor {{ dtype: DT_STRING tensor_shape {{{dims} }}{values} }}"
     little = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"))
     content = "".join(f"\\{byte:03o}" for byte in little.tobytes())
     return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 import json
 import math
@@ -40,6 +41,8 @@ LARGEST_FILE = 1 << 30
 _NAME = re.compile(r"[A-Za-z0-9_.\-/]{1,10000}\Z")
 # What only rewrites make, and what calls Python.
 _REFUSED = {*FUSED_TYPES, "PyFunc", "EagerPyFunc", "PythonScalar"}
+# A graph from somewhere else must not look at files, or write some.
+_ON_FILES = {"MatchingFiles", "ReadFile", "TextFileLines", "WriteFile"}
 # Attributes that no rule of an op takes by name.
 # (Files of version 0.1 have `in_order`, which says what now holds for every read.)
 _MARKS = {"initializer", "in_order"}
@@ -394,11 +397,16 @@ def _no_gradient(*_cotangents: Any) -> Any:
 
 def _spec(node: dict[str, Any], name: str) -> OpSpec:
     kind = node.get("type")
+    if isinstance(kind, str) and kind not in REGISTRY:
+        # One of those that are loaded when they are used.
+        importlib.import_module("graphopt.ops.every")
     spec = REGISTRY.get(kind) if isinstance(kind, str) else None
     if spec is None:
         raise bad(f"{name!r} is of a type that is not in the registry", kind)
     if spec.name in _REFUSED:
         raise bad(f"{name!r} calls Python, or is what only a rewrite makes", kind)
+    if spec.name in _ON_FILES:
+        raise bad(f"{name!r} works on files", kind, "an op that computes")
     return spec
 
 
@@ -423,7 +431,7 @@ def _check_types(spec: OpSpec, inputs: list[GraphTensor]) -> None:
         letter = spec.type_of_input(index)
         if letter == "T":
             shared = shared or tensor.dtype
-            if tensor.dtype is not shared or shared not in spec.dtypes:
+            if tensor.dtype is not shared or not spec.accepts(shared):
                 raise ValueError(f"{spec.name} does not take {tensor.dtype.name} here")
         elif letter != "any" and tensor.dtype.name != letter:
             raise ValueError(f"input {index} has to be {letter}")

@@ -13,14 +13,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from graphopt.dtypes import int64
 from graphopt.errors import OpError, locate
 from graphopt.graph.draws import compute_inside
 from graphopt.graph.graph import Graph, Operation, infer_types
 from graphopt.graph.opspec import REGISTRY, Effect
 from graphopt.graph.shape import TensorShape
+from graphopt.graph.strings import to_array
 from graphopt.graph.tensor import GraphTensor, require_graph
 from graphopt.lazy import cached_property
 
@@ -191,7 +190,7 @@ class Body:
                 raise locate(error, op) from error.__cause__
             if len(op.outputs) == 1:
                 results = (results,)
-            values.update(zip(op.outputs, map(np.asarray, results), strict=True))
+            values.update(zip(op.outputs, map(to_array, results), strict=True))
         return [values[tensor] for tensor in self.outputs]
 
     def infer(self, types: Sequence[Any]) -> list[TypedValue]:

@@ -87,10 +87,10 @@ def as_inputs(
             raise _dtype_error(spec, index, tensor, hint)
         tensors.append(tensor)
     if common is None:
-        # What is no `T` may be anything but complex, which an op has to know of.
+        # What is no `T` may be any number but a complex one, which an op has to know of.
         dtypes = [tensor.dtype for tensor in tensors]
-        common = next((d for d in dtypes if d.is_complex), None)
-    if common is not None and common not in spec.dtypes:
+        common = next((d for d in dtypes if d.is_complex or d.is_string), None)
+    if common is not None and not spec.accepts(common):
         raise fail(
             DtypeMismatchError,
             f"{spec.name} is not defined for {common.name}",
@@ -125,6 +125,8 @@ def safe_cast(array: np.ndarray[Any, Any], dtype: DType) -> np.ndarray[Any, Any]
     have, want = array.dtype, dtype.numpy
     if have == want:
         return array
+    if want.kind == "O":
+        return None
     if have.kind not in "biufc" or (have.kind == "b") != (want.kind == "b"):
         return None
     if want.kind == "c" or (want.kind == "f" and have.kind != "c"):

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import enum
 import re
-import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from string import Formatter
 from typing import Any, Final
 
-from graphopt.dtypes import EVERY, DType, float16
+from graphopt.dtypes import EVERY, DType, float16, string
 from graphopt.lazy import cached_property
 
 
@@ -187,6 +187,7 @@ class OpSpec:
         which the cotangent walk takes the conjugate; if not, the rule does all itself.
       kernel_inputs: The inputs whose elements the kernel reads, where the others give
         only their shape; by default all.
+      strings: Whether inputs may be strings too, which NumPy moves about as objects.
     """
 
     name: str
@@ -203,6 +204,7 @@ class OpSpec:
     kernel_inputs: tuple[int, ...] | None = None
     host_dtypes: tuple[DType, ...] = (float16,)
     holomorphic: bool = True
+    strings: bool = False
 
     @property
     def is_pure(self) -> bool:
@@ -215,7 +217,13 @@ class OpSpec:
 
         Ids, because hashing a DType runs Python, and every eager op asks.
         """
-        return frozenset(map(id, self.dtypes)) if self.types == ("T*",) else frozenset()
+        if self.types != ("T*",):
+            return frozenset()
+        return frozenset(map(id, (*self.dtypes, *([string] if self.strings else []))))
+
+    def accepts(self, dtype: DType) -> bool:
+        """Returns whether inputs may be of a dtype."""
+        return dtype in self.dtypes or (self.strings and dtype.is_string)
 
     def type_of_input(self, index: int) -> str:
         """Returns the type letter of one input, repeating the last one."""
@@ -252,7 +260,7 @@ def register(spec: OpSpec) -> OpSpec:
 
 
 def _check_expression(name: str, expression: str) -> None:
-    text = "".join(part for part, *_ in string.Formatter().parse(expression))
+    text = "".join(part for part, *_ in Formatter().parse(expression))
     unknown = set(re.findall(r"[A-Za-z_]\w*", text)) - EXPRESSION_FUNCTIONS
     if unknown:
         raise ValueError(f"{name}: the expression uses unknown names {unknown}.")

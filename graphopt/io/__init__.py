@@ -3,7 +3,27 @@
 from graphopt.files.records import RecordWriter as TFRecordWriter
 from graphopt.files.tensors import make_ndarray as make_ndarray
 from graphopt.io import gfile as gfile
+from graphopt.io.examples import FixedLenFeature as FixedLenFeature
+from graphopt.io.examples import FixedLenSequenceFeature as FixedLenSequenceFeature
+from graphopt.io.examples import RaggedFeature as RaggedFeature
+from graphopt.io.examples import SparseFeature as SparseFeature
+from graphopt.io.examples import VarLenFeature as VarLenFeature
+from graphopt.io.examples import parse_example as parse_example
+from graphopt.io.examples import parse_single_example as parse_single_example
+from graphopt.io.examples import (
+    parse_single_sequence_example as parse_single_sequence_example,
+)
 from graphopt.io.records import TFRecordCompressionType as TFRecordCompressionType
 from graphopt.io.records import TFRecordOptions as TFRecordOptions
 from graphopt.io.records import tf_record_iterator as tf_record_iterator
 from graphopt.io.records import write_graph as write_graph
+from graphopt.ops.encoded_bytes import decode_base64 as decode_base64
+from graphopt.ops.encoded_bytes import decode_compressed as decode_compressed
+from graphopt.ops.encoded_bytes import decode_csv as decode_csv
+from graphopt.ops.encoded_bytes import decode_raw as decode_raw
+from graphopt.ops.encoded_bytes import encode_base64 as encode_base64
+from graphopt.ops.encoded_bytes import matching_files as matching_files
+from graphopt.ops.encoded_bytes import parse_tensor as parse_tensor
+from graphopt.ops.encoded_bytes import read_file as read_file
+from graphopt.ops.encoded_bytes import serialize_tensor as serialize_tensor
+from graphopt.ops.encoded_bytes import write_file as write_file

@@ -90,6 +90,7 @@ ASSERT = register(
         types=("bool", "any"),
         effect=Effect.HOST,
         outputs=0,
+        strings=True,
     )
 )
 

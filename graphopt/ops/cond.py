@@ -112,6 +112,7 @@ def _register_cond(name: str, effect: Effect, kernel: Kernel) -> OpSpec:
             effect=effect,
             outputs=-1,
             holomorphic=False,
+            strings=True,
         )
     )
 

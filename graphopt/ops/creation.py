@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -31,6 +32,7 @@ from graphopt.graph.opspec import (
 )
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
+from graphopt.graph.strings import string_array
 from graphopt.graph.tensor import EagerTensor, GraphTensor, Tensor
 from graphopt.ops.sizes import known_sizes
 
@@ -59,6 +61,8 @@ def as_array(
       TypeError: The value cannot have the dtype, or is no number.
       ValueError: A list is ragged.
     """
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
     if type(value) is not np.ndarray and is_masked(value):
         raise _cannot_convert(value, np.empty(0, object), dtype)
     if isinstance(value, (list, tuple)) and _has_tensor(value):
@@ -68,6 +72,9 @@ def as_array(
     )
     try:
         array = np.asarray(value)
+    except UnicodeDecodeError:
+        # Text and bytes in one list.
+        array = np.asarray(value, object)
     except ValueError as error:
         raise fail(
             ValueError,
@@ -77,6 +84,10 @@ def as_array(
             site=str(user_site()),
             remedy="padding the shorter rows",
         ) from None
+    if array.dtype.kind in "OSU" and (dtype is None or dtype.is_string):
+        strings = string_array(value)
+        if strings is not None:
+            return strings
     if array.dtype.kind not in "biufc":
         raise _cannot_convert(value, array, dtype)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
@@ -116,7 +127,7 @@ def _has_tensor(value: Any) -> bool:
 
 
 def _cannot_convert(value: Any, array: NDArray[Any], dtype: DType | None) -> Exception:
-    wanted = dtype.name if dtype is not None else "a number or bool"
+    wanted = dtype.name if dtype is not None else "a number, truth value or string"
     text = repr(value)
     if is_masked(value):
         return fail(
@@ -430,6 +441,7 @@ FILL = register(
         Elementwise("{0}"),
         lambda: [Sample((np.float64(2.5),), {"dims": (2, 3)})],
         types=("any",),
+        strings=True,
     )
 )
 
@@ -457,6 +469,7 @@ FILL_DIMS = register(
         Host("its size is known once its data are there"),
         lambda: [Sample((np.float64(2.5), np.array([2, 3], np.int32)))],
         types=("any", "any"),
+        strings=True,
     )
 )
 
@@ -474,11 +487,16 @@ def _register_like(name: str, make: Any, expression: str) -> OpSpec:
             lambda g, y, x: (None,),
             Elementwise(expression),
             lambda: [Sample((np.arange(6.0).reshape(2, 3),))],
+            strings=name == "ZerosLike",
         )
     )
 
 
-ZEROS_LIKE = _register_like("ZerosLike", np.zeros_like, "zero({0})")
+def _zeros_like(x: NDArray[Any]) -> NDArray[Any]:
+    return np.full_like(x, b"") if x.dtype == object else np.zeros_like(x)
+
+
+ZEROS_LIKE = _register_like("ZerosLike", _zeros_like, "zero({0})")
 ONES_LIKE = _register_like("OnesLike", np.ones_like, "one({0})")
 
 
@@ -495,6 +513,7 @@ SHAPE = register(
         Source(),
         lambda: [Sample((np.zeros((2, 3)),), {"dtype": dtypes.int32})],
         types=("any",),
+        strings=True,
     )
 )
 

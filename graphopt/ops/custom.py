@@ -61,6 +61,7 @@ CUSTOM_GRADIENT = register(
         types=("any",),
         outputs=-1,
         holomorphic=False,
+        strings=True,
     )
 )
 

@@ -70,6 +70,7 @@ def elementwise(
     host_dtypes: tuple[DType, ...] = (),
     complex: bool = False,
     holomorphic: bool = True,
+    strings: bool = False,
 ) -> OpSpec:
     """Registers an elementwise op: this call is all there is to add.
 
@@ -87,6 +88,7 @@ def elementwise(
       host_dtypes: Dtypes without a native kernel, besides float16.
       complex: Whether the inputs may be complex too.
       holomorphic: As in `OpSpec`.
+      strings: As in `OpSpec`.
     """
 
     def infer(*inputs: Any) -> tuple[TensorShape, DType]:
@@ -144,6 +146,7 @@ def elementwise(
             dtypes=(*over, *(dtypes.COMPLEX if complex else ())),
             host_dtypes=(dtypes.float16, *host_dtypes),
             holomorphic=holomorphic,
+            strings=strings,
         )
     )
 
@@ -155,7 +158,7 @@ def binary(name: str, kernel: str, function: Any, vjp: Any, **options: Any) -> O
 
 
 def compare(
-    name: str, sign: str, function: Any, over: Any = NUMERIC, complex: bool = False
+    name: str, sign: str, function: Any, over: Any = NUMERIC, **options: Any
 ) -> OpSpec:
     """Registers a comparison."""
     return elementwise(
@@ -166,7 +169,7 @@ def compare(
         arity=2,
         over=over,
         result=dtypes.bool_,
-        complex=complex,
+        **options,
     )
 
 
@@ -209,7 +212,14 @@ def _pow_vjp(g: Any, z: Any, x: Any, y: Any) -> tuple[Any, Any]:
     return g * y * pow(x, y - 1), g * z * safe_log
 
 
-ADD = binary("AddV2", "({0} + {1})", np.add, lambda g, z, x, y: (g, g), complex=True)
+ADD = binary(
+    "AddV2",
+    "({0} + {1})",
+    np.add,
+    lambda g, z, x, y: (g, g),
+    complex=True,
+    strings=True,  # which it joins
+)
 SUB = binary(
     "Sub", "({0} - {1})", np.subtract, lambda g, z, x, y: (g, -g), complex=True
 )
@@ -465,8 +475,10 @@ GREATER = compare("Greater", ">", np.greater)
 GREATER_EQUAL = compare("GreaterEqual", ">=", np.greater_equal)
 LESS = compare("Less", "<", np.less)
 LESS_EQUAL = compare("LessEqual", "<=", np.less_equal)
-EQUAL = compare("Equal", "==", np.equal, dtypes.ALL, complex=True)
-NOT_EQUAL = compare("NotEqual", "!=", np.not_equal, dtypes.ALL, complex=True)
+EQUAL = compare("Equal", "==", np.equal, dtypes.ALL, complex=True, strings=True)
+NOT_EQUAL = compare(
+    "NotEqual", "!=", np.not_equal, dtypes.ALL, complex=True, strings=True
+)
 for _name, _sign, _logic in (
     ("LogicalAnd", "&", np.logical_and),
     ("LogicalOr", "|", np.logical_or),
@@ -508,6 +520,7 @@ SELECT = elementwise(
     types=("bool", "T", "T"),
     samples=_where_samples,
     complex=True,
+    strings=True,
 )
 
 # ---- casts and copies

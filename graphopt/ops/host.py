@@ -183,6 +183,7 @@ PY_FUNC = register(
         types=("any",),
         effect=Effect.HOST,
         outputs=-1,
+        strings=True,
     )
 )
 

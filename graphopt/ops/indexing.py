@@ -288,6 +288,7 @@ GATHER: OpSpec = register(
         errors=_gather_errors,
         types=("any", "any"),
         host_dtypes=(),
+        strings=True,
     )
 )
 GATHER_GRAD: OpSpec = register(

@@ -154,6 +154,7 @@ UNIQUE = register(
             )
         ],
         outputs=2,
+        strings=True,
     )
 )
 

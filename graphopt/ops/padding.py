@@ -100,6 +100,7 @@ PAD = register(
         ],
         types=("any",),
         host_dtypes=(),
+        strings=True,
     )
 )
 
@@ -266,6 +267,7 @@ TILE: OpSpec = register(
         ],
         types=("any",),
         host_dtypes=(),
+        strings=True,
     )
 )
 TILE_SUM: OpSpec = register(
@@ -396,6 +398,7 @@ ROLL: OpSpec = register(
         ],
         types=("any",),
         host_dtypes=(),
+        strings=True,
     )
 )
 

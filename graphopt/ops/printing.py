@@ -27,7 +27,7 @@ def format_array(array: NDArray[Any], summarize: int = 3) -> str:
     """Writes an array with its first and last elements along each dimension.
 
     Args:
-      array: Numbers or truth values.
+      array: Numbers, truth values or strings.
       summarize: How many elements from each end; -1 for all.
 
     >>> format_array(np.arange(10))
@@ -36,12 +36,20 @@ def format_array(array: NDArray[Any], summarize: int = 3) -> str:
     '[[1 0]\\n [0 1]]'
     """
     if not array.ndim:
-        return _format_number(array[()])
+        value = array[()]
+        # Alone, a string has no quotes.
+        return _text(value) if isinstance(value, bytes) else _format_number(value)
     return _format_rows(array, summarize, array.ndim)
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "backslashreplace")
 
 
 def _format_rows(array: NDArray[Any], summarize: int, rank: int) -> str:
     # As deep as the rank, which a tensor has no more than 64 of.
+    if isinstance(array, bytes):
+        return _format_number(array)
     if not array.ndim:
         return _format_number(array[()])
     count = len(array)
@@ -57,6 +65,8 @@ def _format_rows(array: NDArray[Any], summarize: int, rank: int) -> str:
 
 
 def _format_number(value: Any) -> str:
+    if isinstance(value, bytes):
+        return f'"{_text(value)}"'
     if isinstance(value, np.bool_):
         return str(int(value))
     if isinstance(value, np.floating):
@@ -158,6 +168,7 @@ PRINT = register(
         types=("any",),
         effect=Effect.HOST,
         outputs=0,
+        strings=True,
     )
 )
 

@@ -246,6 +246,7 @@ SHUFFLE = register(
         lambda: [Sample((np.arange(6).reshape(3, 2),), {"stream": _STREAM})],
         types=("any",),
         effect=Effect.RANDOM,
+        strings=True,
     )
 )
 

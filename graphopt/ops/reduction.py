@@ -61,7 +61,8 @@ def normalize_axes(axis: Any, rank: int | None, name: str) -> Axes:
     return tuple(found)
 
 
-def _infer(x: Any, *, axis: Axes, keepdims: bool) -> tuple[TensorShape, DType]:
+def infer_reduction(x: Any, *, axis: Axes, keepdims: bool) -> tuple[TensorShape, DType]:
+    """Returns the shape and dtype of a reduction along normalized axes."""
     if axis is None:
         if x.shape.unknown_rank:
             return (UNKNOWN if keepdims else TensorShape(())), x.dtype
@@ -112,7 +113,7 @@ def _reduction(
     return register(
         OpSpec(
             name,
-            _infer,
+            infer_reduction,
             evaluate,
             vjp,
             Family("reduce", name.lower()),
@@ -266,6 +267,7 @@ BROADCAST_LIKE = register(
         _like_samples,
         types=("any", "any"),
         kernel_inputs=(0,),
+        strings=True,
     )
 )
 SUM_LIKE = register(
@@ -291,6 +293,7 @@ BROADCAST_TO = register(
         Elementwise("{0}"),
         lambda: [Sample((np.arange(3.0),), {"dims": (2, 3)})],
         types=("any",),
+        strings=True,
     )
 )
 

@@ -98,6 +98,7 @@ GATHER_ND: OpSpec = register(
         errors=_nd_errors,
         types=("any", "any"),
         host_dtypes=(),
+        strings=True,
     )
 )
 
@@ -170,6 +171,7 @@ TENSOR_SCATTER_UPDATE = register(
         errors=lambda: _nd_errors(np.zeros(2)),
         types=("T", "any", "T"),
         host_dtypes=(),
+        strings=True,
     )
 )
 TENSOR_SCATTER_ADD: OpSpec = register(

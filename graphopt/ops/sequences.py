@@ -246,6 +246,7 @@ def _number(name: str, of: Any) -> OpSpec:
             Source(),
             lambda: [Sample((np.zeros((2, 3)),), {"dtype": dtypes.int32})],
             types=("any",),
+            strings=True,
         )
     )
 

@@ -117,6 +117,7 @@ ASSERT_SHAPES = register(
         types=("any",),
         effect=Effect.HOST,
         outputs=0,
+        strings=True,
     )
 )
 

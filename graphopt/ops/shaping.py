@@ -86,6 +86,7 @@ RESHAPE = register(
         ],
         errors=_reshape_bad,
         types=("any",),
+        strings=True,
     )
 )
 RESHAPE_LIKE = register(
@@ -97,6 +98,7 @@ RESHAPE_LIKE = register(
         Alias(),
         lambda: [Sample((_arange(2, 6), _arange(3, 4)))],
         types=("any", "any"),
+        strings=True,
     )
 )
 
@@ -126,6 +128,7 @@ RESHAPE_DIMS = register(
             Sample((_arange(2, 6), np.array([-1, 2, 2], np.int64))),
         ],
         types=("any", "any"),
+        strings=True,
     )
 )
 
@@ -149,6 +152,7 @@ RESHAPE_REDUCED = register(
         Alias(),
         lambda: [Sample((_arange(2), _arange(2, 3)), {"axis": (1,)})],
         types=("any", "any"),
+        strings=True,
     )
 )
 
@@ -277,6 +281,7 @@ EXPAND_DIMS = register(
             BadInput((_arange(2),), {"axis": 4}, InvalidArgumentError, "out of range")
         ],
         types=("any",),
+        strings=True,
     )
 )
 
@@ -322,6 +327,7 @@ SQUEEZE = register(
             BadInput((_arange(2, 3),), {"axis": (0,)}, InvalidArgumentError, "squeeze")
         ],
         types=("any",),
+        strings=True,
     )
 )
 
@@ -347,6 +353,7 @@ IDENTITY = register(
         Alias(),
         lambda: [Sample((_arange(2, 3),))],
         types=("any",),
+        strings=True,
     )
 )
 STOP_GRADIENT = register(
@@ -358,6 +365,7 @@ STOP_GRADIENT = register(
         Alias(),
         lambda: [Sample((_arange(2, 3),))],
         types=("any",),
+        strings=True,
     )
 )
 
@@ -419,6 +427,7 @@ TRANSPOSE: OpSpec = register(
             BadInput((_arange(2, 2),), {"perm": (0, 0)}, InvalidArgumentError, "perm")
         ],
         types=("any",),
+        strings=True,
     )
 )
 
@@ -514,6 +523,7 @@ CONCAT = register(
                 "conc",
             )
         ],
+        strings=True,
     )
 )
 # The derivative of a concatenation: one op for all parts, as many as there are.
@@ -531,6 +541,7 @@ SPLIT_LIKE = register(
         ],
         outputs=-1,
         kernel_inputs=(0,),
+        strings=True,
     )
 )
 
@@ -591,6 +602,7 @@ PACK = register(
                 (_arange(2), _arange(3)), {"axis": 0}, InvalidArgumentError, "match"
             )
         ],
+        strings=True,
     )
 )
 

@@ -195,6 +195,7 @@ STRIDED_SLICE: OpSpec = register(
         errors=_strided_errors,
         types=("any",),
         host_dtypes=(),
+        strings=True,
     )
 )
 STRIDED_SLICE_GRAD: OpSpec = register(
@@ -301,6 +302,7 @@ SLICE = register(
         ],
         types=("any",),
         host_dtypes=(),
+        strings=True,
     )
 )
 

@@ -122,6 +122,7 @@ SPLIT = register(
         types=("any",),
         outputs=-1,
         host_dtypes=(),
+        strings=True,
     )
 )
 
@@ -231,6 +232,7 @@ UNPACK = register(
         types=("any",),
         outputs=-1,
         host_dtypes=(),
+        strings=True,
     )
 )
 

@@ -59,6 +59,7 @@ READ = register(
         _handle_sample,
         types=("any",),
         effect=Effect.READ,
+        strings=True,
     )
 )
 
@@ -74,6 +75,7 @@ INITIALIZED_VALUE = register(
         lambda: [Sample((np.array([1.0, 2.0]), np.array([3.0, 4.0])))],
         types=("T", "T"),
         effect=Effect.READ,
+        strings=True,
     )
 )
 
@@ -106,6 +108,7 @@ def _assignment(name: str, expression: str, function: Any, over: Any) -> OpSpec:
             dtypes=over,
             effect=Effect.WRITE,
             outputs=0,
+            strings=over is dtypes.EVERY,
         )
     )
 

@@ -203,6 +203,7 @@ def _register_while(name: str, effect: Effect, kernel: Kernel) -> OpSpec:
             effect=effect,
             outputs=-1,
             holomorphic=False,
+            strings=True,
         )
     )
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from graphopt.graph.opspec import Alias, Effect, Elementwise
 from graphopt.graph.program import Program, Rebuilder
+from graphopt.graph.strings import to_array
 from graphopt.ops.creation import CONST
 from graphopt.rewrite.driver import graph_pass
 from graphopt.rewrite.prune_unfetched import prune_unfetched
@@ -35,7 +36,7 @@ def fold_constants(program: Program) -> Program:
             out = op.outputs[0]
             size = (out.shape.num_elements() or 0) * out.dtype.size
             if size <= sum(array.nbytes for array in arrays) + LARGEST_GROWTH_BYTES:
-                value = np.asarray(op.spec.compute(*arrays, **op.attrs))
+                value = to_array(op.spec.compute(*arrays, **op.attrs))
                 value = np.ascontiguousarray(value).reshape(value.shape)
                 new = rebuilder.add(op, spec=CONST, inputs=[], attrs={"value": value})
                 rebuilder.tensors[out] = new.outputs[0]

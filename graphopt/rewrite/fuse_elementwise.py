@@ -90,10 +90,12 @@ def loop_shape(op: Operation) -> tuple[int, ...] | None:
     if not isinstance(op.spec.kernel, Elementwise) or op.spec is FUSED_ELEMENTWISE:
         return None
     tensors = (*op.inputs, *op.outputs)
-    if any(t.dtype in op.spec.host_dtypes for t in tensors):
+    if any(t.dtype in op.spec.host_dtypes or t.dtype.is_string for t in tensors):
+        return None
+    if not all(tensor.shape.is_fully_defined() for tensor in tensors):
         return None
     shape = op.outputs[0].shape if op.outputs else op.inputs[0].shape
-    return tuple(shape) if shape.is_fully_defined() else None  # type: ignore[arg-type]
+    return tuple(shape)  # type: ignore[arg-type]
 
 
 def loop_body(op: Operation) -> FusedBody | None:

@@ -109,6 +109,8 @@ def attribute_key(value: Any) -> Hashable:
         if value.nbytes > LARGEST_COMPARED:
             return np.ndarray, id(value)
         return value.dtype.str, value.shape, value.tobytes()
+    if isinstance(value, np.ndarray) and value.nbytes <= LARGEST_COMPARED:
+        return value.dtype.str, value.shape, tuple(value.ravel().tolist())
     if isinstance(value, TensorShape):
         if value.unknown_rank:
             return TensorShape, None

@@ -80,7 +80,9 @@ def _constant(op: Operation, rebuilder: Rebuilder) -> GraphTensor:
 
 
 def _filled(op: Operation, rebuilder: Rebuilder) -> GraphTensor:
-    number = np.array(op.type == "OnesLike", op.outputs[0].dtype.numpy)
+    dtype = op.outputs[0].dtype
+    given: Any = b"" if dtype.is_string else op.type == "OnesLike"
+    number = np.array(given, dtype.numpy)
     scalar = _replace(op, rebuilder, CONST, [], {"value": number}, (), "/value")
     dims = tuple(op.outputs[0].shape)
     return _replace(op, rebuilder, FILL, [scalar], {"dims": dims})

@@ -33,12 +33,14 @@ from graphopt.graph.indexed_slices import IndexedSlices
 from graphopt.graph.opspec import Effect, Host, OpSpec, Source
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
+from graphopt.graph.strings import to_array
 from graphopt.graph.tensor import EagerTensor, GraphTensor
 from graphopt.lazy import cached_property
 from graphopt.ops.creation import PLACEHOLDER, placeholder
 from graphopt.ops.random import seeds
 from graphopt.ops.shaping import identity
 from graphopt.ops.state import VAR_HANDLE
+from graphopt.runtime.fetches import Composite
 from graphopt.runtime.runner import Runner
 from graphopt.runtime.store import EAGER_STORE
 
@@ -157,7 +159,7 @@ def _contiguous(tensor: EagerTensor) -> Any:
 
 
 def _tensors(arrays: Sequence[Any]) -> list[EagerTensor]:
-    return [EagerTensor(np.asarray(array)) for array in arrays]
+    return [EagerTensor(to_array(array)) for array in arrays]
 
 
 class ConcreteFunction:
@@ -232,6 +234,9 @@ class ConcreteFunction:
                 f"The function {self.name!r} returned the operation {value.name!r}; "
                 "a tf.function returns tensors, or None."
             )
+        if isinstance(value, Composite):
+            places = [self._add_output(part) for part in value.list_parts()]
+            return _Whole(value, places)
         tensor = identity(hooks.convert(value))
         self.outputs.append(tensor)
         return len(self.outputs) - 1
@@ -267,10 +272,13 @@ class ConcreteFunction:
             results = self._run_recorded(given, arrays)
         else:
             results = _tensors(self._runner.run(arrays))
-        return nest.map_structure(
-            lambda place: None if place is None else results[place],
-            self.structured_outputs,
-        )
+
+        def put_together(place: Any) -> Any:
+            if type(place) is _Whole:
+                return place.value.with_parts([results[i] for i in place.places])
+            return None if place is None else results[place]
+
+        return nest.map_structure(put_together, self.structured_outputs)
 
     def _run_recorded(
         self, given: Sequence[EagerTensor], arrays: Any
@@ -292,6 +300,19 @@ class ConcreteFunction:
 
     def __repr__(self) -> str:
         return f"<ConcreteFunction {self.name} {self.shapes}>"
+
+
+class _Whole:
+    """A value of several tensors among what a function returned.
+
+    Attributes:
+      value: It, of symbolic tensors.
+      places: The numbers of its tensors among the outputs.
+    """
+
+    def __init__(self, value: Composite, places: list[int]) -> None:
+        self.value = value
+        self.places = places
 
 
 def _make_runner(graph: Graph, fetches: Any, targets: Any, feeds: Any) -> Runner:

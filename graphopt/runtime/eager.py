@@ -15,6 +15,7 @@ from graphopt.graph.graph import infer_types
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import Elementwise, OpSpec
 from graphopt.graph.provenance import user_site
+from graphopt.graph.strings import to_array
 from graphopt.graph.tensor import EagerTensor
 
 
@@ -38,12 +39,12 @@ def run_eagerly(spec: OpSpec, inputs: tuple[Any, ...], attrs: dict[str, Any]) ->
         ) from error
     if not isinstance(results, tuple):
         output = EagerTensor(
-            results if type(results) is np.ndarray else np.asarray(results)
+            results if type(results) is np.ndarray else to_array(results)
         )
         if modes.tapes:
             _record(spec, tensors, (output,), attrs)
         return output
-    outputs = tuple(EagerTensor(np.asarray(array)) for array in results)
+    outputs = tuple(EagerTensor(to_array(array)) for array in results)
     if modes.tapes:
         _record(spec, tensors, outputs, attrs)
     return outputs

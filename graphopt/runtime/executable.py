@@ -30,6 +30,7 @@ from graphopt.graph.effects import handles_written, variable_of
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Effect
 from graphopt.graph.program import Program
+from graphopt.graph.strings import to_array
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.elementwise import division_error
 from graphopt.ops.indexing import reported_index
@@ -47,6 +48,7 @@ from graphopt.schedule.steps import (
     Schedule,
     Step,
     Word,
+    is_host_value,
 )
 
 if TYPE_CHECKING:
@@ -87,10 +89,14 @@ class Executable:
         # The words of the instruction that repeats the step, once there is one.
         self._counter: Array | None = None
         self._host_feeds: Sequence[Array] = ()
-        self._fetched_kinds: list[tuple[Any, np.dtype[Any]]] = [
-            (tuple(tensor.shape), tensor.dtype.numpy)
+        # None for what Python keeps, which is given out as it is.
+        self._fetched_kinds: list[tuple[Any, np.dtype[Any]] | None] = [
+            None if is_host_value(tensor) else (tuple(tensor.shape), tensor.dtype.numpy)
             for tensor in schedule.program.fetches
         ]
+        # What Python keeps while a run lasts, by the id of its buffer.
+        self._host_values: dict[int, Array] = {}
+        self._has_hosts = any(step.lowered.host for step in schedule.steps)
         self._feed_words: list[tuple[int, int, int]] = []
         self._variable_words: list[tuple[int, Buffer, int]] = []
         self._bind_tables()
@@ -296,6 +302,17 @@ class Executable:
         self._bind_run(feeds)
         # Allocated before anything is changed: without memory for it, nothing is.
         results = self._allocate_fetched()
+        if self._has_hosts:
+            try:
+                return self._run_bound(feeds, results)
+            finally:
+                self._host_values.clear()
+        return self._run_bound(feeds, results)
+
+    def _run_bound(
+        self, feeds: Sequence[Array], results: list[Array | None]
+    ) -> list[Array]:
+        """Runs what `_bind_run` has bound."""
         undo = self._undo
         if undo is None:
             code = self._entry() if self._parts else 0
@@ -309,13 +326,12 @@ class Executable:
             code = self._entry() if self._parts else 0
             if code:
                 raise self._error(code)
-            results = self._fetched(feeds, results)
+            return self._fetched(feeds, results)
         except BaseException:
             undo.restore()
             raise
         finally:
             store.undo = None
-        return results
 
     def _bind_run(self, feeds: Sequence[Array]) -> None:
         """Writes down where the variables and the feeds of a run are."""
@@ -328,20 +344,31 @@ class Executable:
             words[position] = feeds[index].ctypes.data + offset
         self._host_feeds = feeds
 
-    def _allocate_fetched(self) -> list[Array]:
-        return [np.empty(shape, dtype) for shape, dtype in self._fetched_kinds]
+    def _allocate_fetched(self) -> list[Array | None]:
+        return [
+            None if kind is None else np.empty(*kind) for kind in self._fetched_kinds
+        ]
 
-    def _fetched(self, feeds: Sequence[Array], results: list[Array]) -> list[Array]:
+    def _fetched(
+        self, feeds: Sequence[Array], results: list[Array | None]
+    ) -> list[Array]:
         locations = self.schedule.locations
+        given: list[Array] = []
         for tensor, result in zip(self.schedule.program.fetches, results, strict=True):
-            result[...] = self._view(locations[tensor], tensor, feeds)
-        return results
+            view = self._view(locations[tensor], tensor, feeds)
+            if result is None:
+                result = np.array(view, order="C")
+            else:
+                result[...] = view
+            given.append(result)
+        return given
 
     @property
     def can_repeat(self) -> bool:
         """Whether several steps can be one native call: no host step in between."""
         return (
             len(self._parts) == 1
+            and not self._has_hosts
             and not self.store.shares_arrays
             and (self._undo is None or self._draws_once)
         )
@@ -404,7 +431,8 @@ class Executable:
         store, lock, rebind = self.store, self.store.lock, self._rebind
         entry = self._entry if self._parts else lambda: 0
 
-        if self._undo is not None or len(self._parts) > 1 or self.schedule.has_loops:
+        in_pieces = len(self._parts) > 1 or self._has_hosts
+        if self._undo is not None or in_pieces or self.schedule.has_loops:
             # Python that runs in between must find the store busy.
             def run_with_care() -> None:
                 with store.running():
@@ -491,24 +519,38 @@ class Executable:
         ]
         results = self.compute_on_host(op, views)
         if op.spec.effect is Effect.WRITE:
-            self._view(step.inputs[0], op.inputs[0], ())[...] = results
+            target = self._view(step.inputs[0], op.inputs[0], ())
+            self._check_shape(op, results, target.shape)
+            target[...] = results
             return 0
         if len(op.outputs) == 1:
             results = (results,)
         for tensor, buffer, result in zip(
             op.outputs, step.outputs, results, strict=True
         ):
-            view = self._view(buffer, tensor, ())
-            if np.shape(result) != view.shape:
-                raise fail(
-                    InvalidArgumentError,
-                    f"{op.type} returned another shape than was declared",
-                    got=str(np.shape(result)),
-                    expected=str(view.shape),
-                    op=op,
+            if buffer.kind == "host":
+                array = to_array(result)
+                if not tensor.shape.is_compatible_with(array.shape):
+                    self._check_shape(op, array, tensor.shape)
+                # A view may be one of memory that is used again.
+                self._host_values[id(buffer)] = (
+                    array if array.base is None else array.copy()
                 )
+                continue
+            view = self._view(buffer, tensor, ())
+            self._check_shape(op, result, view.shape)
             view[...] = result
         return 0
+
+    def _check_shape(self, op: Operation, result: Any, expected: Any) -> None:
+        if np.shape(result) != expected:
+            raise fail(
+                InvalidArgumentError,
+                f"{op.type} returned another shape than was declared",
+                got=str(np.shape(result)),
+                expected=str(expected),
+                op=op,
+            )
 
     def compute_on_host(self, op: Operation, arrays: Sequence[Array]) -> Any:
         """Runs an op that has no kernel."""
@@ -527,6 +569,8 @@ class Executable:
         self, buffer: Buffer, tensor: GraphTensor, feeds: Sequence[Array]
     ) -> Array:
         """Returns the memory of a buffer as an array."""
+        if buffer.kind == "host":
+            return self._host_values[id(buffer)]
         shape = tuple(int(dim) for dim in tensor.shape if dim is not None)
         view: Array
         if buffer.kind == "arena":

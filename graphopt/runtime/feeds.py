@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from graphopt.graph import nest
 from graphopt.graph.dispatch import safe_cast
 from graphopt.graph.graph import Graph
 from graphopt.graph.provenance import user_site
+from graphopt.graph.strings import string_array
 from graphopt.graph.tensor import EagerTensor, GraphTensor
 from graphopt.ops.creation import is_masked
 from graphopt.runtime.variable import Variable
@@ -69,7 +71,7 @@ def feed_value(tensor: GraphTensor, value: Any) -> Array:
       ValueError: The shape does not fit, or the value is no array.
     """
     dtype = tensor.dtype
-    if type(value) is np.ndarray and value.dtype == dtype.numpy:
+    if type(value) is np.ndarray and value.dtype == dtype.numpy and not dtype.is_string:
         array: Array | None = value
     elif isinstance(value, (GraphTensor, Variable)):
         raise fail(
@@ -185,6 +187,8 @@ def convert_feed(tensor: GraphTensor, value: Any) -> Array:
     """
     if isinstance(value, EagerTensor):
         value = value.array
+    if tensor.dtype.is_string and value is not None:
+        return _fed_strings(tensor, value)
     if value is None:
         raise _no_feed(
             ValueError, f"Cannot feed None for Tensor {tensor.name!r}", tensor
@@ -206,6 +210,19 @@ def convert_feed(tensor: GraphTensor, value: Any) -> Array:
     if cast is None:
         raise _not_fitting(tensor, array, value)
     return cast
+
+
+def _fed_strings(tensor: GraphTensor, value: Any) -> Array:
+    try:
+        strings = string_array(
+            os.fspath(value) if isinstance(value, os.PathLike) else value
+        )
+    except ValueError:
+        strings = None
+    if strings is None:
+        what = f"Cannot feed what is no string for Tensor {tensor.name!r}"
+        raise _no_feed(TypeError, what, tensor, f"{value!r:.80}", "strings, or bytes")
+    return strings
 
 
 def _whole_numbers(array: Array, dtype: DType) -> Array | None:

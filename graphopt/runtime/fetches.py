@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +29,7 @@ class Fetch(NamedTuple):
 
 
 class Composite:
-    """A value that is several tensors of a graph, fetched as one.
+    """A value that is several tensors, fetched, given to a function or returned as one.
 
     Subclasses say which tensors, and what becomes of their values.
     """
@@ -54,6 +54,23 @@ class Composite:
     def from_parts(self, values: Any) -> Any:
         """Returns what a fetch gives, from the values of the nest."""
         raise NotImplementedError
+
+    def list_parts(self) -> list[Any]:
+        """Returns the tensors of the nest in order."""
+        return nest.flatten(self.fetch_parts())
+
+    def with_parts(self, tensors: Sequence[Any]) -> Any:
+        """Returns a value of the same kind of other tensors, in that order.
+
+        Raises:
+          TypeError: There is none outside of a graph.
+        """
+        raise fail(
+            TypeError,
+            f"{self!r:.80} cannot be given to a function or returned by one",
+            expected="tensors",
+            site=str(user_site()),
+        )
 
 
 def key_of(fetches: Any) -> Any:

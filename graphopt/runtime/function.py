@@ -43,6 +43,7 @@ from graphopt.runtime.concrete_function import (
     FunctionGraph,
     fit_argument,
 )
+from graphopt.runtime.fetches import Composite
 from graphopt.runtime.keys import PLAIN, key_of_value
 from graphopt.runtime.variable import Variable
 
@@ -85,6 +86,8 @@ class Call:
         leaves = nest.flatten(arguments)
         self.tensors: list[EagerTensor] = []
         self.places: list[int] = []
+        # Values of several tensors: the place, and which of the tensors.
+        self.wholes: list[tuple[int, int, int]] = []
         kinds: list[Any] = []
         for place, leaf in enumerate(leaves):
             is_array = isinstance(leaf, (np.ndarray, np.generic)) and from_numpy(
@@ -95,6 +98,13 @@ class Call:
                 self.places.append(place)
                 self.tensors.append(tensor)
                 kinds.append((tensor.dtype.name, tensor.array.ndim))
+            elif isinstance(leaf, Composite) and building_graph() is None:
+                parts = [hooks.convert(part) for part in leaf.list_parts()]
+                self.wholes.append((place, len(self.tensors), len(parts)))
+                self.places += [place] * len(parts)
+                self.tensors += parts
+                ranks = [(part.dtype.name, part.array.ndim) for part in parts]
+                kinds.append((type(leaf), *ranks))
             else:
                 kinds.append(_kind_of(leaf))
         self.leaves = leaves
@@ -114,11 +124,14 @@ class Call:
         leaves = list(self.leaves)
         for place, tensor in zip(self.places, tensors, strict=True):
             leaves[place] = tensor
+        for place, first, count in self.wholes:
+            parts = tensors[first : first + count]
+            leaves[place] = self.leaves[place].with_parts(parts)
         positional, keywords = nest.pack_as(self.arguments, leaves)
         return function(*positional, **keywords)
 
 
-_VALUES = (*PLAIN, np.generic, np.ndarray, EagerTensor)
+_VALUES = (*PLAIN, np.generic, np.ndarray, EagerTensor, Composite)
 
 
 def _is_value(leaf: Any) -> bool:

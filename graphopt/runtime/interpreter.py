@@ -18,6 +18,7 @@ from graphopt.graph.effects import handles_written, is_handle, variable_of
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Effect
 from graphopt.graph.program import Program
+from graphopt.graph.strings import to_array
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.creation import CONST, PLACEHOLDER
 from graphopt.ops.fused import (
@@ -128,7 +129,7 @@ class Run:
                 op=op,
             ) from error
         for tensor, array in zip(op.outputs, results, strict=True):
-            self.values[tensor] = np.asarray(array)
+            self.values[tensor] = to_array(array)
         for tensor in op.inputs:
             self.uses[tensor] -= 1
             if not self.uses[tensor]:

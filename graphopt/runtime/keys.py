@@ -42,6 +42,8 @@ def key_of_state(thing: Any) -> Any:
 def _key_of_state(thing: Any, seen: set[int]) -> Any:
     if isinstance(thing, PLAIN):
         return key_of_value(thing)
+    if isinstance(thing, np.ndarray) and thing.dtype == object:
+        return (id(thing), thing.shape, tuple(map(id, thing.ravel())))
     if isinstance(thing, (np.ndarray, np.generic)):
         return (id(thing), thing.dtype.str, thing.shape, thing.tobytes())
     if id(thing) in seen:

@@ -170,8 +170,10 @@ def _buffer_line(buffer: PlannedBuffer, width: int) -> str:
     return f"  {buffer.name:{width}}  {size:>10} at {buffer.offset:<9} {life}  {tensor}"
 
 
-def _compiled_peak(schedule: Schedule) -> int:
+def _compiled_peak(schedule: Schedule) -> int | None:
     """The arena with its alignment, what is returned, made by the host or may go back."""
+    if schedule.has_host_values:
+        return None
     fetched = sum(_size(tensor) for tensor in dict.fromkeys(schedule.program.fetches))
     by_host = [
         sum(_size(tensor) for tensor in step.op.outputs)

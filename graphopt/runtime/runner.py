@@ -212,19 +212,24 @@ class ShapedPlan:
         # Loaded by those who ask for it, here and below.
         from graphopt.runtime.numerics import CheckedExecutable, interpret_checked
 
-        if not self.is_due(at_once) or not self.is_bound():
+        if not self._is_watchable(at_once):
             return interpret_checked(self.program, feeds, self.store)
         if self.checked is None:
             program = run_passes(self.pruned, WATCHED[1:])
             self.checked = CheckedExecutable(program, self.program, self.store)
         return self.checked.run(feeds)
 
+    def _is_watchable(self, at_once: bool) -> bool:
+        """Whether the plan is compiled, and kernels can look at all its values."""
+        is_compiled = self.is_due(at_once) and self.is_bound()
+        return is_compiled and not self.make_schedule().has_host_values
+
     def _run_debugged(self, feeds: Sequence[Array]) -> list[Array]:
         """Compares each kernel with NumPy."""
         from graphopt.runtime.debug import DebugExecutable
         from graphopt.runtime.numerics import interpret_checked
 
-        if self.is_due(at_once=True) and self.is_bound():
+        if self._is_watchable(at_once=True):
             if self.debugged is None:
                 trace = Trace()
                 program = self.make_schedule(trace).program

@@ -14,14 +14,21 @@ from graphopt.graph.effects import (
 )
 from graphopt.graph.graph import Operation
 from graphopt.graph.guards import guards_of
-from graphopt.graph.opspec import Alias, Bodies, Source
+from graphopt.graph.opspec import Alias, Bodies, Effect, Source
 from graphopt.graph.program import Program, find_complex
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.state import INITIALIZED_VALUE
 from graphopt.schedule.control import add_bodies, with_guard
 from graphopt.schedule.memory import place_buffers
 from graphopt.schedule.order import order_operations, put_loops_first
-from graphopt.schedule.steps import Buffer, Jumps, Lowered, Schedule, Step
+from graphopt.schedule.steps import (
+    Buffer,
+    Jumps,
+    Lowered,
+    Schedule,
+    Step,
+    is_host_value,
+)
 
 Lower = Callable[[Operation], Lowered]
 
@@ -36,19 +43,21 @@ def build_schedule(program: Program, lower: Lower, jumps: bool = True) -> Schedu
         host, each as one step.
 
     Returns:
-      The schedule, with every buffer placed; without steps if the size of a tensor is
-      known only once its data are there, or where numbers are complex, for then the
-      program has to be interpreted.
+      The schedule, with every buffer placed; without steps where a variable has no
+      size of its own or numbers are complex, for then the program has to be interpreted.
+      Strings, and tensors whose size is known only once their data are there, are values
+      that Python keeps: the ops that make or take them are host steps.
     """
     order = put_loops_first(order_operations(program.operations))
-    sized_by_data = next((op for op in order if not _is_known(op)), None)
-    if sized_by_data is not None:
+    unsized = next((op for op in order if _keeps_unsized(op)), None)
+    if unsized is not None:
         why = "has a size that only its data decide"
-        return Schedule(program, [], {}, 0, _explain(sized_by_data, why))
+        return Schedule(program, [], {}, 0, _explain(unsized, why))
     complex_op = find_complex(order)
     if complex_op is not None:
         why = "has complex numbers, which NumPy computes"
         return Schedule(program, [], {}, 0, _explain(complex_op, why))
+    lower = _with_host_values(lower)
     builder = Builder(program, lower, jumps)
     builder.expect(order, program.fetches)
     guards = _native_guards(builder, program, lower) if jumps else {}
@@ -130,7 +139,9 @@ class Builder:
 
     def _add(self, op: Operation) -> None:
         kernel = op.spec.kernel
-        if isinstance(kernel, Source):
+        if (reason := why_on_host(op)) and not isinstance(kernel, Bodies):
+            self.add_step(op, Lowered(host=reason))
+        elif isinstance(kernel, Source):
             for tensor in op.outputs:
                 self.place(tensor, self._source(op, tensor))
         elif isinstance(kernel, Alias) and not op.attrs.get("copy"):
@@ -172,12 +183,12 @@ class Builder:
             outputs = inputs[:1]
             lowered = replace(lowered, calls=lowered.in_place)
         else:
-            outputs = tuple(
-                self.new("arena", nbytes_of(tensor), tensor) for tensor in op.outputs
-            )
+            outputs = tuple(self._output(tensor) for tensor in op.outputs)
         for tensor, buffer in zip(op.outputs, outputs, strict=True):
             self.place(tensor, buffer)
         writes = bool(handles_written(op))
+        if lowered.host and writes and op.spec.effect is not Effect.WRITE:
+            self.interpret(op, "writes what only its data give a size")
         if op.spec is INITIALIZED_VALUE:
             self.interpret(op, f"is a question for the host: {lowered.host}")
         if lowered.checks or lowered.host:
@@ -185,6 +196,12 @@ class Builder:
             self.fails_late |= self.wrote or writes
         self.wrote |= writes
         self.place_step(op, lowered, inputs, outputs)
+
+    def _output(self, tensor: GraphTensor) -> Buffer:
+        """The memory of a result, or the place of what Python keeps."""
+        if is_host_value(tensor):
+            return self.new("host", 0, tensor)
+        return self.new("arena", nbytes_of(tensor), tensor)
 
     def _may_overwrite(self, op: Operation, inputs: tuple[Buffer, ...]) -> bool:
         """Whether an op is the last to need the memory of its first input."""
@@ -253,8 +270,33 @@ def _native_guards(
     return guards_of(program, always) if always else guards
 
 
-def _is_known(op: Operation) -> bool:
-    return all(tensor.shape.is_fully_defined() for tensor in op.outputs)
+def _keeps_unsized(op: Operation) -> bool:
+    """Whether an op stands for a variable whose size may change."""
+    return any(is_handle(t) and not t.shape.is_fully_defined() for t in op.outputs)
+
+
+def why_on_host(op: Operation) -> str:
+    """Returns why an op that takes or makes what no kernel can have runs on the host.
+
+    Returns:
+      An empty string if there is no such tensor, or the op only stands for one.
+    """
+    if isinstance(op.spec.kernel, Source) and not op.inputs:
+        return ""
+    for tensor in (*op.inputs, *op.outputs):
+        if tensor.dtype.is_string:
+            return "strings are values of the host"
+        if is_host_value(tensor):
+            return "only the data decide how large a tensor is"
+    return ""
+
+
+def _with_host_values(lower: Lower) -> Lower:
+    def lower_op(op: Operation) -> Lowered:
+        reason = why_on_host(op)
+        return Lowered(host=reason) if reason else lower(op)
+
+    return lower_op
 
 
 def _explain(op: Operation, why: str) -> str:

@@ -34,6 +34,7 @@ from graphopt.schedule.steps import (
     KernelRequest,
     Lowered,
     Word,
+    is_host_value,
 )
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def _bodies(op: Operation) -> list[Body]:
 def _why_not_native(builder: Builder, op: Operation, kind: str) -> str:
     if not builder.jumps:
         return "the plan is one without jumps"
+    if any(is_host_value(tensor) for tensor in (*op.inputs, *op.outputs)):
+        return "it takes or gives strings, or what only data decide the size of"
     if kind != "cond":
         body: Body = op.attrs["body"]
         pairs = zip(body.outputs, _given(op)[: op.attrs["count"]], strict=False)
@@ -76,6 +79,8 @@ def _why_not_native(builder: Builder, op: Operation, kind: str) -> str:
         if body.original is None:
             return "its bodies were not rewritten"
         for inner in body.operations:
+            if any(t.dtype.is_string for t in (*inner.inputs, *inner.outputs)):
+                return f"{inner.type} in it has strings"
             if not all(t.shape.is_fully_defined() for t in inner.outputs):
                 return f"{inner.type} in it has a size that only its data decide"
             kernel = inner.spec.kernel

@@ -174,7 +174,8 @@ class Buffer:
     """A piece of memory: in the arena, or given from outside.
 
     Attributes:
-      kind: Where it is: `arena`, `variable`, `constant` or `feed`.
+      kind: Where it is: `arena`, `variable`, `constant`, `feed`, or `host` for what
+        Python keeps as long as the run lasts.
       nbytes: Its size.
       tensor: The tensor that it holds (None for scratch).
       source: The variable's key, the constant's array, or the index of the feed.
@@ -182,13 +183,18 @@ class Buffer:
       offset: Its place in the arena.
     """
 
-    kind: Literal["arena", "variable", "constant", "feed"]
+    kind: Literal["arena", "variable", "constant", "feed", "host"]
     nbytes: int
     tensor: GraphTensor | None = None
     source: Any = None
     first: int = -1
     last: int = -1
     offset: int = 0
+
+
+def is_host_value(tensor: GraphTensor) -> bool:
+    """Whether no kernel can have a tensor: strings, and what only data give a size."""
+    return tensor.dtype.is_string or not tensor.shape.is_fully_defined()
 
 
 @dataclass(frozen=True)
@@ -247,6 +253,11 @@ class Schedule:
     stacks: list[int] = field(default_factory=list)
     fails_late: bool = False
     may_fail: bool = False
+
+    @cached_property
+    def has_host_values(self) -> bool:
+        """Whether Python keeps some of the intermediate results."""
+        return any(buffer.kind == "host" for buffer in self.buffers)
 
     @property
     def peak_bytes(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -116,6 +116,10 @@ class SparseTensor(Composite):
     def from_parts(self, values: Any) -> SparseTensorValue:
         """Returns their values."""
         return SparseTensorValue(*values)
+
+    def with_parts(self, tensors: Sequence[Any]) -> SparseTensor:
+        """Returns one of other indices, values and a shape."""
+        return SparseTensor(*tensors)
 
     def feed_parts(self, value: Any) -> Iterator[tuple[GraphTensor, Any]]:
         """Yields what is fed to the three tensors."""

@@ -107,7 +107,11 @@ def test_infer_tells_shape_and_dtype(spec):
             results = ()
         assert len(types) == len(results)
         for (shape, dtype), array in zip(types, results, strict=True):
-            assert TensorShape(shape) == array.shape
+            if spec.types[0] == "string" and not TensorShape(shape).is_fully_defined():
+                # How many words there are only the strings tell.
+                assert TensorShape(shape).is_compatible_with(array.shape)
+            else:
+                assert TensorShape(shape) == array.shape
             assert dtype is as_dtype(array.dtype)
 
 

@@ -371,11 +371,13 @@ _MODULES = (
     "gfile",
     "layers",
     "logging",
+    "lookup",
     "losses",
     "metrics",
     "python_io",
     "resource_loader",
     "sparse",
+    "strings",
     "summary",
     "test",
     "train",
@@ -391,11 +393,13 @@ if TYPE_CHECKING:
     from graphopt.compat.v1 import gfile as gfile
     from graphopt.compat.v1 import layers as layers
     from graphopt.compat.v1 import logging as logging
+    from graphopt.compat.v1 import lookup as lookup
     from graphopt.compat.v1 import losses as losses
     from graphopt.compat.v1 import metrics as metrics
     from graphopt.compat.v1 import python_io as python_io
     from graphopt.compat.v1 import resource_loader as resource_loader
     from graphopt.compat.v1 import sparse as sparse
+    from graphopt.compat.v1 import strings as strings
     from graphopt.compat.v1 import summary as summary
     from graphopt.compat.v1 import test as test
     from graphopt.compat.v1 import train as train
@@ -446,7 +450,47 @@ _SPARSE = {
 }
 
 
+# Names that stand elsewhere by another name, or in a module of version 1's arguments.
+_ELSEWHERE = {
+    "decode_csv": "graphopt.compat.v1.strings:decode_csv",
+    "decode_raw": "graphopt.compat.v1.strings:decode_raw",
+    "reduce_join": "graphopt.compat.v1.strings:reduce_join",
+    "string_split": "graphopt.compat.v1.strings:string_split",
+    "string_to_hash_bucket": "graphopt.compat.v1.strings:to_hash_bucket",
+    "string_to_number": "graphopt.compat.v1.strings:to_number",
+    "substr": "graphopt.compat.v1.strings:substr",
+    "regex_replace": "graphopt.strings:regex_replace",
+    "string_join": "graphopt.strings:join",
+    "string_strip": "graphopt.strings:strip",
+    "string_to_hash_bucket_fast": "graphopt.strings:to_hash_bucket_fast",
+    "string_to_hash_bucket_strong": "graphopt.strings:to_hash_bucket_strong",
+    **{
+        name: f"graphopt.io:{name}"
+        for name in (
+            "FixedLenFeature",
+            "FixedLenSequenceFeature",
+            "SparseFeature",
+            "VarLenFeature",
+            "decode_base64",
+            "decode_compressed",
+            "encode_base64",
+            "matching_files",
+            "parse_example",
+            "parse_single_example",
+            "parse_single_sequence_example",
+            "parse_tensor",
+            "read_file",
+            "serialize_tensor",
+            "write_file",
+        )
+    },
+}
+
+
 def __getattr__(name: str) -> Any:
+    if name in _ELSEWHERE:
+        module, _, attribute = _ELSEWHERE[name].partition(":")
+        return getattr(importlib.import_module(module), attribute)
     if name in _SPARSE:
         found = importlib.import_module("graphopt.compat.v1.sparse")
         return getattr(found, _SPARSE[name])
@@ -493,6 +537,7 @@ def __dir__() -> list[str]:
             *_MESSAGES,
             *_SPARSE,
             "autograph",
+            *_ELSEWHERE,
             "get_logger",
             "io",
             "ragged",

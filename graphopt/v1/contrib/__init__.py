@@ -28,6 +28,7 @@ _MODULES: tuple[str, ...] = (
     "layers",
     "learn",
     "legacy_seq2seq",
+    "lookup",
     "losses",
     "metrics",
     "opt",
