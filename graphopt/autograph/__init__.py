@@ -53,3 +53,7 @@ def __getattr__(name: str) -> Any:
     if name in _LATER:
         return getattr(importlib.import_module("graphopt.autograph.public"), name)
     raise AttributeError(f"module 'graphopt.autograph' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -200,6 +200,9 @@ def _for_range(
         iterate = iterate + delta
 
     known = [constant_value(bound) for bound in bounds]
+    # What is known is a constant of the body, as what the user would write there.
+    limit = limit if known[1] is None else known[1]
+    delta = delta if known[2] is None else known[2]
 
     def test() -> Any:
         if known[2] is not None:

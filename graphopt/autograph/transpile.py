@@ -123,7 +123,8 @@ def _place(nodes: Any, tree: ast.Module, file: str) -> None:
         if type(made) is not type(parsed):
             continue
         origin = anno.getanno(made, anno.Basic.ORIGIN, default=None)
-        if origin is not None:
+        # What has no line, as the `Load` of names, is one object for the whole tree.
+        if origin is not None and hasattr(parsed, "lineno"):
             lines[id(parsed)] = origin.loc.lineno
         for field in parsed._fields:
             one, other = getattr(made, field, None), getattr(parsed, field, None)
@@ -140,7 +141,7 @@ def _place(nodes: Any, tree: ast.Module, file: str) -> None:
         # Children come after their parents in a walk, so that theirs are known here.
         below = [first[id(c)] for c in ast.iter_child_nodes(node) if id(c) in first]
         line = lines.get(id(node)) or (min(below) if below else None)
-        if line is not None:
+        if line is not None and hasattr(node, "lineno"):
             first[id(node)] = line
     stack: list[tuple[ast.AST, int]] = [(tree, 1)]
     while stack:
