@@ -195,6 +195,7 @@ from graphopt.runtime.names import name_scope as name_scope
 from graphopt.runtime.variable import Variable as Variable
 
 if TYPE_CHECKING:
+    from graphopt import autograph as autograph
     from graphopt import data as data
     from graphopt import io as io
     from graphopt import lookup as lookup
@@ -292,6 +293,7 @@ def is_tensor(x: object) -> builtins.bool:
 
 # Families that are loaded when they are used: most programs use few of them.
 _MODULES = (
+    "autograph",
     "data",
     "io",
     "lookup",

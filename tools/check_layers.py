@@ -13,6 +13,7 @@ ORDER = [
     ("graph",),
     ("ops",),
     ("autodiff", "rewrite"),
+    ("autograph",),
     ("schedule",),
     ("codegen",),
     ("runtime",),

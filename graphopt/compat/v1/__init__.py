@@ -395,6 +395,7 @@ _MODULES = (
     "train",
 )
 if TYPE_CHECKING:
+    from graphopt import autograph as autograph
     from graphopt import io as io
     from graphopt import raw_ops as raw_ops
     from graphopt.compat.v1 import app as app
@@ -513,7 +514,7 @@ def __getattr__(name: str) -> Any:
         return getattr(messages, _MESSAGES[name])
     if name == "get_logger":
         return importlib.import_module("graphopt.compat.v1.logging").get_logger
-    if name in ("io", "queue", "ragged", "raw_ops", "version"):
+    if name in ("autograph", "io", "queue", "ragged", "raw_ops", "version"):
         return importlib.import_module(f"graphopt.{name}")
     if name == "__all__":
         return __dir__()
@@ -548,6 +549,7 @@ def __dir__() -> list[str]:
             *_LATER,
             *_MESSAGES,
             *_SPARSE,
+            "autograph",
             *_ELSEWHERE,
             "get_logger",
             "io",
