@@ -15,6 +15,10 @@ def _missing(*_args: Any, **_keywords: Any) -> Any:
     raise RuntimeError("graphopt is not fully imported; import graphopt first.")
 
 
+def _same(function: Any, **_options: Any) -> Any:
+    return function
+
+
 class Hooks:
     """The slots; see the attribute comments for who fills each and when it is called."""
 
@@ -33,6 +37,10 @@ class Hooks:
     on_eager_write: Callable[..., None] | None
     # autodiff: (function, inputs, cotangents of its results) -> cotangents of the inputs
     pullback: Callable[..., Any]
+    # autograph: a function of the user -> the one to call while a graph is built
+    convert_function: Callable[..., Any]
+    # autograph: what to do where a tensor was used as a Python value; may be empty
+    autograph_advice: Callable[[], str]
     # cli: told of every Graph made and of every train op, so that `show` finds them
     on_graph: Callable[..., Any] | None
     on_train_op: Callable[..., Any] | None
@@ -54,6 +62,8 @@ class Hooks:
         self.run_eagerly = _missing
         self.on_eager_write = None
         self.pullback = _missing
+        self.convert_function = _same
+        self.autograph_advice = str
         self.on_graph = None
         self.on_train_op = None
         self.on_gradients = None

@@ -41,3 +41,8 @@ def user_site() -> Site | None:
             return Site(code.co_filename, frame.f_lineno, code.co_name)
         frame = frame.f_back  # type: ignore[assignment]
     return None
+
+
+def is_internal(file: str, folder: str = "") -> bool:
+    """Returns whether a file belongs to this package, or to one of its folders."""
+    return file.startswith(_PACKAGE + folder)

@@ -287,11 +287,13 @@ class GraphTensor(Tensor):
         return self is not other
 
     def _no_value(self, what: str) -> str:
+        advice = hooks.autograph_advice()
         return str(
             fail(
                 TypeError,
                 f"Using a symbolic `tf.Tensor` as a Python {what} is not allowed: "
-                f"{self.name!r} gets its value when the graph runs",
+                f"{self.name!r} gets its value when the graph runs"
+                + (f". {advice}" if advice else ""),
                 got="a symbolic tensor",
                 expected="a value",
                 op=self.op,

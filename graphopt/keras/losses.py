@@ -177,7 +177,7 @@ class Loss:
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Returns the reduced loss."""
-        losses = self.call(y_true, y_pred)
+        losses = hooks.convert_function(self.call)(y_true, y_pred)
         if sample_weight is not None:
             losses = losses * hooks.convert(sample_weight, dtype_hint=losses.dtype)
         if self.reduction == "none":

@@ -107,6 +107,7 @@ def map_fn(
     """
     if not callable(fn):
         raise TypeError("The provided function(s) is not callable.")
+    fn = hooks.convert_function(fn)
     rows = _Rows(elems, "tf.map_fn")
     signature = dtype if fn_output_signature is None else fn_output_signature
     if signature is None:
@@ -183,6 +184,7 @@ def vectorized_map(
 
     Source: `tf.vectorized_map`.
     """
+    fn = hooks.convert_function(fn)
     rows = _Rows(elems, "tf.vectorized_map")
     if building_graph() is None and rows.static:
         results = [fn(rows[i]) for i in range(rows.static)]
@@ -299,6 +301,7 @@ def _fold(
 ) -> Any:
     if not callable(fn):
         raise TypeError(f"{fn!r} is not callable.")
+    fn = hooks.convert_function(fn)
     rows = _Rows(elems, f"tf.{name}")
     last = rows.count - 1
 

@@ -26,6 +26,8 @@ from typing import Any
 
 import numpy as np
 
+from graphopt.autograph.calls import convert, do_not_convert
+from graphopt.autograph.status import Feature, as_features
 from graphopt.config import settings
 from graphopt.dtypes import as_dtype, from_numpy
 from graphopt.errors import GraphoptWarning, fail
@@ -67,8 +69,37 @@ class TensorSpec:
         self.dtype = as_dtype(dtype)
         self.name = name
 
+    @classmethod
+    def from_tensor(cls, tensor: Any, name: str | None = None) -> TensorSpec:
+        """Returns the specification of a tensor."""
+        return cls(tensor.shape, tensor.dtype, name)
+
+    @classmethod
+    def from_spec(cls, spec: Any, name: str | None = None) -> TensorSpec:
+        """Returns a specification, under another name if one is given."""
+        return cls(spec.shape, spec.dtype, name or spec.name)
+
+    def is_compatible_with(self, spec_or_tensor: Any) -> bool:
+        """Returns whether a tensor may be one of this specification."""
+        return self.dtype is spec_or_tensor.dtype and self.shape.is_compatible_with(
+            spec_or_tensor.shape
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, TensorSpec)
+            and self.dtype is other.dtype
+            and self.shape.rank == other.shape.rank
+            and tuple(self.shape) == tuple(other.shape)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.dtype.name, tuple(self.shape)))
+
     def __repr__(self) -> str:
-        return f"TensorSpec(shape={self.shape}, dtype={self.dtype!r})"
+        return (
+            f"TensorSpec(shape={self.shape}, dtype={self.dtype!r}, name={self.name!r})"
+        )
 
 
 class Call:
@@ -240,14 +271,23 @@ class _BoundMethod:
 class Function:
     """A function that is traced; made by `tf.function`.
 
+    Args:
+      function: The user's.
+      input_signature: What its arguments must be.
+      traced: What is called while it is traced: its converted form.
+
     Source: `tf.types.experimental.PolymorphicFunction`.
     """
 
     def __init__(
-        self, function: Callable[..., Any], input_signature: Sequence[Any] | None = None
+        self,
+        function: Callable[..., Any],
+        input_signature: Sequence[Any] | None = None,
+        traced: Callable[..., Any] | None = None,
     ) -> None:
         functools.update_wrapper(self, function)
         self._function = function
+        self._traced = function if traced is None else traced
         self._signature = inspect.signature(function)
         self._positional = _count_positional(self._signature)
         self.input_signature = (
@@ -290,16 +330,20 @@ class Function:
         except TypeError:
             # Without weak references it has to live as long as its traces.
             method = self._function.__get__(instance, owner)
-            return instance, Function(method, self.input_signature)
-        method = _BoundMethod(self._function, instance, owner)
-        return reference, Function(method, self.input_signature)
+            traced = self._traced.__get__(instance, owner)
+            return instance, Function(method, self.input_signature, traced)
+        method, traced = (
+            _BoundMethod(function, instance, owner)
+            for function in (self._function, self._traced)
+        )
+        return reference, Function(method, self.input_signature, traced)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Traces if need be, and runs; in a graph the ops join it."""
         if building_graph() is not None or settings.functions_run_eagerly:
             if self.input_signature is not None:
                 args, kwargs = self._arguments(args, kwargs)
-            return self._function(*args, **kwargs)
+            return self._traced(*args, **kwargs)
         call = self._bind(args, kwargs)
         return self._trace_for(call).run(call.tensors)
 
@@ -404,7 +448,7 @@ class Function:
     ) -> ConcreteFunction:
         def trace(may_create: bool) -> ConcreteFunction:
             return ConcreteFunction(
-                self._function,
+                self._traced,
                 call,
                 shapes,
                 may_create=may_create,
@@ -489,20 +533,31 @@ def function(
     autograph: bool = True,
     jit_compile: bool | None = None,
     reduce_retracing: bool = False,
+    experimental_implements: str | None = None,
+    experimental_autograph_options: Feature | tuple[Feature, ...] | None = None,
+    experimental_attributes: Any = None,
     experimental_relax_shapes: bool | None = None,
+    experimental_compile: bool | None = None,
+    experimental_follow_type_hints: bool | None = None,
 ) -> Any:
     """Makes a function run as a compiled graph, traced at its first call.
 
-    Python's `if` and `while` on tensors are not translated; use `tf.cond` and
-    `tf.while_loop`.
+    Python's `if`, `while`, `for`, `and`, `or`, `not` and conditional expressions on tensors
+    become part of the graph; on other values they are Python's.
 
     Args:
       func: The function; without it, a decorator is returned.
       input_signature: `TensorSpec`s of all arguments; then there is one trace.
-      autograph: Accepted; there is no translation of Python either way.
+      autograph: Whether control flow on tensors is converted.
       jit_compile: Accepted; every trace is compiled.
       reduce_retracing: Accepted; shapes are always relaxed.
-      experimental_relax_shapes: Accepted, likewise.
+      experimental_implements: Accepted.
+      experimental_autograph_options: What else is converted, of
+        `tf.autograph.experimental.Feature`.
+      experimental_attributes: Accepted.
+      experimental_relax_shapes: Accepted, as `reduce_retracing`.
+      experimental_compile: Accepted, as `jit_compile`.
+      experimental_follow_type_hints: Accepted.
 
     >>> import graphopt as tf
     >>> @tf.function
@@ -515,9 +570,16 @@ def function(
 
     Source: `tf.function`.
     """
-    if func is None:
-        return lambda decorated: Function(decorated, input_signature)
-    return Function(func, input_signature)
+    features = as_features(experimental_autograph_options)
+
+    def decorated(user: Callable[..., Any]) -> Function:
+        if autograph:
+            traced = convert(user, features, user_requested=True)
+        else:
+            traced = do_not_convert(user)
+        return Function(user, input_signature, traced)
+
+    return decorated if func is None else decorated(func)
 
 
 def init_scope() -> Any:

@@ -133,7 +133,10 @@ class Layer:
             with name_scope(self.name):
                 if not self.built:
                     self._build_once(nest.map_structure(lambda x: x.shape, inputs))
-                outputs = self.call(inputs, *args, **kwargs)
+                call = self.call
+                if building_graph() is not None:
+                    call = hooks.convert_function(call)
+                outputs = call(inputs, *args, **kwargs)
                 self._add_activity_terms(outputs)
         finally:
             _calls.inside = not outermost
