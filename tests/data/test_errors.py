@@ -19,9 +19,7 @@ def failing(x):
 
 
 def checked():
-    return Dataset.range(5).map(
-        lambda x: tf.numpy_function(failing, [x], tf.int64)
-    )
+    return Dataset.range(5).map(lambda x: tf.numpy_function(failing, [x], tf.int64))
 
 
 def test_errors_of_functions_come_at_their_element():
@@ -57,7 +55,8 @@ def test_ignored_errors():
 def test_batches_of_several_shapes():
     dataset = Dataset.range(1, 4).map(lambda n: tf.range(n)).batch(2)
     with pytest.raises(
-        tf.errors.InvalidArgumentError, match="Cannot batch tensors with different shapes"
+        tf.errors.InvalidArgumentError,
+        match="Cannot batch tensors with different shapes",
     ):
         next(iter(dataset))
 

@@ -124,7 +124,12 @@ def test_sessions_iterate_for_themselves():
 
 def test_the_step_is_planned_as_if_it_were_fed(session):
     features = np.ones((12, 4), np.float32)
-    x = Dataset.from_tensor_slices(features).batch(5).make_one_shot_iterator().get_next()
+    x = (
+        Dataset.from_tensor_slices(features)
+        .batch(5)
+        .make_one_shot_iterator()
+        .get_next()
+    )
     w = tf.Variable(np.ones((4, 2), np.float32))
     loss = tf.reduce_mean(tf.matmul(x, w) ** 2)
     step = v1.train.GradientDescentOptimizer(0.1).minimize(loss)
@@ -149,7 +154,9 @@ def test_one_shot_refuses_state(session):
         Dataset.from_tensor_slices(rows).make_one_shot_iterator()
     v = tf.Variable(2.0)
     with pytest.raises(ValueError, match="make_initializable_iterator"):
-        Dataset.range(3).map(lambda x: tf.cast(x, tf.float32) * v).make_one_shot_iterator()
+        Dataset.range(3).map(
+            lambda x: tf.cast(x, tf.float32) * v
+        ).make_one_shot_iterator()
 
 
 def test_functions_read_variables_of_the_session(session):
@@ -175,8 +182,10 @@ def test_seeds_of_a_graph_repeat():
     def order(graph_seed, seed):
         with tf.Graph().as_default(), v1.Session() as session:
             v1.set_random_seed(graph_seed)
-            dataset = Dataset.range(20).shuffle(8, seed=seed).map(
-                lambda x: (x, tf.random.uniform([]))
+            dataset = (
+                Dataset.range(20)
+                .shuffle(8, seed=seed)
+                .map(lambda x: (x, tf.random.uniform([])))
             )
             found = drain(session, dataset.make_one_shot_iterator().get_next())
             return [(int(a), float(b)) for a, b in found]

@@ -30,7 +30,11 @@ STEPS = {
         lambda d, n, i: d.shard(n, i % n),
         lambda r, n, i: r[i % n :: n],
     ),
-    "map": ((counts,), lambda d, n: d.map(lambda x: x * 2 + n), lambda r, n: [x * 2 + n for x in r]),
+    "map": (
+        (counts,),
+        lambda d, n: d.map(lambda x: x * 2 + n),
+        lambda r, n: [x * 2 + n for x in r],
+    ),
     "filter": (
         (sizes,),
         lambda d, n: d.filter(lambda x: x % (n + 1) != 0),
