@@ -61,7 +61,7 @@ __all__ = [
 ]
 
 
-def Counter(start: Any = 0, step: Any = 1, dtype: Any = dtypes.int64) -> Dataset:
+def Counter(start: Any = 0, step: Any = 1, dtype: Any = dtypes.int64) -> Any:
     """Returns numbers without an end.
 
     Source: `tf.data.experimental.Counter`.
@@ -71,7 +71,7 @@ def Counter(start: Any = 0, step: Any = 1, dtype: Any = dtypes.int64) -> Dataset
 
 def RandomDataset(
     seed: Any = None, rerandomize_each_iteration: bool | None = None, name: Any = None
-) -> Dataset:
+) -> Any:
     """Returns random numbers without an end.
 
     Source: `tf.data.experimental.RandomDataset`.
@@ -79,7 +79,7 @@ def RandomDataset(
     return Dataset.random(seed, rerandomize_each_iteration)
 
 
-def from_list(elements: Sequence[Any], name: str | None = None) -> Dataset:
+def from_list(elements: Sequence[Any], name: str | None = None) -> Any:
     """Returns a data set of the elements of a list, structures of one kind.
 
     Source: `tf.data.experimental.from_list`.
@@ -230,14 +230,14 @@ def sample_from_datasets(
     weights: Any = None,
     seed: Any = None,
     stop_on_empty_dataset: bool = False,
-) -> Dataset:
+) -> Any:
     """See `Dataset.sample_from_datasets`."""
     return Dataset.sample_from_datasets(datasets, weights, seed, stop_on_empty_dataset)
 
 
 def choose_from_datasets(
     datasets: Sequence[Any], choice_dataset: Any, stop_on_empty_dataset: bool = False
-) -> Dataset:
+) -> Any:
     """See `Dataset.choose_from_datasets`."""
     return Dataset.choose_from_datasets(datasets, choice_dataset, stop_on_empty_dataset)
 

@@ -145,7 +145,7 @@ def make_csv_dataset(
     compression_type: Any = None,
     ignore_errors: bool = False,
     encoding: str = "utf-8",
-) -> Dataset:
+) -> Any:
     """Returns batches of rows of files, as dicts of columns.
 
     Args:
