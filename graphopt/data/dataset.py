@@ -21,34 +21,35 @@ from graphopt.data.batching import (
 from graphopt.data.buffering import Cache, Prefetch
 from graphopt.data.context import Context, as_parameter
 from graphopt.data.functions import DataFunction
-from graphopt.data.iterators import (
-    Iterator,
-    NumpyIterator,
-    in_graph,
+from graphopt.data.graph_iterators import (
     make_initializable_iterator,
     make_one_shot_iterator,
 )
+from graphopt.data.iterators import Iterator, NumpyIterator, in_graph
+from graphopt.data.loops import builtin_of, loop_over_node
 from graphopt.data.mixing import Choose, Interleave, Sample
 from graphopt.data.node import INFINITE, UNKNOWN, Node, require_node
 from graphopt.data.options import Options
-from graphopt.data.sources import Arrays, Counter, Generated, RandomNumbers, Range
-from graphopt.data.structure import DatasetSpec
-from graphopt.data.transforms import (
+from graphopt.data.ordering import (
     Concatenate,
     Enumerate,
-    Filter,
-    IgnoreErrors,
-    Map,
     Repeat,
-    Same,
-    Scan,
     Shard,
     Shuffle,
     Skip,
     Take,
+    Zip,
+)
+from graphopt.data.sources import Arrays, Counter, Generated, RandomNumbers, Range
+from graphopt.data.structure import DatasetSpec
+from graphopt.data.transforms import (
+    Filter,
+    IgnoreErrors,
+    Map,
+    Same,
+    Scan,
     TakeWhile,
     Unique,
-    Zip,
 )
 from graphopt.errors import InvalidArgumentError, fail
 from graphopt.graph import nest
@@ -794,6 +795,12 @@ class Dataset:
                 remedy="tf.compat.v1.data.make_one_shot_iterator(dataset).get_next()",
             )
         return Iterator.of_dataset(self._node)
+
+    def _loop_in_graph(self, *rest: Any) -> None:
+        """Adds the loop that `for` over it is in a `tf.function`."""
+        loop_over_node(self._node, *rest)
+
+    _autograph_builtin = staticmethod(builtin_of)
 
     def as_numpy_iterator(self) -> PythonIterator[Any]:
         """Returns an iterator over elements as NumPy arrays that cannot be written to.

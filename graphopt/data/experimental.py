@@ -16,6 +16,8 @@ from graphopt.data.options import AutotuneOptions as AutotuneOptions
 from graphopt.data.options import DistributeOptions as DistributeOptions
 from graphopt.data.options import OptimizationOptions as OptimizationOptions
 from graphopt.data.options import ThreadingOptions as ThreadingOptions
+from graphopt.data.tables import CsvDataset as CsvDataset
+from graphopt.data.tables import make_csv_dataset as make_csv_dataset
 from graphopt.data.transforms import Same
 from graphopt.files.records import RecordWriter
 from graphopt.graph.hooks import hooks
@@ -29,6 +31,7 @@ __all__ = [
     "UNKNOWN_CARDINALITY",
     "AutotuneOptions",
     "Counter",
+    "CsvDataset",
     "DistributeOptions",
     "OptimizationOptions",
     "RandomDataset",
@@ -45,6 +48,7 @@ __all__ = [
     "get_structure",
     "group_by_window",
     "ignore_errors",
+    "make_csv_dataset",
     "map_and_batch",
     "parallel_interleave",
     "prefetch_to_device",
