@@ -26,6 +26,7 @@ from graphopt.data.arguments import specs_of_types
 from graphopt.data.blocks import Block, row
 from graphopt.data.context import Context
 from graphopt.data.node import Cursor, Node, pull_one, require_node
+from graphopt.data.passing import Passed, find_passed
 from graphopt.data.structure import (
     DatasetSpec,
     pack_eager,
@@ -41,7 +42,7 @@ from graphopt.graph import nest
 from graphopt.graph.context import building_graph
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
-from graphopt.graph.tensor import GraphTensor, Tensor
+from graphopt.graph.tensor import EagerTensor, GraphTensor, Tensor
 from graphopt.ops.outside import (
     REDUCE,
     add_outside,
@@ -196,7 +197,7 @@ def _graphs() -> Any:
     return graph_iterators
 
 
-class EagerIterator(Iterator):
+class EagerIterator(Iterator, Passed):
     """The iterator of a data set in eager mode.
 
     Args:
@@ -251,6 +252,13 @@ class EagerIterator(Iterator):
         if found is None:
             raise _end()
         return pack_eager(self.element_spec, _shown(found) if self._wraps else found)
+
+    def with_parts(self, tensors: Sequence[Any]) -> Any:
+        """Returns the iterator of a number; in a graph, what stands for it."""
+        (handle,) = tensors
+        if isinstance(handle, EagerTensor):
+            return find_passed(handle)
+        return _graphs().ArgumentIterator(self.element_spec, handle)
 
     def take(self, _store: Any) -> list[Any] | None:
         """Returns the next element for an op of a graph."""

@@ -142,6 +142,16 @@ def test_the_step_is_planned_as_if_it_were_fed(session):
     assert losses[0][0] == 16.0
 
 
+def test_iterators_in_branches(session):
+    rows = tf.range(5) * 2
+    train = Dataset.from_tensor_slices(rows).repeat().make_one_shot_iterator()
+    test = Dataset.range(100, 103, output_type=tf.int32).make_one_shot_iterator()
+    is_train = v1.placeholder(tf.bool, [])
+    x = tf.cond(is_train, train.get_next, test.get_next) + 1
+    found = [int(session.run(x, {is_train: t})) for t in (True, False, True, True)]
+    assert found == [1, 101, 3, 5]
+
+
 def test_a_user_may_feed_the_element(session):
     x = Dataset.range(5).make_one_shot_iterator().get_next()
     assert session.run(x * 2, {x: 21}) == 42
