@@ -171,6 +171,12 @@ class Iterator:
         """Returns the next element."""
         raise NotImplementedError
 
+    def get_next_as_optional(self) -> Any:
+        """Returns the next element, if there is one, as an `Optional`."""
+        from graphopt.data.optional import get_next_as_optional
+
+        return get_next_as_optional(self)
+
     @property
     def output_types(self) -> Any:
         """The dtypes of the components."""

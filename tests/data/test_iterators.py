@@ -290,6 +290,26 @@ def test_eager_iterators():
         iterator.get_next()
 
 
+def test_optionals():
+    iterator = iter(Dataset.from_tensor_slices(([1, 2], [3.0, 4.0])))
+    found = [iterator.get_next_as_optional() for _ in range(3)]
+    assert [bool(o.has_value()) for o in found] == [True, True, False]
+    assert [x.numpy() for x in found[1].get_value()] == [2, 4.0]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="does not have a value"):
+        found[2].get_value()
+
+    @tf.function
+    def total(iterator):
+        result = tf.constant(0, tf.int64)
+        optional = tf.data.experimental.get_next_as_optional(iterator)
+        if optional.has_value():
+            result += tf.reduce_sum(optional.get_value())
+        return result
+
+    iterator = iter(Dataset.range(1, 4).batch(2))
+    assert [int(total(iterator)) for _ in range(3)] == [3, 3, 0]
+
+
 def test_lengths():
     assert len(Dataset.range(7).batch(3)) == 3
     assert bool(Dataset.range(0))
