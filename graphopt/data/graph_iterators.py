@@ -189,15 +189,12 @@ class GraphIterator(Iterator):
     def _find(self, store: Any, *handle: Any) -> State:
         if handle:
             return _iterator_of(handle[0])._find(store)
-        state = store.resources.get(self)
-        if state is None and self._starts_itself:
-            assert self._node is not None
-            symbols = self._node.symbols()
-            # With variables of its own, for a run of the session may be going on.
-            own = Runner(self._graph, tuple(symbols), (), (), VariableStore())
-            values = own.run([]) if symbols else ()
-            bindings = dict(zip(symbols, values, strict=True))
-            state = self._set_state(store, self._node, bindings)
+        # One of the threads that come first starts it.
+        state = (
+            store.resource(self, lambda: self._start(store))
+            if self._starts_itself
+            else store.resources.get(self)
+        )
         if state is None:
             raise fail(
                 FailedPreconditionError,
@@ -207,6 +204,16 @@ class GraphIterator(Iterator):
             )
         assert isinstance(state, State)
         return state
+
+    def _start(self, store: Any) -> State:
+        """Returns the state of a one-shot iterator in a session."""
+        assert self._node is not None
+        symbols = self._node.symbols()
+        # With variables of its own, for a run of the session may be going on.
+        own = Runner(self._graph, tuple(symbols), (), (), VariableStore())
+        values = own.run([]) if symbols else ()
+        bindings = dict(zip(symbols, values, strict=True))
+        return State(self._node, Context(store=store, bindings=bindings))
 
     def take(self, store: Any, *handle: Any) -> list[Any] | None:
         """Returns the next element, None at the end."""

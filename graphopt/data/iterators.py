@@ -214,6 +214,7 @@ class EagerIterator(Iterator, Passed):
         self.element_spec = node.element_spec
         self._state = State(node, _begin(node))
         self._ahead = _AHEAD if node.runs_ahead else 1
+        self._lock = threading.Lock()
         self._block: Block | None = None
         self._arrays: list[Any] = []
         self._place = 0
@@ -226,17 +227,18 @@ class EagerIterator(Iterator, Passed):
 
     def arrays(self) -> list[Any] | None:
         """Returns the next element as arrays, None at the end."""
-        block = self._block
-        if block is None or self._place >= block.count:
-            self._block = None
-            if self._state.was_asked:
-                return self._state.next()
-            block = self._state.cursor.pull(self._ahead)
-            if block is None:
-                return None
-            self._block, self._arrays, self._place = block, block.read(), 0
-        place, self._place = self._place, self._place + 1
-        return row(self._arrays, place)
+        with self._lock:
+            block = self._block
+            if block is None or self._place >= block.count:
+                self._block = None
+                if self._state.was_asked:
+                    return self._state.next()
+                block = self._state.cursor.pull(self._ahead)
+                if block is None:
+                    return None
+                self._block, self._arrays, self._place = block, block.read(), 0
+            place, self._place = self._place, self._place + 1
+            return row(self._arrays, place)
 
     def __next__(self) -> Any:
         if building_graph() is not None:
@@ -272,10 +274,10 @@ class EagerIterator(Iterator, Passed):
 
     def follows(self, _store: Any) -> bool:
         """Returns whether there is a next element."""
-        block = self._block
-        return (block is not None and self._place < block.count) or (
-            self._state.follows()
-        )
+        with self._lock:
+            block = self._block
+            is_here = block is not None and self._place < block.count
+            return is_here or self._state.follows()
 
     def _loop_in_graph(self, *rest: Any) -> None:
         from graphopt.data.loops import loop_over

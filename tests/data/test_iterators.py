@@ -1,5 +1,7 @@
 """Iterators as ops of graphs, and in eager mode."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -120,6 +122,23 @@ def test_sessions_iterate_for_themselves():
         with v1.Session(graph=graph) as one, v1.Session(graph=graph) as two:
             assert [int(one.run(x)) for _ in range(3)] == [0, 1, 2]
             assert [int(two.run(x)) for _ in range(2)] == [0, 1]
+
+
+def test_threads_share_an_iterator(session):
+    dataset = Dataset.range(300).map(lambda x: x * 2).prefetch(3)
+    x = dataset.make_one_shot_iterator().get_next()
+    found = []
+
+    def run():
+        for element in drain(session, x):
+            found.append(int(element))
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(found) == list(range(0, 600, 2))
 
 
 def test_the_step_is_planned_as_if_it_were_fed(session):
@@ -290,6 +309,22 @@ def test_eager_iterators():
         iterator.get_next()
 
 
+def test_threads_share_an_eager_iterator():
+    iterator = iter(Dataset.range(2000).map(lambda x: x + 1))
+    found = []
+
+    def run():
+        for x in iterator:
+            found.append(int(x))
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(found) == list(range(1, 2001))
+
+
 def test_optionals():
     iterator = iter(Dataset.from_tensor_slices(([1, 2], [3.0, 4.0])))
     found = [iterator.get_next_as_optional() for _ in range(3)]
@@ -317,6 +352,17 @@ def test_lengths():
         len(Dataset.range(3).repeat())
     with pytest.raises(TypeError, match="unknown"):
         len(Dataset.range(3).filter(lambda x: x > 1))
+
+
+def test_variables_do_not_write_into_the_data():
+    rows = np.zeros((4, 3), np.float32)
+    dataset = Dataset.from_tensor_slices(rows).batch(2)
+    v = tf.Variable(np.ones((2, 3), np.float32))
+    for x in dataset:
+        v.assign(x)
+        v.assign_add(tf.ones([2, 3]))
+        tf.Variable(x).assign_add(tf.ones([2, 3]))
+    assert all(not x.numpy().any() for x in dataset)
 
 
 def test_what_the_user_changes_later_changes_nothing():
