@@ -196,6 +196,7 @@ from graphopt.runtime.variable import Variable as Variable
 
 if TYPE_CHECKING:
     from graphopt import autograph as autograph
+    from graphopt import image as image
     from graphopt import io as io
     from graphopt import lookup as lookup
     from graphopt import ragged as ragged
@@ -292,6 +293,7 @@ def is_tensor(x: object) -> builtins.bool:
 # Families that are loaded when they are used: most programs use few of them.
 _MODULES = (
     "autograph",
+    "image",
     "io",
     "lookup",
     "ragged",

@@ -27,7 +27,6 @@ OUT_OF_SCOPE = {
     "feature_column": "not in this version; compute features with NumPy",
     "saved_model": "not in this version; tf.train.Checkpoint saves variables",
     "data": "not in this version; feed NumPy arrays",
-    "image": "not in this version; use Pillow and feed NumPy arrays",
 }
 
 
