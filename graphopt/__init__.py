@@ -196,9 +196,11 @@ from graphopt.runtime.variable import Variable as Variable
 
 if TYPE_CHECKING:
     from graphopt import autograph as autograph
+    from graphopt import data as data
     from graphopt import image as image
     from graphopt import io as io
     from graphopt import lookup as lookup
+    from graphopt import queue as queue
     from graphopt import ragged as ragged
     from graphopt import raw_ops as raw_ops
     from graphopt import sparse as sparse
@@ -293,9 +295,11 @@ def is_tensor(x: object) -> builtins.bool:
 # Families that are loaded when they are used: most programs use few of them.
 _MODULES = (
     "autograph",
+    "data",
     "image",
     "io",
     "lookup",
+    "queue",
     "ragged",
     "raw_ops",
     "sparse",

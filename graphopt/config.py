@@ -44,8 +44,8 @@ class Settings:
         """How many runs of a fetch set are interpreted before it is compiled.
 
         A fetch set that writes variables is a training step and compiles at once; one
-        that only reads may never run again, so its first two runs are interpreted. The
-        rule counts runs and nothing else: no measured time decides.
+        that only reads may never run again, so its first two runs are interpreted, unless
+        they are so much work that compiling takes less: sizes say that, no measured time.
         """
         if self.jit is not None:
             return self.jit

@@ -84,6 +84,10 @@ class OutOfRangeError(OpError, IndexError):
     error_code = 11
 
 
+class DecidedByRun(NotImplementedError):
+    """A call needs a rank or sizes that are known only when a plan is made for a run."""
+
+
 class UnimplementedError(OpError, NotImplementedError):
     """The op exists, this use of it does not."""
 

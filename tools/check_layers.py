@@ -19,6 +19,7 @@ ORDER = [
     ("runtime",),
     ("keras",),
     ("checkpoint",),
+    ("data",),
     (
         "nn",
         "math",
@@ -28,6 +29,7 @@ ORDER = [
         "nest",
         "bitwise",
         "signal",
+        "queue",
         "raw_ops",
         "compat",
         "v1",

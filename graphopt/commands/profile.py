@@ -170,7 +170,7 @@ def _profile(
     runner: Runner, feeds: Sequence[Array], options: argparse.Namespace
 ) -> Profile:
     with progress("profiling", options.steps, quiet=options.quiet) as done:
-        return profile_runner(runner, feeds, options.steps, done)
+        return profile_runner(runner, runner.prepare(feeds), options.steps, done)
 
 
 def _profile_made_up(target: Target, options: argparse.Namespace) -> Profile:

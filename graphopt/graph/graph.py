@@ -389,6 +389,18 @@ class Graph:
             spec, inputs, attrs, name, controls, site, output_types, device
         )
 
+    def forget_from(self, index: int) -> None:
+        """Drops the last operations, which nothing uses, and gives their names back.
+
+        Args:
+          index: The number of the first of them.
+        """
+        with _growing:
+            for op in self._operations[index:]:
+                self._by_name.pop(op.name, None)
+                self._names_in_use.pop(op.name.lower(), None)
+            del self._operations[index:]
+
     def append(
         self,
         spec: OpSpec,

@@ -187,6 +187,8 @@ class OpSpec:
         which the cotangent walk takes the conjugate; if not, the rule does all itself.
       kernel_inputs: The inputs whose elements the kernel reads, where the others give
         only their shape; by default all.
+      outside: `"before"` or `"after"` for an op about the world outside of the graph: it
+        may wait, so whoever runs the graph does it then, without the lock of the session.
       strings: Whether inputs may be strings too, which NumPy moves about as objects.
     """
 
@@ -204,6 +206,7 @@ class OpSpec:
     kernel_inputs: tuple[int, ...] | None = None
     host_dtypes: tuple[DType, ...] = (float16,)
     holomorphic: bool = True
+    outside: str = ""
     strings: bool = False
 
     @property

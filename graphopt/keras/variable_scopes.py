@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from graphopt.dtypes import as_dtype, float32
+from graphopt.dtypes import DType, as_dtype, float32
 from graphopt.errors import fail
 from graphopt.graph.context import building_graph, get_default_graph
 from graphopt.graph.provenance import user_site
+from graphopt.graph.tensor import Tensor
 from graphopt.keras import initializers
 from graphopt.runtime.collections import GraphKeys
 from graphopt.runtime.names import name_scope
@@ -379,6 +380,10 @@ def _find_or_make(
             site=str(user_site()),
             remedy="reuse=tf.compat.v1.AUTO_REUSE",
         )
+    given = getattr(initializer, "dtype", None)
+    if isinstance(initializer, Tensor) and isinstance(given, DType):
+        # A value says what the variable is, whatever the scope does.
+        dtype = given
     wanted = as_dtype(dtype)
     if initializer is None:
         initializer = "glorot_uniform" if wanted.is_floating else "zeros"

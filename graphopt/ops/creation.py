@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from graphopt import dtypes
 from graphopt.dtypes import DType, as_dtype
 from graphopt.errors import (
+    DecidedByRun,
     DtypeMismatchError,
     InvalidArgumentError,
     ResourceExhaustedError,
     fail,
 )
 from graphopt.graph.body import TypedValue
-from graphopt.graph.context import building_graph
+from graphopt.graph.context import building_graph, modes
 from graphopt.graph.dispatch import call, safe_cast
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import (
@@ -296,7 +297,9 @@ def convert_to_tensor(
                 "session, or use it inside `with graph.as_default():`."
             )
         return value
-    if graph is not None and isinstance(value, (list, tuple)) and _has_tensor(value):
+    # Where a tape looks on, what a list holds has derivatives, too.
+    records = graph is not None or modes.tapes
+    if records and isinstance(value, (list, tuple)) and _has_tensor(value):
         return hooks.operators["stack"](value, dtype or dtype_hint)
     hint = as_dtype(dtype_hint) if dtype_hint is not None else None
     array = as_array(value, dtype, hint)
@@ -346,7 +349,7 @@ def static_ints(value: Any, what: str) -> list[int]:
     """Returns an integer argument, or several, as a list of numbers.
 
     Raises:
-      NotImplementedError: It depends on a value known only at run time.
+      DecidedByRun: It depends on a value known only at run time.
       TypeError: It holds something else than integers.
     """
     converter = getattr(value, "_as_tensor", None)
@@ -355,7 +358,7 @@ def static_ints(value: Any, what: str) -> list[int]:
     parts = value if isinstance(value, (list, tuple)) else [value]
     known = [constant_value(p) if isinstance(p, Tensor) else p for p in parts]
     if any(part is None for part in known):
-        raise NotImplementedError(
+        raise DecidedByRun(
             f"{what} with numbers that only the run decides; give Python integers."
         )
     if not known:
@@ -377,13 +380,13 @@ def static_dims(shape: Any, what: str) -> tuple[int, ...]:
     Raises:
       ValueError: It holds a negative number.
       ResourceExhaustedError: A tensor of that shape could not be allocated.
-      NotImplementedError: It depends on a value known only at run time.
+      DecidedByRun: It depends on a value known only at run time.
     """
     value = constant_value(shape) if isinstance(shape, Tensor) else shape
     if value is None or isinstance(value, (list, tuple)):
         parts = [constant_value(v) if isinstance(v, Tensor) else v for v in value or ()]
         if value is None or any(part is None for part in parts):
-            raise NotImplementedError(
+            raise DecidedByRun(
                 f"{what} with a shape that only the run decides; use a *_like function."
             )
         value = [int(part) for part in parts if part is not None]
@@ -565,7 +568,11 @@ def ones(shape: Any, dtype: Any = dtypes.float32, name: str | None = None) -> An
     return _filled(shape, 1, as_dtype(dtype), name or "ones")
 
 
-def _filled(shape: Any, value: int, dtype: DType, name: str) -> Any:
+def _filled(shape: Any, value: Any, dtype: DType, name: str) -> Any:
+    if dtype.is_string:
+        if value:
+            raise TypeError("tf.ones of strings; use tf.fill.")
+        value = b""
     if decided_by_run(shape):
         number = np.array(value, dtype.numpy)
         return call(FILL_DIMS, number, as_vector(shape), name=name)

@@ -17,6 +17,7 @@ from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.ops.creation import ones, static_dims, static_ints, zeros_like
+from graphopt.ops.deferred import deferrable, shape_of_sizes
 from graphopt.ops.reduction import reduce_sum
 
 Array = NDArray[Any]
@@ -220,6 +221,23 @@ def trace(x: Any, name: str | None = None) -> Any:
     return reduce_sum(diag_part(x), axis=-1, name=name)
 
 
+def _eye_shape(
+    num_rows: Any,
+    num_columns: Any = None,
+    batch_shape: Any = None,
+    dtype: Any = dtypes.float32,
+) -> list[TensorShape]:
+    sizes = [num_rows, num_rows if num_columns is None else num_columns]
+    before = () if batch_shape is None else shape_of_sizes(batch_shape)
+    return [TensorShape([*before, *shape_of_sizes(sizes)])]
+
+
+@deferrable(
+    lambda num_rows, num_columns=None, batch_shape=None, dtype=dtypes.float32: [
+        dtypes.as_dtype(dtype)
+    ],
+    _eye_shape,
+)
 def eye(
     num_rows: Any,
     num_columns: Any = None,
@@ -293,6 +311,7 @@ BAND_PART: OpSpec = register(
 )
 
 
+@deferrable(shapes=lambda input, **_: [hooks.convert(input).shape])
 def band_part(input: Any, num_lower: Any, num_upper: Any, name: Any = None) -> Any:
     """Sets everything but a band around the main diagonal of matrices to zero.
 

@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from graphopt.errors import InvalidArgumentError, describe_shapes, fail
+from graphopt.errors import DecidedByRun, InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.dispatch import as_inputs
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
 from graphopt.ops.creation import shape, static_ints
 from graphopt.ops.decompositions import svd
+from graphopt.ops.deferred import deferrable
 from graphopt.ops.elementwise import ADD, abs, pow, sqrt
 from graphopt.ops.matmul import matmul
 from graphopt.ops.reduction import reduce_max, reduce_min, reduce_sum
@@ -31,6 +32,7 @@ from graphopt.ops.shaping import expand_dims, identity, reshape, transpose
 _HIDDEN = string.digits
 
 
+@deferrable(lambda equation, inputs: [hooks.convert(inputs[0]).dtype])
 def einsum(equation: str, *inputs: Any, name: str | None = None) -> Any:
     """Multiplies tensors and sums, as an equation over names of dimensions says.
 
@@ -100,7 +102,7 @@ def _without_ellipsis(
 ) -> tuple[str, str]:
     rank = tensor.shape.rank
     if rank is None:
-        raise NotImplementedError("tf.einsum of a tensor of unknown rank.")
+        raise DecidedByRun("tf.einsum of a tensor of unknown rank.")
     before, dots, after = term.partition("...")
     extra = rank - len(before) - len(after)
     if "." in before + after or extra < 0 or (extra and not dots):
@@ -229,6 +231,7 @@ def _multiply(sizes: Sequence[Size]) -> Any:
     return product
 
 
+@deferrable()
 def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Any:
     """Sums products over axes of two tensors.
 
@@ -251,7 +254,7 @@ def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Any:
     """
     a, b = as_inputs(ADD, (a, b), name)
     if a.shape.rank is None or b.shape.rank is None:
-        raise NotImplementedError("tf.tensordot of a tensor of unknown rank.")
+        raise DecidedByRun("tf.tensordot of a tensor of unknown rank.")
     ranks = (len(a.shape), len(b.shape))
     if isinstance(axes, (list, tuple)) and len(axes) == 2:
         of_a, of_b = (static_ints(part, "tf.tensordot") for part in axes)
@@ -284,6 +287,7 @@ def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Any:
     return einsum(f"{names_a},{names_b}->{result}", a, b, name=name or "Tensordot")
 
 
+@deferrable()
 def norm(
     tensor: Any,
     ord: Any = "euclidean",
@@ -333,7 +337,7 @@ def norm(
 def _to_the_end(x: Any, axes: Any) -> Any:
     """Moves two dimensions to the end, where matrices have theirs."""
     if x.shape.rank is None:
-        raise NotImplementedError("tf.norm with ord=2 of a tensor of unknown rank.")
+        raise DecidedByRun("tf.norm with ord=2 of a tensor of unknown rank.")
     last = [axis % len(x.shape) for axis in axes]
     rest = [axis for axis in range(len(x.shape)) if axis not in last]
     return transpose(x, rest + last)

@@ -85,7 +85,7 @@ def run_python(function: Callable[[], Any], types: tuple[DType, ...]) -> Any:
         raise
     except Exception as error:
         raise fail(
-            _raised_as(error),
+            raised_as(error),
             f"{type(error).__name__}: {error}",
             got="an exception of the Python function",
             site=str(user_site()),
@@ -107,7 +107,8 @@ def list_results(results: Any, count: int) -> Sequence[Any]:
     Raises:
       InvalidArgumentError: There are more or fewer.
     """
-    if count == 1 and not isinstance(results, (list, tuple)):
+    if count == 1 and not (isinstance(results, (list, tuple)) and len(results) == 1):
+        # A list of several is one value, too.
         return [results]
     if not isinstance(results, (list, tuple)) or len(results) != count:
         raise fail(
@@ -120,7 +121,7 @@ def list_results(results: Any, count: int) -> Sequence[Any]:
     return results
 
 
-def _raised_as(error: Exception) -> type[OpError]:
+def raised_as(error: Exception) -> type[OpError]:
     """The class of `tf.errors` that TensorFlow translates an exception to."""
     table: tuple[tuple[type[Exception], type[OpError]], ...] = (
         (NotImplementedError, UnimplementedError),
@@ -167,7 +168,10 @@ def _py_func(
     *arrays: NDArray[Any], function: Any, types: tuple[DType, ...], **_: Any
 ) -> Any:
     # Copies, for the function may keep or change what it is given.
-    return run_python(lambda: function(*(np.array(a) for a in arrays)), types)
+    given = [
+        a.item() if a.dtype == object and not a.ndim else np.array(a) for a in arrays
+    ]
+    return run_python(lambda: function(*given), types)
 
 
 PY_FUNC = register(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from graphopt import dtypes
 from graphopt.dtypes import DType, as_dtype
 from graphopt.errors import (
+    DecidedByRun,
     InvalidArgumentError,
     OpError,
     OutOfRangeError,
@@ -26,6 +27,7 @@ from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.ops.clipping import clip_by_norm
 from graphopt.ops.creation import static_dims, static_ints
+from graphopt.ops.deferred import deferrable, shape_of_sizes
 from graphopt.ops.elementwise import cast, equal, where
 from graphopt.ops.shaping import concat, expand_dims, reshape, squeeze
 
@@ -316,6 +318,7 @@ def _add_rows_like(values: Any, indices: Any, like: Any) -> Any:
 hooks.operators["add_rows_like"] = _add_rows_like
 
 
+@deferrable()
 def gather(
     params: Any,
     indices: Any,
@@ -352,7 +355,7 @@ def gather(
     along = batch_dims if axis is None else static_ints(axis, "tf.gather")[0]
     if along < 0:
         if params.shape.unknown_rank:
-            raise NotImplementedError("tf.gather along axis -1 of an unknown rank.")
+            raise DecidedByRun("tf.gather along axis -1 of an unknown rank.")
         along += len(params.shape)
     return call(
         GATHER, params, indices, name=name, axis=along, batch_dims=int(batch_dims)
@@ -397,6 +400,38 @@ def embedding_lookup(
     return clip_by_norm(rows, max_norm, axes=list(range(rank, len(rows.shape))))
 
 
+def _one_hot_dtypes(
+    indices: Any,
+    depth: Any,
+    on_value: Any = None,
+    off_value: Any = None,
+    axis: int | None = None,
+    dtype: Any = None,
+) -> list[DType]:
+    if dtype is not None:
+        return [as_dtype(dtype)]
+    values = [v for v in (on_value, off_value) if v is not None]
+    return [hooks.convert(values[0]).dtype if values else dtypes.float32]
+
+
+def _one_hot_shapes(
+    indices: Any,
+    depth: Any,
+    on_value: Any = None,
+    off_value: Any = None,
+    axis: int | None = None,
+    dtype: Any = None,
+) -> list[TensorShape]:
+    shape = hooks.convert(indices).shape
+    if shape.unknown_rank:
+        return [shape]
+    dims = list(shape)
+    place = len(dims) if axis is None or axis == -1 else axis
+    dims.insert(place, shape_of_sizes([depth])[0])
+    return [TensorShape(dims)]
+
+
+@deferrable(_one_hot_dtypes, _one_hot_shapes)
 def one_hot(
     indices: Any,
     depth: Any,
@@ -435,6 +470,8 @@ def one_hot(
     off = hooks.convert(kind(0) if off_value is None else off_value, dtype=dtype)
     if indices.dtype.size < 4:
         indices = cast(indices, dtypes.int32)
+    if indices.shape.unknown_rank:
+        raise DecidedByRun("tf.one_hot of a tensor of unknown rank.")
     rank = len(indices.shape)
     position = rank if axis is None or axis == -1 else axis
     classes = np.arange(size, dtype=indices.dtype.numpy)

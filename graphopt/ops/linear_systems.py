@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from graphopt import dtypes
 from graphopt.dtypes import DType
-from graphopt.errors import InvalidArgumentError, describe_shapes, fail
+from graphopt.errors import DecidedByRun, InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.dispatch import as_inputs, call
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import BadInput, Host, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape, broadcast_shapes
 from graphopt.ops.creation import zeros_like
+from graphopt.ops.deferred import deferrable
 from graphopt.ops.diagonal import band_part, diag_part, set_diag
 from graphopt.ops.elementwise import log, where
 from graphopt.ops.matmul import matmul
@@ -34,6 +35,7 @@ REASON = "LAPACK computes it"
 DTYPES = (dtypes.float32, dtypes.float64, *dtypes.COMPLEX)
 
 
+@deferrable()
 def matrix_transpose(a: Any, name: str | None = None, conjugate: bool = False) -> Any:
     """Exchanges the last two dimensions.
 
@@ -50,7 +52,7 @@ def matrix_transpose(a: Any, name: str | None = None, conjugate: bool = False) -
     a = hooks.convert(a)
     require_matrix(a, "matrix_transpose")
     if a.shape.rank is None:
-        raise NotImplementedError("matrix_transpose of a tensor of unknown rank.")
+        raise DecidedByRun("matrix_transpose of a tensor of unknown rank.")
     order = list(range(len(a.shape)))
     order[-2:] = order[-1], order[-2]
     flipped = transpose(a, order, name=name)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from graphopt import dtypes
 from graphopt.dtypes import DType, as_dtype
-from graphopt.errors import InvalidArgumentError, describe_shapes, fail
+from graphopt.errors import DecidedByRun, InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import (
@@ -27,6 +27,7 @@ from graphopt.graph.opspec import (
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.ops.creation import constant_value, static_ints
+from graphopt.ops.deferred import deferrable
 from graphopt.ops.indexing import gather
 from graphopt.ops.shaping import reshape, squeeze
 
@@ -65,6 +66,7 @@ def _where_indices(condition: Any, name: str | None) -> Any:
 hooks.operators["where_indices"] = _where_indices
 
 
+@deferrable()
 def boolean_mask(
     tensor: Any, mask: Any, axis: Any = None, name: str | None = "boolean_mask"
 ) -> Any:
@@ -90,7 +92,7 @@ def boolean_mask(
     tensor, mask = hooks.convert(tensor), hooks.convert(mask)
     (along,) = static_ints(0 if axis is None else axis, "tf.boolean_mask")
     if tensor.shape.rank is None or mask.shape.rank is None:
-        raise NotImplementedError("tf.boolean_mask of a tensor of unknown rank.")
+        raise DecidedByRun("tf.boolean_mask of a tensor of unknown rank.")
     along += len(tensor.shape) if along < 0 else 0
     covered = tensor.shape[along : along + len(mask.shape)]
     if (

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from graphopt import dtypes
 from graphopt.dtypes import DType
-from graphopt.errors import InvalidArgumentError, describe_shapes, fail
+from graphopt.errors import DecidedByRun, InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.dispatch import as_inputs, call
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import (
@@ -23,6 +23,7 @@ from graphopt.graph.opspec import (
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.ops.creation import shape, zeros_like
+from graphopt.ops.deferred import deferrable
 from graphopt.ops.elementwise import (
     MUL,
     abs,
@@ -377,6 +378,11 @@ def _axis_to_end(x: Any, axis: int, what: str) -> Any:
     return transpose(x, [*order, axis])
 
 
+def _dtype_of_logits(labels: Any, logits: Any, axis: int = -1) -> list[DType]:
+    return [hooks.convert(logits).dtype]
+
+
+@deferrable(_dtype_of_logits)
 def softmax_cross_entropy_with_logits(
     labels: Any, logits: Any, axis: int = -1, name: str | None = None
 ) -> Any:
@@ -437,7 +443,9 @@ def _broadcast_labels(labels: Any, logits: Any) -> Any:
 
 def _as_matrix(logits: Any, labels: Any) -> tuple[Any, Any, Any]:
     rank = logits.shape.rank
-    if rank == 2 or rank is None:
+    if rank is None:
+        raise DecidedByRun("The cross entropy of logits of unknown rank.")
+    if rank == 2:
         return logits, labels, lambda loss: loss
     if rank > 2 and None in logits.shape[1:]:
         sizes = shape(logits)
@@ -452,6 +460,7 @@ def _as_matrix(logits: Any, labels: Any) -> tuple[Any, Any, Any]:
     return reshape(logits, flat), flat_labels, lambda loss: reshape(loss, outer)
 
 
+@deferrable(_dtype_of_logits)
 def sparse_softmax_cross_entropy_with_logits(
     labels: Any, logits: Any, name: str | None = None
 ) -> Any:

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphopt.dtypes import COMPLEX, DType
-from graphopt.errors import InvalidArgumentError, describe_shapes, fail
+from graphopt.errors import DecidedByRun, InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.ops.creation import constant_value, static_ints
+from graphopt.ops.deferred import deferrable, shape_of_sizes
 from graphopt.ops.elementwise import NUMERIC
 from graphopt.ops.shaping import concat
 from graphopt.ops.slicing import STRIDED_SLICE, WHOLE, Key
@@ -105,6 +106,22 @@ PAD = register(
 )
 
 
+def _padded(
+    tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: Any = 0
+) -> list[TensorShape]:
+    x = hooks.convert(tensor)
+    rank = len(paddings) if isinstance(paddings, (list, tuple)) else x.shape.rank
+    if rank is None or x.shape.rank is None:
+        return [UNKNOWN if rank is None else TensorShape([None] * rank)]
+    dims: list[int | None] = list(x.shape)
+    for axis in range(rank):
+        pair = shape_of_sizes(paddings[axis])
+        known = dims[axis] is not None and pair.is_fully_defined()
+        dims[axis] = dims[axis] + sum(pair) if known else None  # type: ignore[operator, arg-type]
+    return [TensorShape(dims)]
+
+
+@deferrable(shapes=_padded)
 def pad(
     tensor: Any,
     paddings: Any,
@@ -139,7 +156,7 @@ def pad(
     if kind == "CONSTANT":
         number = constant_value(hooks.convert(constant_values, dtype=tensor.dtype))
         if number is None:
-            raise NotImplementedError("tf.pad with a value that only the run decides.")
+            raise DecidedByRun("tf.pad with a value that only the run decides.")
         return call(PAD, tensor, name=name, paddings=pairs, value=number[()].item())
     if kind not in ("REFLECT", "SYMMETRIC"):
         raise ValueError(
@@ -172,12 +189,14 @@ def _mirror(
     x: Any, axis: int, pair: tuple[int, int], inside: bool, name: str | None
 ) -> Any:
     """Puts mirrored elements before and after one dimension."""
+    if x.shape.unknown_rank:
+        raise DecidedByRun("tf.pad that mirrors a tensor of unknown rank.")
     before, after = pair
     dim = x.shape[axis]
     if before == after == 0:
         return x
     if dim is None:
-        raise NotImplementedError("tf.pad that mirrors a dimension that is not known.")
+        raise DecidedByRun("tf.pad that mirrors a dimension that is not known.")
     if not (0 <= before <= dim - inside and 0 <= after <= dim - inside):
         raise fail(
             InvalidArgumentError,
@@ -284,6 +303,17 @@ TILE_SUM: OpSpec = register(
 )
 
 
+def _tiled(input: Any, multiples: Any) -> list[TensorShape]:
+    x, times = hooks.convert(input), shape_of_sizes(multiples)
+    if x.shape.rank is None or times.rank != x.shape.rank:
+        return [UNKNOWN]
+    pairs = zip(x.shape, times, strict=True)
+    return [
+        TensorShape([None if None in pair else pair[0] * pair[1] for pair in pairs])
+    ]
+
+
+@deferrable(shapes=_tiled)
 def tile(input: Any, multiples: Any, name: str | None = None) -> Any:
     """Repeats a tensor along each dimension.
 
@@ -305,11 +335,15 @@ def tile(input: Any, multiples: Any, name: str | None = None) -> Any:
 # ---- reverse, roll
 
 
+def _same_shape(**arguments: Any) -> list[TensorShape]:
+    return [hooks.convert(next(iter(arguments.values()))).shape]
+
+
 def _known_axes(x: Any, axis: Any, what: str) -> list[int]:
     """Returns axes as numbers from 0."""
     rank = x.shape.rank
     if rank is None:
-        raise NotImplementedError(f"{what} of a tensor of unknown rank.")
+        raise DecidedByRun(f"{what} of a tensor of unknown rank.")
     axes = static_ints(axis, what)
     if any(not -rank <= a < rank for a in axes):
         raise fail(
@@ -322,6 +356,7 @@ def _known_axes(x: Any, axis: Any, what: str) -> list[int]:
     return [a % rank for a in axes]
 
 
+@deferrable(shapes=_same_shape)
 def reverse(tensor: Any, axis: Any, name: str | None = None) -> Any:
     """Turns the order of the elements along axes round.
 
@@ -403,6 +438,7 @@ ROLL: OpSpec = register(
 )
 
 
+@deferrable(shapes=_same_shape)
 def roll(input: Any, shift: Any, axis: Any, name: str | None = None) -> Any:
     """Rotates the elements along axes: what leaves at the end comes in at the start.
 

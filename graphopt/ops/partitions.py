@@ -25,6 +25,7 @@ from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.ops.clipping import clip_by_value
 from graphopt.ops.creation import constant_value, ones_like, zeros, zeros_like
+from graphopt.ops.creation import shape as shape_of
 from graphopt.ops.elementwise import cast, equal, floor, floordiv, floormod, multiply
 from graphopt.ops.masks import boolean_mask, unique
 from graphopt.ops.reduction import reduce_max
@@ -139,7 +140,7 @@ def unique_with_counts(
     Source: `tf.unique_with_counts`.
     """
     y, idx = unique(x, out_idx, name)
-    zero = zeros_like(y, dtype=out_idx)
+    zero = zeros(shape_of(y), out_idx)
     counts = tensor_scatter_nd_add(zero, expand_dims(idx, 1), ones_like(idx))
     return UniqueWithCounts(y, idx, counts)
 

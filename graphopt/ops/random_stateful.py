@@ -47,7 +47,14 @@ from graphopt.graph.opspec import (
 )
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import GraphTensor
-from graphopt.ops.creation import SHAPE, constant_value, static_dims
+from graphopt.ops.creation import (
+    FILL_DIMS,
+    SHAPE,
+    as_vector,
+    constant_value,
+    decided_by_run,
+    static_dims,
+)
 from graphopt.ops.elementwise import floormod
 from graphopt.ops.random import (
     ON_HOST,
@@ -357,6 +364,10 @@ def _pattern_or_dims(shape: Any) -> tuple[tuple[Any, ...], Any]:
         and constant_value(shape) is None
     ):
         return (shape.op.inputs[0],), None
+    if decided_by_run(shape):
+        # Zeros that no kernel makes: only their shape is asked for.
+        zero = np.zeros((), np.int32)
+        return (call(FILL_DIMS, zero, as_vector(shape)),), None
     return (), static_dims(shape, "a random tensor")
 
 

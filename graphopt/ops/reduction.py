@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from graphopt import dtypes
 from graphopt.dtypes import DType
-from graphopt.errors import InvalidArgumentError, describe_shapes, fail
+from graphopt.errors import DecidedByRun, InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import (
@@ -26,7 +26,9 @@ from graphopt.graph.opspec import (
 )
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape, broadcast_shapes
+from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.creation import constant_value, static_dims
+from graphopt.ops.deferred import deferrable, shape_of_sizes
 from graphopt.ops.elementwise import NUMERIC, cast, equal, where
 from graphopt.ops.shaping import reshape_like_reduced
 
@@ -44,10 +46,10 @@ def normalize_axes(axis: Any, rank: int | None, name: str) -> Axes:
     if not isinstance(axis, (list, tuple, int)):
         axis = constant_value(axis)
         if axis is None:
-            raise NotImplementedError(f"{name} with axes that only the run decides.")
+            raise DecidedByRun(f"{name} with axes that only the run decides.")
     axes = [int(a) for a in np.ravel(np.asarray(axis, np.int64))]
     if rank is None:
-        raise NotImplementedError(f"{name} along axes of a tensor of unknown rank.")
+        raise DecidedByRun(f"{name} along axes of a tensor of unknown rank.")
     found = sorted(a + rank if a < 0 else a for a in axes)
     if any(not 0 <= a < rank for a in found) or len(set(found)) < len(found):
         raise fail(
@@ -307,6 +309,11 @@ class _Pattern:
         self.shape = TensorShape(dims)
 
 
+def _to_shape(input: Any, shape: Any) -> list[TensorShape]:
+    return [shape_of_sizes(shape)]
+
+
+@deferrable(shapes=_to_shape)
 def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Any:
     """Repeats a tensor along dimensions of size 1 and new ones in front.
 
@@ -354,8 +361,15 @@ def _function(spec: OpSpec, name: str, doc: str) -> Any:
         input_tensor: Any, axis: Any = None, keepdims: bool = False, name: Any = None
     ) -> Any:
         x = hooks.convert(input_tensor)
+        if axis is not None and isinstance(x, GraphTensor):
+            return waiting(x, axis, keepdims, name)
         axes = normalize_axes(axis, x.shape.rank, spec.name)
         return call(spec, x, name=name, axis=axes, keepdims=bool(keepdims))
+
+    @deferrable(name=name)
+    def waiting(input_tensor: Any, axis: Any, keepdims: bool, name: Any = None) -> Any:
+        axes = normalize_axes(axis, input_tensor.shape.rank, spec.name)
+        return call(spec, input_tensor, name=name, axis=axes, keepdims=bool(keepdims))
 
     reduce.__name__ = reduce.__qualname__ = name
     reduce.__doc__ = f"""Returns {doc} along axes.

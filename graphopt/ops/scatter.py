@@ -16,6 +16,7 @@ from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.ops.creation import static_dims, zeros, zeros_like
+from graphopt.ops.deferred import deferrable, shape_of_sizes
 from graphopt.ops.elementwise import NUMERIC, cast, equal
 from graphopt.ops.indexing import check_indices, require_integers
 
@@ -330,6 +331,10 @@ def tensor_scatter_nd_sub(
     return tensor_scatter_nd_add(tensor, indices, -updates, name)
 
 
+@deferrable(
+    lambda indices, updates, shape: [hooks.convert(updates).dtype],
+    lambda indices, updates, shape: [shape_of_sizes(shape)],
+)
 def scatter_nd(indices: Any, updates: Any, shape: Any, name: str | None = None) -> Any:
     """Returns zeros with updates added to the slices that indices name.
 

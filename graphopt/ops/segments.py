@@ -16,6 +16,7 @@ from graphopt.graph.opspec import BadInput, Family, Host, OpSpec, Sample, regist
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.ops.creation import constant_value, ones_like, static_dims
+from graphopt.ops.deferred import deferrable
 from graphopt.ops.elementwise import NUMERIC, cast, equal, maximum, where
 from graphopt.ops.indexing import check_indices, gather, require_integers
 from graphopt.ops.shaping import reshape
@@ -350,8 +351,23 @@ def unsorted_segment_mean(
 def _unsorted_call(
     spec: OpSpec, data: Any, ids: Any, num_segments: Any, name: str | None
 ) -> Any:
-    (count,) = static_dims(num_segments, spec.name)
-    return call(spec, data, ids, name=name, num_segments=count)
+    given = data, ids, num_segments
+    return _UNSORTED[spec.name](*given, name=name)
+
+
+def _waiting(spec: OpSpec) -> Any:
+    @deferrable(name=spec.name)
+    def reduce(data: Any, ids: Any, num_segments: Any, name: str | None = None) -> Any:
+        (count,) = static_dims(num_segments, spec.name)
+        return call(spec, data, ids, name=name, num_segments=count)
+
+    return reduce
+
+
+_UNSORTED = {
+    spec.name: _waiting(spec)
+    for spec in (UNSORTED_SEGMENT_SUM, UNSORTED_SEGMENT_MAX, UNSORTED_SEGMENT_MIN)
+}
 
 
 def _mean(total: Any, count: Any) -> Any:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from graphopt import dtypes
 from graphopt.dtypes import DType, as_dtype
-from graphopt.errors import InvalidArgumentError, describe_shapes, fail
+from graphopt.errors import DecidedByRun, InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import (
@@ -24,6 +24,7 @@ from graphopt.graph.opspec import (
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.ops.creation import static_ints
+from graphopt.ops.deferred import deferrable
 from graphopt.ops.elementwise import NUMERIC, cast, is_finite, logical_and, where
 from graphopt.ops.indexing import GATHER_GRAD, gather, gather_densely
 from graphopt.ops.reduction import reduce_all, reduce_sum
@@ -253,7 +254,7 @@ def _axis_last(x: Any, axis: int) -> tuple[Any, list[int] | None]:
     _needs_axis(x, "sort")
     rank = x.shape.rank
     if rank is None:
-        raise NotImplementedError("Sorting a tensor of unknown rank.")
+        raise DecidedByRun("Sorting a tensor of unknown rank.")
     if not -rank <= axis < rank:
         raise fail(
             InvalidArgumentError,
@@ -356,9 +357,26 @@ def top_k(
 
     Source: `tf.math.top_k`.
     """
+    values, indices = _top_k(input, k, index_type, name)
+    return TopKV2(values, indices)
+
+
+def _top_shapes(input: Any, k: Any, index_type: Any) -> list[TensorShape]:
+    x = hooks.convert(input)
+    if x.shape.rank is None:
+        return [UNKNOWN, UNKNOWN]
+    return [TensorShape([*x.shape[:-1], None])] * 2
+
+
+@deferrable(
+    lambda input, k, index_type: [hooks.convert(input).dtype, as_dtype(index_type)],
+    _top_shapes,
+    "top_k",
+)
+def _top_k(input: Any, k: Any, index_type: Any, name: str | None = None) -> list[Any]:
     (count,) = static_ints(k, "tf.math.top_k")
     values, indices = call(TOP_K, input, name=name, k=count)
-    return TopKV2(values, cast(indices, as_dtype(index_type)))
+    return [values, cast(indices, as_dtype(index_type))]
 
 
 def in_top_k(targets: Any, predictions: Any, k: Any, name: str | None = None) -> Any:

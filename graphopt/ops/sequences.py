@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from graphopt import dtypes
 from graphopt.dtypes import DType, as_dtype
-from graphopt.errors import InvalidArgumentError, fail
+from graphopt.errors import DecidedByRun, InvalidArgumentError, fail
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import (
@@ -26,6 +27,7 @@ from graphopt.graph.opspec import (
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import SCALAR, TensorShape, broadcast_shapes
 from graphopt.ops.creation import constant, constant_value, ones, static_ints
+from graphopt.ops.deferred import deferrable
 from graphopt.ops.elementwise import NUMERIC, cast
 from graphopt.ops.shaping import concat, expand_dims, identity, reshape
 
@@ -152,6 +154,12 @@ def _as_constant(value: Any, dtype: DType) -> Any:
     return cast(value, dtype) if known is None else constant(known.astype(dtype.numpy))
 
 
+def _linspace_dtype(start: Any, stop: Any, num: Any, axis: int = 0) -> list[DType]:
+    dtype = hooks.convert(start).dtype
+    return [dtype if dtype.is_floating else dtypes.float64]
+
+
+@deferrable(_linspace_dtype)
 def linspace(
     start: Any, stop: Any, num: Any, name: str | None = None, axis: int = 0
 ) -> Any:
@@ -214,10 +222,15 @@ def meshgrid(*args: Any, indexing: str = "xy", name: str | None = "meshgrid") ->
     """
     if indexing not in ("xy", "ij"):
         raise ValueError(f"Argument `indexing` must be 'xy' or 'ij'; got {indexing!r}.")
-    vectors = [reshape(hooks.convert(v), [-1]) for v in args]
+    return list(_meshgrid([hooks.convert(v) for v in args], indexing, name))
+
+
+@deferrable(lambda args, indexing: [v.dtype for v in args], name="meshgrid")
+def _meshgrid(args: Sequence[Any], indexing: str, name: str | None = None) -> list[Any]:
+    vectors = [reshape(v, [-1]) for v in args]
     sizes: list[int] = [v.shape.num_elements() for v in vectors]
     if None in sizes:
-        raise NotImplementedError("tf.meshgrid of vectors whose sizes are not known.")
+        raise DecidedByRun("tf.meshgrid of vectors whose sizes are not known.")
     rank = len(vectors)
     places = list(builtins.range(rank))
     if indexing == "xy" and rank > 1:

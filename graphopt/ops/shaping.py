@@ -11,11 +11,16 @@ from numpy.typing import NDArray
 
 from graphopt import dtypes
 from graphopt.dtypes import DType
-from graphopt.errors import InvalidArgumentError, describe_shapes, fail, format_shape
+from graphopt.errors import (
+    DecidedByRun,
+    InvalidArgumentError,
+    describe_shapes,
+    fail,
+    format_shape,
+)
 from graphopt.graph.dispatch import call, call_all
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import (
-    REGISTRY,
     Alias,
     BadInput,
     Family,
@@ -27,7 +32,8 @@ from graphopt.graph.opspec import (
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.graph.tensor import GraphTensor, Tensor
-from graphopt.ops.creation import as_vector, constant_value, decided_by_run
+from graphopt.ops.creation import as_vector, constant_value, decided_by_run, static_ints
+from graphopt.ops.deferred import deferrable
 from graphopt.ops.sizes import known_sizes as sizes_of
 
 
@@ -432,6 +438,11 @@ TRANSPOSE: OpSpec = register(
 )
 
 
+@deferrable(
+    shapes=lambda a, **_: [
+        TensorShape([None] * len(a.shape)) if a.shape.rank is not None else UNKNOWN
+    ]
+)
 def transpose(a: Any, perm: Any = None, name: str | None = None) -> Any:
     """Permutes the dimensions; by default reverses their order.
 
@@ -440,9 +451,9 @@ def transpose(a: Any, perm: Any = None, name: str | None = None) -> Any:
     a = hooks.convert(a)
     if perm is None:
         if a.shape.rank is None:
-            raise NotImplementedError("tf.transpose of a tensor of unknown rank.")
+            raise DecidedByRun("tf.transpose of a tensor of unknown rank.")
         perm = range(a.shape.rank)[::-1]
-    axes = tuple(int(i) for i in np.ravel(np.asarray(constant_value(perm))))
+    axes = tuple(static_ints(perm, "tf.transpose"))
     return call(TRANSPOSE, a, name=name, perm=axes)
 
 
@@ -565,6 +576,8 @@ def concat(values: Any, axis: Any, name: str | None = None) -> Any:
 
 
 def _pack_infer(*xs: Any, axis: int) -> tuple[TensorShape, DType]:
+    if any(x.shape.unknown_rank for x in xs) and axis < 0:
+        return UNKNOWN, xs[0].dtype
     shape = xs[0].shape
     for x in xs[1:]:
         if not shape.is_compatible_with(x.shape):
@@ -577,14 +590,18 @@ def _pack_infer(*xs: Any, axis: int) -> tuple[TensorShape, DType]:
                 site=str(user_site()),
             )
         shape = shape.merge_with(x.shape)
+    if shape.unknown_rank:
+        return UNKNOWN, xs[0].dtype
     dims = list(shape)
     dims.insert(axis % (len(dims) + 1), len(xs))
     return TensorShape(dims), xs[0].dtype
 
 
 def _pack_vjp(g: Any, y: Any, *xs: Any, axis: int) -> tuple[Any, ...]:
-    # `unstack` is in a file that builds on this one.
-    return call_all(REGISTRY["Unpack"], g, num=len(xs), axis=axis)
+    # In a file that builds on this one.
+    from graphopt.ops.splitting import unstack
+
+    return tuple(unstack(g, len(xs), axis))
 
 
 PACK = register(

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from graphopt.graph.opspec import Alias, Effect, Elementwise, Family
 from graphopt.graph.tensor import EagerTensor, GraphTensor
 
 # Larger vectors are no shapes.
@@ -36,11 +37,11 @@ def known_sizes(tensor: Any) -> NDArray[Any] | None:
     stack = [tensor]
     while stack:
         top = stack[-1]
-        rule = _RULES.get(top.op.type) if len(top.op.outputs) == 1 else None
+        rule = _RULES.get(top.op.type) or _exact_rule(top.op)
         if top in found:
             stack.pop()
         elif rule is None or len(stack) > _DEEPEST:
-            found[top] = None
+            found[top] = _unknown(top)
         elif top.op.type == "Shape":
             found[top] = _shape_of(top.op.inputs[0])
         else:
@@ -50,8 +51,39 @@ def known_sizes(tensor: Any) -> NDArray[Any] | None:
                 continue
             parts = [found[t] for t in top.op.inputs]
             is_known = all(p is not None and p.size <= _MOST for p in parts)
-            found[top] = np.asarray(rule(top.op, *parts), object) if is_known else None
+            value = rule(top.op, *parts) if is_known else None
+            found[top] = _unknown(top) if value is None else np.asarray(value, object)
     return found[tensor]
+
+
+def _unknown(tensor: GraphTensor) -> NDArray[Any] | None:
+    """None for each element, if it is known that there are a few."""
+    count = tensor.shape.num_elements()
+    if count is None or count > _MOST or not tensor.dtype.is_integer:
+        return None
+    return np.full([int(dim or 0) for dim in tensor.shape], None, object)
+
+
+def _exact_rule(op: Any) -> Callable[..., Any] | None:
+    """Returns a rule for an op of which all inputs have to be known, or None."""
+    spec = op.spec
+    computes = spec.effect is Effect.NONE and isinstance(
+        spec.kernel, (Elementwise, Family, Alias)
+    )
+    if not computes or len(op.outputs) != 1 or not op.inputs:
+        return None
+    count = op.outputs[0].shape.num_elements()
+    return _compute if count is not None and count <= _MOST else None
+
+
+def _compute(op: Any, *parts: NDArray[Any]) -> Any:
+    """Computes an op, in its own dtypes, if all elements of its inputs are known."""
+    if any(element is None for part in parts for element in part.flat):
+        return None
+    pairs = zip(parts, op.inputs, strict=True)
+    arrays = [part.astype(tensor.dtype.numpy) for part, tensor in pairs]
+    with np.errstate(all="ignore"):
+        return np.asarray(op.spec.compute(*arrays, **op.attrs)).astype(object)
 
 
 def _shape_of(tensor: Any) -> NDArray[Any] | None:
@@ -81,7 +113,9 @@ def _product(op: Any, x: Any) -> Any:
 
 
 _RULES: Final[dict[str, Callable[..., Any]]] = {
-    "Const": lambda op: op.attrs["value"].astype(object),
+    "Const": lambda op: (
+        op.attrs["value"].astype(object) if op.attrs["value"].size <= _MOST else None
+    ),
     "Shape": lambda op: None,
     "StridedSlice": _sliced,
     "Pack": lambda op, *parts: np.stack(parts, op.attrs.get("axis", 0)),

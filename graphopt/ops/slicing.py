@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphopt.dtypes import DType
-from graphopt.errors import InvalidArgumentError, fail
+from graphopt.errors import DecidedByRun, InvalidArgumentError, fail
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
@@ -357,7 +357,7 @@ def numbers_or_tensors(value: Any, what: str) -> list[Any]:
         return static_ints(value, what)
     count = value.shape[0] if value.shape.rank == 1 else None
     if count is None:
-        raise NotImplementedError(
+        raise DecidedByRun(
             f"{what} of as many dimensions as only the run decides; give the vector of "
             "its bounds a known size."
         )

@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphopt.dtypes import DType
-from graphopt.errors import InvalidArgumentError, describe_shapes, fail
+from graphopt.errors import DecidedByRun, InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.dispatch import call_all
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import constant_value, shape, static_ints, zeros_like
+from graphopt.ops.deferred import deferrable
 from graphopt.ops.shaping import concat, identity, reshape, squeeze, stack
 
 Array = NDArray[Any]
@@ -31,7 +33,7 @@ def _check_axis(axis: int, x: Any, what: str) -> int:
     """
     rank = x.shape.rank
     if rank is None:
-        raise NotImplementedError(f"tf.{what} of a tensor of unknown rank.")
+        raise DecidedByRun(f"tf.{what} of a tensor of unknown rank.")
     if not -rank <= axis < rank:
         raise fail(
             InvalidArgumentError,
@@ -127,6 +129,45 @@ SPLIT = register(
 )
 
 
+def _number_of_parts(sizes: Any, num: int | None) -> int:
+    """How many parts there are, which must be known while the graph is built."""
+    if num is not None:
+        return num
+    if isinstance(sizes, (list, tuple)):
+        return len(sizes)
+    if not isinstance(sizes, Tensor):
+        return int(sizes) if np.ndim(sizes) == 0 else len(sizes)
+    known = constant_value(sizes)
+    if known is not None and not known.ndim:
+        return int(known)
+    count = sizes.shape[0] if sizes.shape.rank == 1 else None
+    if count is None:
+        raise ValueError(
+            "tf.split into as many parts as only the run decides; give `num`, or a "
+            "vector of sizes of a known length."
+        )
+    return int(count)
+
+
+def _split_dtypes(
+    value: Any, num_or_size_splits: Any, axis: Any = 0, num: int | None = None
+) -> list[DType]:
+    return [hooks.convert(value).dtype] * _number_of_parts(num_or_size_splits, num)
+
+
+def _split_shapes(
+    value: Any, num_or_size_splits: Any, axis: Any = 0, num: int | None = None
+) -> list[TensorShape]:
+    count = _number_of_parts(num_or_size_splits, num)
+    along = axis if isinstance(axis, int) else constant_value(axis)
+    if value.shape.rank is None or along is None:
+        return [TensorShape(None)] * count
+    dims = list(value.shape)
+    dims[int(along)] = None
+    return [TensorShape(dims)] * count
+
+
+@deferrable(_split_dtypes, _split_shapes)
 def split(
     value: Any,
     num_or_size_splits: Any,
@@ -237,6 +278,13 @@ UNPACK = register(
 )
 
 
+def _unstack_dtypes(value: Any, num: int | None = None, axis: int = 0) -> list[DType]:
+    if num is None:
+        raise ValueError(f"Cannot infer argument `num` from shape {value.shape}.")
+    return [hooks.convert(value).dtype] * num
+
+
+@deferrable(_unstack_dtypes)
 def unstack(
     value: Any, num: int | None = None, axis: int = 0, name: str | None = "unstack"
 ) -> list[Any]:

@@ -11,6 +11,7 @@ from graphopt.errors import DtypeMismatchError, describe_shapes, fail
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
 from graphopt.ops.creation import constant, ones_like, zeros_like
+from graphopt.ops.deferred import deferrable
 from graphopt.ops.elementwise import (
     add,
     cast,
@@ -292,6 +293,7 @@ def batch_normalization(
     return add(x * cast(factor, x.dtype), cast(rest, x.dtype), name=name)
 
 
+@deferrable(shapes=lambda x, **_: [x.shape])
 def l2_normalize(
     x: Any, axis: Any = None, epsilon: Any = 1e-12, name: str | None = None
 ) -> Any:

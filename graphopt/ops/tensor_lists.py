@@ -96,6 +96,7 @@ GET_ITEM: OpSpec = register(
         errors=lambda: _bad("read from"),
         types=("any", "any"),
         host_dtypes=(),
+        strings=True,
     )
 )
 
@@ -147,6 +148,7 @@ SET_ITEM: OpSpec = register(
         errors=lambda: _bad("write to", np.zeros(2)),
         types=("T", "any", "T"),
         host_dtypes=(),
+        strings=True,
     )
 )
 
@@ -162,6 +164,11 @@ def _grow_infer(buffer: Any, index: Any, value: Any) -> tuple[TensorShape, DType
     return TensorShape([size]) + shape[1:], dtype
 
 
+def _blank(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """Elements that nobody has written."""
+    return np.full(shape, b"" if dtype.kind == "O" else 0, dtype)
+
+
 def _grow_numpy(
     buffer: NDArray[Any], index: NDArray[Any], value: NDArray[Any]
 ) -> NDArray[Any]:
@@ -169,7 +176,7 @@ def _grow_numpy(
         raise element_error("write to", int(index), len(buffer))
     missing = int(index) + 1 - len(buffer)
     if missing > 0:
-        more = np.zeros((missing, *value.shape), buffer.dtype)
+        more = _blank((missing, *value.shape), buffer.dtype)
         buffer = np.concatenate([buffer, more]) if len(buffer) else more
     return _set_numpy(buffer, index, value)
 
@@ -190,6 +197,7 @@ GROW_AND_SET: OpSpec = register(
             for i in (1, 4)
         ],
         types=("T", "any", "T"),
+        strings=True,
     )
 )
 TAKE_FIRST: OpSpec = register(
@@ -201,6 +209,7 @@ TAKE_FIRST: OpSpec = register(
         Host("the size of the array is known once it runs"),
         lambda: [Sample((np.arange(6.0).reshape(3, 2), np.zeros((2, 2))))],
         types=("any", "any"),
+        strings=True,
     )
 )
 EXTEND: OpSpec = register(
@@ -208,12 +217,13 @@ EXTEND: OpSpec = register(
         "TensorListExtendLike",
         lambda x, like: (like.shape, x.dtype),
         lambda x, like: np.concatenate(
-            [x, np.zeros((len(like) - len(x), *x.shape[1:]), x.dtype)]
+            [x, _blank((len(like) - len(x), *x.shape[1:]), x.dtype)]
         ),
         lambda g, y, x, like: (call(TAKE_FIRST, g, x), None),
         Host("the size of the array is known once it runs"),
         lambda: [Sample((np.arange(4.0).reshape(2, 2), np.zeros((3, 2))))],
         types=("any", "any"),
+        strings=True,
     )
 )
 # What was summed up by rows becomes one tensor here.
@@ -226,5 +236,6 @@ FROM_TENSOR: OpSpec = register(
         Alias(),
         lambda: [Sample((np.arange(6.0).reshape(3, 2),))],
         types=("any",),
+        strings=True,
     )
 )

@@ -46,7 +46,8 @@ def find_needed(program: Program, fed: dict[GraphTensor, None]) -> set[Operation
             # A fed variable gives its value to readers; writers still need the handle.
             if tensor not in fed or (writes and is_handle(tensor)):
                 stack.append(tensor.op)
-        stack += op.control_inputs
+        # What lies outside of the graph is done before the step or after it.
+        stack += [c for c in op.control_inputs if not c.spec.outside]
     return needed
 
 

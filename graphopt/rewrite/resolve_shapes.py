@@ -6,19 +6,21 @@ and whatever computed `x` need not run, or may free its memory earlier.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from graphopt.graph.context import entered, modes
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import OpSpec
 from graphopt.graph.program import Program, Rebuilder
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.creation import CONST, FILL, constant_value
+from graphopt.ops.deferred import DEFERRED, make_call
 from graphopt.ops.reduction import BROADCAST_TO, SUM
-from graphopt.ops.shaping import RESHAPE
+from graphopt.ops.shaping import RESHAPE, identity
 from graphopt.rewrite.driver import graph_pass
 from graphopt.rewrite.prune_unfetched import prune_unfetched
 
@@ -30,7 +32,7 @@ LARGEST_RANGE = 1 << 16
 def resolve_shapes(program: Program) -> Program:
     """Makes constants of shapes and gives the `*Like` ops their shapes as attributes."""
     rebuilder = Rebuilder(program)
-    changed = False
+    changed = called = False
     for op in program.operations:
         rule = _RULES.get(op.type)
         shapes = [t.shape for t in (*op.inputs, *op.outputs)]
@@ -41,10 +43,17 @@ def resolve_shapes(program: Program) -> Program:
         if found is None:
             rebuilder.copy(op)
             continue
-        rebuilder.tensors[op.outputs[0]] = found
+        if isinstance(found, GraphTensor):
+            found = [found]
+        rebuilder.tensors.update(zip(op.outputs, found, strict=True))
         changed = True
+        called |= op.spec is DEFERRED
     done = rebuilder.finish()
-    return prune_unfetched.function(done) if changed else done
+    if not changed:
+        return done
+    done = prune_unfetched.function(done)
+    # What a call has built may ask for shapes, too.
+    return resolve_shapes.function(done) if called else done
 
 
 def _replace(
@@ -131,7 +140,35 @@ def _sum(op: Operation, rebuilder: Rebuilder) -> GraphTensor:
     return _replace(op, rebuilder, RESHAPE, [total], {"shape": tuple(shape)})
 
 
-_RULES: dict[str, Callable[[Operation, Rebuilder], GraphTensor | None]] = {
+def _make_call(op: Operation, rebuilder: Rebuilder) -> Sequence[GraphTensor]:
+    """Builds what a call that waited stands for."""
+    graph, inputs = rebuilder.graph, [rebuilder.tensors[t] for t in op.inputs]
+    function, template, level = (op.attrs[k] for k in ("function", "template", "level"))
+    before = [rebuilder.operations[c] for c in op.control_inputs]
+    tapes, modes.tapes = modes.tapes, ()
+    mark = len(graph)
+    try:
+        with (
+            entered(graph),
+            graph.name_scope(f"{op.name}/"),
+            graph.control_dependencies(before),
+        ):
+            outputs = [
+                # One that is an input would have no place for what the op waited for.
+                identity(t) if t.op.index < mark else t
+                for t in make_call(function, template, level, inputs)
+            ]
+    finally:
+        modes.tapes = tapes
+    for new in graph.operations[mark:]:
+        new.site = op.site
+    rebuilder.operations[op] = outputs[-1].op
+    return outputs
+
+
+Found = GraphTensor | Sequence[GraphTensor] | None
+_RULES: dict[str, Callable[[Operation, Rebuilder], Found]] = {
+    "Deferred": _make_call,
     "Range": _range,
     "Shape": _constant,
     "Rank": _constant,

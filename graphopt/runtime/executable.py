@@ -29,6 +29,7 @@ from graphopt.graph.body import Body
 from graphopt.graph.effects import handles_written, variable_of
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Effect
+from graphopt.graph.outside import current
 from graphopt.graph.program import Program
 from graphopt.graph.strings import to_array
 from graphopt.graph.tensor import GraphTensor
@@ -558,12 +559,13 @@ class Executable:
         if op.spec.effect is Effect.HOST:
             # A tuple of its own for each call: other threads see how long one takes.
             store.calling = (op,)
+        before, current.store = current.store, store
         try:
             return draws.compute(op, arrays, store.draws)
         except OpError as error:
             raise locate(error, op) from error.__cause__
         finally:
-            store.calling = None
+            store.calling, current.store = None, before
 
     def _view(
         self, buffer: Buffer, tensor: GraphTensor, feeds: Sequence[Array]

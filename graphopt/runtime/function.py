@@ -69,8 +69,37 @@ class TensorSpec:
         self.dtype = as_dtype(dtype)
         self.name = name
 
+    @classmethod
+    def from_tensor(cls, tensor: Any, name: str | None = None) -> TensorSpec:
+        """Returns the specification of a tensor."""
+        return cls(tensor.shape, tensor.dtype, name)
+
+    @classmethod
+    def from_spec(cls, spec: Any, name: str | None = None) -> TensorSpec:
+        """Returns a specification, under another name if one is given."""
+        return cls(spec.shape, spec.dtype, name or spec.name)
+
+    def is_compatible_with(self, spec_or_tensor: Any) -> bool:
+        """Returns whether a tensor may be one of this specification."""
+        return self.dtype is spec_or_tensor.dtype and self.shape.is_compatible_with(
+            spec_or_tensor.shape
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, TensorSpec)
+            and self.dtype is other.dtype
+            and self.shape.rank == other.shape.rank
+            and tuple(self.shape) == tuple(other.shape)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.dtype.name, tuple(self.shape)))
+
     def __repr__(self) -> str:
-        return f"TensorSpec(shape={self.shape}, dtype={self.dtype!r})"
+        return (
+            f"TensorSpec(shape={self.shape}, dtype={self.dtype!r}, name={self.name!r})"
+        )
 
 
 class Call:

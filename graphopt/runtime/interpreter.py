@@ -17,6 +17,7 @@ from graphopt.graph import draws
 from graphopt.graph.effects import handles_written, is_handle, variable_of
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Effect
+from graphopt.graph.outside import current
 from graphopt.graph.program import Program
 from graphopt.graph.strings import to_array
 from graphopt.graph.tensor import GraphTensor
@@ -162,10 +163,11 @@ class Run:
             return outputs
         if op.spec.effect is Effect.HOST:
             self.store.calling = (op,)
+        before, current.store = current.store, self.store
         try:
             result = draws.compute(op, arrays, self.draws)
         finally:
-            self.store.calling = None
+            self.store.calling, current.store = None, before
         if op.spec.effect is Effect.WRITE:
             self.pending[variable_of(op.inputs[0])] = result
             return ()

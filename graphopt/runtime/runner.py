@@ -25,6 +25,7 @@ from graphopt.errors import (
 from graphopt.graph.collector import rare_collections
 from graphopt.graph.effects import calls_python, handles_written, variable_of
 from graphopt.graph.graph import Graph, Operation
+from graphopt.graph.outside import MARK
 from graphopt.graph.program import Program
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
@@ -36,14 +37,16 @@ from graphopt.rewrite.driver import Trace, run_passes
 from graphopt.rewrite.pipeline import MEANING, PIPELINE, WATCHED
 from graphopt.runtime.executable import LONGEST_CALL, Executable
 from graphopt.runtime.interpreter import interpret
-from graphopt.runtime.store import VariableStore, nested_run
+from graphopt.runtime.store import VariableStore, closed_session, nested_run
 from graphopt.runtime.view_hint import add_view_hint
 from graphopt.schedule.build import build_schedule
 from graphopt.schedule.steps import Schedule
+from graphopt.schedule.work import is_worth_compiling
 
 if TYPE_CHECKING:
     from graphopt.runtime.debug import DebugExecutable
     from graphopt.runtime.numerics import CheckedExecutable
+    from graphopt.runtime.outside import Outside
 
 Array = NDArray[Any]
 # So many plans are kept whatever they hold, and more while all of them hold less than this.
@@ -105,6 +108,11 @@ class ShapedPlan:
         """With its meaning settled, before the rewrites that make it fast."""
         return run_passes(self.pruned, MEANING[1:])
 
+    @cached_property
+    def is_heavy(self) -> bool:
+        """Whether one run by NumPy would take longer than compiling."""
+        return not self.writes and is_worth_compiling(self.program.operations)
+
     @property
     def nbytes(self) -> int:
         """About how much memory the plan holds."""
@@ -136,8 +144,9 @@ class ShapedPlan:
     def ready(self, at_once: bool = False) -> Executable | None:
         """Returns the executable if this run is to be a compiled one.
 
-        The rule counts runs and nothing else: a training step is compiled at its first
-        run, initializers and fetches without writes at their third.
+        The rule counts runs and looks at sizes: a training step is compiled at its first
+        run, initializers at their third, fetches without writes too, unless one run by
+        NumPy would take longer than compiling.
 
         Args:
           at_once: Whether a fetch without writes is compiled at its first run as well.
@@ -157,6 +166,8 @@ class ShapedPlan:
         self.runs += 1
         trains = self.writes and not self.is_initializer
         first = settings.interpreted_runs(trains or at_once)
+        if self.runs <= first < NEVER and settings.jit is None and self.is_heavy:
+            first = 0
         if first >= NEVER or self.runs <= first:
             return False
         return not self.make_schedule().interpreted
@@ -274,15 +285,32 @@ class Runner:
         self.at_once = at_once
         self.debug = settings.debug if debug is None else debug
         self.graph = graph
+        self.store = store
+        self.wanted = len(fetches)
+        self.outside: Outside | None = None
+        if MARK in graph.attachments:
+            # Loaded by those who have such ops.
+            from graphopt.runtime.outside import find_outside
+
+            self.outside = find_outside(fetches, targets, feeds, self._make_other)
+        if self.outside is not None:
+            fetches = (*fetches, *self.outside.given)
+            targets = self.outside.targets
+            feeds = (*feeds, *self.outside.taken)
         self.fetches = fetches
         self.targets = targets
         self.feeds = feeds
         self._dtypes = tuple(tensor.dtype.numpy for tensor in feeds)
-        self.store = store
         self.plans: OrderedDict[tuple[tuple[int, ...], ...], ShapedPlan] = OrderedDict()
         self.shortcut: Callable[[], None] | None = None
         # The number of steps in one native call.
         self._portion = 1
+
+    def _make_other(
+        self, fetches: Sequence[GraphTensor], feeds: Sequence[GraphTensor]
+    ) -> Runner:
+        """Returns the runner of what has to be known before the step."""
+        return Runner(self.graph, tuple(fetches), (), tuple(feeds), self.store)
 
     def plan(self, shapes: tuple[tuple[int, ...], ...]) -> ShapedPlan:
         """Returns the plan for fed shapes, made when it is first asked for."""
@@ -367,6 +395,10 @@ class Runner:
           What the last run returns.
         """
         results: list[Array] = []
+        if self.outside is not None:
+            for i in range(count):
+                results = self.run([*feeds, *(array[i, ...] for array in rows)])
+            return results
         done = 0
         while done < count:
             portion = min(self._portion, count - done)
@@ -392,6 +424,39 @@ class Runner:
         Returns:
           A fresh array for each fetch.
         """
+        if self.outside is not None:
+            return self.run_prepared(self.prepare(feeds))
+        return self._run(feeds, (), 1)
+
+    def prepare(self, feeds: Sequence[Array], *, peek: bool = False) -> list[Array]:
+        """Returns all that the step is fed, with what it takes from outside.
+
+        Args:
+          feeds: As in `run`.
+          peek: Whether the next run is to take the same.
+        """
+        if self.outside is None:
+            return list(feeds)
+        return [*feeds, *self.outside.take(feeds, self.store, peek=peek)]
+
+    def run_prepared(self, feeds: Sequence[Array]) -> list[Array]:
+        """As `run`, with what `prepare` returned."""
+        if self.outside is None:
+            return self._run(feeds, (), 1)
+        results = self._run_step(feeds)
+        if self.outside.gives:
+            self.outside.give(results[self.wanted :], self.store)
+        return results[: self.wanted]
+
+    def _run_step(self, feeds: Sequence[Array]) -> list[Array]:
+        """Runs the step between what is before and after; it may have nothing to do."""
+        if not self.targets:
+            fed = dict(zip(self.feeds, feeds, strict=True))
+            if all(tensor in fed for tensor in self.fetches):
+                if self.store.is_closed:
+                    raise closed_session()
+                self._check_dtypes(feeds, ())
+                return [fed[tensor].copy() for tensor in self.fetches]
         return self._run(feeds, (), 1)
 
     def _run(
@@ -422,6 +487,7 @@ class Runner:
             except RuntimeError:
                 pass  # Interrupted before it had the lock.
         can_be_short = not self.fetches and not self.feeds and not store.shares_arrays
+        can_be_short = can_be_short and self.outside is None
         if can_be_short and plan.executable is not None and not self._is_watched():
             self.shortcut = plan.executable.run_unfed()
         return results

@@ -116,6 +116,8 @@ class Session:
         Raises:
           RuntimeError: It is called from inside of a run.
         """
+        # Threads that wait for a queue get an error; they do not hold the lock.
+        self.store.cancel_resources()
         with self.store.held():
             self.store.require_idle("A session was closed")
             self.store.is_closed = True
@@ -222,9 +224,11 @@ class Session:
 
         fetch = self._fetch(fetches)
         feeds, values = self._feed(feed_dict)
-        shapes = tuple(array.shape for array in values)
+        runner = self._runner(fetch, feeds)
+        fed = runner.prepare(values, peek=True)
+        shapes = tuple(array.shape for array in fed)
         with self.store.held():
-            return make_plan(self._runner(fetch, feeds).plan(shapes))
+            return make_plan(runner.plan(shapes))
 
     def profile(
         self,
@@ -262,7 +266,8 @@ class Session:
         """
         fetch = self._fetch(fetches)
         feeds, values = self._feed(feed_dict)
-        return profile_runner(self._runner(fetch, feeds), values, runs)
+        runner = self._runner(fetch, feeds)
+        return profile_runner(runner, runner.prepare(values), runs)
 
     def _check_open(self) -> None:
         if self.store.is_closed:
@@ -411,7 +416,8 @@ class Session:
         fetch = self._fetch(fetches)
         feeds = tuple(feed_target(self._graph, key) for key in feed_list or ())
         runner = self._runner(fetch, feeds)
-        if not feeds and all(
+        is_alone = not feeds and runner.outside is None
+        if is_alone and all(
             self.store.is_initialized(k) for k in runner.plan(()).written
         ):
             runner.plan(()).compile()
@@ -474,7 +480,9 @@ def _run_traced(
     """Runs a fetch set, after a profile of it if one is wanted."""
     if is_traced(options, metadata):
         assert metadata is not None
+        feeds = runner.prepare(feeds)
         metadata.profile = profile_runner(runner, feeds, 1)
+        return runner.run_prepared(feeds)
     return runner.run(feeds)
 
 

@@ -25,7 +25,7 @@ import sys
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat, starmap
 from typing import TYPE_CHECKING, Any
 
@@ -107,8 +107,11 @@ class VariableStore:
       undo: What the variables were before the step that is running, if it may have
         written some of them.
       is_closed: Whether the session is closed.
+      is_cancelled: Whether it is, or is about to be: nobody may begin to wait.
       threads: The most threads that may compute one step; 0 if only the whole process
         has a limit.
+      resources: What else has a state in each session, as iterators and queues, by the
+        Python object that stands for it.
     """
 
     shares_arrays = False
@@ -119,7 +122,7 @@ class VariableStore:
         # Told when that changes; those who hold it keep it alive.
         self.listeners: weakref.WeakSet[Any] = weakref.WeakSet()
         self.undo: Undo | None = None
-        self.is_closed = False
+        self.is_closed = self.is_cancelled = False
         _stores.add(self)
         self.values: dict[VariableKey, NDArray[Any]] = {}
         self.lock = new_lock()
@@ -128,6 +131,36 @@ class VariableStore:
         # How often each random op has drawn, by its stream.
         self.draws = DrawCounts()
         self.threads = 0
+        self.resources: dict[Any, Any] = {}
+        self._making = new_lock()
+
+    def resource(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Returns what has a state in this session, made when first asked for.
+
+        Args:
+          key: What stands for it.
+          make: Makes the state, which can be told to `cancel`.
+
+        Raises:
+          RuntimeError: The session is closed, or is being closed.
+        """
+        found = self.resources.get(key)
+        if found is None:
+            with self._making:
+                if self.is_cancelled:
+                    raise closed_session()
+                found = self.resources.get(key)
+                if found is None:
+                    found = self.resources[key] = make()
+        return found
+
+    def cancel_resources(self) -> None:
+        """Ends what threads do with iterators and queues, and forgets their states."""
+        with self._making:
+            self.is_cancelled = True
+            resources, self.resources = self.resources, {}
+        for resource in resources.values():
+            resource.cancel()
 
     def read(self, key: VariableKey) -> NDArray[Any]:
         """Returns the array of a variable, which may change in place later.

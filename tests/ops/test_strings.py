@@ -1,6 +1,7 @@
 """String ops: recorded values of TensorFlow, in every mode."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -183,3 +184,82 @@ def test_files_are_read_and_written_when_the_op_runs(tmp_path):
         assert session.run(read, {name: path}) == b"text"
         found = session.run(tf.io.matching_files(str(tmp_path / "*" / "*.txt")))
         assert found.tolist() == [path.encode()]
+
+
+def in_a_graph(build):
+    with tf.Graph().as_default(), v1.Session() as session:
+        fetch = build()
+        session.run(v1.global_variables_initializer())
+        return [session.run(fetch) for _ in range(3)][-1]
+
+
+# Strings within what takes any tensors.
+IN_CONTROL_FLOW = {
+    "map_fn": (
+        lambda: tf.map_fn(tf.strings.length, tf.constant(["a", "bb"]), tf.int32),
+        [1, 2],
+    ),
+    "map_fn to strings": (
+        lambda: tf.map_fn(tf.strings.as_string, tf.constant([1, 2]), tf.string),
+        [b"1", b"2"],
+    ),
+    "cond": (
+        lambda: tf.cond(
+            tf.equal(tf.constant("a"), "a"),
+            lambda: tf.constant("yes"),
+            lambda: tf.constant("no"),
+        ),
+        b"yes",
+    ),
+    "while_loop": (
+        lambda: tf.while_loop(
+            lambda i, s: i < 3, lambda i, s: (i + 1, s + "z"), (0, tf.constant("a"))
+        )[1],
+        b"azzz",
+    ),
+    "TensorArray": (
+        lambda: tf.TensorArray(tf.string, 3).write(0, "a").write(2, "b").stack(),
+        [b"a", b"", b"b"],
+    ),
+    "py_func": (
+        lambda: v1.py_func(lambda s: s.upper(), [tf.constant("abc")], tf.string),
+        b"ABC",
+    ),
+    "py_func of a vector": (
+        lambda: v1.py_func(
+            lambda s: [each.upper() for each in s], [tf.constant(["a", "b"])], tf.string
+        ),
+        [b"A", b"B"],
+    ),
+    "get_variable": (
+        lambda: v1.get_variable("s", initializer=tf.constant("text")),
+        b"text",
+    ),
+    "sparse": (
+        lambda: tf.sparse.to_dense(
+            tf.SparseTensor([[0, 1]], tf.constant(["x"]), [1, 2]), default_value="-"
+        ),
+        [[b"-", b"x"]],
+    ),
+    "unique_with_counts": (
+        lambda: tf.unique_with_counts(tf.constant(["b", "a", "b"])).count,
+        [2, 1],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", IN_CONTROL_FLOW)
+def test_strings_in_control_flow(name):
+    build, expected = IN_CONTROL_FLOW[name]
+    found = in_a_graph(build)
+    assert (found.tolist() if isinstance(found, np.ndarray) else found) == expected
+
+
+def test_strings_are_printed(capsys):
+    tf.print("x:", tf.constant("a"), tf.constant(["b", "c"]), output_stream=sys.stdout)
+    assert capsys.readouterr().out == 'x: a ["b" "c"]\n'
+
+
+def test_a_value_gives_a_variable_its_dtype():
+    with tf.Graph().as_default():
+        assert v1.get_variable("n", initializer=tf.constant(3)).dtype is tf.int32

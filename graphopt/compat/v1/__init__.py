@@ -352,6 +352,17 @@ _LATER = {
     "invert_permutation": "graphopt.ops.partitions",
     "random_crop": "graphopt.ops.cropping",
     "hessians": "graphopt.compat.v1.functions",
+    "FIFOQueue": "graphopt.data.queues",
+    "PaddingFIFOQueue": "graphopt.data.queues",
+    "PriorityQueue": "graphopt.data.queues",
+    "QueueBase": "graphopt.data.queues",
+    "RandomShuffleQueue": "graphopt.data.queues",
+    "FixedLengthRecordReader": "graphopt.data.readers",
+    "IdentityReader": "graphopt.data.readers",
+    "ReaderBase": "graphopt.data.readers",
+    "TFRecordReader": "graphopt.data.readers",
+    "TextLineReader": "graphopt.data.readers",
+    "WholeFileReader": "graphopt.data.readers",
     "igamma": "graphopt.ops.incomplete",
     "igammac": "graphopt.ops.incomplete",
     "random_gamma": "graphopt.ops.random_gamma",
@@ -365,6 +376,7 @@ for _name in set(dir(graphopt)) & set(vars(graphopt)) - set(globals()):
 # Families are loaded when they are used.
 _MODULES = (
     "app",
+    "data",
     "distributions",
     "debugging",
     "flags",
@@ -388,6 +400,7 @@ if TYPE_CHECKING:
     from graphopt import io as io
     from graphopt import raw_ops as raw_ops
     from graphopt.compat.v1 import app as app
+    from graphopt.compat.v1 import data as data
     from graphopt.compat.v1 import debugging as debugging
     from graphopt.compat.v1 import distributions as distributions
     from graphopt.compat.v1 import flags as flags
@@ -503,7 +516,7 @@ def __getattr__(name: str) -> Any:
         return getattr(messages, _MESSAGES[name])
     if name == "get_logger":
         return importlib.import_module("graphopt.compat.v1.logging").get_logger
-    if name in ("autograph", "io", "ragged", "raw_ops", "version"):
+    if name in ("autograph", "io", "queue", "ragged", "raw_ops", "version"):
         return importlib.import_module(f"graphopt.{name}")
     if name == "__all__":
         return __dir__()
@@ -542,6 +555,7 @@ def __dir__() -> list[str]:
             *_ELSEWHERE,
             "get_logger",
             "io",
+            "queue",
             "ragged",
             "raw_ops",
             "version",

@@ -36,9 +36,6 @@ from graphopt.compat.v1.train.cluster import (
 )
 from graphopt.compat.v1.train.coordinator import Coordinator as Coordinator
 from graphopt.compat.v1.train.coordinator import LooperThread as LooperThread
-from graphopt.compat.v1.train.coordinator import (
-    start_queue_runners as start_queue_runners,
-)
 from graphopt.compat.v1.train.cosine_decays import cosine_decay as cosine_decay
 from graphopt.compat.v1.train.cosine_decays import (
     cosine_decay_restarts as cosine_decay_restarts,
@@ -89,6 +86,11 @@ from graphopt.compat.v1.train.proximal_adagrad import (
 from graphopt.compat.v1.train.proximal_gradient_descent import (
     ProximalGradientDescentOptimizer as ProximalGradientDescentOptimizer,
 )
+from graphopt.compat.v1.train.queue_runner import QueueRunner as QueueRunner
+from graphopt.compat.v1.train.queue_runner import add_queue_runner as add_queue_runner
+from graphopt.compat.v1.train.queue_runner import (
+    start_queue_runners as start_queue_runners,
+)
 from graphopt.compat.v1.train.rmsprop import RMSPropOptimizer as RMSPropOptimizer
 from graphopt.compat.v1.train.session_hooks import (
     CheckpointSaverHook as CheckpointSaverHook,
@@ -135,16 +137,38 @@ from graphopt.files import messages as _messages
 from graphopt.files.events import read_events as _read_events
 from graphopt.io.records import write_graph as write_graph
 
+# Input by queues, which is loaded when it is used.
+_INPUTS = (
+    "batch",
+    "batch_join",
+    "input_producer",
+    "limit_epochs",
+    "match_filenames_once",
+    "maybe_batch",
+    "maybe_batch_join",
+    "maybe_shuffle_batch",
+    "maybe_shuffle_batch_join",
+    "range_input_producer",
+    "shuffle_batch",
+    "shuffle_batch_join",
+    "slice_input_producer",
+    "string_input_producer",
+)
+
 
 def __getattr__(name: str) -> Any:
     if name in _messages.EXAMPLES:
         return getattr(_messages, name)
+    if name in _INPUTS:
+        from graphopt.compat.v1.train import inputs
+
+        return getattr(inputs, name)
     raise AttributeError(f"module 'tf.train' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
     here = (n for n in globals() if not n.startswith("_"))
-    return sorted({*here, *_messages.EXAMPLES} - {"Any"})
+    return sorted({*here, *_messages.EXAMPLES, *_INPUTS} - {"Any"})
 
 
 NewCheckpointReader = load_checkpoint

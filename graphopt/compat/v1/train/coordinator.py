@@ -10,9 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from graphopt.errors import OutOfRangeError
-from graphopt.graph.context import get_default_graph
-from graphopt.runtime.collections import GraphKeys
-from graphopt.runtime.names import get_default_session
 
 
 class Coordinator:
@@ -193,24 +190,3 @@ class LooperThread(threading.Thread):
         """Calls the target."""
         if self._call is not None:
             self._call(*self._given, **self._named)
-
-
-def start_queue_runners(
-    sess: Any = None,
-    coord: Coordinator | None = None,
-    daemon: bool = True,
-    start: bool = True,
-    collection: str = GraphKeys.QUEUE_RUNNERS,
-) -> list[threading.Thread]:
-    """Starts the queue runners of the graph.
-
-    Returns:
-      Their threads; none, if the program has no queues.
-
-    Source: `tf.compat.v1.train.start_queue_runners`.
-    """
-    session = get_default_session() if sess is None else sess
-    threads: list[threading.Thread] = []
-    for runner in get_default_graph().get_collection(collection):
-        threads += runner.create_threads(session, coord, daemon, start)
-    return threads

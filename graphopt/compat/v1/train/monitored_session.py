@@ -13,7 +13,8 @@ from typing import Any
 
 from graphopt.checkpoint import Saver, latest_checkpoint
 from graphopt.compat.v1.summary import merge_all
-from graphopt.compat.v1.train.coordinator import Coordinator, start_queue_runners
+from graphopt.compat.v1.train.coordinator import Coordinator
+from graphopt.compat.v1.train.queue_runner import start_queue_runners
 from graphopt.compat.v1.train.session_hooks import (
     CheckpointSaverHook,
     SessionRunArgs,

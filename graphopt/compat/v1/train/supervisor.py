@@ -11,12 +11,9 @@ from typing import Any
 from graphopt.checkpoint import Saver, latest_checkpoint
 from graphopt.compat.v1 import logging
 from graphopt.compat.v1.summary import FileWriter, merge_all
-from graphopt.compat.v1.train.coordinator import (
-    Coordinator,
-    LooperThread,
-    start_queue_runners,
-)
+from graphopt.compat.v1.train.coordinator import Coordinator, LooperThread
 from graphopt.compat.v1.train.monitored_session import _local_initializer
+from graphopt.compat.v1.train.queue_runner import start_queue_runners
 from graphopt.compat.v1.train.steps import get_global_step
 from graphopt.graph.context import get_default_graph
 from graphopt.runtime.collections import global_variables, global_variables_initializer
