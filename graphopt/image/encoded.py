@@ -54,6 +54,11 @@ def _contents(contents: Any, what: str) -> Any:
     return contents
 
 
+def _bytes_of(data: Any) -> bytes:
+    """A scalar string comes as bytes, or as an array of one."""
+    return data if isinstance(data, bytes) else bytes(data[()])
+
+
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
@@ -89,7 +94,7 @@ def _as_array(image: Any, channels: int) -> Array:
 
 
 def _read(data: Any, channels: int, what: str) -> Array:
-    found = _as_array(_open(bytes(data[()]), what), channels)
+    found = _as_array(_open(_bytes_of(data), what), channels)
     if found.dtype == np.uint16:
         return (found >> 8).astype(np.uint8)
     return np.ascontiguousarray(found)
@@ -196,7 +201,7 @@ def decode_and_crop_jpeg(
 
 
 def _read_frames(data: Any) -> Array:
-    image = _open(bytes(data[()]), "decode_gif")
+    image = _open(_bytes_of(data), "decode_gif")
     frames = []
     for i in range(getattr(image, "n_frames", 1)):
         image.seek(i)
@@ -217,7 +222,7 @@ def decode_gif(contents: Any, name: str | None = None) -> Any:
 
 
 def _read_any(data: Any, channels: int, expand: bool) -> Array:
-    raw = bytes(data[()])
+    raw = _bytes_of(data)
     if raw[:4] == b"GIF8" and expand:
         return _read_frames(data)
     return _read(data, channels, "decode_image")
@@ -385,7 +390,7 @@ def is_jpeg(contents: Any, name: str | None = None) -> Any:
     Source: `tf.io.is_jpeg`.
     """
     made = numpy_function(
-        lambda data: np.array(bytes(data[()])[:3] == b"\xff\xd8\xff"),
+        lambda data: np.array(_bytes_of(data)[:3] == b"\xff\xd8\xff"),
         [_contents(contents, "is_jpeg")],
         "bool",
     )
@@ -405,7 +410,7 @@ def extract_jpeg_shape(
     dtype = as_dtype(output_type)
 
     def shape_of(data: Any) -> Array:
-        raw = bytes(data[()])
+        raw = _bytes_of(data)
         try:
             found = image.open(io.BytesIO(raw))
         except OSError as error:
