@@ -43,8 +43,8 @@ OPERATORS = ("for_stmt", "while_stmt")
 Get = Callable[[], tuple[Any, ...]]
 Set = Callable[[Any], None]
 
-# Loops over other things than tensors, by class: who loads them adds them.
-iterables: dict[type, Callable[..., None]] = {}
+# What has such a method says itself how it is iterated over in a graph, as data sets.
+OWN_LOOP = "_loop_in_graph"
 
 
 def while_stmt(
@@ -113,10 +113,10 @@ def for_stmt(
     """
     rest = (extra_test, body, get_state, set_state, symbol_names, opts)
     if building_graph() is not None:
-        for kind, loop in iterables.items():
-            if isinstance(iter_, kind):
-                loop(iter_, *rest)
-                return
+        loop = getattr(iter_, OWN_LOOP, None)
+        if loop is not None:
+            loop(*rest)
+            return
     if not is_staged(iter_):
         _for_in_python(iter_, extra_test, body)
         return

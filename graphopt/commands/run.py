@@ -28,7 +28,13 @@ def add_parser(commands: Any) -> None:
         takes_target=False,
     )
     add_version(parser)
-    parser.add_argument("script", help="the program")
+    parser.add_argument(
+        "-m",
+        dest="is_module",
+        action="store_true",
+        help="the program is a module, found as `python -m` finds it",
+    )
+    parser.add_argument("script", help="the program: a file, or with -m a module")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="its arguments")
 
 
@@ -45,16 +51,16 @@ def add_version(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, passed: list[str]) -> int:
     """Runs the script; the exit code is what Python's would be."""
-    script = options.script
-    if not Path(script).is_file():
-        raise TargetNotFoundError(f"there is no file {script!r}")
-    version = options.tf or find_version(script) or 2
     before = sys.argv, sys.path[:]
-    sys.argv = [script, *options.arguments, *passed]
-    sys.path.insert(0, str(Path(script).resolve().parent))
     try:
+        script = _find(options)
+        version = options.tf or find_version(script) or 2
+        sys.argv = [script, *options.arguments, *passed]
         with as_tensorflow(version):
-            runpy.run_path(script, run_name="__main__")
+            if options.is_module:
+                runpy.run_module(options.script, run_name="__main__", alter_sys=True)
+            else:
+                runpy.run_path(script, run_name="__main__")
     except SystemExit as stop:
         if stop.code is None or isinstance(stop.code, int):
             return stop.code or OK
@@ -69,6 +75,28 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
     finally:
         sys.argv, sys.path[:] = before
     return OK
+
+
+def _find(options: argparse.Namespace) -> str:
+    """Returns the file of the program, and puts where it looks for others on the path.
+
+    Raises:
+      TargetNotFoundError: There is none.
+    """
+    script: str = options.script
+    if not options.is_module:
+        if not Path(script).is_file():
+            raise TargetNotFoundError(f"there is no file {script!r}")
+        sys.path.insert(0, str(Path(script).resolve().parent))
+        return script
+    sys.path.insert(0, str(Path.cwd()))
+    # Not `find_spec`, which imports the packages that it is in.
+    for folder in sys.path:
+        place = Path(folder or ".", *script.split("."))
+        for file in (place.with_name(f"{place.name}.py"), place / "__main__.py"):
+            if file.is_file():
+                return str(file)
+    raise TargetNotFoundError(f"there is no module {script!r}")
 
 
 def _print_without_start(error: BaseException) -> None:

@@ -16,6 +16,8 @@ from graphopt.data.options import AutotuneOptions as AutotuneOptions
 from graphopt.data.options import DistributeOptions as DistributeOptions
 from graphopt.data.options import OptimizationOptions as OptimizationOptions
 from graphopt.data.options import ThreadingOptions as ThreadingOptions
+from graphopt.data.tables import CsvDataset as CsvDataset
+from graphopt.data.tables import make_csv_dataset as make_csv_dataset
 from graphopt.data.transforms import Same
 from graphopt.files.records import RecordWriter
 from graphopt.graph.hooks import hooks
@@ -29,6 +31,7 @@ __all__ = [
     "UNKNOWN_CARDINALITY",
     "AutotuneOptions",
     "Counter",
+    "CsvDataset",
     "DistributeOptions",
     "OptimizationOptions",
     "RandomDataset",
@@ -45,6 +48,7 @@ __all__ = [
     "get_structure",
     "group_by_window",
     "ignore_errors",
+    "make_csv_dataset",
     "map_and_batch",
     "parallel_interleave",
     "prefetch_to_device",
@@ -57,7 +61,7 @@ __all__ = [
 ]
 
 
-def Counter(start: Any = 0, step: Any = 1, dtype: Any = dtypes.int64) -> Dataset:
+def Counter(start: Any = 0, step: Any = 1, dtype: Any = dtypes.int64) -> Any:
     """Returns numbers without an end.
 
     Source: `tf.data.experimental.Counter`.
@@ -67,7 +71,7 @@ def Counter(start: Any = 0, step: Any = 1, dtype: Any = dtypes.int64) -> Dataset
 
 def RandomDataset(
     seed: Any = None, rerandomize_each_iteration: bool | None = None, name: Any = None
-) -> Dataset:
+) -> Any:
     """Returns random numbers without an end.
 
     Source: `tf.data.experimental.RandomDataset`.
@@ -75,7 +79,7 @@ def RandomDataset(
     return Dataset.random(seed, rerandomize_each_iteration)
 
 
-def from_list(elements: Sequence[Any], name: str | None = None) -> Dataset:
+def from_list(elements: Sequence[Any], name: str | None = None) -> Any:
     """Returns a data set of the elements of a list, structures of one kind.
 
     Source: `tf.data.experimental.from_list`.
@@ -226,14 +230,14 @@ def sample_from_datasets(
     weights: Any = None,
     seed: Any = None,
     stop_on_empty_dataset: bool = False,
-) -> Dataset:
+) -> Any:
     """See `Dataset.sample_from_datasets`."""
     return Dataset.sample_from_datasets(datasets, weights, seed, stop_on_empty_dataset)
 
 
 def choose_from_datasets(
     datasets: Sequence[Any], choice_dataset: Any, stop_on_empty_dataset: bool = False
-) -> Dataset:
+) -> Any:
     """See `Dataset.choose_from_datasets`."""
     return Dataset.choose_from_datasets(datasets, choice_dataset, stop_on_empty_dataset)
 

@@ -164,7 +164,15 @@ class RecordCursor(Cursor):
         return Block(len(found), [column])
 
 
-def _names_node(filenames: Any) -> Node:
+def names_node(filenames: Any) -> Node:
+    """Returns the data set of file names that an argument stands for.
+
+    Args:
+      filenames: A name, several, a tensor or a data set of them.
+
+    Raises:
+      TypeError: Its elements are no scalar strings.
+    """
     node = node_of(filenames)
     if node is not None:
         if node.element_spec != TensorSpec((), dtypes.string):
@@ -191,7 +199,8 @@ def _names_node(filenames: Any) -> Node:
     return made
 
 
-def _compression(kind: Any) -> str:
+def compression_of(kind: Any) -> str:
+    """Returns a kind of compression as text, "" for none."""
     return "" if kind is None else text_of(kind)
 
 
@@ -216,8 +225,8 @@ class TFRecordDataset(Dataset):
         num_parallel_reads: int | None = None,
         name: str | None = None,
     ) -> None:
-        kind = _compression(compression_type)
-        names = _names_node(filenames)
+        kind = compression_of(compression_type)
+        names = names_node(filenames)
         super().__init__(
             FileRecords(names, lambda f: read_records(f, kind), num_parallel_reads)
         )
@@ -244,8 +253,8 @@ class TextLineDataset(Dataset):
         num_parallel_reads: int | None = None,
         name: str | None = None,
     ) -> None:
-        kind = _compression(compression_type)
-        names = _names_node(filenames)
+        kind = compression_of(compression_type)
+        names = names_node(filenames)
         super().__init__(
             FileRecords(names, lambda f: read_lines(f, kind), num_parallel_reads)
         )
@@ -278,11 +287,11 @@ class FixedLengthRecordDataset(Dataset):
         num_parallel_reads: int | None = None,
         name: str | None = None,
     ) -> None:
-        kind = _compression(compression_type)
+        kind = compression_of(compression_type)
         sizes = int(record_bytes), int(header_bytes or 0), int(footer_bytes or 0)
 
         def read(file: str) -> Iterator[bytes]:
             return read_pieces(file, kind, *sizes)
 
-        names = _names_node(filenames)
+        names = names_node(filenames)
         super().__init__(FileRecords(names, read, num_parallel_reads))

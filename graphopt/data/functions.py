@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from graphopt.autograph import convert
 from graphopt.config import NEVER, settings
 from graphopt.data import node
 from graphopt.data.blocks import Array, Block, Column, element, row
@@ -130,7 +131,9 @@ class DataFunction:
                 ]
                 argument = nest.pack_as(specs, shown)
                 unpacks = several or type(argument) is tuple
-                result = function(*argument) if unpacks else function(argument)
+                # With Python's control flow on tensors, as in a `tf.function`.
+                converted = convert(function)
+                result = converted(*argument) if unpacks else converted(argument)
                 result = without_lists(result, self._as_result)
         finally:
             modes.tapes = tapes

@@ -18,59 +18,37 @@ For those who build loops over data sets (in a graph of a `tf.function`):
 
 from __future__ import annotations
 
-import itertools
 import threading
-import warnings
-import weakref
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
-from graphopt import dtypes
 from graphopt.data.arguments import specs_of_types
 from graphopt.data.blocks import Block, row
 from graphopt.data.context import Context
 from graphopt.data.node import Cursor, Node, pull_one, require_node
 from graphopt.data.structure import (
     DatasetSpec,
-    join_shapes,
     pack_eager,
     pack_numpy,
 )
+from graphopt.data.taking import ask_next as ask_next
+from graphopt.data.taking import make_get_next as make_get_next
 from graphopt.errors import (
-    FailedPreconditionError,
-    GraphoptWarning,
-    NotFoundError,
     OutOfRangeError,
     fail,
 )
 from graphopt.graph import nest
-from graphopt.graph.context import building_graph, entered
-from graphopt.graph.graph import Graph, Operation
+from graphopt.graph.context import building_graph
 from graphopt.graph.hooks import hooks
-from graphopt.graph.opspec import Effect
 from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import GraphTensor, Tensor
-from graphopt.ops.creation import PLACEHOLDER
 from graphopt.ops.outside import (
-    GET_NEXT,
-    MAKE_ITERATOR,
     REDUCE,
-    START_ITERATOR,
-    STRING_HANDLE,
     add_outside,
 )
-from graphopt.runtime.function import TensorSpec
-from graphopt.runtime.runner import Runner
 
 # The elements that may be made before they are wanted, where nobody can tell.
 _AHEAD = 32
-# So many calls of `get_next` are a loop that builds ops in each round.
-_MANY_CALLS = 32
-# The iterations of functions that ended before the data did, of which so many are kept.
-_MOST_OPEN = 64
 
 
 class State:
@@ -85,20 +63,41 @@ class State:
         self.cursor: Cursor = node.cursor(context)
         self._context = context
         self._lock = threading.Lock()
-        self._peeked: list[Any] | None = None
+        self._peeked: list[Any] | Exception | None = None
 
     def next(self) -> list[Any] | None:
         """Returns the next element, None at the end."""
         with self._lock:
             found, self._peeked = self._peeked, None
+            if isinstance(found, Exception):
+                raise found
             return pull_one(self.cursor) if found is None else found
 
     def peek(self) -> list[Any] | None:
         """Returns the element that comes next."""
         with self._lock:
-            if self._peeked is None:
+            found = self._look()
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    @property
+    def was_asked(self) -> bool:
+        """Whether the next element is here already."""
+        return self._peeked is not None
+
+    def follows(self) -> bool:
+        """Returns whether there is a next element, or an error in its place."""
+        with self._lock:
+            return self._look() is not None
+
+    def _look(self) -> list[Any] | Exception | None:
+        if self._peeked is None:
+            try:
                 self._peeked = pull_one(self.cursor)
-            return self._peeked
+            except Exception as error:
+                self._peeked = error
+        return self._peeked
 
     def cancel(self) -> None:
         """Ends its threads."""
@@ -123,7 +122,7 @@ class Iterator:
     def of_dataset(node: Node) -> Iterator:
         """Returns the iterator of `iter(dataset)`."""
         if building_graph() is not None:
-            return start_node(node)
+            return _graphs().start_node(node)  # type: ignore[no-any-return]
         return EagerIterator(node)
 
     @staticmethod
@@ -132,7 +131,7 @@ class Iterator:
         output_shapes: Any = None,
         shared_name: str | None = None,
         output_classes: Any = None,
-    ) -> GraphIterator:
+    ) -> Iterator:
         """Returns an iterator without a data set; see `make_initializer`.
 
         Args:
@@ -143,7 +142,8 @@ class Iterator:
 
         Source: `tf.compat.v1.data.Iterator.from_structure`.
         """
-        return GraphIterator(specs_of_types(output_types, output_shapes))
+        specs = specs_of_types(output_types, output_shapes)
+        return _graphs().GraphIterator(specs)  # type: ignore[no-any-return]
 
     @staticmethod
     def from_string_handle(
@@ -151,7 +151,7 @@ class Iterator:
         output_types: Any,
         output_shapes: Any = None,
         output_classes: Any = None,
-    ) -> GraphIterator:
+    ) -> Iterator:
         """Returns an iterator that stands for the one of which a handle is fed.
 
         Args:
@@ -163,7 +163,8 @@ class Iterator:
         Source: `tf.compat.v1.data.Iterator.from_string_handle`.
         """
         specs = specs_of_types(output_types, output_shapes)
-        return GraphIterator(specs, handle=hooks.convert(string_handle))
+        handle = hooks.convert(string_handle)
+        return _graphs().GraphIterator(specs, handle=handle)  # type: ignore[no-any-return]
 
     def get_next(self, name: str | None = None) -> Any:
         """Returns the next element."""
@@ -186,6 +187,13 @@ class Iterator:
 
 
 # ---- eager mode
+
+
+def _graphs() -> Any:
+    """The module of iterators of graphs, which is to the right of this one."""
+    from graphopt.data import graph_iterators
+
+    return graph_iterators
 
 
 class EagerIterator(Iterator):
@@ -214,6 +222,8 @@ class EagerIterator(Iterator):
         block = self._block
         if block is None or self._place >= block.count:
             self._block = None
+            if self._state.was_asked:
+                return self._state.next()
             block = self._state.cursor.pull(self._ahead)
             if block is None:
                 return None
@@ -245,6 +255,18 @@ class EagerIterator(Iterator):
     def take(self, _store: Any) -> list[Any] | None:
         """Returns the next element for an op of a graph."""
         return self.arrays()
+
+    def follows(self, _store: Any) -> bool:
+        """Returns whether there is a next element."""
+        block = self._block
+        return (block is not None and self._place < block.count) or (
+            self._state.follows()
+        )
+
+    def _loop_in_graph(self, *rest: Any) -> None:
+        from graphopt.data.loops import loop_over
+
+        loop_over(self, *rest)
 
     def __repr__(self) -> str:
         return f"<tf.data.Iterator element_spec={self.element_spec}>"
@@ -325,419 +347,6 @@ def in_graph(
         [s.shape for s in leaves],
     )
     return nest.pack_as(specs, list(outputs))
-
-
-# ---- ops
-
-
-def make_get_next(
-    iterator: Any, *, optional: bool = False, name: str | None = None
-) -> Any:
-    """Adds the op that takes the next element of an iterator to the current graph.
-
-    Args:
-      iterator: An `EagerIterator`, a `GraphIterator` or what `start_iterator` returned.
-      optional: Whether the end is a value rather than an error.
-      name: Name of the op.
-
-    Returns:
-      The element; with `optional` a pair of a scalar bool tensor, whether there is one,
-      and the element, which is zeros if there is none.
-
-    Raises:
-      OutOfRangeError: When it runs: there is no element left, unless `optional`.
-    """
-    leaves = nest.flatten(iterator.element_spec)
-    for spec in leaves:
-        if isinstance(spec, DatasetSpec):
-            raise fail(
-                NotImplementedError,
-                "A data set of data sets cannot be iterated in a graph",
-                got=repr(spec),
-                site=str(user_site()),
-                remedy="flat_map(lambda window: window.batch(size)) first",
-            )
-    types = [spec.dtype for spec in leaves]
-    shapes = [spec.shape for spec in leaves]
-    take = iterator.take
-    look = getattr(iterator, "look", None)
-
-    def handler(store: Any, *handle: Any, take: Any = take) -> list[Any]:
-        found = take(store, *handle)
-        if not optional:
-            if found is None:
-                raise fail(OutOfRangeError, "End of sequence")
-            return list(found)
-        if found is None:
-            return [np.array(False), *(_nothing(spec) for spec in leaves)]
-        return [np.array(True), *found]
-
-    def peek(store: Any, *handle: Any) -> list[Any]:
-        return handler(store, *handle, take=look)
-
-    if optional:
-        types, shapes = [dtypes.bool_, *types], [(), *shapes]
-    outputs = add_outside(
-        GET_NEXT,
-        handler,
-        getattr(iterator, "handle_inputs", ()),
-        types,
-        shapes,
-        peek=None if look is None else peek,
-        name=name,
-    )
-    if not optional:
-        return nest.pack_as(iterator.element_spec, list(outputs))
-    return outputs[0], nest.pack_as(iterator.element_spec, list(outputs[1:]))
-
-
-def _nothing(spec: TensorSpec) -> Any:
-    dims = [] if spec.shape.rank is None else [d or 0 for d in spec.shape]
-    if spec.dtype.numpy.kind == "O":
-        return np.full(dims, b"", object)
-    return np.zeros(dims, spec.dtype.numpy)
-
-
-class GraphIterator(Iterator):
-    """An iterator of a graph, with a state in each session.
-
-    Args:
-      specs: What its elements are.
-      node: Its data set, where it has only one.
-      handle: The tensor that says which iterator it stands for.
-      starts_itself: Whether it needs no initializer.
-
-    Source: `tf.compat.v1.data.Iterator`.
-    """
-
-    def __init__(
-        self,
-        specs: Any,
-        node: Node | None = None,
-        handle: Any = None,
-        starts_itself: bool = False,
-    ) -> None:
-        self.element_spec = specs
-        self._graph = _require_graph()
-        self._node = node
-        self.handle_inputs = () if handle is None else (handle,)
-        self._starts_itself = starts_itself
-        self._initializer: Any = None
-        self._calls = 0
-        self._number = next(_numbers)
-        _by_handle[self._number] = self
-        if node is not None and not starts_itself:
-            self._initializer = self._make_initializer(node, "MakeIterator")
-
-    @property
-    def initializer(self) -> Any:
-        """The op that begins the iteration, from the start.
-
-        Raises:
-          ValueError: The iterator has none.
-        """
-        if self._initializer is None:
-            raise fail(
-                ValueError,
-                "Iterator does not have an initializer",
-                got="an iterator without a data set of its own"
-                if not self._starts_itself
-                else "a one-shot iterator, which starts itself",
-                site=str(user_site()),
-                remedy="iterator.make_initializer(dataset)",
-            )
-        return self._initializer
-
-    def make_initializer(self, dataset: Any, name: str | None = None) -> Any:
-        """Returns an op that begins an iteration over a data set.
-
-        Args:
-          dataset: Its elements are what this iterator was made for.
-          name: Name of the op.
-
-        Raises:
-          TypeError: Its elements are of another kind.
-        """
-        node = require_node(dataset, "The argument of `make_initializer`")
-        self._require_fitting(node.element_spec)
-        made = self._make_initializer(node, name)
-        return made
-
-    def _require_fitting(self, specs: Any) -> None:
-        mine, its = nest.flatten(self.element_spec), nest.flatten(specs)
-        fits = len(mine) == len(its) and all(
-            a.dtype is b.dtype and _covers(a.shape, b.shape)
-            for a, b in zip(mine, its, strict=True)
-        )
-        try:
-            nest.pack_as(self.element_spec, its)
-        except (ValueError, TypeError):
-            fits = False
-        if not fits:
-            raise fail(
-                TypeError,
-                "Expected output types and shapes of the iterator, but the dataset has "
-                "others",
-                got=repr(specs),
-                expected=repr(self.element_spec),
-                site=str(user_site()),
-            )
-
-    def _make_initializer(self, node: Node, name: str | None) -> Operation:
-        symbols = node.symbols()
-
-        def handler(store: Any, *arrays: Any) -> tuple[()]:
-            bindings = dict(zip(symbols, arrays, strict=True))
-            self._set_state(store, node, bindings)
-            return ()
-
-        made = add_outside(MAKE_ITERATOR, handler, symbols, name=name)
-        assert isinstance(made, Operation)
-        return made
-
-    def _set_state(self, store: Any, node: Node, bindings: dict[Any, Any]) -> State:
-        before = store.resources.get(self)
-        if before is not None:
-            before.cancel()
-        made = State(node, Context(store=store, bindings=bindings))
-        store.resources.pop(self, None)
-        state = store.resource(self, lambda: made)
-        assert isinstance(state, State)
-        return state
-
-    def get_next(self, name: str | None = None) -> Any:
-        """Returns the next element as tensors; each call adds an op.
-
-        Raises:
-          OutOfRangeError: When it runs: there is no element left.
-          FailedPreconditionError: When it runs: the initializer did not.
-        """
-        self._calls += 1
-        if self._calls == _MANY_CALLS:
-            warnings.warn(
-                "An unusually high number of `Iterator.get_next()` calls was detected; "
-                "each adds an op. Call it once, before the loop, and run what it "
-                "returned.",
-                GraphoptWarning,
-                stacklevel=2,
-            )
-        return make_get_next(self, name=name or "IteratorGetNext")
-
-    def string_handle(self, name: str | None = None) -> Any:
-        """Returns a scalar string that stands for this iterator when it is fed."""
-
-        def handler(_store: Any) -> list[Any]:
-            return [np.array(b"iterator %d" % self._number, object)]
-
-        (made,) = add_outside(
-            STRING_HANDLE, handler, (), [dtypes.string], [()], name=name
-        )
-        return made
-
-    def _find(self, store: Any, *handle: Any) -> State:
-        if handle:
-            return _iterator_of(handle[0])._find(store)
-        state = store.resources.get(self)
-        if state is None and self._starts_itself:
-            assert self._node is not None
-            symbols = self._node.symbols()
-            values = Runner(self._graph, tuple(symbols), (), (), store).run([])
-            bindings = dict(zip(symbols, values, strict=True))
-            state = self._set_state(store, self._node, bindings)
-        if state is None:
-            raise fail(
-                FailedPreconditionError,
-                "GetNext() failed because the iterator has not been initialized",
-                got="an iterator whose initializer did not run in this session",
-                remedy="session.run(iterator.initializer) first",
-            )
-        assert isinstance(state, State)
-        return state
-
-    def take(self, store: Any, *handle: Any) -> list[Any] | None:
-        """Returns the next element, None at the end."""
-        return self._find(store, *handle).next()
-
-    def look(self, store: Any, *handle: Any) -> list[Any] | None:
-        """Returns the element that comes next."""
-        return self._find(store, *handle).peek()
-
-
-_numbers = itertools.count()
-_by_handle: weakref.WeakValueDictionary[int, GraphIterator] = (
-    weakref.WeakValueDictionary()
-)
-
-
-def _iterator_of(handle: Any) -> GraphIterator:
-    text = bytes(np.asarray(handle)[()])
-    kind, _, number = text.partition(b" ")
-    found = None
-    if kind == b"iterator" and number.isdigit():
-        found = _by_handle.get(int(number))
-    if found is None:
-        raise fail(
-            NotFoundError,
-            "There is no iterator of that string handle",
-            got=repr(text),
-            expected="what session.run(iterator.string_handle()) returned",
-        )
-    return found
-
-
-def _covers(wide: Any, narrow: Any) -> bool:
-    return bool(join_shapes(wide, narrow) == wide or wide.rank is None)
-
-
-def _require_graph() -> Graph:
-    graph = building_graph()
-    if graph is None:
-        raise fail(
-            RuntimeError,
-            "An iterator of a graph was made in eager mode",
-            got="eager mode",
-            expected="a graph that is being built",
-            site=str(user_site()),
-            remedy="`for element in dataset`, or iter(dataset)",
-        )
-    return graph
-
-
-def make_one_shot_iterator(dataset: Any) -> Any:
-    """Returns an iterator that needs no initializer.
-
-    Args:
-      dataset: A data set.
-
-    Raises:
-      ValueError: It depends on a placeholder or a variable.
-
-    >>> import graphopt as tf
-    >>> with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-    ...     dataset = tf.data.Dataset.range(2)
-    ...     x = tf.compat.v1.data.make_one_shot_iterator(dataset).get_next()
-    ...     session.run(x), session.run(x)
-    (np.int64(0), np.int64(1))
-
-    Source: `tf.compat.v1.data.make_one_shot_iterator`.
-    """
-    node = require_node(dataset, "The argument of `make_one_shot_iterator`")
-    if building_graph() is None:
-        return EagerIterator(node)
-    uses_variables = any(
-        function.uses_variables for n in _all_nodes(node) for function in n.functions
-    )
-    if uses_variables or any(map(_depends_on_state, node.symbols())):
-        raise fail(
-            ValueError,
-            "Failed to create a one-shot iterator for a dataset. "
-            "`Dataset.make_one_shot_iterator()` does not support datasets that capture "
-            "stateful objects, such as a Variable or LookupTable, or placeholders",
-            site=str(user_site()),
-            remedy="`make_initializable_iterator()`",
-        )
-    return GraphIterator(node.element_spec, node, starts_itself=True)
-
-
-def _all_nodes(node: Node) -> list[Node]:
-    found, stack = [], [node]
-    while stack:
-        found.append(stack.pop())
-        stack += found[-1].inputs
-    return found
-
-
-def _depends_on_state(tensor: GraphTensor) -> bool:
-    stack, seen = [tensor.op], set[Operation]()
-    while stack:
-        op = stack.pop()
-        if op in seen:
-            continue
-        seen.add(op)
-        if op.spec is PLACEHOLDER or op.spec.effect is Effect.READ:
-            return True
-        stack += [t.op for t in op.inputs]
-    return False
-
-
-def make_initializable_iterator(dataset: Any, shared_name: str | None = None) -> Any:
-    """Returns an iterator that its `initializer` starts.
-
-    Args:
-      dataset: A data set; it may depend on placeholders, which the initializer is fed.
-      shared_name: Accepted for compatibility.
-
-    Source: `tf.compat.v1.data.make_initializable_iterator`.
-    """
-    node = require_node(dataset, "The argument of `make_initializable_iterator`")
-    _require_graph()
-    return GraphIterator(node.element_spec, node)
-
-
-# ---- iterations that begin with each run
-
-
-class StartedIterator(Iterator):
-    """An iteration that an op begins in every run; made by `start_iterator`.
-
-    Args:
-      node: The data set.
-      handle: The tensor that says which iteration it is.
-    """
-
-    def __init__(self, node: Node, handle: Any) -> None:
-        self.element_spec = node.element_spec
-        self.handle_inputs = (handle,)
-
-    def __iter__(self) -> StartedIterator:
-        return self
-
-    def __next__(self) -> Any:
-        return make_get_next(self)
-
-    def get_next(self, name: str | None = None) -> Any:
-        """Returns the next element as tensors."""
-        return make_get_next(self, name=name)
-
-    def take(self, _store: Any, handle: Any) -> list[Any] | None:
-        """Returns the next element, None at the end."""
-        state = _open.get(int(handle))
-        found = state.next() if state is not None else None
-        if found is None:
-            _open.pop(int(handle), None)
-        return found
-
-
-_open: OrderedDict[int, State] = OrderedDict()
-
-
-def start_iterator(dataset: Any) -> StartedIterator:
-    """Adds an op that begins an iteration over a data set in every run.
-
-    Args:
-      dataset: A data set, which may depend on tensors of the graph.
-    """
-    return start_node(require_node(dataset, "The data"))
-
-
-def start_node(node: Node) -> StartedIterator:
-    """As `start_iterator`, of a node."""
-    symbols = node.symbols()
-
-    def handler(store: Any, *arrays: Any) -> list[Any]:
-        bindings = dict(zip(symbols, arrays, strict=True))
-        number, node.iterations = node.iterations, node.iterations + 1
-        with entered(None):
-            state = State(node, Context(None, None, number, bindings))
-        handle = next(_numbers)
-        _open[handle] = state
-        while len(_open) > _MOST_OPEN:
-            _, oldest = _open.popitem(last=False)
-            oldest.cancel()
-        return [np.array(handle, np.int64)]
-
-    (handle,) = add_outside(START_ITERATOR, handler, symbols, [dtypes.int64], [()])
-    return StartedIterator(node, handle)
 
 
 def get_structure(dataset_or_iterator: Any) -> Any:

@@ -17,6 +17,7 @@ from graphopt.dtypes import int64
 from graphopt.errors import OpError, locate
 from graphopt.graph.draws import compute_inside
 from graphopt.graph.graph import Graph, Operation, infer_types
+from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import REGISTRY, Effect
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.strings import to_array
@@ -178,10 +179,18 @@ class Body:
             op.spec.effect in (Effect.HOST, Effect.RANDOM) for op in self.operations
         )
 
+    @cached_property
+    def takes_outside(self) -> bool:
+        """Whether it takes elements of data sets, or from queues, as loops over them do."""
+        return any(op.spec.outside for op in self.operations)
+
     def evaluate(self, arrays: Sequence[Any]) -> list[Any]:
         """Computes the outputs with NumPy, op by op as the user wrote them."""
         if self.original is not None:
             return self.original.evaluate(arrays)
+        if self.takes_outside:
+            found: list[Any] = hooks.run_body(self, arrays)
+            return found
         values = dict(zip(self.inputs, arrays, strict=True))
         for op in self.operations:
             try:

@@ -37,6 +37,8 @@ class Hooks:
     on_eager_write: Callable[..., None] | None
     # autodiff: (function, inputs, cotangents of its results) -> cotangents of the inputs
     pullback: Callable[..., Any]
+    # runtime: (Body, arrays) -> arrays: runs a body that takes from outside of the graph
+    run_body: Callable[..., Any]
     # autograph: a function of the user -> the one to call while a graph is built
     convert_function: Callable[..., Any]
     # autograph: what to do where a tensor was used as a Python value; may be empty
@@ -62,6 +64,7 @@ class Hooks:
         self.run_eagerly = _missing
         self.on_eager_write = None
         self.pullback = _missing
+        self.run_body = _missing
         self.convert_function = _same
         self.autograph_advice = str
         self.on_graph = None

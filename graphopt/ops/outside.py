@@ -114,6 +114,7 @@ def add_outside(
 
 _OUTSIDE = "it is about what lies outside of the graph"
 GET_NEXT = register_outside("IteratorGetNext", "before", _OUTSIDE)
+HAS_NEXT = register_outside("IteratorHasNext", "before", _OUTSIDE)
 MAKE_ITERATOR = register_outside("MakeIterator", "after", _OUTSIDE)
 START_ITERATOR = register_outside("AnonymousIteratorV3", "before", _OUTSIDE)
 REDUCE = register_outside("ReduceDataset", "before", _OUTSIDE)

@@ -8,6 +8,7 @@ key of a plan.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,10 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphopt.errors import OpError, fail, locate
+from graphopt.graph.body import Body
+from graphopt.graph.effects import has_side_effect
 from graphopt.graph.graph import Operation
-from graphopt.graph.outside import using
+from graphopt.graph.outside import current, using
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.creation import CONST
+from graphopt.runtime.store import VariableStore
 
 Array = NDArray[Any]
 
@@ -175,3 +179,40 @@ def _upstream(stack: list[Operation], fed: set[GraphTensor]) -> set[Operation]:
         stack += [tensor.op for tensor in op.inputs if tensor not in fed]
         stack += op.control_inputs
     return seen
+
+
+# What runs the bodies that take from outside, as long as there are these bodies.
+_runners: weakref.WeakKeyDictionary[Body, Any] = weakref.WeakKeyDictionary()
+
+
+def run_body(body: Body, arrays: Sequence[Array]) -> list[Array]:
+    """Runs a body as a compiled step that is fed what it takes.
+
+    A body is a function of its inputs, variables included, so it needs no variables of
+    the run that it is part of.
+
+    Args:
+      body: A branch, or a round of a loop.
+      arrays: Its inputs.
+    """
+    # The runner loads this module when it needs it.
+    from graphopt.runtime.runner import Runner
+
+    runner = _runners.get(body)
+    if runner is None:
+        effects = [op for op in body.operations if has_side_effect(op)]
+        runner = Runner(
+            body.graph,
+            body.outputs,
+            tuple(op for op in effects if not op.spec.outside),
+            body.inputs,
+            VariableStore(),
+            at_once=True,
+        )
+        _runners[body] = runner
+    given = [np.ascontiguousarray(a).reshape(np.shape(a)) for a in arrays]
+    taken: list[Array] = []
+    if runner.outside is not None:
+        taken = runner.outside.take(given, current.store)
+    results: list[Array] = runner.run_prepared([*given, *taken])
+    return results

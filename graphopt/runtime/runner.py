@@ -25,6 +25,7 @@ from graphopt.errors import (
 from graphopt.graph.collector import rare_collections
 from graphopt.graph.effects import calls_python, handles_written, variable_of
 from graphopt.graph.graph import Graph, Operation
+from graphopt.graph.hooks import hooks
 from graphopt.graph.outside import MARK
 from graphopt.graph.program import Program
 from graphopt.graph.provenance import user_site
@@ -491,3 +492,13 @@ class Runner:
         if can_be_short and plan.executable is not None and not self._is_watched():
             self.shortcut = plan.executable.run_unfed()
         return results
+
+
+def _run_body(body: Any, arrays: Sequence[Array]) -> list[Array]:
+    # Loaded by those who have such bodies.
+    from graphopt.runtime.outside import run_body
+
+    return run_body(body, arrays)
+
+
+hooks.run_body = _run_body

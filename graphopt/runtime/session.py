@@ -6,7 +6,7 @@ import contextlib
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from numpy.typing import NDArray
 
@@ -44,6 +44,15 @@ _sessions: weakref.WeakSet[Session] = weakref.WeakSet()
 def _forget_shortcuts() -> None:
     for session in list(_sessions):
         session.forget_shortcuts()
+
+
+class SessionDevice(NamedTuple):
+    """A device as `Session.list_devices` describes it."""
+
+    name: str = "/job:localhost/replica:0/task:0/device:CPU:0"
+    device_type: str = "CPU"
+    memory_limit_bytes: int = 0
+    incarnation: int = 0
 
 
 class Session:
@@ -107,6 +116,13 @@ class Session:
     def graph(self) -> Graph:
         """The graph."""
         return self._graph
+
+    def list_devices(self) -> list[SessionDevice]:
+        """Returns the devices that a run can use: the one CPU.
+
+        Source: `tf.compat.v1.Session.list_devices`.
+        """
+        return [SessionDevice()]
 
     def close(self) -> None:
         """Frees the variables, when runs of other threads are over.

@@ -144,7 +144,9 @@ def _count_rounds(op: Operation) -> int:
 
 def _loop_constant(op: Operation, condition: Body, tensor: GraphTensor) -> Any:
     """The value of a scalar of a condition: a constant, or what a loop begins with."""
-    if tensor in condition.inputs:
-        tensor = op.inputs[condition.inputs.index(tensor)]
+    # By identity: in a function `==` of tensors is an op.
+    places = {id(given): place for place, given in enumerate(condition.inputs)}
+    if id(tensor) in places:
+        tensor = op.inputs[places[id(tensor)]]
     value = tensor.op.attrs.get("value") if tensor.op.type == "Const" else None
     return value if value is not None and value.size == 1 else None

@@ -78,6 +78,11 @@ def test_batches_of_several_shapes():
         (lambda d: d.concatenate(3), TypeError, "Dataset"),
         (lambda d: d.unbatch(), ValueError, "rank >= 1"),
         (lambda d: d.cache("/tmp/x"), NotImplementedError, "memory only"),
+        (lambda d: d.save("/tmp/x"), NotImplementedError, "TFRecordWriter"),
+        (lambda d: Dataset.load("/tmp/x"), NotImplementedError, "TFRecordDataset"),
+        (lambda d: d.snapshot("/tmp/x"), NotImplementedError, "cache"),
+        (lambda d: d.ragged_batch(2), NotImplementedError, "padded_batch"),
+        (lambda d: d.rejection_resample(None, None), NotImplementedError, "filter"),
         (lambda d: d.apply(lambda d: 3), TypeError, "data set"),
         (lambda d: d.window(2).batch(2), NotImplementedError, "flat_map"),
         (

@@ -53,12 +53,12 @@ STEPS = {
     "rebatched": (
         (sizes, st.booleans()),
         lambda d, n, drop: d.batch(n, drop_remainder=drop).unbatch(),
-        lambda r, n, drop: sum(batched(r, n, drop), []),
+        lambda r, n, drop: [x for part in batched(r, n, drop) for x in part],
     ),
     "windows": (
         (sizes,),
         lambda d, n: d.window(n, shift=1, drop_remainder=True).flat_map(lambda w: w),
-        lambda r, n: sum((r[i : i + n] for i in range(len(r) - n + 1)), []),
+        lambda r, n: [x for i in range(len(r) - n + 1) for x in r[i : i + n]],
     ),
     "zip": (
         (counts,),

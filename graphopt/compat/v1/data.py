@@ -15,13 +15,15 @@ from graphopt.data import TextLineDataset as TextLineDataset
 from graphopt.data import TFRecordDataset as TFRecordDataset
 from graphopt.data import ThreadingOptions as ThreadingOptions
 from graphopt.data import experimental as experimental
+from graphopt.data.graph_iterators import (
+    make_initializable_iterator as make_initializable_iterator,
+)
+from graphopt.data.graph_iterators import (
+    make_one_shot_iterator as make_one_shot_iterator,
+)
 from graphopt.data.iterators import get_output_classes as get_output_classes
 from graphopt.data.iterators import get_output_shapes as get_output_shapes
 from graphopt.data.iterators import get_output_types as get_output_types
-from graphopt.data.iterators import (
-    make_initializable_iterator as make_initializable_iterator,
-)
-from graphopt.data.iterators import make_one_shot_iterator as make_one_shot_iterator
 
 
 def __dir__() -> list[str]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _MODULES: tuple[str, ...] = (
     "cudnn_rnn",
+    "data",
     "distributions",
     "eager",
     "framework",

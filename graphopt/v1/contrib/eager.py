@@ -17,8 +17,9 @@ from graphopt.runtime.collections import enable_eager_execution
 from graphopt.runtime.function import function as defun
 from graphopt.runtime.variable import Variable
 
-__all__ = ["Variable", "defun", "enable_eager_execution", "py_func"]
+__all__ = ["Iterator", "Variable", "defun", "enable_eager_execution", "py_func"]
 
+Iterator = iter
 in_eager_mode = executing_eagerly
 py_func = py_function
 

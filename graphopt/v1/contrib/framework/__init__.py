@@ -3,7 +3,7 @@
 import importlib
 from typing import Any
 
-from graphopt.graph import nest as nest
+from graphopt import nest as nest
 from graphopt.ops.selecting import argsort as argsort
 from graphopt.ops.selecting import sort as sort
 from graphopt.v1.contrib.framework.arg_scopes import add_arg_scope as add_arg_scope
