@@ -197,6 +197,7 @@ from graphopt.runtime.variable import Variable as Variable
 if TYPE_CHECKING:
     from graphopt import autograph as autograph
     from graphopt import data as data
+    from graphopt import image as image
     from graphopt import io as io
     from graphopt import lookup as lookup
     from graphopt import queue as queue
@@ -295,6 +296,7 @@ def is_tensor(x: object) -> builtins.bool:
 _MODULES = (
     "autograph",
     "data",
+    "image",
     "io",
     "lookup",
     "queue",

@@ -38,7 +38,7 @@ ORDER = [
     ("exchange",),
     ("sparse", "ragged"),
     ("strings",),
-    ("summary", "io", "lookup"),
+    ("summary", "io", "lookup", "image"),
     ("aliases",),
     ("checks",),
     ("viz",),

@@ -15,6 +15,7 @@ from typing import Any
 # Module below `tensorflow.python`: where its names come from, in this order, as paths
 # below `graphopt.compat.v1` ("" for itself) or, with a colon before them, below `graphopt`.
 SOURCES: dict[str, tuple[str, ...]] = {
+    "autograph": ("autograph",),
     "client": ("",),
     "client.device_lib": (":aliases.devices",),
     "client.session": ("",),
@@ -108,6 +109,8 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "ops.gradients": ("", ":"),
     "ops.gradients_impl": ("", ":"),
     "ops.gradients_util": ("",),
+    "ops.image_ops": ("image", ":image"),
+    "ops.image_ops_impl": ("image", ":image"),
     "ops.init_ops": ("", "initializers"),
     "ops.init_ops_v2": (":initializers", ":"),
     "ops.io_ops": ("", "io"),

@@ -26,7 +26,6 @@ OUT_OF_SCOPE = {
     "contrib.learn.Estimator": "not in this version; use a session",
     "feature_column": "not in this version; compute features with NumPy",
     "saved_model": "not in this version; tf.train.Checkpoint saves variables",
-    "image": "not in this version; use Pillow and feed NumPy arrays",
 }
 
 

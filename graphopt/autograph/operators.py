@@ -19,6 +19,7 @@ from graphopt.autograph import (
     loops,
 )
 from graphopt.autograph.checking import is_staged
+from graphopt.autograph.prepare import current_exception
 from graphopt.autograph.status import Feature as OwnFeature
 from graphopt.autograph.status import Status, with_status
 
@@ -93,6 +94,7 @@ def namespace() -> types.ModuleType:
         FunctionScope,
         with_function_scope,
         converted_call,
+        current_exception,
         ConversionOptions,
         Feature,
         GetItemOpts,

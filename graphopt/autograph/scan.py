@@ -114,7 +114,6 @@ _STATEMENTS = (
     ast.AsyncFor,
     ast.IfExp,
     ast.BoolOp,
-    ast.Match,
 )
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), np.ndarray, np.generic)
 # How many elements of a list or dictionary are looked at.

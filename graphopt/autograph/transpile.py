@@ -41,6 +41,7 @@ from malt.pyct import (  # noqa: E402
 )
 
 from graphopt.autograph import operators  # noqa: E402
+from graphopt.autograph.prepare import prepare  # noqa: E402
 
 # The name under which generated code sees the operators.
 _NAMESPACE = "ag__"
@@ -205,6 +206,7 @@ class _Transpiler(api.PyToPy):  # type: ignore[misc]
     def _make(self, fn: Any, user_context: Any) -> _Factory:
         verbosity.tell(1, f"converting {fn!r}")
         tree, source = _source_of(fn)
+        tree = prepare(tree, fn.__qualname__)
         own = frozenset(
             n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)
         )
@@ -290,6 +292,7 @@ def convert_function(function: Any, how: Any) -> Callable[..., Any]:
     made, factory, _ = _transpiler.transform_function(function, context)
     made.__name__, made.__qualname__ = function.__name__, function.__qualname__
     made.__module__, made.__doc__ = function.__module__, function.__doc__
+    made.__annotations__ = function.__annotations__
     made.ag_factory = factory
     operators.mark(made)
     return made  # type: ignore[no-any-return]

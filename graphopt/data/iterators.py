@@ -240,6 +240,14 @@ class EagerIterator(Iterator, Passed):
             place, self._place = self._place, self._place + 1
             return row(self._arrays, place)
 
+    def next(self) -> Any:
+        """Returns the next element; the name that it has in TensorFlow 1.
+
+        Raises:
+          StopIteration: There is none.
+        """
+        return self.__next__()
+
     def __next__(self) -> Any:
         if building_graph() is not None:
             return make_get_next(self)

@@ -1,5 +1,8 @@
 """`tf.io`: files of records, and of anything else."""
 
+import importlib
+from typing import Any
+
 from graphopt.files.records import RecordWriter as TFRecordWriter
 from graphopt.files.tensors import make_ndarray as make_ndarray
 from graphopt.io import gfile as gfile
@@ -27,3 +30,27 @@ from graphopt.ops.encoded_bytes import parse_tensor as parse_tensor
 from graphopt.ops.encoded_bytes import read_file as read_file
 from graphopt.ops.encoded_bytes import serialize_tensor as serialize_tensor
 from graphopt.ops.encoded_bytes import write_file as write_file
+
+# Those of images are loaded when they are used.
+_OF_IMAGES = (
+    "decode_and_crop_jpeg",
+    "decode_bmp",
+    "decode_gif",
+    "decode_image",
+    "decode_jpeg",
+    "decode_png",
+    "encode_jpeg",
+    "encode_png",
+    "extract_jpeg_shape",
+    "is_jpeg",
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _OF_IMAGES:
+        return getattr(importlib.import_module("graphopt.image"), name)
+    raise AttributeError(f"module 'graphopt.io' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*(n for n in globals() if not n.startswith("_")), *_OF_IMAGES})

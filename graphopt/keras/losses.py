@@ -7,6 +7,7 @@ from typing import Any
 
 from graphopt.dtypes import int64
 from graphopt.graph.asked_sizes import choose_by_size
+from graphopt.graph.context import building_graph
 from graphopt.graph.hooks import hooks
 from graphopt.ops.clipping import clip_by_value
 from graphopt.ops.creation import shape
@@ -177,7 +178,10 @@ class Loss:
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Returns the reduced loss."""
-        losses = hooks.convert_function(self.call)(y_true, y_pred)
+        call = self.call
+        if building_graph() is not None:
+            call = hooks.convert_function(call)
+        losses = call(y_true, y_pred)
         if sample_weight is not None:
             losses = losses * hooks.convert(sample_weight, dtype_hint=losses.dtype)
         if self.reduction == "none":

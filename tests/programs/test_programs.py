@@ -1,7 +1,8 @@
 """Programs in the manner of tutorials end with TensorFlow's values.
 
 Each script says `import tensorflow as tf` and nothing of graphopt; `recorded.json` has what
-it prints on TensorFlow 2.21 (`record.py`).
+it prints on TensorFlow 2.21 (`record.py`). Those in `scripts_v2` are of version 2, and are in
+`recorded_v2.json` (`record_v2.py`).
 """
 
 import json
@@ -15,7 +16,14 @@ from graphopt.cli import main
 from graphopt.runtime.names import local
 
 FOLDER = Path(__file__).parent
-RECORDED = json.loads((FOLDER / "recorded.json").read_text())
+RECORDED = {
+    f"{folder}/{name}": lines
+    for folder, file in (
+        ("scripts", "recorded.json"),
+        ("scripts_v2", "recorded_v2.json"),
+    )
+    for name, lines in json.loads((FOLDER / file).read_text()).items()
+}
 _NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
 # Of a printed number: float32 sums in another order, over up to 120 steps of training.
 RELATIVE, ABSOLUTE = 2e-3, 3e-4
@@ -34,7 +42,7 @@ def leave_the_process_as_it_was():
 
 @pytest.mark.parametrize("name", sorted(RECORDED))
 def test_programs_print_what_they_print_on_tensorflow(name, capsys, recwarn):
-    script = FOLDER / "scripts" / f"{name}.py"
+    script = FOLDER / f"{name}.py"
     assert main(["run", str(script)]) == 0
     got = capsys.readouterr().out.splitlines()
     wanted = RECORDED[name]
@@ -48,5 +56,5 @@ def test_programs_print_what_they_print_on_tensorflow(name, capsys, recwarn):
 
 @pytest.mark.parametrize("name", sorted(RECORDED))
 def test_programs_need_nothing_that_is_missing(name, capsys):
-    script = FOLDER / "scripts" / f"{name}.py"
+    script = FOLDER / f"{name}.py"
     assert main(["check", "--port", str(script)]) == 0, capsys.readouterr().out

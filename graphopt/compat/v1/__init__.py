@@ -381,6 +381,7 @@ _MODULES = (
     "debugging",
     "flags",
     "gfile",
+    "image",
     "layers",
     "logging",
     "lookup",
@@ -404,6 +405,7 @@ if TYPE_CHECKING:
     from graphopt.compat.v1 import distributions as distributions
     from graphopt.compat.v1 import flags as flags
     from graphopt.compat.v1 import gfile as gfile
+    from graphopt.compat.v1 import image as image
     from graphopt.compat.v1 import layers as layers
     from graphopt.compat.v1 import logging as logging
     from graphopt.compat.v1 import lookup as lookup
