@@ -22,6 +22,7 @@ from graphopt.ops.creation import constant
 from graphopt.ops.elementwise import cast
 from graphopt.ops.indexing import gather
 from graphopt.ops.matmul import matmul
+from graphopt.ops.pooling import avg_pool2d
 from graphopt.ops.sequences import range as range_of
 from graphopt.ops.shaping import reshape
 
@@ -151,11 +152,20 @@ def _by_method(images: Any, height: Any, width: Any, kind: str, antialias: bool)
     if kind in ("bilinear", "bicubic") and not antialias:
         return resize_by_taps(images, height, width, kind, False, True)
     images = cast(images, "float32")
-    for axis, new in ((1, height), (2, width)):
+    for axis, new in _axes(images, height, width):
         old = _require_known(images, axis, new, kind)
         table = weights.kernel_matrix(old, new, kind, antialias)
         images = _multiply(images, axis, table)
     return images
+
+
+def _axes(images: Any, height: Any, width: Any) -> list[tuple[int, Any]]:
+    """Which axis is resized to what, that which shrinks more first: less is left then."""
+    axes = [(1, height), (2, width)]
+    olds = size_of(images)
+    if all(isinstance(v, int) for v in (*olds, height, width)):
+        axes.sort(key=lambda pair: pair[1] / olds[pair[0] - 1])
+    return axes
 
 
 def _require_known(images: Any, axis: int, new: Any, kind: str) -> int:
@@ -190,7 +200,7 @@ def resize_by_taps(
     """Bilinear and bicubic: two or four neighbors along each axis."""
     images = cast(images, "float32")
     taps_of = weights.bilinear_taps if kind == "bilinear" else weights.bicubic_taps
-    for axis, new in ((1, height), (2, width)):
+    for axis, new in _axes(images, height, width):
         old = dim_of(images, axis)
         if isinstance(old, int) and isinstance(new, int):
             indices, shares = taps_of(old, new, align_corners, half)
@@ -249,7 +259,11 @@ def resize_by_nearest(
 def resize_by_area(images: Any, height: Any, width: Any, align_corners: bool) -> Any:
     """The mean of what a new pixel covers."""
     images = cast(images, "float32")
-    for axis, new in ((1, height), (2, width)):
+    known = [_require_known(images, i, n, "area") for i, n in ((1, height), (2, width))]
+    if not align_corners and not (known[0] % height or known[1] % width):
+        window = [known[0] // height, known[1] // width]
+        return avg_pool2d(images, window, window, "VALID")
+    for axis, new in _axes(images, height, width):
         old = _require_known(images, axis, new, "area")
         images = _multiply(images, axis, weights.area_matrix(old, new, align_corners))
     return images
