@@ -187,14 +187,8 @@ def _fill(spec: TensorSpec, value: Any) -> Any:
     if value is None:
         return b"" if spec.dtype.numpy.kind == "O" else spec.dtype.numpy.type(0)
     array = as_component(value)
-    if isinstance(array, GraphTensor):
-        raise fail(
-            NotImplementedError,
-            "padding_values of padded_batch must be known when the data set is made",
-            got=repr(array),
-            expected="numbers",
-            site=str(user_site()),
-        )
+    if isinstance(array, GraphTensor) and array.dtype is spec.dtype:
+        return array
     is_python = isinstance(value, (bool, int, float))
     if array.dtype != spec.dtype.numpy and not (
         is_python and np.can_cast(type(value), spec.dtype.numpy, "same_kind")
@@ -202,7 +196,7 @@ def _fill(spec: TensorSpec, value: Any) -> Any:
         raise fail(
             TypeError,
             "Mismatched type between padding value and input dataset's type",
-            got=f"padding value of type {array.dtype.name}",
+            got=f"padding value of type {getattr(array.dtype, 'name', array.dtype)}",
             expected=spec.dtype.name,
             site=str(user_site()),
         )

@@ -138,16 +138,18 @@ class PaddedBatch(Node):
         known = self.known(size) if drop else None
         padded = iter(shapes)
         specs = map_shapes(node.element_spec, lambda _: with_dim(next(padded), known))
-        super().__init__(specs, [node], [size, longest])
+        # What fills components may be tensors of a graph, too.
+        super().__init__(specs, [node], [size, longest, *values])
         if (checked := self.known(size)) is not None:
             _check_batch(checked)
 
     def cursor(self, context: Context) -> Cursor:
         """Collects elements."""
-        size, longest = map(context.count, self.parameters)
+        size, longest = map(context.count, self.parameters[:2])
         source = self.inputs[0].cursor(context.child())
         shapes = [_closed(shape, longest) for shape in self.shapes]
-        return _PaddedCursor(source, self, size, shapes)
+        values = [context.value(value) for value in self.values]
+        return _PaddedCursor(source, self, size, shapes, values)
 
     def size(self) -> int:
         """The number of batches."""
@@ -162,10 +164,16 @@ def _closed(shape: TensorShape, longest: int) -> TensorShape:
 
 class _PaddedCursor(Cursor):
     def __init__(
-        self, source: Cursor, node: PaddedBatch, size: int, shapes: list[TensorShape]
+        self,
+        source: Cursor,
+        node: PaddedBatch,
+        size: int,
+        shapes: list[TensorShape],
+        values: list[Any],
     ) -> None:
         super().__init__(source)
-        self.source, self.node, self.size, self.shapes = source, node, size, shapes
+        self.source, self.node, self.size = source, node, size
+        self.shapes, self.values = shapes, values
 
     def pull(self, count: int) -> Block | None:
         blocks = collect(self.source, self.size)
@@ -173,7 +181,7 @@ class _PaddedCursor(Cursor):
         if not have or (self.node.drop and have < self.size):
             return None
         columns = zip(*(block.read() for block in blocks), strict=True)
-        pairs = zip(columns, self.shapes, self.node.values, strict=True)
+        pairs = zip(columns, self.shapes, self.values, strict=True)
         return element([_pad(list(c), s, v, i) for i, (c, s, v) in enumerate(pairs)])
 
 

@@ -229,30 +229,27 @@ class Reservoir:
                 taken.append(self.elements[place])
                 self.elements[place] = block.part(slice(i, i + 1))
             return taken
-        # Where a place comes again, what comes out is what was put there before.
+        # Where a place comes again, what comes out is what was put there before; what
+        # stays there is what is put there last, as NumPy assigns.
         order = np.argsort(places, kind="stable")
         sorted_places = places[order]
         again = sorted_places[1:] == sorted_places[:-1]
-        before = np.full(len(places), -1)
-        before[order[1:][again]] = order[:-1][again]
-        from_block = before >= 0
-        last = np.append(~again, True)
-        final = order[last]
+        late, early = order[1:][again], order[:-1][again]
         columns: list[Column] = []
         for mine, its in zip(self.columns, block.columns, strict=True):
             if isinstance(mine, Rows) and isinstance(its, Rows):
                 kept, given = mine.index, _numbers(its.index)
                 assert isinstance(kept, np.ndarray)
                 out = kept[places]
-                out[from_block] = given[before[from_block]]
-                kept[places[final]] = given[final]
+                out[late] = given[early]
+                kept[places] = given
                 columns.append(Rows(mine.base, out))
                 continue
             assert isinstance(mine, np.ndarray)
             values = its.read() if isinstance(its, Rows) else its
             taken_values = mine.take(places, 0)
-            taken_values[from_block] = values[before[from_block]]
-            mine[places[final]] = values[final]
+            taken_values[late] = values[early]
+            mine[places] = values
             columns.append(taken_values)
         return [Block(len(places), columns)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from collections.abc import Iterator as PythonIterator
 from typing import Any, NoReturn
 
@@ -33,6 +33,7 @@ from graphopt.data.ordering import (
     Skip,
     Take,
 )
+from graphopt.data.passing import Passed, PassedNode, find_passed
 from graphopt.data.transforms import (
     Filter,
     IgnoreErrors,
@@ -46,9 +47,10 @@ from graphopt.graph import nest
 from graphopt.graph.context import building_graph
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
+from graphopt.graph.tensor import EagerTensor
 
 
-class Dataset(Making, Grouping):
+class Dataset(Making, Grouping, Passed):
     """Elements that come one after the other, each a structure of tensors.
 
     A data set is a description that never changes: each method returns another one, and
@@ -77,6 +79,13 @@ class Dataset(Making, Grouping):
     def element_spec(self) -> Any:
         """What is known of an element: a structure of `tf.TensorSpec`."""
         return self._node.element_spec
+
+    def with_parts(self, tensors: Sequence[Any]) -> Any:
+        """Returns the data set of a number; in a graph, what stands for it."""
+        (handle,) = tensors
+        if isinstance(handle, EagerTensor):
+            return find_passed(handle)
+        return self._then(PassedNode(self.element_spec, handle))
 
     def __repr__(self) -> str:
         return f"<_{type(self._node).__name__}Dataset element_spec={self.element_spec}>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from graphopt.data.iterators import get_structure as get_structure
 from graphopt.data.node import INFINITE as INFINITE_CARDINALITY
 from graphopt.data.node import UNKNOWN as UNKNOWN_CARDINALITY
 from graphopt.data.node import require_node
+from graphopt.data.optional import Optional as Optional
+from graphopt.data.optional import get_next_as_optional as get_next_as_optional
 from graphopt.data.options import AutotuneOptions as AutotuneOptions
 from graphopt.data.options import DistributeOptions as DistributeOptions
 from graphopt.data.options import OptimizationOptions as OptimizationOptions
@@ -34,6 +37,7 @@ __all__ = [
     "CsvDataset",
     "DistributeOptions",
     "OptimizationOptions",
+    "Optional",
     "RandomDataset",
     "TFRecordWriter",
     "ThreadingOptions",
@@ -44,6 +48,7 @@ __all__ = [
     "copy_to_device",
     "enumerate_dataset",
     "from_list",
+    "get_next_as_optional",
     "get_single_element",
     "get_structure",
     "group_by_window",
@@ -59,6 +64,20 @@ __all__ = [
     "unbatch",
     "unique",
 ]
+
+# What reads Examples lies to the right of this folder.
+_READING = ("make_batched_features_dataset", "parse_example_dataset")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _READING:
+        module = importlib.import_module("graphopt.io.example_datasets")
+        return getattr(module, name)
+    raise AttributeError(f"module 'tf.data.experimental' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, *_READING]
 
 
 def Counter(start: Any = 0, step: Any = 1, dtype: Any = dtypes.int64) -> Any:

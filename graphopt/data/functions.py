@@ -113,6 +113,7 @@ class DataFunction:
       captured: The tensors of outer graphs that are inputs of its graph.
       symbols: Those, and what the data sets that it returns need of outer graphs.
       runs_ahead: Whether nobody can tell when it is called.
+      is_pure: Whether nobody can tell in which order it is called, either.
     """
 
     def __init__(
@@ -157,6 +158,7 @@ class DataFunction:
             and not self.uses_variables
             and not any(map(_calls_out, operations))
         )
+        self.is_pure = self.runs_ahead and not any(map(_draws, operations))
         self._free: list[FunctionState] = []
 
     def _as_result(self, value: Any) -> Any:
@@ -247,6 +249,15 @@ def _calls_out(op: Any) -> bool:
             if isinstance(value, Body)
             for inner in value.operations
         )
+    )
+
+
+def _draws(op: Any) -> bool:
+    return op.spec.effect is Effect.RANDOM or any(
+        inner.spec.effect is Effect.RANDOM
+        for value in op.attrs.values()
+        if isinstance(value, Body)
+        for inner in value.operations
     )
 
 

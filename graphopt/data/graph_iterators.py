@@ -14,6 +14,7 @@ from graphopt import dtypes
 from graphopt.data.context import Context
 from graphopt.data.iterators import EagerIterator, Iterator, State
 from graphopt.data.node import Node, require_node
+from graphopt.data.passing import find_passed
 from graphopt.data.structure import (
     join_shapes,
 )
@@ -39,6 +40,7 @@ from graphopt.ops.outside import (
     add_outside,
 )
 from graphopt.runtime.runner import Runner
+from graphopt.runtime.store import VariableStore
 
 # So many calls of `get_next` are a loop that builds ops in each round.
 _MANY_CALLS = 32
@@ -187,13 +189,12 @@ class GraphIterator(Iterator):
     def _find(self, store: Any, *handle: Any) -> State:
         if handle:
             return _iterator_of(handle[0])._find(store)
-        state = store.resources.get(self)
-        if state is None and self._starts_itself:
-            assert self._node is not None
-            symbols = self._node.symbols()
-            values = Runner(self._graph, tuple(symbols), (), (), store).run([])
-            bindings = dict(zip(symbols, values, strict=True))
-            state = self._set_state(store, self._node, bindings)
+        # One of the threads that come first starts it.
+        state = (
+            store.resource(self, lambda: self._start(store))
+            if self._starts_itself
+            else store.resources.get(self)
+        )
         if state is None:
             raise fail(
                 FailedPreconditionError,
@@ -203,6 +204,16 @@ class GraphIterator(Iterator):
             )
         assert isinstance(state, State)
         return state
+
+    def _start(self, store: Any) -> State:
+        """Returns the state of a one-shot iterator in a session."""
+        assert self._node is not None
+        symbols = self._node.symbols()
+        # With variables of its own, for a run of the session may be going on.
+        own = Runner(self._graph, tuple(symbols), (), (), VariableStore())
+        values = own.run([]) if symbols else ()
+        bindings = dict(zip(symbols, values, strict=True))
+        return State(self._node, Context(store=store, bindings=bindings))
 
     def take(self, store: Any, *handle: Any) -> list[Any] | None:
         """Returns the next element, None at the end."""
@@ -375,6 +386,43 @@ class StartedIterator(Iterator):
         """Returns whether there is a next element."""
         state = _open.get(int(handle))
         return state is not None and state.follows()
+
+    def _loop_in_graph(self, *rest: Any) -> None:
+        from graphopt.data.loops import loop_over
+
+        loop_over(self, *rest)
+
+
+class ArgumentIterator(Iterator):
+    """The iterator that a function is given.
+
+    Args:
+      specs: The structure of its elements.
+      handle: The number that stands for it, a tensor.
+    """
+
+    def __init__(self, specs: Any, handle: Any) -> None:
+        self.element_spec = specs
+        self.handle_inputs = (handle,)
+
+    def __iter__(self) -> ArgumentIterator:
+        return self
+
+    def __next__(self) -> Any:
+        return make_get_next(self)
+
+    def get_next(self, name: str | None = None) -> Any:
+        """Returns the next element as tensors."""
+        return make_get_next(self, name=name)
+
+    def take(self, store: Any, handle: Any) -> list[Any] | None:
+        """Returns the next element, None at the end."""
+        found: list[Any] | None = find_passed(handle).take(store)
+        return found
+
+    def follows(self, store: Any, handle: Any) -> bool:
+        """Returns whether there is a next element."""
+        return bool(find_passed(handle).follows(store))
 
     def _loop_in_graph(self, *rest: Any) -> None:
         from graphopt.data.loops import loop_over

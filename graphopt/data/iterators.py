@@ -26,6 +26,7 @@ from graphopt.data.arguments import specs_of_types
 from graphopt.data.blocks import Block, row
 from graphopt.data.context import Context
 from graphopt.data.node import Cursor, Node, pull_one, require_node
+from graphopt.data.passing import Passed, find_passed
 from graphopt.data.structure import (
     DatasetSpec,
     pack_eager,
@@ -41,7 +42,7 @@ from graphopt.graph import nest
 from graphopt.graph.context import building_graph
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
-from graphopt.graph.tensor import GraphTensor, Tensor
+from graphopt.graph.tensor import EagerTensor, GraphTensor, Tensor
 from graphopt.ops.outside import (
     REDUCE,
     add_outside,
@@ -170,6 +171,12 @@ class Iterator:
         """Returns the next element."""
         raise NotImplementedError
 
+    def get_next_as_optional(self) -> Any:
+        """Returns the next element, if there is one, as an `Optional`."""
+        from graphopt.data.optional import get_next_as_optional
+
+        return get_next_as_optional(self)
+
     @property
     def output_types(self) -> Any:
         """The dtypes of the components."""
@@ -196,7 +203,7 @@ def _graphs() -> Any:
     return graph_iterators
 
 
-class EagerIterator(Iterator):
+class EagerIterator(Iterator, Passed):
     """The iterator of a data set in eager mode.
 
     Args:
@@ -207,6 +214,7 @@ class EagerIterator(Iterator):
         self.element_spec = node.element_spec
         self._state = State(node, _begin(node))
         self._ahead = _AHEAD if node.runs_ahead else 1
+        self._lock = threading.Lock()
         self._block: Block | None = None
         self._arrays: list[Any] = []
         self._place = 0
@@ -219,17 +227,26 @@ class EagerIterator(Iterator):
 
     def arrays(self) -> list[Any] | None:
         """Returns the next element as arrays, None at the end."""
-        block = self._block
-        if block is None or self._place >= block.count:
-            self._block = None
-            if self._state.was_asked:
-                return self._state.next()
-            block = self._state.cursor.pull(self._ahead)
-            if block is None:
-                return None
-            self._block, self._arrays, self._place = block, block.read(), 0
-        place, self._place = self._place, self._place + 1
-        return row(self._arrays, place)
+        with self._lock:
+            block = self._block
+            if block is None or self._place >= block.count:
+                self._block = None
+                if self._state.was_asked:
+                    return self._state.next()
+                block = self._state.cursor.pull(self._ahead)
+                if block is None:
+                    return None
+                self._block, self._arrays, self._place = block, block.read(), 0
+            place, self._place = self._place, self._place + 1
+            return row(self._arrays, place)
+
+    def next(self) -> Any:
+        """Returns the next element; the name that it has in TensorFlow 1.
+
+        Raises:
+          StopIteration: There is none.
+        """
+        return self.__next__()
 
     def __next__(self) -> Any:
         if building_graph() is not None:
@@ -252,16 +269,23 @@ class EagerIterator(Iterator):
             raise _end()
         return pack_eager(self.element_spec, _shown(found) if self._wraps else found)
 
+    def with_parts(self, tensors: Sequence[Any]) -> Any:
+        """Returns the iterator of a number; in a graph, what stands for it."""
+        (handle,) = tensors
+        if isinstance(handle, EagerTensor):
+            return find_passed(handle)
+        return _graphs().ArgumentIterator(self.element_spec, handle)
+
     def take(self, _store: Any) -> list[Any] | None:
         """Returns the next element for an op of a graph."""
         return self.arrays()
 
     def follows(self, _store: Any) -> bool:
         """Returns whether there is a next element."""
-        block = self._block
-        return (block is not None and self._place < block.count) or (
-            self._state.follows()
-        )
+        with self._lock:
+            block = self._block
+            is_here = block is not None and self._place < block.count
+            return is_here or self._state.follows()
 
     def _loop_in_graph(self, *rest: Any) -> None:
         from graphopt.data.loops import loop_over

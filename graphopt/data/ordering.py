@@ -19,6 +19,7 @@ from graphopt.data.node import (
 )
 from graphopt.data.sources import BlocksCursor
 from graphopt.data.structure import join_specs
+from graphopt.data.transforms import Map, MapCursor
 from graphopt.errors import (
     InvalidArgumentError,
     fail,
@@ -227,10 +228,17 @@ class Shuffle(Node):
         """Draws another order."""
         size = context.count(self.buffer)
         _check_buffer(size)
-        source = self.inputs[0].cursor(context.child())
-        return _ShuffleCursor(
-            source, size, context.next_generator(self.stream, self.again)
-        )
+        generator = context.next_generator(self.stream, self.again)
+        node, context, functions = self.inputs[0], context.child(), []
+        # A function of each element can as well be called behind the shuffle, which then
+        # moves the numbers of rows in place of results.
+        while isinstance(node, Map) and node.functions[0].is_pure:
+            functions.append(context.state(node.functions[0]))
+            node, context = node.inputs[0], context.child()
+        cursor: Cursor = _ShuffleCursor(node.cursor(context), size, generator)
+        for function in reversed(functions):
+            cursor = MapCursor(cursor, function)
+        return cursor
 
     def size(self) -> int:
         """As many as there were."""

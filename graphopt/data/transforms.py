@@ -36,14 +36,21 @@ class Map(Node):
     def cursor(self, context: Context) -> Cursor:
         """Calls the function."""
         state = context.state(self.functions[0])
-        return _MapCursor(self.inputs[0].cursor(context.child()), state)
+        return MapCursor(self.inputs[0].cursor(context.child()), state)
 
     def size(self) -> int:
         """As many as there were."""
         return self.inputs[0].size()
 
 
-class _MapCursor(Cursor):
+class MapCursor(Cursor):
+    """Calls a function for each element.
+
+    Args:
+      source: Gives the elements.
+      state: What runs the function.
+    """
+
     def __init__(self, source: Cursor, state: Any) -> None:
         super().__init__(source)
         self.source, self.state = source, state
@@ -52,6 +59,7 @@ class _MapCursor(Cursor):
         self.rest: Block | None = None
 
     def pull(self, count: int) -> Block | None:
+        """What the function returns for the next elements."""
         while not self.ready:
             block = self.rest if self.rest is not None else self.source.pull(count)
             self.rest = None

@@ -90,6 +90,9 @@ def encode(value: Any, encode_body: Encoder) -> Any:
         return {"body": encode_body(value)}
     if callable(value):
         return {"python": str(getattr(value, "__name__", type(value).__name__))}
+    if type(value).__module__.startswith("graphopt."):
+        # A table, an iterator: what Python keeps for an op.
+        return {"python": type(value).__name__}
     raise fail(
         InvalidArgumentError,
         f"An attribute of type {type(value).__name__} cannot be written to a file",
@@ -168,7 +171,10 @@ class Decoder:
         if kind == "body":
             return self.decode_body(content)
         if kind == "python":
-            raise bad("it calls a Python function, which no file holds", content)
+            raise bad(
+                "it uses a Python function, or another object that no file holds",
+                content,
+            )
         reader = _READERS.get(kind)
         if reader is None:
             raise bad("an attribute is of an unknown kind", kind)

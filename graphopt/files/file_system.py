@@ -108,8 +108,12 @@ class GFile:
 
     def write(self, file_content: Any) -> None:
         """Writes text or bytes."""
-        if "b" in self._mode and isinstance(file_content, str):
+        # Text and bytes are the same to TensorFlow, whatever the mode.
+        is_binary = "b" in self._mode
+        if is_binary and isinstance(file_content, str):
             file_content = file_content.encode()
+        elif not is_binary and isinstance(file_content, bytes):
+            file_content = file_content.decode("utf-8", "surrogateescape")
         self._open().write(file_content)
 
     def seek(

@@ -18,7 +18,7 @@ from graphopt.graph.program import Program, Rebuilder
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.creation import CONST, FILL, constant_value
-from graphopt.ops.deferred import DEFERRED, make_call
+from graphopt.ops.deferred import make_call
 from graphopt.ops.reduction import BROADCAST_TO, SUM
 from graphopt.ops.shaping import RESHAPE, identity
 from graphopt.rewrite.driver import graph_pass
@@ -31,15 +31,27 @@ LARGEST_RANGE = 1 << 16
 @graph_pass(preserves="bits")
 def resolve_shapes(program: Program) -> Program:
     """Makes constants of shapes and gives the `*Like` ops their shapes as attributes."""
+    changed = True
+    # What becomes known lets the next round know more: the size of what was reshaped.
+    while changed and any(map(_is_known, program.operations)):
+        program, changed = _resolve_once(program)
+        if changed:
+            program = prune_unfetched.function(program)
+    return program
+
+
+def _is_known(op: Operation) -> bool:
+    """Whether an op asks for shapes, and all of them are known."""
+    return op.type in _RULES and all(
+        tensor.shape.is_fully_defined() for tensor in (*op.inputs, *op.outputs)
+    )
+
+
+def _resolve_once(program: Program) -> tuple[Program, bool]:
     rebuilder = Rebuilder(program)
-    changed = called = False
+    changed = False
     for op in program.operations:
-        rule = _RULES.get(op.type)
-        shapes = [t.shape for t in (*op.inputs, *op.outputs)]
-        if rule is None or not all(shape.is_fully_defined() for shape in shapes):
-            rebuilder.copy(op)
-            continue
-        found = rule(op, rebuilder)
+        found = _RULES[op.type](op, rebuilder) if _is_known(op) else None
         if found is None:
             rebuilder.copy(op)
             continue
@@ -47,13 +59,7 @@ def resolve_shapes(program: Program) -> Program:
             found = [found]
         rebuilder.tensors.update(zip(op.outputs, found, strict=True))
         changed = True
-        called |= op.spec is DEFERRED
-    done = rebuilder.finish()
-    if not changed:
-        return done
-    done = prune_unfetched.function(done)
-    # What a call has built may ask for shapes, too.
-    return resolve_shapes.function(done) if called else done
+    return rebuilder.finish(), changed
 
 
 def _replace(

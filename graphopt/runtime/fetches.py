@@ -32,7 +32,13 @@ class Composite:
     """A value that is several tensors, fetched, given to a function or returned as one.
 
     Subclasses say which tensors, and what becomes of their values.
+
+    Attributes:
+      trace_key: What a trace of a function that is given one depends on besides the class
+        and the tensors.
     """
+
+    trace_key: Any = None
 
     def fetch_parts(self) -> Any:
         """Returns a nest of tensors."""

@@ -133,7 +133,7 @@ class Call:
                 self.places += [place] * len(parts)
                 self.tensors += parts
                 ranks = [(part.dtype.name, part.array.ndim) for part in parts]
-                kinds.append((type(leaf), *ranks))
+                kinds.append((type(leaf), leaf.trace_key, *ranks))
             else:
                 kinds.append(_kind_of(leaf))
         self.leaves = leaves

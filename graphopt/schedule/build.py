@@ -281,8 +281,8 @@ def why_on_host(op: Operation) -> str:
     Returns:
       An empty string if there is no such tensor, or the op only stands for one.
     """
-    if isinstance(op.spec.kernel, Source) and not op.inputs:
-        return ""
+    if isinstance(op.spec.kernel, Source):
+        return "" if not op.inputs else "it looks at the shape of a tensor"
     for tensor in (*op.inputs, *op.outputs):
         if tensor.dtype.is_string:
             return "strings are values of the host"

@@ -91,6 +91,28 @@ def test_examples_are_parsed_in_batches(tmp_path):
     assert batches[0][1].numpy().tolist() == [0, 1, 0]
 
 
+def test_batches_of_files_of_examples(tmp_path):
+    for part in range(2):
+        with tf.io.TFRecordWriter(str(tmp_path / f"{part}.tfrecord")) as writer:
+            for i in range(3):
+                value = tf.train.Int64List(value=[10 * part + i])
+                feature = {"x": tf.train.Feature(int64_list=value)}
+                features = tf.train.Features(feature=feature)
+                writer.write(tf.train.Example(features=features).SerializeToString())
+    spec = {"x": tf.io.FixedLenFeature([], tf.int64)}
+    make = tf.data.experimental.make_batched_features_dataset
+    pattern = str(tmp_path / "*.tfrecord")
+    plain = make(pattern, 4, spec, num_epochs=1, shuffle=False)
+    assert [b["x"].numpy().tolist() for b in plain] == [[0, 1, 2, 10], [11, 12]]
+    shuffled = make(pattern, 3, spec, label_key="x", shuffle_seed=1).take(4)
+    found = np.concatenate([label.numpy() for _, label in shuffled])
+    assert sorted(found.tolist()) == sorted([0, 1, 2, 10, 11, 12] * 2)
+    with pytest.raises(ValueError, match="label_key"):
+        make(pattern, 3, spec, label_key="y")
+    with pytest.raises(ValueError, match="No files"):
+        make(pattern + "x", 3, spec)
+
+
 def test_a_broken_file_gives_what_is_whole(tmp_path):
     name = tmp_path / "data.tfrecord"
     with tf.io.TFRecordWriter(str(name)) as writer:

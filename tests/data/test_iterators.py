@@ -1,5 +1,7 @@
 """Iterators as ops of graphs, and in eager mode."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -122,6 +124,23 @@ def test_sessions_iterate_for_themselves():
             assert [int(two.run(x)) for _ in range(2)] == [0, 1]
 
 
+def test_threads_share_an_iterator(session):
+    dataset = Dataset.range(300).map(lambda x: x * 2).prefetch(3)
+    x = dataset.make_one_shot_iterator().get_next()
+    found = []
+
+    def run():
+        for element in drain(session, x):
+            found.append(int(element))
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(found) == list(range(0, 600, 2))
+
+
 def test_the_step_is_planned_as_if_it_were_fed(session):
     features = np.ones((12, 4), np.float32)
     x = (
@@ -140,6 +159,16 @@ def test_the_step_is_planned_as_if_it_were_fed(session):
     losses = drain(session, [loss, step])
     assert len(losses) == 3
     assert losses[0][0] == 16.0
+
+
+def test_iterators_in_branches(session):
+    rows = tf.range(5) * 2
+    train = Dataset.from_tensor_slices(rows).repeat().make_one_shot_iterator()
+    test = Dataset.range(100, 103, output_type=tf.int32).make_one_shot_iterator()
+    is_train = v1.placeholder(tf.bool, [])
+    x = tf.cond(is_train, train.get_next, test.get_next) + 1
+    found = [int(session.run(x, {is_train: t})) for t in (True, False, True, True)]
+    assert found == [1, 101, 3, 5]
 
 
 def test_a_user_may_feed_the_element(session):
@@ -280,6 +309,42 @@ def test_eager_iterators():
         iterator.get_next()
 
 
+def test_threads_share_an_eager_iterator():
+    iterator = iter(Dataset.range(2000).map(lambda x: x + 1))
+    found = []
+
+    def run():
+        for x in iterator:
+            found.append(int(x))
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(found) == list(range(1, 2001))
+
+
+def test_optionals():
+    iterator = iter(Dataset.from_tensor_slices(([1, 2], [3.0, 4.0])))
+    found = [iterator.get_next_as_optional() for _ in range(3)]
+    assert [bool(o.has_value()) for o in found] == [True, True, False]
+    assert [x.numpy() for x in found[1].get_value()] == [2, 4.0]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="does not have a value"):
+        found[2].get_value()
+
+    @tf.function
+    def total(iterator):
+        result = tf.constant(0, tf.int64)
+        optional = tf.data.experimental.get_next_as_optional(iterator)
+        if optional.has_value():
+            result += tf.reduce_sum(optional.get_value())
+        return result
+
+    iterator = iter(Dataset.range(1, 4).batch(2))
+    assert [int(total(iterator)) for _ in range(3)] == [3, 3, 0]
+
+
 def test_lengths():
     assert len(Dataset.range(7).batch(3)) == 3
     assert bool(Dataset.range(0))
@@ -287,6 +352,17 @@ def test_lengths():
         len(Dataset.range(3).repeat())
     with pytest.raises(TypeError, match="unknown"):
         len(Dataset.range(3).filter(lambda x: x > 1))
+
+
+def test_variables_do_not_write_into_the_data():
+    rows = np.zeros((4, 3), np.float32)
+    dataset = Dataset.from_tensor_slices(rows).batch(2)
+    v = tf.Variable(np.ones((2, 3), np.float32))
+    for x in dataset:
+        v.assign(x)
+        v.assign_add(tf.ones([2, 3]))
+        tf.Variable(x).assign_add(tf.ones([2, 3]))
+    assert all(not x.numpy().any() for x in dataset)
 
 
 def test_what_the_user_changes_later_changes_nothing():

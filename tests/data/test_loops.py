@@ -72,6 +72,44 @@ def test_a_loop_over_an_iterator_goes_on():
     assert [int(x) for x in iterator] == [6, 7, 8, 9]
 
 
+def test_functions_are_traced_for_elements_not_for_objects():
+    traces = []
+
+    @tf.function
+    def first_and_sum(iterator, dataset):
+        traces.append(1)
+        result = next(iterator)
+        for x in dataset.map(lambda x: x + 1):
+            result += x
+        return result
+
+    for n in (3, 5):
+        dataset = Dataset.range(n)
+        assert int(first_and_sum(iter(dataset), dataset)) == sum(range(n + 1))
+    assert len(traces) == 1
+    floats = Dataset.range(3, output_type=tf.float32)
+    assert float(first_and_sum(iter(floats), floats)) == 6.0
+    assert len(traces) == 2
+
+
+def test_shuffles_of_arguments_differ_from_call_to_call():
+    @tf.function
+    def listed(dataset):
+        found = tf.zeros([0], tf.int64)
+        for x in dataset:
+            tf.autograph.experimental.set_loop_options(
+                shape_invariants=[(found, tf.TensorShape([None]))]
+            )
+            found = tf.concat([found, [x]], 0)
+        return found
+
+    dataset = Dataset.range(12).shuffle(12, seed=1)
+    orders = [listed(dataset).numpy().tolist() for _ in range(2)]
+    assert orders[0] != orders[1]
+    again = Dataset.range(12).shuffle(12, seed=1)
+    assert [[int(x) for x in again] for _ in range(2)] == orders
+
+
 def test_nested_loops_and_data_sets_of_the_function():
     @tf.function
     def table(n):

@@ -134,9 +134,18 @@ def test_a_shuffle_is_that_of_a_buffer(count, size, seed, pulls):
     # Whatever is pulled at once, of whatever shapes, rows or copies.
     together = [int(x) for b in dataset.batch(pulls) for x in b.numpy()]
     assert together == found
-    copies = Dataset.range(count).map(lambda x: x + 0)
+    copies = Dataset.range(count).batch(1).unbatch()
     again = copies.shuffle(size, seed, reshuffle_each_iteration=False)
     assert [int(x) for x in again] == found
+    behind = Dataset.range(count).map(lambda x: x * 2)
+    behind = behind.shuffle(size, seed, reshuffle_each_iteration=False)
+    assert [int(x) for x in behind] == [2 * x for x in found]
+
+
+def test_random_functions_stay_before_the_shuffle():
+    drawn = Dataset.range(30).map(lambda x: (x, tf.random.uniform([], seed=2)))
+    alone = {int(x): float(u) for x, u in drawn}
+    assert {int(x): float(u) for x, u in drawn.shuffle(7, seed=1)} == alone
 
 
 def test_a_shuffle_of_several_shapes():
