@@ -63,6 +63,20 @@ class Straight(tf.Module):
     def choose(self, x):
         return branching(x)
 
+    @property
+    def shown(self):
+        return self.w
+
+    def reads_property(self, x):
+        return self.shown * x
+
+    @tf.function
+    def traced(self, x):
+        return branching(x)
+
+    def calls_traced(self, x):
+        return self.traced(x)
+
 
 def needs(function, *args, features=frozenset()):
     target, own = calls._function_of(function)
@@ -79,6 +93,9 @@ def needs(function, *args, features=frozenset()):
         (lambda x: x if x > 0 else -x, (1.0,), True),
         (lambda x: 0 < x < 1, (1.0,), True),
         (lambda x: len(x), (1.0,), True),
+        (lambda x: list(zip([x], [x], strict=True)), (1.0,), False),
+        (lambda x: list(zip(x, x)), (tf.data.Dataset.range(2),), True),  # noqa: B905
+        (lambda: enumerate(tf.data.Dataset.range(2)), (), True),
         (lambda f, x: f(x), (branching, 1.0), True),
         (lambda f, x: f(x), (tf.abs, 1.0), False),
         (lambda x: functools.partial(branching, x)(), (1.0,), True),
@@ -86,6 +103,8 @@ def needs(function, *args, features=frozenset()):
         (Straight(), (1.0,), False),
         (Straight().scale, (1.0,), False),
         (Straight().choose, (1.0,), True),
+        (Straight().reads_property, (1.0,), True),
+        (Straight().calls_traced, (1.0,), False),
     ],
 )
 def test_scan_says_whether_conversion_can_matter(function, args, expected):
@@ -113,14 +132,35 @@ opt = tf.keras.optimizers.SGD(0.1)
 def loss(x):
     return tf.reduce_sum(w * x)
 
+class Model(tf.keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = tf.keras.layers.Dense(2)
+
+    def call(self, x):
+        return self.dense(x)
+
+model = Model()
+compare = tf.keras.losses.MeanSquaredError()
+
+@tf.function
+def train(x, y):
+    with tf.GradientTape() as tape:
+        value = compare(y, model(x))
+    variables = model.trainable_variables
+    opt.apply_gradients(zip(tape.gradient(value, variables), variables))
+    return value
+
 @tf.function
 def step(x):
     with tf.GradientTape() as tape:
         value = loss(x)
-    opt.apply_gradients([(tape.gradient(value, w), w)])
+    gradients = tape.gradient(value, [w])
+    opt.apply_gradients(zip(gradients, [w]))
     return value
 
 step(tf.constant([1.0]))
+train(tf.ones([3, 2]), tf.zeros([3, 2]))
 assert "malt" not in sys.modules
 """
     # A file, for without source there is nothing to look at.
