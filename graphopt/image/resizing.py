@@ -16,7 +16,16 @@ from graphopt.errors import fail
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
 from graphopt.image import weights
-from graphopt.image.checks import as_given, as_images, as_size, dim_of, size_of
+from graphopt.image.checks import (
+    as_given,
+    as_images,
+    as_size,
+    check,
+    dim_of,
+    size_of,
+    with_size,
+)
+from graphopt.image.cropping import pad_to_bounding_box
 from graphopt.ops import elementwise as math
 from graphopt.ops.creation import constant
 from graphopt.ops.elementwise import cast
@@ -128,7 +137,8 @@ def _resize(
     known = [v for v in (*old, height, width) if isinstance(v, int)]
     if is_kept and len(known) == 4 and old == (height, width):
         return as_given(images, is_batch)
-    return as_given(function(images, height, width), is_batch)
+    made = with_size(function(images, height, width), height, width)
+    return as_given(made, is_batch)
 
 
 def _fitting(old: tuple[Any, Any], height: Any, width: Any) -> tuple[Any, Any]:
@@ -296,25 +306,26 @@ def resize_with_pad(
 
 def pad_resized(image: Any, height: int, width: int, function: Any) -> Any:
     """Resizes images by a function, and pads them."""
-    from graphopt.image.cropping import pad_to_bounding_box
-
     images, is_batch = as_images(image, "tf.image.resize_with_pad")
-    old_height, old_width = size_of(images)
-    if not all(isinstance(v, int) for v in (old_height, old_width)):
-        raise NotImplementedError(
-            "tf.image.resize_with_pad needs images whose size is known when the graph is "
-            "built."
-        )
-    if height <= 0 or width <= 0:
-        raise ValueError("target_height and target_width must be > 0.")
-    ratio = max(old_width / width, old_height / height)
-    new_height, new_width = (
-        int(np.floor(old_height / ratio)),
-        int(np.floor(old_width / ratio)),
-    )
-    top = max(0, int(np.floor((height - old_height / ratio) / 2)))
-    left = max(0, int(np.floor((width - old_width / ratio) / 2)))
-    resized = function(images, [new_height, new_width])
+    check(height > 0 and width > 0, "target sizes must be > 0", f"{height}, {width}")
+    olds, news = size_of(images), (height, width)
+    if all(isinstance(v, int) for v in olds):
+        ratio = max(old / new for old, new in zip(olds, news, strict=True))
+        sizes: list[Any] = [int(np.floor(old / ratio)) for old in olds]
+        edges: list[Any] = [
+            max(0, int(np.floor((new - old / ratio) / 2)))
+            for old, new in zip(olds, news, strict=True)
+        ]
+    else:
+        wide = [cast(hooks.convert(old), "float32") for old in olds]
+        ratio = math.maximum(*(w / float(n) for w, n in zip(wide, news, strict=True)))
+        sizes = [cast(math.floor(w / ratio), "int32") for w in wide]
+        edges = [
+            math.maximum(0, cast(math.floor((n - w / ratio) / 2.0), "int32"))
+            for w, n in zip(wide, news, strict=True)
+        ]
+    top, left = edges
+    resized = function(images, sizes)
     return as_given(pad_to_bounding_box(resized, top, left, height, width), is_batch)
 
 
