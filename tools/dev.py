@@ -16,6 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
+FIRST_HALF = ("tests/codegen", "tests/contract", "tests/keras", "tests/properties")
 # Kernels, what they compute, and texts that must not depend on the machine.
 WITH_OTHER_VECTORS = (
     "tests/codegen",
@@ -58,31 +59,58 @@ def set_up(extra: str) -> None:
     run(PYTHON, "-m", "pip", "install", "-q", "-e", f".[{extra}]")
 
 
+def test_together(runs: dict[str, tuple[list[str], dict[str, str]]]) -> None:
+    """Runs pytest several times at once, for each keeps one core busy.
+
+    What they print comes in order. Where one fails, this program ends.
+
+    Args:
+      runs: For the name of each run its arguments and what is set in its environment.
+    """
+    running = []
+    for name, (arguments, environment) in runs.items():
+        output = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115 (read below)
+        process = subprocess.Popen(
+            [str(PYTHON), "-m", "pytest", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        running.append((name, process, output))
+    failed = 0
+    for name, process, output in running:
+        failed = process.wait() or failed
+        output.seek(0)
+        print(f"+ pytest {name}", output.read(), sep="\n", flush=True)
+    if failed:
+        sys.exit(failed)
+
+
+def test_all() -> None:
+    """Runs every test once, in two halves that take about as long."""
+    rest = [f"--ignore={folder}" for folder in FIRST_HALF]
+    test_together(
+        {"of " + " ".join(FIRST_HALF): ([*FIRST_HALF], {}), "of the rest": (rest, {})}
+    )
+
+
 def test_other_widths() -> None:
     """Tests kernels as they are on machines with other vectors."""
     ask = "from graphopt.codegen.machine import *; print(get_machine().vector_bits)"
     done = subprocess.run(
         [str(PYTHON), "-c", ask], cwd=ROOT, check=True, capture_output=True, text=True
     )
-    # At the same time, for each keeps one core busy; what they print comes in order.
-    running = []
-    for bits in sorted({"128", "256", "512"} - {done.stdout.strip()}):
-        output = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115 (read below)
-        process = subprocess.Popen(
-            [str(PYTHON), "-m", "pytest", *WITH_OTHER_VECTORS],
-            cwd=ROOT,
-            env={**os.environ, "GRAPHOPT_VECTOR_BITS": bits},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-        running.append((bits, process, output))
-    failed = 0
-    for bits, process, output in running:
-        failed = process.wait() or failed
-        output.seek(0)
-        print(f"+ GRAPHOPT_VECTOR_BITS={bits}", output.read(), sep="\n", flush=True)
-    if failed:
-        sys.exit(failed)
+    others = sorted({"128", "256", "512"} - {done.stdout.strip()})
+    test_together(
+        {
+            f"with vectors of {bits} bits": (
+                [*WITH_OTHER_VECTORS],
+                {"GRAPHOPT_VECTOR_BITS": bits},
+            )
+            for bits in others
+        }
+    )
 
 
 def main() -> None:
@@ -99,7 +127,7 @@ def main() -> None:
         run(PYTHON, "-m", "ruff", "format", "--check", ".")
         run(PYTHON, "-m", "mypy")
         run(PYTHON, "tools/check_layers.py")
-        run(PYTHON, "-m", "pytest")
+        test_all()
         test_other_widths()
     else:
         sys.exit(__doc__)
