@@ -11,7 +11,7 @@ diastatic-malt. So the syntax tree is looked at first. A function needs conversi
 
 The last is decided by what names stand for now: global names, variables of enclosing
 functions, arguments of this call, and their attributes, as far as plain look-up finds them
-(no property runs). Where all of these are graphopt's, NumPy's, tensors and numbers, nothing
+(no property of the user runs). Where all of these are graphopt's, NumPy's, tensors and numbers, nothing
 of the user's can be called but what is written here. Whatever is not understood counts as
 needing conversion.
 """
@@ -81,15 +81,11 @@ LIBRARIES = frozenset(
         "weakref",
     )
 )
-# Built-in functions whose meaning conversion changes, or that look around them.
+# Built-in functions whose meaning conversion changes for tensors, or that look around them.
 _CHANGED = frozenset(
     (
-        "all",
-        "any",
-        "enumerate",
         "eval",
         "exec",
-        "filter",
         "float",
         "getattr",
         "globals",
@@ -97,16 +93,14 @@ _CHANGED = frozenset(
         "iter",
         "len",
         "locals",
-        "map",
-        "next",
-        "print",
         "range",
         "sorted",
         "super",
         "vars",
-        "zip",
     )
 )
+# Those that it changes for data sets.
+_OF_DATA = frozenset(("all", "any", "enumerate", "filter", "map", "next", "zip"))
 _STATEMENTS = (
     ast.If,
     ast.While,
@@ -117,7 +111,7 @@ _STATEMENTS = (
 )
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), np.ndarray, np.generic)
 # How many elements of a list or dictionary are looked at.
-_MANY = 200
+_MANY = 5000
 
 
 def module_of(thing: Any) -> str:
@@ -273,11 +267,17 @@ class _Scan:
                 strict=True,
             )
         )
+        # Where `zip` and the like are called, whether of a data set.
+        looks_for_data = not _OF_DATA.isdisjoint(name for name, _, _ in outline.chains)
         for name, attributes, is_called in outline.chains:
             if name in outline.local:
                 continue
+            if looks_for_data and "data" in attributes:
+                return True
             if name in outline.arguments:
                 if name not in arguments:
+                    if looks_for_data:
+                        return True
                     continue
                 value = arguments[name]
             elif name in cells:
@@ -288,15 +288,14 @@ class _Scan:
             elif name in function.__globals__:
                 value = function.__globals__[name]
             elif name in _CHANGED:
-                # As Python has it, unless the user asks for more.
-                if name == "print":
-                    continue
                 return True
             elif hasattr(builtins, name):
                 continue
             else:
                 # It will be a NameError.
                 continue
+            if looks_for_data and hasattr(type(value), "_autograph_builtin"):
+                return True
             if self._chain_needs(value, attributes, is_called):
                 return True
         return False
@@ -316,8 +315,13 @@ class _Scan:
                 value = types.MethodType(value, owner)
             elif isinstance(value, (staticmethod, classmethod)):
                 value = getattr(owner, attribute)
+            elif isinstance(value, property) and is_library(value.fget):
+                # As the variables of a model; it is no code of the user that runs.
+                value = getattr(owner, attribute)
             elif (
-                isinstance(value, property) or type(value).__name__ == "cached_property"
+                hasattr(type(value), "__get__")
+                and not isinstance(value, (types.FunctionType, types.MethodType))
+                and not is_safe(value)
             ):
                 return True
         return self._value_needs(value, is_called)

@@ -21,7 +21,13 @@ def function_tree(
     """
     if code.co_name == "<lambda>":
         return lambda_tree(code)
-    tree = ast.parse(textwrap.dedent(inspect.getsource(code))).body[0]
+    lines = linecache.getlines(code.co_filename)
+    if lines:
+        # As `inspect.getsource`, which first looks at every module there is.
+        source = "".join(inspect.getblock(lines[code.co_firstlineno - 1 :]))
+    else:
+        source = inspect.getsource(code)
+    tree = ast.parse(textwrap.dedent(source)).body[0]
     if not isinstance(tree, (ast.FunctionDef, ast.AsyncFunctionDef)):
         raise SyntaxError(f"no function at {code.co_filename}:{code.co_firstlineno}")
     return tree

@@ -41,6 +41,15 @@ def as_given(images: Any, is_batch: bool) -> Any:
     return images if is_batch else squeeze(images, [0])
 
 
+def with_size(images: Any, height: Any, width: Any) -> Any:
+    """Notes the size of images as far as it is known, and returns them."""
+    if hasattr(images, "op"):
+        sizes = [v if isinstance(v, int) else None for v in (height, width)]
+        batch, channels = images.shape[0], images.shape[3]
+        images.set_shape([batch, *sizes, channels])
+    return images
+
+
 def size_of(images: Any) -> tuple[Any, Any]:
     """Returns height and width, as integers where they are known."""
     return dim_of(images, -3), dim_of(images, -2)

@@ -14,6 +14,7 @@ from graphopt.image.checks import (
     check,
     on_batches,
     size_of,
+    with_size,
 )
 from graphopt.ops import elementwise as math
 from graphopt.ops.creation import constant, constant_value, shape
@@ -140,7 +141,7 @@ def crop_to_bounding_box(
         cut = images[
             :, places[0] : places[0] + wanted[0], places[1] : places[1] + wanted[1]
         ]
-    return as_given(cut, is_batch)
+    return as_given(with_size(cut, *wanted), is_batch)
 
 
 def pad_to_bounding_box(
@@ -185,6 +186,7 @@ def pad_to_bounding_box(
     for axis, (at, _) in enumerate(edges, 1):
         new = as_known((target_height, target_width)[axis - 1])
         images = _pad_by_gather(images, axis, at, new)
+    images = with_size(images, as_known(target_height), as_known(target_width))
     return as_given(images, is_batch)
 
 

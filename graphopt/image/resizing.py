@@ -16,12 +16,22 @@ from graphopt.errors import fail
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
 from graphopt.image import weights
-from graphopt.image.checks import as_given, as_images, as_size, dim_of, size_of
+from graphopt.image.checks import (
+    as_given,
+    as_images,
+    as_size,
+    check,
+    dim_of,
+    size_of,
+    with_size,
+)
+from graphopt.image.cropping import pad_to_bounding_box
 from graphopt.ops import elementwise as math
 from graphopt.ops.creation import constant
 from graphopt.ops.elementwise import cast
 from graphopt.ops.indexing import gather
 from graphopt.ops.matmul import matmul
+from graphopt.ops.pooling import avg_pool2d
 from graphopt.ops.sequences import range as range_of
 from graphopt.ops.shaping import reshape
 
@@ -127,7 +137,8 @@ def _resize(
     known = [v for v in (*old, height, width) if isinstance(v, int)]
     if is_kept and len(known) == 4 and old == (height, width):
         return as_given(images, is_batch)
-    return as_given(function(images, height, width), is_batch)
+    made = with_size(function(images, height, width), height, width)
+    return as_given(made, is_batch)
 
 
 def _fitting(old: tuple[Any, Any], height: Any, width: Any) -> tuple[Any, Any]:
@@ -151,11 +162,20 @@ def _by_method(images: Any, height: Any, width: Any, kind: str, antialias: bool)
     if kind in ("bilinear", "bicubic") and not antialias:
         return resize_by_taps(images, height, width, kind, False, True)
     images = cast(images, "float32")
-    for axis, new in ((1, height), (2, width)):
+    for axis, new in _axes(images, height, width):
         old = _require_known(images, axis, new, kind)
         table = weights.kernel_matrix(old, new, kind, antialias)
         images = _multiply(images, axis, table)
     return images
+
+
+def _axes(images: Any, height: Any, width: Any) -> list[tuple[int, Any]]:
+    """Which axis is resized to what, that which shrinks more first: less is left then."""
+    axes = [(1, height), (2, width)]
+    olds = size_of(images)
+    if all(isinstance(v, int) for v in (*olds, height, width)):
+        axes.sort(key=lambda pair: pair[1] / olds[pair[0] - 1])
+    return axes
 
 
 def _require_known(images: Any, axis: int, new: Any, kind: str) -> int:
@@ -190,7 +210,7 @@ def resize_by_taps(
     """Bilinear and bicubic: two or four neighbors along each axis."""
     images = cast(images, "float32")
     taps_of = weights.bilinear_taps if kind == "bilinear" else weights.bicubic_taps
-    for axis, new in ((1, height), (2, width)):
+    for axis, new in _axes(images, height, width):
         old = dim_of(images, axis)
         if isinstance(old, int) and isinstance(new, int):
             indices, shares = taps_of(old, new, align_corners, half)
@@ -249,7 +269,11 @@ def resize_by_nearest(
 def resize_by_area(images: Any, height: Any, width: Any, align_corners: bool) -> Any:
     """The mean of what a new pixel covers."""
     images = cast(images, "float32")
-    for axis, new in ((1, height), (2, width)):
+    known = [_require_known(images, i, n, "area") for i, n in ((1, height), (2, width))]
+    if not align_corners and not (known[0] % height or known[1] % width):
+        window = [known[0] // height, known[1] // width]
+        return avg_pool2d(images, window, window, "VALID")
+    for axis, new in _axes(images, height, width):
         old = _require_known(images, axis, new, "area")
         images = _multiply(images, axis, weights.area_matrix(old, new, align_corners))
     return images
@@ -282,25 +306,26 @@ def resize_with_pad(
 
 def pad_resized(image: Any, height: int, width: int, function: Any) -> Any:
     """Resizes images by a function, and pads them."""
-    from graphopt.image.cropping import pad_to_bounding_box
-
     images, is_batch = as_images(image, "tf.image.resize_with_pad")
-    old_height, old_width = size_of(images)
-    if not all(isinstance(v, int) for v in (old_height, old_width)):
-        raise NotImplementedError(
-            "tf.image.resize_with_pad needs images whose size is known when the graph is "
-            "built."
-        )
-    if height <= 0 or width <= 0:
-        raise ValueError("target_height and target_width must be > 0.")
-    ratio = max(old_width / width, old_height / height)
-    new_height, new_width = (
-        int(np.floor(old_height / ratio)),
-        int(np.floor(old_width / ratio)),
-    )
-    top = max(0, int(np.floor((height - old_height / ratio) / 2)))
-    left = max(0, int(np.floor((width - old_width / ratio) / 2)))
-    resized = function(images, [new_height, new_width])
+    check(height > 0 and width > 0, "target sizes must be > 0", f"{height}, {width}")
+    olds, news = size_of(images), (height, width)
+    if all(isinstance(v, int) for v in olds):
+        ratio = max(old / new for old, new in zip(olds, news, strict=True))
+        sizes: list[Any] = [int(np.floor(old / ratio)) for old in olds]
+        edges: list[Any] = [
+            max(0, int(np.floor((new - old / ratio) / 2)))
+            for old, new in zip(olds, news, strict=True)
+        ]
+    else:
+        wide = [cast(hooks.convert(old), "float32") for old in olds]
+        ratio = math.maximum(*(w / float(n) for w, n in zip(wide, news, strict=True)))
+        sizes = [cast(math.floor(w / ratio), "int32") for w in wide]
+        edges = [
+            math.maximum(0, cast(math.floor((n - w / ratio) / 2.0), "int32"))
+            for w, n in zip(wide, news, strict=True)
+        ]
+    top, left = edges
+    resized = function(images, sizes)
     return as_given(pad_to_bounding_box(resized, top, left, height, width), is_batch)
 
 

@@ -413,15 +413,15 @@ def _build_loop(
     shapes = None if invariants is None else _flat_shapes(invariants, values)
     # A first trace finds out which variables a round assigns to, and what it writes to
     # arrays that have no memory yet.
-    values, variables = _look_ahead(body, values, shapes)
+    values, variables, probe = _look_ahead(body, values, shapes)
     flat = expand(values)
     types = _types(values, shapes)
     start = [*flat, *(v.read_value() for v in variables.values())]
     types += [TypedValue(v.shape, v.dtype) for v in variables.values()]
 
-    body_graph, body_arguments, result = trace(
-        _unpacked(body, values, variables), types, is_loop=True
-    )
+    if probe is None:
+        probe = trace(_unpacked(body, values, variables), types, is_loop=True)
+    body_graph, body_arguments, result = probe
     cond_graph, cond_arguments, go_on = trace(
         _unpacked(cond, values, variables), types, is_loop=True
     )
@@ -478,14 +478,20 @@ def _with_constants(body: Body, count: int, changed: list[int]) -> Body:
     return Body(body.graph, tuple(body.inputs[i] for i in order), outputs)
 
 
-def _look_ahead(body: Any, values: Any, shapes: Any) -> tuple[Any, dict[Any, Any]]:
-    """Returns the loop variables, with memory where a round writes, and variables."""
+def _look_ahead(body: Any, values: Any, shapes: Any) -> tuple[Any, dict[Any, Any], Any]:
+    """Looks at a round before the loop is built.
+
+    Returns:
+      The loop variables, with memory where a round writes, the variables that a round
+      assigns to, and the round itself, if it is as it will be: loops in loops would take
+      twice the time with each one around.
+    """
     arrays = [v for v in nest.flatten(values) if hasattr(v, "_begin_looking")]
     empty = [array for array in arrays if not array._parts()]
     before = [array._begin_looking() for array in empty]
     samples: list[Any] = [None] * len(empty)
     try:
-        probe, arguments, _ = trace(
+        probe, arguments, result = trace(
             _unpacked(body, values), _types(values, shapes), is_loop=True
         )
     finally:
@@ -497,7 +503,9 @@ def _look_ahead(body: Any, values: Any, shapes: Any) -> tuple[Any, dict[Any, Any
             made[id(array)] = array._with_memory(sample)
         array._look_further(outer, sample)
     values = nest.map_structure(lambda leaf: made.get(id(leaf), leaf), values)
-    return values, written_variables(probe)
+    variables = written_variables(probe)
+    is_final = not empty and not variables
+    return values, variables, (probe, arguments, result) if is_final else None
 
 
 def _first_round(probe: BodyGraph, arguments: Any, values: Any, sample: Any) -> Any:

@@ -5,6 +5,7 @@ import gc
 import linecache
 import subprocess
 import sys
+import threading
 import traceback
 import warnings
 import weakref
@@ -63,6 +64,20 @@ class Straight(tf.Module):
     def choose(self, x):
         return branching(x)
 
+    @property
+    def shown(self):
+        return self.w
+
+    def reads_property(self, x):
+        return self.shown * x
+
+    @tf.function
+    def traced(self, x):
+        return branching(x)
+
+    def calls_traced(self, x):
+        return self.traced(x)
+
 
 def needs(function, *args, features=frozenset()):
     target, own = calls._function_of(function)
@@ -79,6 +94,9 @@ def needs(function, *args, features=frozenset()):
         (lambda x: x if x > 0 else -x, (1.0,), True),
         (lambda x: 0 < x < 1, (1.0,), True),
         (lambda x: len(x), (1.0,), True),
+        (lambda x: list(zip([x], [x], strict=True)), (1.0,), False),
+        (lambda x: list(zip(x, x)), (tf.data.Dataset.range(2),), True),  # noqa: B905
+        (lambda: enumerate(tf.data.Dataset.range(2)), (), True),
         (lambda f, x: f(x), (branching, 1.0), True),
         (lambda f, x: f(x), (tf.abs, 1.0), False),
         (lambda x: functools.partial(branching, x)(), (1.0,), True),
@@ -86,6 +104,8 @@ def needs(function, *args, features=frozenset()):
         (Straight(), (1.0,), False),
         (Straight().scale, (1.0,), False),
         (Straight().choose, (1.0,), True),
+        (Straight().reads_property, (1.0,), True),
+        (Straight().calls_traced, (1.0,), False),
     ],
 )
 def test_scan_says_whether_conversion_can_matter(function, args, expected):
@@ -105,6 +125,7 @@ def test_assertion_counts_if_asked_for():
 def test_straight_function_does_not_load_the_library(tmp_path):
     code = """
 import sys
+import threading
 import graphopt as tf
 
 w = tf.Variable(2.0)
@@ -113,14 +134,35 @@ opt = tf.keras.optimizers.SGD(0.1)
 def loss(x):
     return tf.reduce_sum(w * x)
 
+class Model(tf.keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = tf.keras.layers.Dense(2)
+
+    def call(self, x):
+        return self.dense(x)
+
+model = Model()
+compare = tf.keras.losses.MeanSquaredError()
+
+@tf.function
+def train(x, y):
+    with tf.GradientTape() as tape:
+        value = compare(y, model(x))
+    variables = model.trainable_variables
+    opt.apply_gradients(zip(tape.gradient(value, variables), variables))
+    return value
+
 @tf.function
 def step(x):
     with tf.GradientTape() as tape:
         value = loss(x)
-    opt.apply_gradients([(tape.gradient(value, w), w)])
+    gradients = tape.gradient(value, [w])
+    opt.apply_gradients(zip(gradients, [w]))
     return value
 
 step(tf.constant([1.0]))
+train(tf.ones([3, 2]), tf.zeros([3, 2]))
 assert "malt" not in sys.modules
 """
     # A file, for without source there is nothing to look at.
@@ -490,3 +532,87 @@ def test_maps_convert_their_functions_in_graphs():
         with tf.compat.v1.Session() as session:
             found = session.run([y, z])
     assert [part.tolist() for part in found] == [[1.0, 3.0], [1.0, 4.0]]
+
+
+def test_rounds_of_nested_loops_are_traced_once():
+    seen = []
+
+    @tf.function
+    def run(n):
+        total = 0
+        for i in tf.range(n):
+            for j in tf.range(i):
+                for k in tf.range(j):
+                    seen.append(k)
+                    total += k
+        return total
+
+    assert run(tf.constant(5)).numpy() == sum(
+        k for i in range(5) for j in range(i) for k in range(j)
+    )
+    assert len(seen) == 1
+
+
+# ---- what is converted, of all kinds
+
+
+def test_objects_and_partials_are_converted():
+    class Absolute:
+        def __call__(self, x):
+            return x if x > 0 else -x
+
+    def scaled(k, x):
+        if x > 0:
+            return x * k
+        return x
+
+    assert tf.function(Absolute())(tf.constant(-2)).numpy() == 2
+    assert tf.function(functools.partial(scaled, 3))(tf.constant(2)).numpy() == 6
+
+
+def test_all_features_together(capsys):
+    @tf.function(experimental_autograph_options=tf.autograph.experimental.Feature.ALL)
+    def run(n):
+        array = tf.TensorArray(tf.int32, size=0, dynamic_size=True, element_shape=[])
+        for i in tf.range(n):
+            array.append(i * i)
+        names = []
+        names.append("one")
+        assert n > 0, "not positive"
+        print("n is", n)  # noqa: T201
+        x = tf.zeros([3])
+        x[1] = 2.0
+        return array.stack(), x, array[1]
+
+    squares, x, second = run(tf.constant(3))
+    assert squares.numpy().tolist() == [0, 1, 4]
+    assert x.numpy().tolist() == [0.0, 2.0, 0.0]
+    assert second.numpy() == 1
+    assert capsys.readouterr().out == "n is 3\n"
+    with pytest.raises(tf.errors.InvalidArgumentError, match="not positive"):
+        run(tf.constant(-1))
+
+
+def test_threads_convert_at_the_same_time():
+    functions = [
+        tf.function(lambda x, k=k: x * k if x > 0 else x - k) for k in range(6)
+    ]
+    found = [None] * len(functions)
+
+    def run(i):
+        found[i] = int(functions[i](tf.constant(3)))
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(len(functions))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [3 * k for k in range(6)]
+
+
+def test_function_in_a_graph_of_version_1_is_converted():
+    with tf.Graph().as_default():
+        x = tf.compat.v1.placeholder(tf.int32, [])
+        y = tf.function(lambda n: n + 1 if n > 0 else n - 1)(x)
+        with tf.compat.v1.Session() as session:
+            assert [session.run(y, {x: v}) for v in (3, -3)] == [4, -4]

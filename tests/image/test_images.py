@@ -41,7 +41,11 @@ def test_resize_of_a_size_of_the_run_says_which_methods_there_are():
 def test_crops_of_sizes_of_the_run():
     with tf.Graph().as_default():
         x = tf.compat.v1.placeholder(tf.float32, [None, None, 3])
+        assert tf.image.resize(x, [7, 9]).shape.as_list() == [7, 9, 3]
+        assert tf.image.resize_with_pad(x, 7, 9).shape.as_list() == [7, 9, 3]
         made = [
+            tf.image.resize_with_pad(x, 7, 9),
+            tf.image.resize_with_pad(x, 3, 5, "nearest"),
             tf.image.resize_with_crop_or_pad(x, 5, 5),
             tf.image.central_crop(x, 0.5),
             tf.image.per_image_standardization(x),
@@ -50,6 +54,8 @@ def test_crops_of_sizes_of_the_run():
         with tf.compat.v1.Session() as session:
             found = session.run(made, {x: IMAGE})
     expected = [
+        tf.image.resize_with_pad(IMAGE, 7, 9),
+        tf.image.resize_with_pad(IMAGE, 3, 5, "nearest"),
         tf.image.resize_with_crop_or_pad(IMAGE, 5, 5),
         tf.image.central_crop(IMAGE, 0.5),
         tf.image.per_image_standardization(IMAGE),
