@@ -104,6 +104,8 @@ class TensorShape(tuple[int | None, ...]):
     @overload
     def __getitem__(self, key: slice, /) -> TensorShape: ...
     def __getitem__(self, key: Any, /) -> Any:
+        if self.unknown_rank:
+            return TensorShape(None) if isinstance(key, slice) else None
         value = super().__getitem__(key)
         if dimensions.are_objects and _asked_by_user():
             if isinstance(key, slice):
@@ -112,6 +114,8 @@ class TensorShape(tuple[int | None, ...]):
         return TensorShape(value) if isinstance(key, slice) else value
 
     def __add__(self, other: Iterable[int | None]) -> TensorShape:  # type: ignore[override]
+        if self.unknown_rank or getattr(other, "unknown_rank", False):
+            return TensorShape(None)
         return TensorShape((*self, *other))
 
     def __eq__(self, other: object) -> bool:

@@ -107,8 +107,7 @@ def list_results(results: Any, count: int) -> Sequence[Any]:
     Raises:
       InvalidArgumentError: There are more or fewer.
     """
-    if count == 1 and not (isinstance(results, (list, tuple)) and len(results) == 1):
-        # A list of several is one value, too.
+    if count == 1 and not isinstance(results, (list, tuple)):
         return [results]
     if not isinstance(results, (list, tuple)) or len(results) != count:
         raise fail(

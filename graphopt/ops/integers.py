@@ -27,6 +27,7 @@ from graphopt.graph.opspec import (
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.ops.creation import constant_value, shape, static_ints, zeros_like
+from graphopt.ops.deferred import deferrable
 from graphopt.ops.elementwise import (
     INTEGERS,
     NUMERIC,
@@ -349,6 +350,11 @@ def _gather_or_zero(table: Any, indices: Any) -> Any:
     return where(inside, found, zeros_like(found))
 
 
+@deferrable(
+    lambda arr, weights=None, dtype=dtypes.int32, **_: [
+        as_dtype(dtype) if weights is None else hooks.convert(weights).dtype
+    ]
+)
 def bincount(
     arr: Any,
     weights: Any = None,

@@ -30,6 +30,7 @@ from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import constant_value, static_dims
+from graphopt.ops.deferred import deferrable, shape_of_sizes
 
 Seed = tuple[int, int]
 REASON = "these random numbers are drawn by NumPy"
@@ -305,6 +306,15 @@ def next_seed(seed: int | None = None) -> Seed:
     return (int(seed), 0) if seed is not None else seeds.next()
 
 
+def _dtype_asked(dtype: Any = dtypes.float32, **_: Any) -> list[DType]:
+    return [as_dtype(dtype)]
+
+
+def _shape_asked(shape: Any, **_: Any) -> list[TensorShape]:
+    return [shape_of_sizes(shape)]
+
+
+@deferrable(_dtype_asked, _shape_asked)
 def stateless_uniform(
     shape: Any,
     seed: Seed,
@@ -361,6 +371,7 @@ def stateless_categorical(
     return call(CATEGORICAL, logits, name=name, **attrs)
 
 
+@deferrable(_dtype_asked, _shape_asked)
 def stateless_normal(
     shape: Any,
     seed: Seed,
@@ -376,6 +387,7 @@ def stateless_normal(
     return _draw(NORMAL, shape, seed, dtype, name) * stddev + mean
 
 
+@deferrable(_dtype_asked, _shape_asked)
 def stateless_truncated_normal(
     shape: Any,
     seed: Seed,

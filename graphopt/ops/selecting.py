@@ -190,6 +190,7 @@ SORT_ORDER = register(
 )
 
 
+@deferrable(lambda **_: [dtypes.int32], lambda values, **_: [values.shape])
 def argsort(
     values: Any,
     axis: int = -1,
@@ -217,6 +218,7 @@ def argsort(
     return order if perm is None else transpose(order, perm)
 
 
+@deferrable(shapes=lambda values, **_: [values.shape])
 def sort(
     values: Any, axis: int = -1, direction: str = "ASCENDING", name: str | None = None
 ) -> Any:
@@ -379,6 +381,10 @@ def _top_k(input: Any, k: Any, index_type: Any, name: str | None = None) -> list
     return [values, cast(indices, as_dtype(index_type))]
 
 
+@deferrable(
+    lambda **_: [dtypes.bool_],
+    lambda targets, **_: [hooks.convert(targets).shape],
+)
 def in_top_k(targets: Any, predictions: Any, k: Any, name: str | None = None) -> Any:
     """Returns whether the prediction for the target is among the k largest.
 
@@ -398,6 +404,8 @@ def in_top_k(targets: Any, predictions: Any, k: Any, name: str | None = None) ->
     Source: `tf.math.in_top_k`.
     """
     targets, predictions = hooks.convert(targets), hooks.convert(predictions)
+    if predictions.shape.unknown_rank:
+        raise DecidedByRun("tf.math.in_top_k of predictions of unknown rank.")
     classes = predictions.shape[-1]
     if classes is None:
         raise NotImplementedError("tf.math.in_top_k of an unknown number of classes.")

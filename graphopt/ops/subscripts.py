@@ -10,18 +10,92 @@ from typing import Any
 import numpy as np
 
 from graphopt import dtypes
-from graphopt.errors import InvalidArgumentError, describe_shapes, fail
+from graphopt.errors import DecidedByRun, InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
+from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.graph.tensor import EagerTensor, GraphTensor, Tensor
 from graphopt.ops.creation import constant, constant_value, shape
+from graphopt.ops.deferred import deferrable
 from graphopt.ops.elementwise import cast, equal, maximum, minimum, where
 from graphopt.ops.indexing import gather_densely
 from graphopt.ops.masks import boolean_mask
 from graphopt.ops.sequences import range
 from graphopt.ops.shaping import expand_dims, identity
 from graphopt.ops.slicing import STRIDED_SLICE, Entry, slice
+
+
+def _is_cut_at_run_time(parts: Sequence[Any]) -> bool:
+    """Whether bounds of slices are tensors without a value, and no index is one."""
+    bounds = [
+        bound
+        for part in parts
+        if isinstance(part, builtins.slice)
+        for bound in (part.start, part.stop, part.step)
+    ]
+    others = [part for part in parts if not isinstance(part, builtins.slice)]
+    return any(map(_waits, bounds)) and not any(map(_waits, others))
+
+
+def _waits(value: Any) -> bool:
+    if hasattr(value, "_as_tensor"):
+        value = value._as_tensor()
+    return isinstance(value, GraphTensor) and constant_value(value) is None
+
+
+def _taken_apart(part: Any) -> tuple[Any, Any, Any, str]:
+    if isinstance(part, builtins.slice):
+        if not isinstance(part.step, Tensor):
+            _is_negative(part.step)
+        return part.start, part.stop, part.step, "slice"
+    if part is None or part is Ellipsis:
+        return None, None, None, "new" if part is None else "rest"
+    return part, None, None, "index"
+
+
+def _shape_of_cut(
+    x: Any, starts: Any, stops: Any, steps: Any, kinds: Sequence[str]
+) -> list[TensorShape]:
+    """Every dimension that is cut may have any size, the others stay."""
+    if x.shape.unknown_rank or "rest" in kinds:
+        return [UNKNOWN]
+    dims: list[int | None] = []
+    left = iter(x.shape)
+    for start, stop, step, kind in zip(starts, stops, steps, kinds, strict=True):
+        if kind == "new":
+            dims.append(1)
+            continue
+        size = next(left, None)
+        if kind == "slice":
+            is_whole = start is None and stop is None and step is None
+            dims.append(size if is_whole else None)
+    return [TensorShape([*dims, *left])]
+
+
+@deferrable(shapes=_shape_of_cut, name="cut")
+def cut(
+    x: Any,
+    starts: Sequence[Any],
+    stops: Sequence[Any],
+    steps: Sequence[Any],
+    kinds: Sequence[str],
+    name: str | None = None,
+) -> Any:
+    """Returns what brackets select whose slices have bounds that the run decides.
+
+    Raises:
+      DecidedByRun: A bound is not known yet.
+    """
+    key: list[Any] = []
+    for start, stop, step, kind in zip(starts, stops, steps, kinds, strict=True):
+        if kind == "slice":
+            if any(map(_waits, (start, stop, step))):
+                raise DecidedByRun("A slice with bounds that only the run decides.")
+            key.append(builtins.slice(start, stop, step))
+        else:
+            key.append({"new": None, "rest": Ellipsis, "index": start}[kind])
+    return getitem(x, tuple(key))
 
 
 def getitem(x: Any, key: Any) -> Any:
@@ -47,6 +121,9 @@ def getitem(x: Any, key: Any) -> Any:
         return boolean_mask(x, key)
     x = hooks.convert(x)
     parts = key if isinstance(key, tuple) else (key,)
+    if isinstance(x, GraphTensor) and _is_cut_at_run_time(parts):
+        starts, stops, steps, kinds = zip(*map(_taken_apart, parts), strict=True)
+        return cut(x, starts, stops, steps, kinds)
     entries: list[Entry] = []
     for position, part in enumerate(parts):
         if isinstance(part, builtins.slice):

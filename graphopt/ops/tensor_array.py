@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphopt.dtypes import as_dtype
+from graphopt.dtypes import as_dtype, int32
 from graphopt.errors import DtypeMismatchError, InvalidArgumentError, fail
 from graphopt.graph.context import building_graph
 from graphopt.graph.dispatch import call
@@ -17,6 +17,7 @@ from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import constant_value, shape, zeros
+from graphopt.ops.elementwise import cast
 from graphopt.ops.indexing import element_error, gather
 from graphopt.ops.scatter import tensor_scatter_nd_update
 from graphopt.ops.shaping import concat, expand_dims, identity, reshape, stack
@@ -393,6 +394,10 @@ class TensorArray:
                 self._require_shape("make")
             dims = list(known)
         else:
+            if like.shape.unknown_rank:
+                size = cast(self._size, int32)
+                every = concat([reshape(size, [1]), shape(like)], 0)
+                return zeros(every, self.dtype, name=self._name)
             dims = [
                 d if d is not None else shape(like)[i] for i, d in enumerate(like.shape)
             ]

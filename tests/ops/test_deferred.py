@@ -49,6 +49,8 @@ OF_UNKNOWN_RANK = {
         labels=[0, 1, 5, 2], logits=x
     ),
     "dropout": lambda x: tf.nn.dropout(x, rate=0.0) * 3,
+    "map_fn": lambda x: tf.map_fn(lambda row: row * 2, x),
+    "scan": lambda x: tf.scan(lambda a, row: a + row, x),
 }
 # What is done with sizes that follow from the shape of a placeholder.
 OF_SIZES = {
@@ -76,6 +78,9 @@ OF_SIZES = {
     "conv2d_transpose": lambda x: v1.nn.conv2d_transpose(
         x[None, :, :, None], tf.ones([3, 3, 2, 1]), [1, 2 * n(x), 12, 2], [1, 2, 2, 1]
     ),
+    "cut": lambda x: x[n(x) - 3 : n(x) - 1, None, ::-1],
+    "cut of the rest": lambda x: x[..., : n(x)],
+    "stateless numbers": lambda x: tf.random.stateless_normal([n(x), 6], [1, 2]) * x,
     "maximum": lambda x: tf.zeros([tf.maximum(n(x), 6)]) + x,
     "where": lambda x: tf.zeros([tf.where(n(x) > 2, 6, 5)]) + x,
     "ceil": lambda x: x[
@@ -152,6 +157,33 @@ def test_what_is_known_of_shapes_before_the_run():
             (tf.random.normal([k, 3]), [None, 3]),
         ):
             assert tensor.shape.as_list() == shape
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: tf.sort(x, -1),
+        lambda x: tf.argsort(x, 0),
+        lambda x: tf.math.in_top_k([0, 5, 5, 1], x, 2),
+        lambda x: tf.math.top_k(x, 2).indices,
+        lambda x: tf.math.bincount([0, 1, 1], minlength=tf.rank(x) + 3),
+        lambda x: tf.boolean_mask(x, [True, False, True, False]),
+    ],
+)
+def test_ops_without_a_kernel(function):
+    with tf.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32)
+        fetch = function(x)
+        for _ in range(3):
+            found = session.run(fetch, {x: X})
+    np.testing.assert_array_equal(found, function(tf.constant(X)).numpy())
+
+
+def test_parts_of_unknown_shapes_are_unknown():
+    shape = tf.TensorShape(None)
+    assert shape[0] is None and shape[1:].rank is None
+    assert (shape + (3,)).rank is None  # noqa: RUF005
+    assert (tf.TensorShape([3]) + shape).rank is None
 
 
 def test_data_decide_a_size_and_only_that_is_a_host_step():

@@ -213,12 +213,11 @@ def test_unstack():
         tf.unstack(X, axis=3)
 
 
-def test_symbolic_bounds_of_unknown_rank_are_refused():
+def test_symbolic_indices_of_unknown_rank_are_refused():
     with tf.Graph().as_default():
         i = tf.compat.v1.placeholder(tf.int32, [])
         x = tf.compat.v1.placeholder(tf.float32)
-        with pytest.raises(NotImplementedError, match=r"tf\.gather"):
-            x[i:]
+        assert x[i:].shape.rank is None
         with pytest.raises(NotImplementedError, match=r"tf\.gather"):
             x[i]
         begin = tf.compat.v1.placeholder(tf.int32, [None])

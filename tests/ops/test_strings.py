@@ -227,7 +227,9 @@ IN_CONTROL_FLOW = {
     ),
     "py_func of a vector": (
         lambda: v1.py_func(
-            lambda s: [each.upper() for each in s], [tf.constant(["a", "b"])], tf.string
+            lambda s: np.array([each.upper() for each in s]),
+            [tf.constant(["a", "b"])],
+            tf.string,
         ),
         [b"A", b"B"],
     ),
