@@ -170,7 +170,7 @@ def _profile(
     runner: Runner, feeds: Sequence[Array], options: argparse.Namespace
 ) -> Profile:
     with progress("profiling", options.steps, quiet=options.quiet) as done:
-        return profile_runner(runner, runner.prepare(feeds), options.steps, done)
+        return profile_runner(runner, feeds, options.steps, done)
 
 
 def _profile_made_up(target: Target, options: argparse.Namespace) -> Profile:
@@ -189,7 +189,7 @@ def _profile_made_up(target: Target, options: argparse.Namespace) -> Profile:
             session.store,
             at_once=True,
         )
-        return _profile(runner, list(feeds.values()), options)
+        return _profile(runner, runner.prepare(list(feeds.values())), options)
     except OpError as error:
         raise UsageError(f"it cannot be run with zeros: {error}") from None
 

@@ -17,9 +17,9 @@ In a graph an iterator has a state in each session, and `get_next` is an op that
 element before the step runs: the step is planned and compiled as with a `feed_dict`.
 
 TensorFlow's own way, a C++ iterator for each transformation and a thread pool that moves
-single elements, costs about 0.4 us an element and transformation; rows of a block cost a
-few nanoseconds. What is lost is the parallel call of slow Python functions, which Python's
-lock would not allow anyway.
+single elements, takes 1 to 2 us an element on two cores, and 20 with a function; here
+`range(n).batch(100)` takes 0.08, a function of an element 0.1 to 1. What is lost is the
+parallel call of slow Python functions, which Python's lock would not allow anyway.
 """
 
 from typing import Any

@@ -10,6 +10,7 @@ thread runs first.
 from __future__ import annotations
 
 import os
+import weakref
 from typing import Any
 
 import numpy as np
@@ -39,8 +40,8 @@ class Context:
         number: int = 0,
         bindings: dict[Any, Any] | None = None,
     ) -> None:
-        self.parent = parent
-        self.root: Context = self if parent is None else parent.root
+        # The iterator has the tree; a way up would be a cycle, which is freed late.
+        self._up = None if parent is None else weakref.ref(parent)
         self.bindings = bindings or {}
         self.store: Any = store if parent is None else parent.store
         self.number: int = number if parent is None else parent.number
@@ -49,8 +50,9 @@ class Context:
         self._epochs = 0
         # What a cache keeps that belongs to this iterator.
         self.kept: Any = None
-        if parent is None:
-            self._salt = int.from_bytes(os.urandom(6))
+        self._salt: int = (
+            int.from_bytes(os.urandom(6)) if parent is None else parent._salt
+        )
 
     def child(self, key: Any = 0) -> Context:
         """Returns the place of an input."""
@@ -84,7 +86,7 @@ class Context:
         epoch, self._epochs = self._epochs, self._epochs + 1
         draw = self.number * _EPOCHS + epoch if again else 0
         if not stream.is_seeded and self.store is not None and again:
-            draw ^= self.root._salt
+            draw ^= self._salt
         generator: np.random.Generator = stream.generator(draw & ((1 << 64) - 1))
         return generator
 
@@ -94,7 +96,7 @@ class Context:
         while place is not None:
             if tensor in place.bindings:
                 return place.bindings[tensor]
-            place = place.parent
+            place = place._up() if place._up is not None else None
         raise fail(
             ValueError,
             f"A data set needs {tensor!r}, which has no value here",

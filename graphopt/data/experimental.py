@@ -46,6 +46,7 @@ __all__ = [
     "cardinality",
     "choose_from_datasets",
     "copy_to_device",
+    "dense_to_ragged_batch",
     "enumerate_dataset",
     "from_list",
     "get_next_as_optional",
@@ -57,9 +58,11 @@ __all__ = [
     "map_and_batch",
     "parallel_interleave",
     "prefetch_to_device",
+    "rejection_resample",
     "sample_from_datasets",
     "scan",
     "shuffle_and_repeat",
+    "snapshot",
     "take_while",
     "unbatch",
     "unique",
@@ -259,6 +262,28 @@ def choose_from_datasets(
 ) -> Any:
     """See `Dataset.choose_from_datasets`."""
     return Dataset.choose_from_datasets(datasets, choice_dataset, stop_on_empty_dataset)
+
+
+def dense_to_ragged_batch(
+    batch_size: Any, drop_remainder: bool = False, row_splits_dtype: Any = dtypes.int64
+) -> Transformation:
+    """Not available; see `Dataset.ragged_batch`."""
+    return lambda dataset: dataset.ragged_batch(batch_size, drop_remainder)
+
+
+def rejection_resample(
+    class_func: Callable[..., Any],
+    target_dist: Any,
+    initial_dist: Any = None,
+    seed: Any = None,
+) -> Transformation:
+    """Not available; see `Dataset.rejection_resample`."""
+    return lambda dataset: dataset.rejection_resample(class_func, target_dist)
+
+
+def snapshot(path: str, *_arguments: Any, **_keywords: Any) -> Transformation:
+    """Not available; see `Dataset.snapshot`."""
+    return lambda dataset: dataset.snapshot(path)
 
 
 def prefetch_to_device(device: Any, buffer_size: Any = None) -> Transformation:

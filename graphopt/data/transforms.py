@@ -26,6 +26,9 @@ from graphopt.errors import (
 from graphopt.graph.provenance import user_site
 from graphopt.runtime.function import TensorSpec
 
+# How many elements are looked at at once where nobody can tell.
+_AHEAD = 32
+
 
 class Map(Node):
     """A function of each element."""
@@ -89,7 +92,8 @@ class Filter(Node):
     def cursor(self, context: Context) -> Cursor:
         """Asks the function."""
         state = context.state(self.functions[0])
-        return _FilterCursor(self.inputs[0].cursor(context.child()), state)
+        source = self.inputs[0].cursor(context.child())
+        return _FilterCursor(source, state, _AHEAD if self.runs_ahead else 1)
 
 
 def _require_condition(function: DataFunction, what: str) -> None:
@@ -106,15 +110,17 @@ def _require_condition(function: DataFunction, what: str) -> None:
 
 
 class _FilterCursor(Cursor):
-    def __init__(self, source: Cursor, state: Any) -> None:
+    def __init__(self, source: Cursor, state: Any, ahead: int) -> None:
         super().__init__(source)
-        self.source, self.state = source, state
+        self.source, self.state, self.ahead = source, state, ahead
         self.ready = Queue()
         self.rest: Block | None = None
 
     def pull(self, count: int) -> Block | None:
         while not self.ready:
-            block = self.rest if self.rest is not None else self.source.pull(count)
+            block = self.rest
+            if block is None:
+                block = self.source.pull(max(count, self.ahead))
             self.rest = None
             if block is None:
                 return None

@@ -30,7 +30,7 @@ _LONGEST_NAME = 10_000
 
 
 # Held while a name is taken and an operation is appended: threads may build one graph.
-_growing = new_lock()
+growing = new_lock()
 
 
 class Operation:
@@ -194,7 +194,7 @@ class Graph:
 
     def unique_name(self, name: str, mark_as_used: bool = True) -> str:
         """Returns `name` within the current scope, with `_1`, `_2`, ... if taken."""
-        with _growing:
+        with growing:
             return self._make_unique(name, mark_as_used)
 
     def _make_unique(self, name: str, mark_as_used: bool) -> str:
@@ -352,7 +352,7 @@ class Graph:
                 (watch_shape(shape, self.questions), dtype)
                 for shape, dtype in output_types
             ]
-        with _growing:
+        with growing:
             return self._append_named(
                 spec,
                 tuple(inputs),
@@ -395,7 +395,7 @@ class Graph:
         Args:
           index: The number of the first of them.
         """
-        with _growing:
+        with growing:
             for op in self._operations[index:]:
                 self._by_name.pop(op.name, None)
                 self._names_in_use.pop(op.name.lower(), None)

@@ -174,7 +174,22 @@ def pull_back(
       at: The positions of those that have cotangents.
       gs: The cotangents of its outputs, None for none.
       found: Is told what stands for each tensor of the body.
+
+    Raises:
+      NotImplementedError: The body takes elements of a data set, or from a queue, of which
+        it would take others when it is computed again.
     """
+    if body.takes_outside:
+        taken = next(op for op in body.operations if op.spec.outside)
+        raise fail(
+            NotImplementedError,
+            "The derivative of a branch or loop that takes elements from outside of the "
+            "graph",
+            got=f"a body with {taken.type}",
+            expected="a body that can be computed again",
+            op=taken,
+            remedy="a GradientTape inside of the loop, or an element taken before it",
+        )
     graph = building_graph()
     local = list(inputs)
     if graph is not None:

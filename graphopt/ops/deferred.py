@@ -27,7 +27,7 @@ from graphopt.errors import DecidedByRun
 from graphopt.graph import nest
 from graphopt.graph.context import building_graph, entered, modes
 from graphopt.graph.dispatch import call_all
-from graphopt.graph.graph import Graph
+from graphopt.graph.graph import Graph, growing
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import Host, OpSpec, Sample, register
 from graphopt.graph.shape import UNKNOWN, TensorShape
@@ -111,13 +111,15 @@ def deferrable(
             graph = building_graph()
             if graph is None:
                 return function(*args, **keywords)
-            mark = len(graph)
-            try:
-                return function(*args, **keywords)
-            except DecidedByRun:
-                graph.forget_from(mark)
-                bound = inspect.signature(function).bind(*args, **keywords)
-                return _defer(key, bound.arguments)
+            # Nobody else may append what would be dropped with the rest.
+            with growing:
+                mark = len(graph)
+                try:
+                    return function(*args, **keywords)
+                except DecidedByRun:
+                    graph.forget_from(mark)
+            bound = inspect.signature(function).bind(*args, **keywords)
+            return _defer(key, bound.arguments)
 
         return wrapper  # type: ignore[return-value]
 

@@ -69,9 +69,15 @@ class ShapedPlan:
     """
 
     def __init__(
-        self, source: Program, store: VariableStore, debug: bool = False
+        self,
+        source: Program,
+        store: VariableStore,
+        debug: bool = False,
+        earlier: int = 0,
     ) -> None:
         self.source = source
+        # How often the same fetch set ran before, with other shapes.
+        self.earlier = earlier
         self.debug = debug
         self.store = store
         self._pruned: Program | None = None
@@ -112,7 +118,9 @@ class ShapedPlan:
     @cached_property
     def is_heavy(self) -> bool:
         """Whether one run by NumPy would take longer than compiling."""
-        return not self.writes and is_worth_compiling(self.program.operations)
+        has_kernels = self.earlier >= settings.interpreted_runs(False)
+        operations = self.program.operations
+        return not self.writes and is_worth_compiling(operations, has_kernels)
 
     @property
     def nbytes(self) -> int:
@@ -147,7 +155,8 @@ class ShapedPlan:
 
         The rule counts runs and looks at sizes: a training step is compiled at its first
         run, initializers at their third, fetches without writes too, unless one run by
-        NumPy would take longer than compiling.
+        NumPy would take longer than compiling, or, where they ran with other shapes
+        already, than planning.
 
         Args:
           at_once: Whether a fetch without writes is compiled at its first run as well.
@@ -304,6 +313,8 @@ class Runner:
         self._dtypes = tuple(tensor.dtype.numpy for tensor in feeds)
         self.plans: OrderedDict[tuple[tuple[int, ...], ...], ShapedPlan] = OrderedDict()
         self.shortcut: Callable[[], None] | None = None
+        # How often it ran, with any shapes.
+        self.runs = 0
         # The number of steps in one native call.
         self._portion = 1
 
@@ -325,7 +336,9 @@ class Runner:
                 self.targets,
                 tuple(TensorShape(shape) for shape in shapes),
             )
-            plan = self.plans[shapes] = ShapedPlan(program, self.store, self.debug)
+            plan = self.plans[shapes] = ShapedPlan(
+                program, self.store, self.debug, self.runs
+            )
             self._forget_plans()
         else:
             self.plans.move_to_end(shapes)
@@ -476,6 +489,7 @@ class Runner:
                 shapes = [array.shape for array in feeds]
                 shapes += [array.shape[1:] for array in rows]
                 plan = self.plan(tuple(shapes))
+                self.runs += 1
                 results = plan.run(feeds, rows, self.at_once or count > 1, count)
             except OpError as error:
                 add_view_hint(error, self.graph)

@@ -19,6 +19,8 @@ _WINDOWS = ("Conv2D", "DepthwiseConv2dNative")
 _OP, _FLOP, _WINDOW, _ROW, _ELEMENT = 5_000.0, 0.03, 80.0, 20.0, 1.0
 # Nanoseconds that compiling takes about for an op, when no kernel is in the cache.
 _COMPILED = 5e7
+# Nanoseconds that a plan takes about for an op.
+_PLANNED = 2e5
 # Rounds of a loop whose condition does not say how many there are.
 _ROUNDS = 100
 
@@ -82,7 +84,9 @@ def _count(sizes: Iterable[int | None]) -> int:
     return prod(size or 0 for size in sizes)
 
 
-def is_worth_compiling(operations: Iterable[Operation]) -> bool:
+def is_worth_compiling(
+    operations: Iterable[Operation], has_kernels: bool = False
+) -> bool:
     """Returns whether NumPy would take longer for one run than compiling takes.
 
     Sizes decide and nothing else: no measured time, nor what is in the cache of kernels,
@@ -90,9 +94,11 @@ def is_worth_compiling(operations: Iterable[Operation]) -> bool:
 
     Args:
       operations: Those of a program whose shapes are known.
+      has_kernels: Whether the same program was compiled for other shapes, with the same
+        kernels: then what is left to do is a plan.
     """
     work, count = _interpreted(operations)
-    return work > _COMPILED * max(count, 1)
+    return work > (_PLANNED if has_kernels else _COMPILED) * max(count, 1)
 
 
 def _interpreted(operations: Iterable[Operation]) -> tuple[float, int]:

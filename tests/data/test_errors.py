@@ -83,6 +83,11 @@ def test_batches_of_several_shapes():
         (lambda d: d.snapshot("/tmp/x"), NotImplementedError, "cache"),
         (lambda d: d.ragged_batch(2), NotImplementedError, "padded_batch"),
         (lambda d: d.rejection_resample(None, None), NotImplementedError, "filter"),
+        (
+            lambda d: d.apply(tf.data.experimental.dense_to_ragged_batch(2)),
+            NotImplementedError,
+            "padded_batch",
+        ),
         (lambda d: d.apply(lambda d: 3), TypeError, "data set"),
         (lambda d: d.window(2).batch(2), NotImplementedError, "flat_map"),
         (

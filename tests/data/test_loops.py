@@ -155,6 +155,25 @@ def test_training_in_a_loop_is_training_outside():
     np.testing.assert_allclose(w, wanted, rtol=1e-4, atol=1e-6)
 
 
+def test_derivatives_of_what_takes_elements_are_refused():
+    w = tf.Variable(2.0)
+    dataset = Dataset.from_tensor_slices(np.arange(4, dtype=np.float32))
+
+    @tf.function
+    def total(dataset):
+        result = tf.constant(0.0)
+        for x in dataset:
+            result += w * x
+        return result
+
+    assert float(total(dataset)) == 12.0
+    with (
+        tf.GradientTape() as tape,
+        pytest.raises(NotImplementedError, match="inside of the loop"),
+    ):
+        tape.gradient(total(dataset), w)
+
+
 def test_errors_come_in_their_round():
     table = tf.constant([1.0, 2.0])
     dataset = Dataset.from_tensor_slices([0, 1, 5]).map(lambda i: tf.gather(table, i))

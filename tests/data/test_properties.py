@@ -226,6 +226,14 @@ def test_random_numbers_of_a_map_go_on_from_epoch_to_epoch():
     assert [float(x) for x in dataset.repeat(2)] == first
 
 
+def test_what_runs_a_function_is_used_again():
+    dataset = Dataset.range(50).map(lambda x: x * 3).repeat(2).batch(5)
+    for _ in range(3):
+        assert len(list(dataset)) == 20
+    (function,) = dataset._node.inputs[0].inputs[0].functions
+    assert len(function._free) == 1
+
+
 def test_two_iterators_at_once_do_not_mix():
     dataset = Dataset.range(6).map(lambda _: tf.random.uniform([], seed=1))
     alone = [float(x) for x in dataset]

@@ -1,6 +1,7 @@
 """Ranks and sizes that only the run knows: the same kernels, in one native part."""
 
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -288,3 +289,27 @@ def test_random_numbers_of_sizes_from_the_graph_are_those_of_numbers():
     ):
         for a, b in zip(one, other, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_threads_that_build_one_graph_lose_nothing():
+    with tf.Graph().as_default() as graph:
+        x = v1.placeholder(tf.float32)
+
+    def build(kept):
+        with graph.as_default():
+            for _ in range(200):
+                kept.append(tf.reduce_mean(tf.transpose(x) + 1.0, 0))
+
+    kept = [[] for _ in range(4)]
+    threads = [threading.Thread(target=build, args=(each,)) for each in kept]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    operations = graph.get_operations()
+    assert len({op.name for op in operations}) == len(operations)
+    assert all(operations[op.index] is op for op in operations)
+    with v1.Session(graph=graph) as session:
+        found = session.run([tensors[-1] for tensors in kept], {x: X})
+    for value in found:
+        np.testing.assert_allclose(value, X.T.mean(0) + 1, rtol=1e-5)

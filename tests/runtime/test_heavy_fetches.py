@@ -48,3 +48,15 @@ def test_a_heavy_fetch_is_compiled_at_its_first_run():
             (runner,) = [r for r in session._runners.values() if fetch in r.fetches]
             plans += runner.plans.values()
         assert [plan.executable is not None for plan in plans] == [True, False]
+
+
+def test_other_shapes_are_compiled_at_once_when_there_are_kernels():
+    with tf.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32, [None])
+        # Too little to compile for one run, but more than planning it again.
+        y = tf.reduce_sum(tf.sin(x))
+        for size in (400_000, 400_001, 400_002, 10):
+            session.run(y, {x: [1.0] * size})
+        (runner,) = [r for r in session._runners.values() if y in r.fetches]
+        compiled = [plan.executable is not None for plan in runner.plans.values()]
+        assert compiled == [False, False, True, False]
