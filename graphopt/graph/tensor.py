@@ -427,12 +427,21 @@ def require_graph(tensor: GraphTensor, graph: Graph) -> None:
       ValueError: It belongs to another one; the message names both.
     """
     if tensor.op.graph is not graph:
+        # The graph of a branch or a round knows the one around it.
+        is_inside = hasattr(tensor.op.graph, "outer")
+        remedy = "building both in one `with graph.as_default()` block"
+        if is_inside:
+            remedy = (
+                "a result or a variable of the branch or loop, or a tf.TensorArray that it "
+                "writes to"
+            )
         raise fail(
             ValueError,
             f"Tensor {tensor.name!r} {tensor.dtype.name}{format_shape(tensor.shape)} "
-            f"is not from the graph it is used in",
+            f"is not from the graph it is used in"
+            + (": it is out of scope, a branch or a loop made it" if is_inside else ""),
             got=f"a tensor of {tensor.op.graph!r}",
             expected=f"one of {graph!r}",
             op=tensor.op,
-            remedy="building both in one `with graph.as_default()` block",
+            remedy=remedy,
         )

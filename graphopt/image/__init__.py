@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Module -> names of version 2, then those of version 1 only.
 _NAMES = {
-    "boxes": """draw_bounding_boxes non_max_suppression non_max_suppression_overlaps
+    "boxes": """combined_non_max_suppression draw_bounding_boxes non_max_suppression non_max_suppression_overlaps
         non_max_suppression_padded non_max_suppression_with_scores
         sample_distorted_bounding_box stateless_sample_distorted_bounding_box""",
     "colors": """adjust_brightness adjust_contrast adjust_gamma adjust_hue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -249,6 +249,103 @@ def non_max_suppression_padded(
     known = as_known(max_output_size)
     dims = [known if pad_to_max_output_size and isinstance(known, int) else None]
     return _known_rank(numbers, dims), _known_rank(count, [])
+
+
+def _combine(
+    boxes: Array,
+    scores: Array,
+    each: int,
+    total: int,
+    over: float,
+    least: float,
+    is_clipped: bool,
+) -> list[Array]:
+    """Suppresses boxes of each class, and keeps the best of all classes of an image."""
+    count, classes = len(boxes), scores.shape[2]
+    kept = np.zeros((count, total, 4), np.float32)
+    values = np.zeros((count, total), np.float32)
+    kinds = np.zeros((count, total), np.float32)
+    valid = np.zeros(count, np.int32)
+    for i in range(count):
+        found: list[tuple[float, int, int]] = []
+        for k in range(classes):
+            own = boxes[i, :, k if boxes.shape[2] > 1 else 0]
+            numbers, best = _suppress(
+                _overlaps_of(own), scores[i, :, k], each, over, least
+            )
+            found += [
+                (-s, k, n) for s, n in zip(best.tolist(), numbers.tolist(), strict=True)
+            ]
+        found.sort(key=lambda part: part[0])
+        for place, (value, k, n) in enumerate(found[:total]):
+            box = boxes[i, n, k if boxes.shape[2] > 1 else 0]
+            kept[i, place] = np.clip(box, 0, 1) if is_clipped else box
+            values[i, place], kinds[i, place] = -value, k
+        valid[i] = min(len(found), total)
+    return [kept, values, kinds, valid]
+
+
+class CombinedNonMaxSuppression(NamedTuple):
+    """What is left of the boxes of a batch.
+
+    Attributes:
+      nmsed_boxes: `[batch, m, 4]`, zeros behind the last one.
+      nmsed_scores: `[batch, m]`.
+      nmsed_classes: `[batch, m]`, float32.
+      valid_detections: `[batch]`, how many there are, int32.
+    """
+
+    nmsed_boxes: Any
+    nmsed_scores: Any
+    nmsed_classes: Any
+    valid_detections: Any
+
+
+def combined_non_max_suppression(
+    boxes: Any,
+    scores: Any,
+    max_output_size_per_class: Any,
+    max_total_size: Any,
+    iou_threshold: float = 0.5,
+    score_threshold: float = float("-inf"),
+    pad_per_class: bool = False,
+    clip_boxes: bool = True,
+    name: str | None = None,
+) -> CombinedNonMaxSuppression:
+    """Suppresses overlapping boxes of each class of each image.
+
+    Args:
+      boxes: `[batch, n, q, 4]`, where q is 1 or the number of classes.
+      scores: `[batch, n, classes]`.
+      max_output_size_per_class: How many boxes of a class are kept at most.
+      max_total_size: How many boxes of an image are.
+      iou_threshold, score_threshold: As of `non_max_suppression`.
+      pad_per_class: Whether the result is no longer than all classes can fill.
+      clip_boxes: Whether boxes are cut to [0, 1].
+      name: Name of the op.
+
+    Source: `tf.image.combined_non_max_suppression`.
+    """
+    scores = hooks.convert(scores)
+    each, total = as_known(max_output_size_per_class), as_known(max_total_size)
+    check(
+        isinstance(each, int) and isinstance(total, int),
+        "the sizes of combined_non_max_suppression must be known",
+        f"{each!r} and {total!r}",
+    )
+    if pad_per_class:
+        total = min(total, each * int(scores.shape[2]))
+    found = numpy_function(
+        lambda b, s: _combine(
+            b, s, each, total, iou_threshold, score_threshold, clip_boxes
+        ),
+        [boxes, scores],
+        ["float32", "float32", "float32", "int32"],
+    )
+    batch = scores.shape[0]
+    shapes = ([batch, total, 4], [batch, total], [batch, total], [batch])
+    parts = [_known_rank(t, list(s)) for t, s in zip(found, shapes, strict=True)]
+    return CombinedNonMaxSuppression(*parts)
 
 
 _COLORS = np.array(

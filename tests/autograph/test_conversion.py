@@ -417,6 +417,18 @@ def test_error_names_the_line_of_the_user():
     assert not any("graphopt/autograph" in text or "malt" in text for text in inside)
 
 
+def test_tensor_that_leaves_a_loop_says_so():
+    @tf.function
+    def run(n):
+        found = []
+        for k in tf.range(n):
+            found.append(k * 2)
+        return found
+
+    with pytest.raises(ValueError, match=r"out of scope.*tf\.TensorArray"):
+        run(tf.constant(3))
+
+
 def test_failing_run_names_the_line_of_the_user():
     def run(x):
         while x > 0:

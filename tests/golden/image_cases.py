@@ -190,6 +190,26 @@ def cases(tf):
             BOXES, SCORES, 4, pad_to_max_output_size=True
         ),
     )
+    many = np.random.default_rng(8).uniform(0, 1, (2, 5, 3)).astype(np.float32)
+    for each, total, padded, clipped in (
+        (2, 4, False, True),
+        (1, 9, True, False),
+        (5, 9, False, True),
+    ):
+        add(
+            f"combined_non_max_suppression {each} {total}",
+            lambda e=each, t=total, p=padded, c=clipped: (
+                im.combined_non_max_suppression(
+                    np.stack([BOXES, BOXES[::-1]])[:, :, None],
+                    many,
+                    e,
+                    t,
+                    score_threshold=0.2,
+                    pad_per_class=p,
+                    clip_boxes=c,
+                )
+            ),
+        )
     add(
         "non_max_suppression_overlaps",
         lambda: im.non_max_suppression_overlaps(
