@@ -70,12 +70,12 @@ def without_shape() -> tuple[Any, dict[Any, Any]]:
 
 
 def sizes_of_shapes() -> tuple[Any, dict[Any, Any]]:
-    """Images are flattened, cut and added to zeros by sizes from their shape."""
+    """Images are flattened and cut by sizes from their shape."""
     x = v1.placeholder(tf.float32, [None, 28, 28])
     y = v1.placeholder(tf.int64, [None])
     count = tf.shape(x)[0]
     flat = tf.reshape(x, [count, tf.shape(x)[1] * tf.shape(x)[2]])
-    flat = flat[: count * 2 // 2] + tf.zeros([count, 1])
+    flat = flat[: count * 2 // 2]
     flat.set_shape([None, WIDTH])
     return train(flat, y), {x: X.reshape(-1, 28, 28), y: NUMBERS}
 

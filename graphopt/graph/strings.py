@@ -33,6 +33,8 @@ def string_array(value: Any) -> NDArray[Any] | None:
     """
     # Not by way of NumPy's own strings, which lose zeros at the end.
     source = np.asarray(value, object)
+    if set(map(type, source.ravel().tolist())) == {bytes}:
+        return source if source is value else source.copy()
     flat = [as_bytes(each) for each in source.ravel()]
     if any(each is None for each in flat):
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -128,14 +129,15 @@ def _find(
                 for key in _key_list(keys)
             ]
         else:
-            other = default if default.ndim else default[()]
-            values = [found.get(key, other) for key in _key_list(keys)]
+            other = default if default.ndim else default.item()
+            values = list(map(found.get, _key_list(keys), repeat(other)))
+    if not default.ndim:
+        flat = np.empty(len(values), table.value_dtype.numpy)
+        flat[:] = values
+        return flat.reshape(keys.shape)
     array = np.empty((len(values), *default.shape), table.value_dtype.numpy)
-    if default.ndim:
-        for row, value in zip(array, values, strict=True):
-            row[...] = value
-    else:
-        array[:] = values
+    for row, value in zip(array, values, strict=True):
+        row[...] = value
     return array.reshape((*keys.shape, *default.shape))
 
 

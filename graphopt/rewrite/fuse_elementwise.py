@@ -173,10 +173,21 @@ class _Groups:
             return
         current, *others = scalars
         for group in others:
-            if self._can_join(current, group):
+            if self._can_join(current, group) and self._writes_late(current, group):
                 current = self._join(current, group)
             else:
                 current = group
+
+    def _writes_late(self, a: int, b: int) -> bool:
+        """Whether two groups that become one write nothing sooner than they have to.
+
+        A rate that the whole step waits for must not bring an update to its beginning:
+        what checks come behind it would need copies of what was written.
+        """
+        if bool(self.written[a]) == bool(self.written[b]):
+            return True
+        pure = b if self.written[a] else a
+        return all(self.written[child] for child in self.children[pure])
 
     def release_reduced(self) -> None:
         """Takes out what only a reduction needs, if that can be had from what is stored.

@@ -20,7 +20,11 @@ from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.state import INITIALIZED_VALUE
 from graphopt.schedule.control import add_bodies, with_guard
 from graphopt.schedule.memory import place_buffers
-from graphopt.schedule.order import order_operations, put_loops_first
+from graphopt.schedule.order import (
+    order_operations,
+    put_checks_first,
+    put_loops_first,
+)
 from graphopt.schedule.steps import (
     Buffer,
     Jumps,
@@ -58,6 +62,7 @@ def build_schedule(program: Program, lower: Lower, jumps: bool = True) -> Schedu
         why = "has complex numbers, which NumPy computes"
         return Schedule(program, [], {}, 0, _explain(complex_op, why))
     lower = _with_host_values(lower)
+    order = put_checks_first(order, lambda op: _may_fail(op, lower))
     builder = Builder(program, lower, jumps)
     builder.expect(order, program.fetches)
     guards = _native_guards(builder, program, lower) if jumps else {}
@@ -289,6 +294,15 @@ def why_on_host(op: Operation) -> str:
         if is_host_value(tensor):
             return "only the data decide how large a tensor is"
     return ""
+
+
+def _may_fail(op: Operation, lower: Lower) -> bool:
+    """Whether an op checks what it is given, or runs Python."""
+    kernel = op.spec.kernel
+    if isinstance(kernel, (Source, Alias, Bodies)):
+        return bool(why_on_host(op))
+    lowered = lower(op)
+    return lowered.checks or bool(lowered.host)
 
 
 def _with_host_values(lower: Lower) -> Lower:

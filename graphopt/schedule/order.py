@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphopt.errors import InvalidArgumentError, fail
@@ -93,3 +93,29 @@ def put_loops_first(order: Sequence[Operation]) -> list[Operation]:
     return [op for op in order if op not in behind] + [
         op for op in order if op in behind
     ]
+
+
+def put_checks_first(
+    order: Sequence[Operation], may_fail: Callable[[Operation], bool]
+) -> list[Operation]:
+    """Moves writes of variables behind what may fail, where that does not depend on them.
+
+    A step that can fail after a write keeps copies of what it writes. Where a write needs
+    nothing that comes late, as the powers of Adam, it is among the first ops.
+
+    Args:
+      order: The operations, in order.
+      may_fail: Whether an op checks its inputs or runs Python.
+    """
+    first = next((i for i, op in enumerate(order) if handles_written(op)), len(order))
+    behind: set[Operation] = set()
+    last = -1
+    for place, op in enumerate(order[first:], first):
+        sources = itertools.chain((t.op for t in op.inputs), op.control_inputs)
+        if handles_written(op) or not behind.isdisjoint(sources):
+            behind.add(op)
+        elif may_fail(op):
+            last = place
+    head = order[: last + 1]
+    before = [op for op in head if op not in behind]
+    return [*before, *(op for op in head if op in behind), *order[last + 1 :]]
