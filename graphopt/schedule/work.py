@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import prod
+from math import isfinite, prod
 from typing import Any
 
 from graphopt.graph.body import Body
@@ -143,8 +143,9 @@ def _count_rounds(op: Operation) -> int:
     if last.type in ("Less", "LessEqual", "Greater", "GreaterEqual"):
         values = [_loop_constant(op, condition, tensor) for tensor in last.inputs]
         if None not in values:
-            found = abs(int(values[1]) - int(values[0]))
-            return found if limit is None else min(found, limit)
+            distance = abs(float(values[1]) - float(values[0]))
+            if isfinite(distance):
+                return int(distance if limit is None else min(distance, limit))
     return limit or _ROUNDS
 
 

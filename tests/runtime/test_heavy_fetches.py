@@ -38,6 +38,15 @@ def test_rounds_of_loops_count():
     assert not work_of(repeat(100), [])
 
 
+def test_loops_without_an_end_in_sight_are_counted_as_some_rounds():
+    def until(bound):
+        start = (1.0,)
+        return lambda x: tf.while_loop(lambda a: a < bound, lambda a: a * 2.0, start)
+
+    for bound in (float("inf"), float("nan")):
+        assert not work_of(until(bound), [])
+
+
 def test_a_heavy_fetch_is_compiled_at_its_first_run():
     with tf.Graph().as_default(), v1.Session() as session:
         x = v1.placeholder(tf.float32, [])
