@@ -23,12 +23,9 @@ from graphopt.files.tensors import make_ndarray, make_tensor_proto
 from graphopt.graph.dispatch import call, call_all
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import (
-    NOT_DIFFERENTIABLE,
     Effect,
-    Host,
     OpSpec,
     Sample,
-    register,
 )
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import SCALAR, UNKNOWN, TensorShape
@@ -477,20 +474,16 @@ def _matching(x: Array) -> Array:
 
 def _register_file_op(
     name: str, compute: Any, types: Any, infer: Any, outputs: int
-) -> Any:
-    return register(
-        OpSpec(
-            name,
-            infer,
-            compute,
-            NOT_DIFFERENTIABLE,
-            Host("it works on files"),
-            lambda: [Sample((), {})],
-            types=types,
-            effect=Effect.HOST,
-            outputs=outputs,
-            strings=True,
-        )
+) -> OpSpec:
+    return register_string_op(
+        name,
+        compute,
+        lambda: [Sample((), {})],
+        types=types,
+        infer=infer,
+        outputs=outputs,
+        effect=Effect.HOST,
+        reason="it works on files",
     )
 
 

@@ -361,15 +361,15 @@ def _function(spec: OpSpec, name: str, doc: str) -> Any:
         input_tensor: Any, axis: Any = None, keepdims: bool = False, name: Any = None
     ) -> Any:
         x = hooks.convert(input_tensor)
-        if axis is not None and isinstance(x, GraphTensor):
-            return waiting(x, axis, keepdims, name)
-        axes = normalize_axes(axis, x.shape.rank, spec.name)
-        return call(spec, x, name=name, axis=axes, keepdims=bool(keepdims))
+        # An eager tensor, whose rank is there, need not go by way of the decorator.
+        waits = axis is not None and isinstance(x, GraphTensor)
+        return (waiting if waits else along)(x, axis, keepdims, name)
 
-    @deferrable(name=name)
-    def waiting(input_tensor: Any, axis: Any, keepdims: bool, name: Any = None) -> Any:
+    def along(input_tensor: Any, axis: Any, keepdims: bool, name: Any = None) -> Any:
         axes = normalize_axes(axis, input_tensor.shape.rank, spec.name)
         return call(spec, input_tensor, name=name, axis=axes, keepdims=bool(keepdims))
+
+    waiting = deferrable(name=name)(along)
 
     reduce.__name__ = reduce.__qualname__ = name
     reduce.__doc__ = f"""Returns {doc} along axes.

@@ -22,6 +22,7 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import (
     NOT_DIFFERENTIABLE,
     BadInput,
+    Effect,
     Host,
     OpSpec,
     Sample,
@@ -66,6 +67,8 @@ def register_string_op(
     infer: Callable[..., Any] | None = None,
     outputs: int = 1,
     errors: Callable[[], Sequence[BadInput]] = tuple,
+    effect: Effect = Effect.NONE,
+    reason: str = REASON,
 ) -> OpSpec:
     """Registers an op that runs on the host.
 
@@ -78,6 +81,8 @@ def register_string_op(
       infer: The shape rule; by default that of elementwise ops.
       outputs: As in `OpSpec`.
       errors: As in `OpSpec`.
+      effect: As in `OpSpec`.
+      reason: Why it runs on the host.
     """
 
     def same(*inputs: Any, **_attrs: Any) -> tuple[TensorShape, DType]:
@@ -89,9 +94,10 @@ def register_string_op(
             infer or same,
             compute,
             NOT_DIFFERENTIABLE,
-            Host(REASON),
+            Host(reason),
             samples,
             types=types,
+            effect=effect,
             outputs=outputs,
             errors=errors,
             strings=True,

@@ -19,15 +19,13 @@ from graphopt.dtypes import DType
 from graphopt.errors import FailedPreconditionError, InvalidArgumentError, fail
 from graphopt.files import file_system
 from graphopt.graph.opspec import (
-    NOT_DIFFERENTIABLE,
     Effect,
-    Host,
     OpSpec,
     Sample,
-    register,
 )
 from graphopt.graph.shape import SCALAR, UNKNOWN, TensorShape
 from graphopt.graph.strings import as_bytes, to_array
+from graphopt.ops.strings import register_string_op
 
 Array = NDArray[Any]
 # What of a line of a file is wanted, where that is no column.
@@ -178,19 +176,15 @@ def _register(
         arrays = (np.array([1, 2]), np.array([3, 4]) if outputs == 0 else np.array(0))
         return [Sample(arrays[:inputs], {"table": table, **(more or {})})]
 
-    return register(
-        OpSpec(
-            name,
-            infer,
-            compute,
-            NOT_DIFFERENTIABLE,
-            Host("tables are values of the host"),
-            samples,
-            types=("any",),
-            effect=Effect.HOST,
-            outputs=outputs,
-            strings=True,
-        )
+    return register_string_op(
+        name,
+        compute,
+        samples,
+        types=("any",),
+        infer=infer,
+        outputs=outputs,
+        effect=Effect.HOST,
+        reason="tables are values of the host",
     )
 
 
@@ -275,28 +269,23 @@ def _field(
         ) from None
 
 
-TABLE_LINES = register(
-    OpSpec(
-        "TextFileLines",
-        lambda x, *, types, **_: [(TensorShape([None]), dtype) for dtype in types],
-        _read_lines,
-        NOT_DIFFERENTIABLE,
-        Host("it reads a file"),
-        lambda: [
-            Sample(
-                (to_array(as_bytes(__file__) or b""),),
-                {
-                    "columns": (-1, -2),
-                    "types": (dtypes.int64, dtypes.string),
-                    "delimiter": "\t",
-                    "most": 1,
-                    "offset": 0,
-                },
-            )
-        ],
-        types=("string",),
-        effect=Effect.HOST,
-        outputs=2,
-        strings=True,
-    )
+TABLE_LINES = register_string_op(
+    "TextFileLines",
+    _read_lines,
+    lambda: [
+        Sample(
+            (to_array(as_bytes(__file__) or b""),),
+            {
+                "columns": (-1, -2),
+                "types": (dtypes.int64, dtypes.string),
+                "delimiter": "\t",
+                "most": 1,
+                "offset": 0,
+            },
+        )
+    ],
+    infer=lambda x, *, types, **_: [(TensorShape([None]), dtype) for dtype in types],
+    outputs=2,
+    effect=Effect.HOST,
+    reason="it reads a file",
 )
