@@ -21,6 +21,7 @@ from graphopt.errors import (
 )
 from graphopt.graph import nest
 from graphopt.graph.provenance import user_site
+from graphopt.graph.strings import blank
 from graphopt.ops.outside import (
     GET_NEXT,
     HAS_NEXT,
@@ -116,6 +117,4 @@ def make_get_next(
 
 def _nothing(spec: TensorSpec) -> Any:
     dims = [] if spec.shape.rank is None else [d or 0 for d in spec.shape]
-    if spec.dtype.numpy.kind == "O":
-        return np.full(dims, b"", object)
-    return np.zeros(dims, spec.dtype.numpy)
+    return blank(dims, spec.dtype.numpy)

@@ -53,3 +53,12 @@ def to_array(value: Any) -> NDArray[Any]:
         array[()] = value
         return array
     return np.asarray(value)
+
+
+def blank(shape: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Returns an array of zeros, of strings one of empty ones.
+
+    >>> blank([2], np.dtype(object))
+    array([b'', b''], dtype=object)
+    """
+    return np.full(shape, b"", dtype) if dtype.kind == "O" else np.zeros(shape, dtype)

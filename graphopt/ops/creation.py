@@ -33,7 +33,7 @@ from graphopt.graph.opspec import (
 )
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
-from graphopt.graph.strings import string_array
+from graphopt.graph.strings import blank, string_array
 from graphopt.graph.tensor import EagerTensor, GraphTensor, Tensor
 from graphopt.ops.sizes import known_sizes
 
@@ -495,11 +495,7 @@ def _register_like(name: str, make: Any, expression: str) -> OpSpec:
     )
 
 
-def _zeros_like(x: NDArray[Any]) -> NDArray[Any]:
-    return np.full_like(x, b"") if x.dtype == object else np.zeros_like(x)
-
-
-ZEROS_LIKE = _register_like("ZerosLike", _zeros_like, "zero({0})")
+ZEROS_LIKE = _register_like("ZerosLike", lambda x: blank(x.shape, x.dtype), "zero({0})")
 ONES_LIKE = _register_like("OnesLike", np.ones_like, "one({0})")
 
 

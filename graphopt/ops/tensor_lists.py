@@ -32,6 +32,7 @@ from graphopt.graph.opspec import (
 )
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
+from graphopt.graph.strings import blank
 from graphopt.ops.creation import constant_value, zeros_like
 from graphopt.ops.indexing import element_error, require_integers
 from graphopt.ops.shaping import expand_dims, reshape
@@ -164,11 +165,6 @@ def _grow_infer(buffer: Any, index: Any, value: Any) -> tuple[TensorShape, DType
     return TensorShape([size]) + shape[1:], dtype
 
 
-def _blank(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Elements that nobody has written."""
-    return np.full(shape, b"" if dtype.kind == "O" else 0, dtype)
-
-
 def _grow_numpy(
     buffer: NDArray[Any], index: NDArray[Any], value: NDArray[Any]
 ) -> NDArray[Any]:
@@ -176,7 +172,7 @@ def _grow_numpy(
         raise element_error("write to", int(index), len(buffer))
     missing = int(index) + 1 - len(buffer)
     if missing > 0:
-        more = _blank((missing, *value.shape), buffer.dtype)
+        more = blank((missing, *value.shape), buffer.dtype)
         buffer = np.concatenate([buffer, more]) if len(buffer) else more
     return _set_numpy(buffer, index, value)
 
@@ -217,7 +213,7 @@ EXTEND: OpSpec = register(
         "TensorListExtendLike",
         lambda x, like: (like.shape, x.dtype),
         lambda x, like: np.concatenate(
-            [x, _blank((len(like) - len(x), *x.shape[1:]), x.dtype)]
+            [x, blank((len(like) - len(x), *x.shape[1:]), x.dtype)]
         ),
         lambda g, y, x, like: (call(TAKE_FIRST, g, x), None),
         Host("the size of the array is known once it runs"),

@@ -20,6 +20,7 @@ from graphopt.graph.body import Body
 from graphopt.graph.effects import has_side_effect
 from graphopt.graph.graph import Operation
 from graphopt.graph.outside import current, using
+from graphopt.graph.strings import blank
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.creation import CONST
 from graphopt.runtime.store import VariableStore
@@ -125,7 +126,7 @@ def _patterns_of(op: Operation) -> Callable[..., Any] | None:
     """Returns what gives zeros of the shapes that an op will give, if they are known."""
     if not all(tensor.shape.is_fully_defined() for tensor in op.outputs):
         return None
-    return lambda *_: [np.zeros(t.shape, t.dtype.numpy) for t in op.outputs]
+    return lambda *_: [blank(t.shape, t.dtype.numpy) for t in op.outputs]
 
 
 def _contiguous(value: Any) -> Array:
