@@ -52,7 +52,6 @@ from graphopt.graph.indexed_slices import IndexedSlices as IndexedSlices
 from graphopt.graph.shape import TensorShape as TensorShape
 from graphopt.graph.tensor import Tensor as Tensor
 from graphopt.keras import initializers as initializers
-from graphopt.keras import losses as losses
 from graphopt.keras import optimizers as optimizers
 from graphopt.keras.initializers import Constant as constant_initializer
 from graphopt.keras.initializers import Ones as ones_initializer
@@ -211,6 +210,8 @@ if TYPE_CHECKING:
     from graphopt import version as version
     from graphopt.aliases import install_as_tensorflow as install_as_tensorflow
     from graphopt.autodiff.gradients import hessians as hessians
+    from graphopt.keras import losses as losses
+    from graphopt.keras import metrics as metrics
     from graphopt.ops.functional import foldl as foldl
     from graphopt.ops.functional import foldr as foldr
     from graphopt.ops.functional import map_fn as map_fn
@@ -254,7 +255,9 @@ _LATER = {
     "hessians": "graphopt.autodiff.gradients",
     "histogram_fixed_width": "graphopt.ops.partitions",
     "histogram_fixed_width_bins": "graphopt.ops.partitions",
+    "losses": "graphopt.keras",
     "map_fn": "graphopt.ops.functional",
+    "metrics": "graphopt.keras",
     "reverse_sequence": "graphopt.ops.reversing",
     "saturate_cast": "graphopt.ops.partitions",
     "scan": "graphopt.ops.functional",

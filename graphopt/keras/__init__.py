@@ -14,7 +14,6 @@ from graphopt.keras import constraints as constraints
 from graphopt.keras import experimental as experimental
 from graphopt.keras import initializers as initializers
 from graphopt.keras import layers as layers
-from graphopt.keras import losses as losses
 from graphopt.keras import optimizers as optimizers
 from graphopt.keras import regularizers as regularizers
 from graphopt.keras.functional import Input as Input
@@ -23,10 +22,12 @@ from graphopt.keras.models import Sequential as Sequential
 
 if TYPE_CHECKING:
     from graphopt.keras import datasets as datasets
+    from graphopt.keras import losses as losses
+    from graphopt.keras import metrics as metrics
     from graphopt.keras import utils as utils
 
 __version__ = "2.15.0"
-_MODULES = ("datasets", "utils")
+_MODULES = ("datasets", "losses", "metrics", "utils")
 
 
 def __getattr__(name: str) -> Any:

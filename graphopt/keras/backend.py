@@ -12,8 +12,8 @@ import numpy as np
 
 from graphopt.dtypes import as_dtype
 from graphopt.graph.context import modes, reset_default_graph
+from graphopt.graph.hooks import hooks
 from graphopt.graph.tensor import Tensor
-from graphopt.keras import losses as _losses
 from graphopt.keras.layers.base import reset_names
 from graphopt.ops import activations as _activations
 from graphopt.ops import creation as _creation
@@ -524,33 +524,44 @@ def dropout(
     return drop(x, level, noise_shape, seed)
 
 
+def _losses() -> Any:
+    """The functions of losses, which use this module and are loaded at the first use."""
+    from graphopt.keras.losses import crossentropy
+
+    return crossentropy
+
+
 def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Any:
     """Returns the cross entropy of each element."""
-    if from_logits:
-        return _nn.sigmoid_cross_entropy_with_logits(labels=target, logits=output)
-    small = epsilon()
-    output = clip_by_value(output, small, 1.0 - small)
-    return -(target * log(output + small) + (1.0 - target) * log(1.0 - output + small))
+    target, output = _pair(target, output)
+    return _losses().binary_entropies(
+        target, output, from_logits, "binary_crossentropy"
+    )
 
 
 def categorical_crossentropy(
     target: Any, output: Any, from_logits: bool = False, axis: int = -1
 ) -> Any:
-    """Returns the cross entropy along the last axis."""
-    if axis not in (-1, output.shape.rank - 1):
-        raise NotImplementedError("categorical_crossentropy: the last axis only.")
-    return _losses.categorical_crossentropy(target, output, from_logits)
+    """Returns the cross entropy along an axis."""
+    return _losses().categorical_crossentropy(target, output, from_logits, axis=axis)
 
 
 def sparse_categorical_crossentropy(
-    target: Any, output: Any, from_logits: bool = False, axis: int = -1
+    target: Any,
+    output: Any,
+    from_logits: bool = False,
+    axis: int = -1,
+    ignore_class: int | None = None,
 ) -> Any:
-    """Returns the cross entropy along the last axis; targets are classes."""
-    if axis not in (-1, output.shape.rank - 1):
-        raise NotImplementedError(
-            "sparse_categorical_crossentropy: the last axis only."
-        )
-    return _losses.sparse_categorical_crossentropy(target, output, from_logits)
+    """Returns the cross entropy along an axis; targets are classes."""
+    return _losses().sparse_categorical_crossentropy(
+        target, output, from_logits, axis, ignore_class
+    )
+
+
+def _pair(target: Any, output: Any) -> tuple[Any, Any]:
+    output = hooks.convert(output)
+    return hooks.convert(target, dtype_hint=output.dtype), output
 
 
 def random_normal(

@@ -233,7 +233,8 @@ def label_error(row: int, label: int, classes: int, op: Any = None) -> Exception
         f"[0, {classes})",
         got=f"labels[{row}] == {label}",
         expected=f"0 to {classes - 1}",
-        remedy="as many logits as there are classes",
+        remedy="`labels - 1` where labels start at 1, or as many logits as there are "
+        "classes",
         op=op,
         site=str(user_site()) if op is None else None,
     )

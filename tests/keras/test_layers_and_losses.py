@@ -153,7 +153,7 @@ def test_loss_objects_reduce():
     logits = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     assert float(logits([1, 0], np.log(P))) == pytest.approx(-np.log([0.5, 0.7]).mean())
     with pytest.raises(ValueError, match="Reduction"):
-        loss(reduction="mean")
+        loss(reduction="average")
 
 
 @pytest.mark.parametrize("mode", ["eager", "graph"])

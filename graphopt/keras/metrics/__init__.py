@@ -1,0 +1,176 @@
+"""Metrics: what training shows beside the loss.
+
+A function returns one value for each example; a `Metric` keeps sums in variables, so that
+its result is that of all batches, each example counted once, and not a mean of means. The
+updates of the usual ones are ops alone and become part of the compiled training step.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from graphopt.keras import serialization
+from graphopt.keras.losses import binary_crossentropy as binary_crossentropy
+from graphopt.keras.losses import binary_focal_crossentropy as binary_focal_crossentropy
+from graphopt.keras.losses import categorical_crossentropy as categorical_crossentropy
+from graphopt.keras.losses import (
+    categorical_focal_crossentropy as categorical_focal_crossentropy,
+)
+from graphopt.keras.losses import categorical_hinge as categorical_hinge
+from graphopt.keras.losses import hinge as hinge
+from graphopt.keras.losses import huber as huber
+from graphopt.keras.losses import kl_divergence as kl_divergence
+from graphopt.keras.losses import log_cosh as log_cosh
+from graphopt.keras.losses import mean_absolute_error as mean_absolute_error
+from graphopt.keras.losses import (
+    mean_absolute_percentage_error as mean_absolute_percentage_error,
+)
+from graphopt.keras.losses import mean_squared_error as mean_squared_error
+from graphopt.keras.losses import (
+    mean_squared_logarithmic_error as mean_squared_logarithmic_error,
+)
+from graphopt.keras.losses import poisson as poisson
+from graphopt.keras.losses import (
+    sparse_categorical_crossentropy as sparse_categorical_crossentropy,
+)
+from graphopt.keras.losses import squared_hinge as squared_hinge
+from graphopt.keras.metrics.accuracy import Accuracy as Accuracy
+from graphopt.keras.metrics.accuracy import BinaryAccuracy as BinaryAccuracy
+from graphopt.keras.metrics.accuracy import CategoricalAccuracy as CategoricalAccuracy
+from graphopt.keras.metrics.accuracy import (
+    SparseCategoricalAccuracy as SparseCategoricalAccuracy,
+)
+from graphopt.keras.metrics.accuracy import (
+    SparseTopKCategoricalAccuracy as SparseTopKCategoricalAccuracy,
+)
+from graphopt.keras.metrics.accuracy import (
+    TopKCategoricalAccuracy as TopKCategoricalAccuracy,
+)
+from graphopt.keras.metrics.accuracy import accuracy as accuracy
+from graphopt.keras.metrics.accuracy import binary_accuracy as binary_accuracy
+from graphopt.keras.metrics.accuracy import categorical_accuracy as categorical_accuracy
+from graphopt.keras.metrics.accuracy import (
+    sparse_categorical_accuracy as sparse_categorical_accuracy,
+)
+from graphopt.keras.metrics.accuracy import (
+    sparse_top_k_categorical_accuracy as sparse_top_k_categorical_accuracy,
+)
+from graphopt.keras.metrics.accuracy import (
+    top_k_categorical_accuracy as top_k_categorical_accuracy,
+)
+from graphopt.keras.metrics.base import Metric as Metric
+from graphopt.keras.metrics.base import clone_metric as clone_metric
+from graphopt.keras.metrics.base import clone_metrics as clone_metrics
+from graphopt.keras.metrics.of_losses import BinaryCrossentropy as BinaryCrossentropy
+from graphopt.keras.metrics.of_losses import (
+    CategoricalCrossentropy as CategoricalCrossentropy,
+)
+from graphopt.keras.metrics.of_losses import CategoricalHinge as CategoricalHinge
+from graphopt.keras.metrics.of_losses import CosineSimilarity as CosineSimilarity
+from graphopt.keras.metrics.of_losses import Hinge as Hinge
+from graphopt.keras.metrics.of_losses import KLDivergence as KLDivergence
+from graphopt.keras.metrics.of_losses import LogCoshError as LogCoshError
+from graphopt.keras.metrics.of_losses import MeanAbsoluteError as MeanAbsoluteError
+from graphopt.keras.metrics.of_losses import (
+    MeanAbsolutePercentageError as MeanAbsolutePercentageError,
+)
+from graphopt.keras.metrics.of_losses import MeanSquaredError as MeanSquaredError
+from graphopt.keras.metrics.of_losses import (
+    MeanSquaredLogarithmicError as MeanSquaredLogarithmicError,
+)
+from graphopt.keras.metrics.of_losses import Poisson as Poisson
+from graphopt.keras.metrics.of_losses import (
+    SparseCategoricalCrossentropy as SparseCategoricalCrossentropy,
+)
+from graphopt.keras.metrics.of_losses import SquaredHinge as SquaredHinge
+from graphopt.keras.metrics.of_losses import cosine_similarity as cosine_similarity
+from graphopt.keras.metrics.reducing import Mean as Mean
+from graphopt.keras.metrics.reducing import MeanMetricWrapper as MeanMetricWrapper
+from graphopt.keras.metrics.reducing import MeanTensor as MeanTensor
+from graphopt.keras.metrics.reducing import Reduce as Reduce
+from graphopt.keras.metrics.reducing import Sum as Sum
+from graphopt.keras.metrics.reducing import SumOverBatchSize as SumOverBatchSize
+from graphopt.keras.metrics.reducing import (
+    SumOverBatchSizeMetricWrapper as SumOverBatchSizeMetricWrapper,
+)
+
+acc = ACC = accuracy
+bce = BCE = binary_crossentropy
+mse = MSE = mean_squared_error
+mae = MAE = mean_absolute_error
+mape = MAPE = mean_absolute_percentage_error
+msle = MSLE = mean_squared_logarithmic_error
+kld = KLD = kullback_leibler_divergence = kl_divergence
+logcosh = log_cosh
+cosine_proximity = cosine = cosine_similarity
+
+# Metrics that fewer programs use, by the file that they are in.
+_LATER: dict[str, str] = {}
+_BASES = ("Metric", "MeanMetricWrapper", "Reduce", "SumOverBatchSizeMetricWrapper")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name]), name)
+    raise AttributeError(f"module 'tf.keras.metrics' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    here = {name for name in globals() if not name.startswith("_")}
+    return sorted((here | set(_LATER)) - {"Any", "annotations", "importlib"})
+
+
+def _table() -> dict[str, Any]:
+    """Functions and classes by name."""
+    found = {name: __getattr__(name) for name in _LATER}
+    for name, made in globals().items():
+        module = getattr(made, "__module__", None) or ""
+        known = module.startswith(("graphopt.keras.losses.", "graphopt.keras.metrics."))
+        if callable(made) and known and not name.startswith(("_", "clone")):
+            found[name] = made
+    return {name: made for name, made in found.items() if name not in _BASES}
+
+
+def get(identifier: Any) -> Any:
+    """Returns a metric for a name, a config, or a function.
+
+    The name of a function stands for the function, that of a class for an instance.
+
+    Args:
+      identifier: `"mae"`, `"AUC"`, what `serialize` returned, a function or a `Metric`.
+
+    Raises:
+      ValueError: It stands for none.
+
+    >>> get("mae").__name__, type(get("Mean")).__name__
+    ('mean_absolute_error', 'Mean')
+
+    Source: `tf.keras.metrics.get`.
+    """
+    if identifier is None:
+        raise ValueError(f"Could not interpret metric identifier: {identifier!r}.")
+    return serialization.get(identifier, _table(), "metric")
+
+
+def serialize(metric: Any) -> Any:
+    """Returns class name and config as plain values, or the name of a function.
+
+    Source: `tf.keras.metrics.serialize`.
+    """
+    return serialization.serialize(metric)
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+    """Makes a metric of what `serialize` returned, or of a name.
+
+    Args:
+      config: A name, or a dict with `class_name` and `config`.
+      custom_objects: Other metrics by name.
+
+    Raises:
+      ValueError: No metric has that name.
+
+    Source: `tf.keras.metrics.deserialize`.
+    """
+    return serialization.deserialize(config, _table(), "metric", custom_objects)
