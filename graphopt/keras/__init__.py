@@ -21,13 +21,14 @@ from graphopt.keras.models import Model as Model
 from graphopt.keras.models import Sequential as Sequential
 
 if TYPE_CHECKING:
+    from graphopt.keras import callbacks as callbacks
     from graphopt.keras import datasets as datasets
     from graphopt.keras import losses as losses
     from graphopt.keras import metrics as metrics
     from graphopt.keras import utils as utils
 
 __version__ = "2.15.0"
-_MODULES = ("datasets", "losses", "metrics", "utils")
+_MODULES = ("callbacks", "datasets", "losses", "metrics", "utils")
 
 
 def __getattr__(name: str) -> Any:

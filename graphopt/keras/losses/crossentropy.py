@@ -14,7 +14,8 @@ from graphopt.graph.asked_sizes import choose_by_size
 from graphopt.graph.hooks import hooks
 from graphopt.graph.tensor import GraphTensor
 from graphopt.keras import backend
-from graphopt.keras.losses.pairs import check_classes, convert_pair, warn_user
+from graphopt.keras.losses.pairs import check_classes, convert_pair
+from graphopt.keras.messages import warn_user
 from graphopt.ops.clipping import clip_by_value
 from graphopt.ops.creation import shape, zeros_like
 from graphopt.ops.elementwise import cast, log, not_equal, pow, sigmoid, where

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
-from graphopt.errors import GraphoptWarning, describe_shapes, fail
+from graphopt.errors import describe_shapes, fail
 from graphopt.graph.asked_sizes import choose_by_size
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
+from graphopt.keras.messages import warn_user
 from graphopt.ops.elementwise import cast
-
-
-def warn_user(message: str) -> None:
-    """Warns at the user's line; Python shows it once for each line and text."""
-    site = user_site()
-    file, line = (site.file, site.line) if site is not None else ("graphopt", 0)
-    warnings.warn_explicit(message, GraphoptWarning, file, line)
 
 
 def convert_pair(y_true: Any, y_pred: Any, what: str) -> tuple[Any, Any]:

@@ -1,0 +1,39 @@
+"""Callbacks: what happens around batches and epochs of `fit`, `evaluate` and `predict`."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from graphopt.keras.callbacks.base import Callback as Callback
+from graphopt.keras.callbacks.base import CallbackList as CallbackList
+
+if TYPE_CHECKING:
+    from graphopt.keras.callbacks.logging import BaseLogger as BaseLogger
+    from graphopt.keras.callbacks.logging import CSVLogger as CSVLogger
+    from graphopt.keras.callbacks.logging import History as History
+    from graphopt.keras.callbacks.logging import LambdaCallback as LambdaCallback
+    from graphopt.keras.callbacks.logging import RemoteMonitor as RemoteMonitor
+    from graphopt.keras.callbacks.progress import ProgbarLogger as ProgbarLogger
+
+_LATER = {
+    "BaseLogger": "logging",
+    "CSVLogger": "logging",
+    "History": "logging",
+    "LambdaCallback": "logging",
+    "ProgbarLogger": "progress",
+    "RemoteMonitor": "logging",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        module = importlib.import_module(f"graphopt.keras.callbacks.{_LATER[name]}")
+        return getattr(module, name)
+    raise AttributeError(f"module 'tf.keras.callbacks' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    here = {name for name in globals() if not name.startswith("_")}
+    hidden = {"Any", "TYPE_CHECKING", "annotations", "importlib"}
+    return sorted((here | set(_LATER)) - hidden)

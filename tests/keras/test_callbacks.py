@@ -1,0 +1,257 @@
+"""Callback lists, history, bars and log files, driven as `fit` drives them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import numpy as np
+import pytest
+
+import graphopt as tf
+
+callbacks = tf.keras.callbacks
+
+
+class Model:
+    """As much of a model as callbacks look at."""
+
+    def __init__(self):
+        self.metrics, self.stop_training, self.history = [], False, None
+        self.optimizer = tf.keras.optimizers.SGD(0.5)
+        self.weights = [np.zeros(2)]
+
+    def get_weights(self):
+        return [weight.copy() for weight in self.weights]
+
+    def set_weights(self, weights):
+        self.weights = [np.array(weight) for weight in weights]
+
+
+def run(items, epochs, batches=1, model=None, verbose=0, initial_epoch=0, steps=None):
+    """Calls the hooks of `fit`: `epochs` is a list of the logs of each."""
+    model = model or Model()
+    every = callbacks.CallbackList(
+        items,
+        add_history=True,
+        add_progbar=verbose != 0,
+        model=model,
+        verbose=verbose,
+        epochs=len(epochs),
+        steps=batches if steps is None else steps,
+    )
+    every.on_train_begin()
+    for epoch, logs in enumerate(epochs, initial_epoch):
+        every.on_epoch_begin(epoch)
+        for batch in range(batches):
+            every.on_train_batch_begin(batch)
+            every.on_train_batch_end(batch, dict(logs))
+            if model.stop_training:
+                break
+        every.on_epoch_end(epoch, dict(logs))
+        if model.stop_training:
+            break
+    every.on_train_end()
+    return model
+
+
+def losses(*values):
+    return [{"loss": value} for value in values]
+
+
+def test_history_keeps_plain_numbers_of_all_epochs():
+    model = run([], [{"loss": tf.constant(0.5), "a": np.float32(1)}, {"loss": 0.25}])
+    assert model.history.history == {"loss": [0.5, 0.25], "a": [1.0]}
+    assert model.history.epoch == [0, 1]
+    assert all(type(v) is float for v in model.history.history["loss"])
+
+
+def test_batch_hooks_that_nobody_defines_are_not_called():
+    class Epochs(callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            pass
+
+    quiet = callbacks.CallbackList([Epochs()], add_history=True, add_progbar=True)
+    quiet.set_params({"verbose": 2, "epochs": 1, "steps": 3})
+    assert not quiet.wants_batches and not quiet.shows_progress
+    quiet.on_train_batch_end(0, lambda: pytest.fail("nobody looks at the logs"))
+    quiet.set_params({"verbose": 1, "epochs": 1, "steps": 3})
+    assert not quiet.wants_batches and quiet.shows_progress
+
+
+@pytest.mark.parametrize(
+    "hook",
+    [
+        "on_batch_begin",
+        "on_batch_end",
+        "on_train_batch_begin",
+        "on_train_batch_end",
+    ],
+)
+@pytest.mark.parametrize("by", ["class", "lambda"])
+def test_a_defined_batch_hook_is_called_with_numbers(hook, by):
+    calls = []
+    if by == "lambda":
+        item = callbacks.LambdaCallback(
+            **{hook: lambda batch, logs=None: calls.append((batch, logs))}
+        )
+    else:
+        define = {hook: lambda self, batch, logs=None: calls.append((batch, logs))}
+        item = type("Own", (callbacks.Callback,), define)()
+    every = callbacks.CallbackList([item])
+    assert every.wants_batches
+    asked = []
+
+    def logs():
+        asked.append(1)
+        return {"loss": tf.constant(2.0)}
+
+    every.on_train_batch_begin(4, logs)
+    every.on_train_batch_end(4, logs)
+    assert calls == [(4, {"loss": 2.0})]
+    assert len(asked) == 1
+
+
+def test_hooks_of_evaluation_and_prediction():
+    calls = []
+    hooks = [
+        f"on_{mode}_{when}"
+        for mode in ("test", "predict")
+        for when in ("begin", "batch_begin", "batch_end", "end")
+    ]
+
+    def keep(name):
+        return lambda *args, **kwargs: calls.append(name)
+
+    every = callbacks.CallbackList(
+        [callbacks.LambdaCallback(**{hook: keep(hook) for hook in hooks})]
+    )
+    assert every.wants_test_batches and every.wants_predict_batches
+    assert not every.wants_batches
+    for hook in hooks:
+        getattr(every, hook)(*([0] if "batch" in hook else []))
+    assert calls == hooks
+
+
+def test_what_one_callback_adds_to_the_logs_the_next_ones_see():
+    class Add(callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["extra"] = epoch * 10
+
+    assert run([Add()], losses(1.0, 2.0)).history.history["extra"] == [0, 10]
+
+
+def test_a_callback_that_was_not_made_is_refused():
+    with pytest.raises(TypeError, match=r"no callback.*try History\(\.\.\.\)"):
+        callbacks.CallbackList([callbacks.History])
+    with pytest.raises(TypeError, match=r"expected objects of tf\.keras\.callbacks"):
+        callbacks.CallbackList([print])
+
+
+@pytest.mark.parametrize("verbose", [0, 1, 2])
+def test_the_bar_is_one_line_an_epoch_in_a_file(capsys, verbose):
+    run([], losses(1.0, 0.5), batches=4, verbose=verbose)
+    lines = capsys.readouterr().out.splitlines()
+    if verbose == 0:
+        assert lines == []
+        return
+    assert [lines[0], lines[2]] == ["Epoch 1/2", "Epoch 2/2"]
+    bar = "4/4 [==============================] - 0s" if verbose == 1 else "4/4 - 0s"
+    assert lines[1].startswith(bar) and "loss: 1.0000" in lines[1]
+    assert "loss: 0.5000" in lines[3] and len(lines) == 4
+
+
+def test_the_bar_learns_the_number_of_steps_in_the_first_epoch(capsys):
+    model = Model()
+    every = callbacks.CallbackList(None, True, True, model, verbose=1, epochs=2)
+    every.on_train_begin()
+    for epoch in range(2):
+        every.on_epoch_begin(epoch)
+        for batch in range(3):
+            every.on_train_batch_end(batch, {"loss": 1.0})
+        every.on_epoch_end(epoch, {"loss": 1.0})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("3/3 [") and lines[3].startswith("3/3 [")
+
+
+def test_progbar_on_a_terminal_draws_over_its_line(capsys, monkeypatch):
+    monkeypatch.setattr("graphopt.keras.utils.progress._is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    bar = tf.keras.utils.Progbar(20, interval=0.0)
+    bar.update(2, [("a_metric_with_a_long_name", 1.0), ("another_one", 2.0)])
+    bar.update(20, [("a_metric_with_a_long_name", 1.0), ("another_one", 2.0)])
+    first, last = capsys.readouterr().out.split("\r")[1:]
+    assert first.startswith(" 2/20 [==>") and len(first) == 59 and "ETA" in first
+    assert last.startswith("20/20 [====") and last.endswith("another_one: 2.0000\n")
+
+
+def test_progbar_averages_by_steps(capsys):
+    bar = tf.keras.utils.Progbar(4, verbose=2, stateful_metrics=["last"])
+    bar.update(1, [("mean", 1.0), ("last", 1.0)])
+    bar.add(3, [("mean", 5.0), ("last", 7.0)])
+    out = capsys.readouterr().out
+    assert "mean: 4.0000 - last: 7.0000" in out and out.startswith("4/4 - 0s")
+
+
+def test_csv_logger_writes_and_appends(tmp_path):
+    path = tmp_path / "log.csv"
+    run([callbacks.CSVLogger(path)], [{"loss": 1.0}, {"loss": 2.0, "val_loss": 3.0}])
+    run([callbacks.CSVLogger(str(path), append=True)], [{"loss": 4.0, "val_loss": 5.0}])
+    with path.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["0", "1", "0"]
+    assert [row["loss"] for row in rows] == ["1.0", "2.0", "4.0"]
+    assert [row["val_loss"] for row in rows] == ["NA", "3.0", "5.0"]
+    run([callbacks.CSVLogger(path, separator=";")], losses(9.0))
+    assert path.read_text().splitlines()[0] == "epoch;loss;val_loss"
+
+
+def test_csv_logger_writes_lists(tmp_path):
+    path = tmp_path / "log.csv"
+    run([callbacks.CSVLogger(path)], [{"each": np.array([1.0, 2.0])}])
+    assert path.read_text().splitlines()[1].startswith('0,"""[1.0, 2.0]"""')
+
+
+def test_base_logger_averages_batches():
+    logger = callbacks.BaseLogger(stateful_metrics=["acc"])
+    logger.set_params({"metrics": ["loss", "acc"]})
+    logger.on_epoch_begin(0)
+    logger.on_batch_end(0, {"size": 2, "loss": 1.0, "acc": 0.1})
+    logger.on_batch_end(1, {"size": 6, "loss": 3.0, "acc": 0.7})
+    logs = {}
+    logger.on_epoch_end(0, logs)
+    assert logs == {"loss": 2.5, "acc": 0.7}
+
+
+@pytest.mark.parametrize("send_as_json", [True, False])
+def test_remote_monitor_sends_the_logs(send_as_json):
+    bodies = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        root = f"http://127.0.0.1:{server.server_port}"
+        monitor = callbacks.RemoteMonitor(root, send_as_json=send_as_json)
+        run([monitor], [{"loss": np.float32(0.5)}])
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    if send_as_json:
+        assert json.loads(bodies[0]) == {"epoch": 0, "loss": 0.5}
+    else:
+        assert bodies[0].startswith(b"data=%7B%22epoch")
+    with pytest.warns(tf.errors.GraphoptWarning, match="Could not reach"):
+        run([monitor], losses(1.0))
