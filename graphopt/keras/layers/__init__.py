@@ -11,6 +11,15 @@ from graphopt.keras.layers.base import InputSpec as InputSpec
 from graphopt.keras.layers.base import Layer as Layer
 
 if TYPE_CHECKING:
+    from graphopt.keras.layers.activation import ELU as ELU
+    from graphopt.keras.layers.activation import LeakyReLU as LeakyReLU
+    from graphopt.keras.layers.activation import PReLU as PReLU
+    from graphopt.keras.layers.activation import ReLU as ReLU
+    from graphopt.keras.layers.activation import Softmax as Softmax
+    from graphopt.keras.layers.activation import ThresholdedReLU as ThresholdedReLU
+    from graphopt.keras.layers.convolutional import Conv1D as Conv1D
+    from graphopt.keras.layers.convolutional import Conv2D as Conv2D
+    from graphopt.keras.layers.convolutional import Conv3D as Conv3D
     from graphopt.keras.layers.core import Activation as Activation
     from graphopt.keras.layers.core import Dense as Dense
     from graphopt.keras.layers.core import Embedding as Embedding
@@ -33,6 +42,45 @@ if TYPE_CHECKING:
     from graphopt.keras.layers.merging import minimum as minimum
     from graphopt.keras.layers.merging import multiply as multiply
     from graphopt.keras.layers.merging import subtract as subtract
+    from graphopt.keras.layers.normalization import (
+        BatchNormalization as BatchNormalization,
+    )
+    from graphopt.keras.layers.normalization import (
+        GroupNormalization as GroupNormalization,
+    )
+    from graphopt.keras.layers.normalization import (
+        LayerNormalization as LayerNormalization,
+    )
+    from graphopt.keras.layers.normalization import (
+        UnitNormalization as UnitNormalization,
+    )
+    from graphopt.keras.layers.padding import Cropping1D as Cropping1D
+    from graphopt.keras.layers.padding import Cropping2D as Cropping2D
+    from graphopt.keras.layers.padding import Cropping3D as Cropping3D
+    from graphopt.keras.layers.padding import UpSampling1D as UpSampling1D
+    from graphopt.keras.layers.padding import UpSampling2D as UpSampling2D
+    from graphopt.keras.layers.padding import UpSampling3D as UpSampling3D
+    from graphopt.keras.layers.padding import ZeroPadding1D as ZeroPadding1D
+    from graphopt.keras.layers.padding import ZeroPadding2D as ZeroPadding2D
+    from graphopt.keras.layers.padding import ZeroPadding3D as ZeroPadding3D
+    from graphopt.keras.layers.pooling import AveragePooling1D as AveragePooling1D
+    from graphopt.keras.layers.pooling import AveragePooling2D as AveragePooling2D
+    from graphopt.keras.layers.pooling import AveragePooling3D as AveragePooling3D
+    from graphopt.keras.layers.pooling import (
+        GlobalAveragePooling1D as GlobalAveragePooling1D,
+    )
+    from graphopt.keras.layers.pooling import (
+        GlobalAveragePooling2D as GlobalAveragePooling2D,
+    )
+    from graphopt.keras.layers.pooling import (
+        GlobalAveragePooling3D as GlobalAveragePooling3D,
+    )
+    from graphopt.keras.layers.pooling import GlobalMaxPooling1D as GlobalMaxPooling1D
+    from graphopt.keras.layers.pooling import GlobalMaxPooling2D as GlobalMaxPooling2D
+    from graphopt.keras.layers.pooling import GlobalMaxPooling3D as GlobalMaxPooling3D
+    from graphopt.keras.layers.pooling import MaxPooling1D as MaxPooling1D
+    from graphopt.keras.layers.pooling import MaxPooling2D as MaxPooling2D
+    from graphopt.keras.layers.pooling import MaxPooling3D as MaxPooling3D
     from graphopt.keras.layers.regularization import (
         ActivityRegularization as ActivityRegularization,
     )
@@ -53,9 +101,25 @@ if TYPE_CHECKING:
     from graphopt.keras.layers.reshaping import Permute as Permute
     from graphopt.keras.layers.reshaping import RepeatVector as RepeatVector
     from graphopt.keras.layers.reshaping import Reshape as Reshape
+    from graphopt.keras.layers.separable import DepthwiseConv1D as DepthwiseConv1D
+    from graphopt.keras.layers.separable import DepthwiseConv2D as DepthwiseConv2D
+    from graphopt.keras.layers.separable import SeparableConv1D as SeparableConv1D
+    from graphopt.keras.layers.separable import SeparableConv2D as SeparableConv2D
+    from graphopt.keras.layers.transposed import Conv1DTranspose as Conv1DTranspose
+    from graphopt.keras.layers.transposed import Conv2DTranspose as Conv2DTranspose
+    from graphopt.keras.layers.transposed import Conv3DTranspose as Conv3DTranspose
 
 # From names to the files that they are in.
 _LATER = {
+    "ELU": "activation",
+    "LeakyReLU": "activation",
+    "PReLU": "activation",
+    "ReLU": "activation",
+    "Softmax": "activation",
+    "ThresholdedReLU": "activation",
+    "Conv1D": "convolutional",
+    "Conv2D": "convolutional",
+    "Conv3D": "convolutional",
     "Activation": "core",
     "Dense": "core",
     "Embedding": "core",
@@ -78,6 +142,31 @@ _LATER = {
     "minimum": "merging",
     "multiply": "merging",
     "subtract": "merging",
+    "BatchNormalization": "normalization",
+    "GroupNormalization": "normalization",
+    "LayerNormalization": "normalization",
+    "UnitNormalization": "normalization",
+    "Cropping1D": "padding",
+    "Cropping2D": "padding",
+    "Cropping3D": "padding",
+    "UpSampling1D": "padding",
+    "UpSampling2D": "padding",
+    "UpSampling3D": "padding",
+    "ZeroPadding1D": "padding",
+    "ZeroPadding2D": "padding",
+    "ZeroPadding3D": "padding",
+    "AveragePooling1D": "pooling",
+    "AveragePooling2D": "pooling",
+    "AveragePooling3D": "pooling",
+    "GlobalAveragePooling1D": "pooling",
+    "GlobalAveragePooling2D": "pooling",
+    "GlobalAveragePooling3D": "pooling",
+    "GlobalMaxPooling1D": "pooling",
+    "GlobalMaxPooling2D": "pooling",
+    "GlobalMaxPooling3D": "pooling",
+    "MaxPooling1D": "pooling",
+    "MaxPooling2D": "pooling",
+    "MaxPooling3D": "pooling",
     "ActivityRegularization": "regularization",
     "AlphaDropout": "regularization",
     "Dropout": "regularization",
@@ -90,9 +179,39 @@ _LATER = {
     "Permute": "reshaping",
     "RepeatVector": "reshaping",
     "Reshape": "reshaping",
+    "DepthwiseConv1D": "separable",
+    "DepthwiseConv2D": "separable",
+    "SeparableConv1D": "separable",
+    "SeparableConv2D": "separable",
+    "Conv1DTranspose": "transposed",
+    "Conv2DTranspose": "transposed",
+    "Conv3DTranspose": "transposed",
 }
 # Other names of some.
-_SAME: dict[str, str] = {}
+_SAME: dict[str, str] = {
+    "MaxPool1D": "MaxPooling1D",
+    "MaxPool2D": "MaxPooling2D",
+    "MaxPool3D": "MaxPooling3D",
+    "AvgPool1D": "AveragePooling1D",
+    "AvgPool2D": "AveragePooling2D",
+    "AvgPool3D": "AveragePooling3D",
+    "GlobalAvgPool1D": "GlobalAveragePooling1D",
+    "GlobalAvgPool2D": "GlobalAveragePooling2D",
+    "GlobalAvgPool3D": "GlobalAveragePooling3D",
+    "GlobalMaxPool1D": "GlobalMaxPooling1D",
+    "GlobalMaxPool2D": "GlobalMaxPooling2D",
+    "GlobalMaxPool3D": "GlobalMaxPooling3D",
+    "Convolution1D": "Conv1D",
+    "Convolution2D": "Conv2D",
+    "Convolution3D": "Conv3D",
+    "Convolution1DTranspose": "Conv1DTranspose",
+    "Convolution2DTranspose": "Conv2DTranspose",
+    "Convolution3DTranspose": "Conv3DTranspose",
+    "SeparableConvolution1D": "SeparableConv1D",
+    "SeparableConvolution2D": "SeparableConv2D",
+    "DepthwiseConvolution1D": "DepthwiseConv1D",
+    "DepthwiseConvolution2D": "DepthwiseConv2D",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -60,8 +60,10 @@ def _default_name(cls: type) -> str:
 class InputSpec:
     """What a layer expects of an input."""
 
+    ndim: Any = None
+
     def __init__(self, **options: Any) -> None:
-        self.options = options
+        self.__dict__.update(options)
 
 
 class Layer:
@@ -118,6 +120,9 @@ class Layer:
         super().__setattr__(key, value)
         if not key.startswith("_"):
             children_changed(self)
+
+    def add_update(self, updates: Any) -> None:
+        """Adds an op."""
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor."""
