@@ -399,6 +399,8 @@ _TABLE: dict[str, type[Initializer]] = {
     and issubclass(made, Initializer)
     and made not in (Initializer, _Scaled)
 }
+# Names of Keras 1 that defaults of layers still have.
+_TABLE.update(uniform=RandomUniform, normal=RandomNormal, zero=Zeros, one=Ones)
 
 
 def get(identifier: Any) -> Any:

@@ -28,6 +28,7 @@ from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.ops.creation import constant_value, static_ints
 from graphopt.ops.deferred import deferrable
+from graphopt.ops.host import numpy_function
 from graphopt.ops.indexing import gather
 from graphopt.ops.shaping import reshape, squeeze
 
@@ -187,3 +188,21 @@ def unique(x: Any, out_idx: Any = dtypes.int32, name: str | None = None) -> Uniq
     Source: `tf.unique`.
     """
     return Unique(*call(UNIQUE, x, name=name, dtype=as_dtype(out_idx)))
+
+
+def setdiff1d(
+    x: Any, y: Any, index_dtype: Any = dtypes.int32, name: str | None = None
+) -> Any:
+    """Returns the elements of a list that are not in another one, and their places.
+
+    Source: `tf.compat.v1.setdiff1d`.
+    """
+    x = hooks.convert(x)
+    y = hooks.convert(y, dtype_hint=x.dtype)
+    index = dtypes.as_dtype(index_dtype)
+
+    def find(a: Any, b: Any) -> Any:
+        kept = ~np.isin(a, b)
+        return a[kept], np.flatnonzero(kept).astype(index.numpy)
+
+    return numpy_function(find, [x, y], [x.dtype, index], name=name)

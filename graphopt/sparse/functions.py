@@ -27,7 +27,7 @@ from graphopt.ops.elementwise import (
 )
 from graphopt.ops.host import numpy_function
 from graphopt.ops.indexing import gather
-from graphopt.ops.masks import boolean_mask
+from graphopt.ops.masks import boolean_mask, setdiff1d
 from graphopt.ops.nn import softmax as _softmax
 from graphopt.ops.reduction import reduce_all
 from graphopt.ops.reduction import reduce_max as _max
@@ -532,7 +532,6 @@ def mask(a: Any, mask_indices: Any, name: str | None = None) -> Any:
 
     Source: `tf.sparse.mask`.
     """
-    from graphopt.compat.v1.deprecated import setdiff1d
     from graphopt.graph.indexed_slices import IndexedSlices
 
     indices, places = setdiff1d(a.indices, mask_indices)

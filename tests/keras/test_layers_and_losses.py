@@ -34,7 +34,7 @@ def test_dense_is_a_product_and_a_sum():
     layer.set_weights([kernel, np.array([0.5, -0.5], np.float32)])
     want = np.maximum(x @ kernel + np.array([0.5, -0.5]), 0.0)
     np.testing.assert_allclose(layer(x).numpy(), want, rtol=1e-5)
-    with pytest.raises(ValueError, match="incompatible with its kernel"):
+    with pytest.raises(ValueError, match="incompatible"):
         layer(np.ones((3, 5), np.float32))
     with pytest.raises(ValueError, match="positive number of units"):
         keras.layers.Dense(0)

@@ -157,7 +157,6 @@ from graphopt.compat.v1.deprecated import (
 )
 from graphopt.compat.v1.deprecated import reverse_v2 as reverse_v2
 from graphopt.compat.v1.deprecated import scalar_mul as scalar_mul
-from graphopt.compat.v1.deprecated import setdiff1d as setdiff1d
 from graphopt.compat.v1.deprecated import tables_initializer as tables_initializer
 from graphopt.compat.v1.deprecated import to_complex64 as to_complex64
 from graphopt.compat.v1.deprecated import to_complex128 as to_complex128
@@ -264,6 +263,7 @@ from graphopt.ops.linear_systems import matrix_transpose as matrix_transpose
 from graphopt.ops.linear_systems import slogdet as log_matrix_determinant
 from graphopt.ops.linear_systems import solve as matrix_solve
 from graphopt.ops.linear_systems import triangular_solve as matrix_triangular_solve
+from graphopt.ops.masks import setdiff1d as setdiff1d
 from graphopt.ops.random import set_seed as set_random_seed
 from graphopt.ops.random_stateful import normal as random_normal
 from graphopt.ops.random_stateful import shuffle as random_shuffle

@@ -490,26 +490,6 @@ def executing_eagerly_outside_functions() -> bool:
     return graph is None or bool(graph.building_function)
 
 
-def setdiff1d(
-    x: Any, y: Any, index_dtype: Any = dtypes.int32, name: str | None = None
-) -> Any:
-    """Returns the elements of a list that are not in another one, and their places.
-
-    Source: `tf.compat.v1.setdiff1d`.
-    """
-    from graphopt.ops.host import numpy_function
-
-    x = convert_to_tensor(x)
-    y = convert_to_tensor(y, dtype_hint=x.dtype)
-    index = dtypes.as_dtype(index_dtype)
-
-    def find(a: Any, b: Any) -> Any:
-        kept = ~np.isin(a, b)
-        return a[kept], np.flatnonzero(kept).astype(index.numpy)
-
-    return numpy_function(find, [x, y], [x.dtype, index], name=name)
-
-
 class uniform_unit_scaling_initializer(VarianceScaling):
     """Uniform numbers that keep the scale of what they multiply.
 

@@ -57,6 +57,15 @@ def _default_name(cls: type) -> str:
     return f"{words}_{count}" if count else words
 
 
+class InputSpec:
+    """What a layer expects of an input."""
+
+    ndim: Any = None
+
+    def __init__(self, **options: Any) -> None:
+        self.__dict__.update(options)
+
+
 class Layer:
     """A function with weights.
 
@@ -83,7 +92,10 @@ class Layer:
         input_shape: Any = None,
         input_dim: int | None = None,
         activity_regularizer: Any = None,
+        **_kwargs: Any,
     ) -> None:
+        self.supports_masking = False
+        self.input_spec: Any = None
         self._own_weights: list[Variable] = []
         # Functions without arguments, and what they were called on in the last call.
         self._terms: list[Callable[[], Any]] = []
@@ -108,6 +120,17 @@ class Layer:
         super().__setattr__(key, value)
         if not key.startswith("_"):
             children_changed(self)
+
+    def add_update(self, updates: Any) -> None:
+        """Adds an op."""
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor."""
+        return {"name": self.name, "trainable": self.trainable}
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Returns the shape of the outputs."""
+        raise NotImplementedError(type(self).__name__)
 
     def build(self, input_shape: Any) -> None:
         """Makes the weights; `input_shape` is that of the first inputs."""
