@@ -76,3 +76,30 @@ def get(identifier: Any) -> Callable[..., Any]:
     if callable(identifier):
         return identifier  # type: ignore[no-any-return]
     raise ValueError(f"Could not interpret activation {identifier!r}.")
+
+
+def serialize(activation: Any) -> Any:
+    """Returns the name of an activation; what has none here is returned as it is.
+
+    Source: `tf.keras.activations.serialize`.
+    """
+    for name, function in _BY_NAME.items():
+        if activation is function:
+            return name
+    if hasattr(activation, "get_config"):
+        return {
+            "class_name": type(activation).__name__,
+            "config": activation.get_config(),
+        }
+    return activation
+
+
+def deserialize(name: Any, custom_objects: Any = None) -> Any:
+    """Returns the activation of a name.
+
+    Raises:
+      ValueError: No activation has that name.
+
+    Source: `tf.keras.activations.deserialize`.
+    """
+    return (custom_objects or {}).get(name) or get(name)

@@ -47,7 +47,8 @@ def reset_names() -> None:
 
 
 def _default_name(cls: type) -> str:
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+    words = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", cls.__name__)
+    words = re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
     graph = building_graph()
     counts = (
         _Names.counts if graph is None else graph.attachments.setdefault("layers", {})
