@@ -140,9 +140,7 @@ def _convolutions() -> dict[str, Any]:
             {},
         ),
         "conv2d_transpose_more": (
-            lambda L: L.Conv2DTranspose(
-                3, 3, (3, 2), padding="same", output_padding=1
-            ),
+            lambda L: L.Conv2DTranspose(3, 3, (3, 2), padding="same", output_padding=1),
             image,
             {},
         ),
@@ -223,7 +221,11 @@ def _normalizations() -> dict[str, Any]:
         "batch": (lambda L: L.BatchNormalization(), (6, 4), {}),
         "batch_train": (lambda L: L.BatchNormalization(momentum=0.7), (6, 4), train),
         "batch_image": (lambda L: L.BatchNormalization(momentum=0.7), image, train),
-        "batch_sequence": (lambda L: L.BatchNormalization(scale=False), (3, 4, 5), train),
+        "batch_sequence": (
+            lambda L: L.BatchNormalization(scale=False),
+            (3, 4, 5),
+            train,
+        ),
         "batch_first": (lambda L: L.BatchNormalization(axis=1), image, train),
         "batch_masked": (
             lambda L: L.BatchNormalization(),

@@ -52,16 +52,16 @@ def record(name, case, arrays):
     layer(given, **options)
     facts = {"weights": [[short(w.name), list(w.shape)] for w in layer.weights]}
     facts["trainable"] = len(layer.trainable_weights)
-    layer.set_weights([make_weight(name, short(w.name), w.shape) for w in layer.weights])
+    layer.set_weights(
+        [make_weight(name, short(w.name), w.shape) for w in layer.weights]
+    )
     with tf.GradientTape() as tape:
         tape.watch([t for t in tensors if t.dtype.is_floating])
         outputs = layer(given, **options)
         found = tf.nest.flatten(outputs)
         total = tf.add_n(
             [
-                tf.reduce_sum(
-                    y * cotangent(name, i, y.shape)
-                )
+                tf.reduce_sum(y * cotangent(name, i, y.shape))
                 for i, y in enumerate(found)
                 if y.dtype.is_floating
             ]
@@ -85,7 +85,9 @@ def record(name, case, arrays):
     config = layer.get_config()
     facts["config"] = plain(config)
     shapes = [(None, *x.shape[1:]) for x in flat]
-    shape = layer.compute_output_shape(shapes if isinstance(inputs, list) else shapes[0])
+    shape = layer.compute_output_shape(
+        shapes if isinstance(inputs, list) else shapes[0]
+    )
     shapes = shape if isinstance(shape, list) else [shape]
     facts["shape"] = [[None if d is None else int(d) for d in s] for s in shapes]
     return facts

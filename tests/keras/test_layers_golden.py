@@ -28,7 +28,9 @@ def build(name):
     flat = [tf.constant(x) for x in (inputs if isinstance(inputs, list) else [inputs])]
     given = flat if isinstance(inputs, list) else flat[0]
     layer(given, **options)
-    layer.set_weights([make_weight(name, short(w.name), w.shape) for w in layer.weights])
+    layer.set_weights(
+        [make_weight(name, short(w.name), w.shape) for w in layer.weights]
+    )
     return layer, given, flat, options
 
 
