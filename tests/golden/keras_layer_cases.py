@@ -261,10 +261,85 @@ def _activations() -> dict[str, Any]:
     }
 
 
+def _recurrent() -> dict[str, Any]:
+    x, mask = (3, 5, 4), {"mask": masks((3, 5))}
+    state, late = [x, (3, 2), (3, 2)], {"mask": masks((3, 5))[:, ::-1].copy()}
+    both = {"return_sequences": True, "return_state": True}
+    found = {}
+    for name, kind in ("simple", "SimpleRNN"), ("lstm", "LSTM"), ("gru", "GRU"):
+        found.update(
+            {
+                name: (lambda L, k=kind: getattr(L, k)(2), x, {}),
+                f"{name}_all": (lambda L, k=kind: getattr(L, k)(2, **both), x, {}),
+                f"{name}_masked": (lambda L, k=kind: getattr(L, k)(2, **both), x, mask),
+                f"{name}_masked_last": (lambda L, k=kind: getattr(L, k)(2), x, mask),
+                f"{name}_masked_zero": (
+                    lambda L, k=kind: getattr(L, k)(
+                        2, zero_output_for_mask=True, **both
+                    ),
+                    x,
+                    mask,
+                ),
+                f"{name}_back": (
+                    lambda L, k=kind: getattr(L, k)(2, go_backwards=True, **both),
+                    x,
+                    mask,
+                ),
+                f"{name}_state": (
+                    lambda L, k=kind: getattr(L, k)(2, **both),
+                    state if kind == "LSTM" else state[:2],
+                    late,
+                ),
+                f"{name}_elu": (lambda L, k=kind: getattr(L, k)(2, "elu"), x, mask),
+                f"{name}_relu": (
+                    lambda L, k=kind: getattr(L, k)(2, "relu", use_bias=False),
+                    x,
+                    {},
+                ),
+                f"{name}_cell": (
+                    lambda L, k=kind: L.RNN(getattr(L, f"{k}Cell")(2), **both),
+                    x,
+                    mask,
+                ),
+            }
+        )
+    return {
+        **found,
+        "gru_before": (lambda L: L.GRU(2, reset_after=False), x, mask),
+        "lstm_hard": (lambda L: L.LSTM(2, recurrent_activation="hard_sigmoid"), x, {}),
+        "lstm_plain_bias": (lambda L: L.LSTM(2, unit_forget_bias=False), x, {}),
+        "stacked_cells": (
+            lambda L: L.RNN([L.LSTMCell(2), L.GRUCell(3), L.SimpleRNNCell(2)], **both),
+            x,
+            mask,
+        ),
+        "bidirectional": (lambda L: L.Bidirectional(L.LSTM(2)), x, {}),
+        "bidirectional_all": (
+            lambda L: L.Bidirectional(L.GRU(2, **both), merge_mode="sum"),
+            x,
+            mask,
+        ),
+        "bidirectional_pair": (
+            lambda L: L.Bidirectional(
+                L.SimpleRNN(2, return_sequences=True), merge_mode=None
+            ),
+            x,
+            {},
+        ),
+        "time_distributed": (lambda L: L.TimeDistributed(L.Dense(2)), x, {}),
+        "time_distributed_image": (
+            lambda L: L.TimeDistributed(L.Conv2D(2, 2)),
+            (2, 3, 4, 5, 2),
+            {},
+        ),
+    }
+
+
 CASES: dict[str, Any] = {
     **_core(),
     **_merging(),
     **_convolutions(),
     **_normalizations(),
     **_activations(),
+    **_recurrent(),
 }

@@ -102,10 +102,24 @@ if TYPE_CHECKING:
     from graphopt.keras.layers.reshaping import Permute as Permute
     from graphopt.keras.layers.reshaping import RepeatVector as RepeatVector
     from graphopt.keras.layers.reshaping import Reshape as Reshape
+    from graphopt.keras.layers.rnn.base import RNN as RNN
+    from graphopt.keras.layers.rnn.cells import AbstractRNNCell as AbstractRNNCell
+    from graphopt.keras.layers.rnn.cells import GRUCell as GRUCell
+    from graphopt.keras.layers.rnn.cells import LSTMCell as LSTMCell
+    from graphopt.keras.layers.rnn.cells import SimpleRNNCell as SimpleRNNCell
+    from graphopt.keras.layers.rnn.cells import StackedRNNCells as StackedRNNCells
+    from graphopt.keras.layers.rnn.recurrent import GRU as GRU
+    from graphopt.keras.layers.rnn.recurrent import LSTM as LSTM
+    from graphopt.keras.layers.rnn.recurrent import SimpleRNN as SimpleRNN
+    from graphopt.keras.layers.rnn.wrappers import Bidirectional as Bidirectional
+    from graphopt.keras.layers.rnn.wrappers import TimeDistributed as TimeDistributed
+    from graphopt.keras.layers.rnn.wrappers import Wrapper as Wrapper
     from graphopt.keras.layers.separable import DepthwiseConv1D as DepthwiseConv1D
     from graphopt.keras.layers.separable import DepthwiseConv2D as DepthwiseConv2D
     from graphopt.keras.layers.separable import SeparableConv1D as SeparableConv1D
     from graphopt.keras.layers.separable import SeparableConv2D as SeparableConv2D
+    from graphopt.keras.layers.serialization import deserialize as deserialize
+    from graphopt.keras.layers.serialization import serialize as serialize
     from graphopt.keras.layers.transposed import Conv1DTranspose as Conv1DTranspose
     from graphopt.keras.layers.transposed import Conv2DTranspose as Conv2DTranspose
     from graphopt.keras.layers.transposed import Conv3DTranspose as Conv3DTranspose
@@ -180,10 +194,24 @@ _LATER = {
     "Permute": "reshaping",
     "RepeatVector": "reshaping",
     "Reshape": "reshaping",
+    "RNN": "rnn.base",
+    "AbstractRNNCell": "rnn.cells",
+    "GRUCell": "rnn.cells",
+    "LSTMCell": "rnn.cells",
+    "SimpleRNNCell": "rnn.cells",
+    "StackedRNNCells": "rnn.cells",
+    "GRU": "rnn.recurrent",
+    "LSTM": "rnn.recurrent",
+    "SimpleRNN": "rnn.recurrent",
+    "Bidirectional": "rnn.wrappers",
+    "TimeDistributed": "rnn.wrappers",
+    "Wrapper": "rnn.wrappers",
     "DepthwiseConv1D": "separable",
     "DepthwiseConv2D": "separable",
     "SeparableConv1D": "separable",
     "SeparableConv2D": "separable",
+    "deserialize": "serialization",
+    "serialize": "serialization",
     "Conv1DTranspose": "transposed",
     "Conv2DTranspose": "transposed",
     "Conv3DTranspose": "transposed",
@@ -212,6 +240,8 @@ _SAME: dict[str, str] = {
     "SeparableConvolution2D": "SeparableConv2D",
     "DepthwiseConvolution1D": "DepthwiseConv1D",
     "DepthwiseConvolution2D": "DepthwiseConv2D",
+    "CuDNNLSTM": "LSTM",
+    "CuDNNGRU": "GRU",
 }
 
 
