@@ -20,9 +20,9 @@ ORDER = [
     ("sparse", "ragged"),
     ("strings",),
     ("lookup", "image"),
-    ("keras",),
     ("checkpoint",),
     ("data",),
+    ("keras",),
     (
         "nn",
         "math",

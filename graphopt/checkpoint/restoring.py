@@ -26,7 +26,6 @@ from graphopt.checkpoint.trackable import (
 )
 from graphopt.checkpoint.values import check_fits, session_of, set_values
 from graphopt.dtypes import as_dtype
-from graphopt.keras.optimizers.state import OptimizerState
 from graphopt.runtime.store import VariableKey
 from graphopt.runtime.tracking import Trackable, wait_for
 from graphopt.runtime.variable import Variable
@@ -137,7 +136,7 @@ class Restore:
                 self._note(found, path, owner)
                 continue
             self._reached.append(Found(owner, path))
-            if isinstance(owner, (OptimizerState, Trackable)):
+            if isinstance(owner, Trackable):
                 optimizers.append(Found(owner, path))
             for name, child in children_of(owner).items():
                 below = self._in_file(joined(path, name))

@@ -13,10 +13,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from graphopt.keras.layers.base import Layer
-from graphopt.keras.optimizers.state import OptimizerState
 from graphopt.runtime.store import VariableKey
-from graphopt.runtime.tracking import Slot, Trackable, names_of_children
+from graphopt.runtime.tracking import Slot, Trackable
 from graphopt.runtime.variable import Variable
 
 VALUE: Final = "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -50,7 +48,7 @@ def slot_path(optimizer: str, name: str, path: str | None, key: VariableKey) -> 
 
 def is_trackable(value: Any) -> bool:
     """Returns whether there may be variables in something."""
-    if isinstance(value, (Variable, Trackable, Layer, OptimizerState)):
+    if isinstance(value, (Variable, Trackable)):
         return True
     if isinstance(value, (list, tuple)):
         return any(isinstance(v, (list, tuple, dict)) or is_trackable(v) for v in value)
@@ -63,73 +61,16 @@ def children_of(owner: Any) -> dict[str, Any]:
         found = {str(i): child for i, child in enumerate(owner)}
     elif isinstance(owner, dict):
         found = {str(name): child for name, child in owner.items()}
-    elif isinstance(owner, OptimizerState):
-        return _weights_of_optimizer(owner)
     elif isinstance(owner, Trackable):
         found = owner.trackable_children()
-    elif isinstance(owner, Layer):
-        found = _parts_of_layer(owner)
     else:
         return {}
     return {name: child for name, child in found.items() if is_trackable(child)}
 
 
-def _weights_of_optimizer(optimizer: OptimizerState) -> dict[str, Any]:
-    """Returns optimizers inside of it, hyperparameters and what is no slot, by name."""
-    found: dict[str, Any] = {
-        name.strip("_"): value
-        for name, value in vars(optimizer).items()
-        if isinstance(value, OptimizerState)
-    }
-    found |= {n: v for n, v in optimizer._hyper.items() if isinstance(v, Variable)}
-    slots = {id(slot.variable) for slot in slots_of(optimizer)}
-    names = names_of_children(optimizer)
-    for weight in optimizer._weights:
-        if weight is optimizer._iterations:
-            found["iter"] = weight
-        elif id(weight) not in slots:
-            found[free_name(found, names.get(weight.key) or last_part(weight))] = weight
-    return found
-
-
-def free_name(taken: Mapping[str, Any], name: str) -> str:
-    """Returns a name, with a number after it if it is taken."""
-    free, count = name, 0
-    while free in taken:
-        count += 1
-        free = f"{name}_{count}"
-    return free
-
-
-def _parts_of_layer(layer: Layer) -> dict[str, Any]:
-    """Returns attributes, then what a layer keeps under none, by name or number."""
-    found = {
-        name: child
-        for name, child in vars(layer).items()
-        if not name.startswith("_") and is_trackable(child)
-    }
-    named = {id(child) for child in found.values()}
-    for weight in layer._own_weights:
-        if id(weight) not in named:
-            found[free_name(found, last_part(weight))] = weight
-    for index, part in enumerate(layer._parts):
-        if id(part) not in named:
-            found[f"layer-{index}"] = part
-    return found
-
-
-def last_part(variable: Variable) -> str:
-    """Returns the name of a variable without its scopes."""
-    return variable.key.name.rpartition("/")[2]
-
-
 def slots_of(owner: Any) -> Iterator[Slot]:
     """Yields the slots of an optimizer."""
-    if isinstance(owner, OptimizerState):
-        for key, slots in owner._slots.items():
-            for name, slot in slots.items():
-                yield Slot(key, name, slot)
-    elif isinstance(owner, Trackable):
+    if isinstance(owner, Trackable):
         yield from owner.trackable_slots()
 
 
@@ -161,7 +102,7 @@ class Walk:
             if isinstance(owner, Variable):
                 self.variables[path] = owner
                 by_key[owner.key] = path
-            if isinstance(owner, (OptimizerState, Trackable)):
+            if isinstance(owner, Trackable):
                 optimizers.append(Found(owner, path))
             for name, child in children_of(owner).items():
                 below = joined(path, name)

@@ -13,7 +13,7 @@ from graphopt.graph.context import building_graph, modes
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import OpSpec
 from graphopt.graph.provenance import user_site
-from graphopt.graph.tensor import EagerTensor, GraphTensor
+from graphopt.graph.tensor import Tensor
 
 
 def call(spec: OpSpec, *inputs: Any, name: str | None = None, **attrs: Any) -> Any:
@@ -76,7 +76,7 @@ def as_inputs(
         hint = common if letter == "T" else None
         if letter not in ("T", "any"):
             hint = as_dtype(letter)
-        if isinstance(value, (GraphTensor, EagerTensor)):
+        if isinstance(value, Tensor):
             tensor = hooks.convert(value)
         else:
             part = f"{name or spec.name}/{'xyz'[index] if index < 3 else index}"

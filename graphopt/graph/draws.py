@@ -40,6 +40,8 @@ class DrawCounts(MutableMapping[Any, int]):
         self._cells: dict[Any, NDArray[np.int64]] = {}
         # Where streams without a seed begin, so that no two sessions draw the same.
         self._starts: dict[Any, int] = {}
+        # Counts of streams that are not there yet, by their keys.
+        self._to_come: dict[Any, list[int]] = {}
 
     def address(self, stream: Any) -> int:
         """Returns where the count of a stream is, an int64."""
@@ -52,6 +54,9 @@ class DrawCounts(MutableMapping[Any, int]):
             start = 0
             if not getattr(stream, "is_seeded", True):
                 start = self._starts[stream] = int.from_bytes(os.urandom(6)) | 1
+            elif self._to_come:
+                counts = self._to_come.get(_key(stream))
+                start = counts.pop(0) if counts else 0
             cell = self._cells.setdefault(stream, np.array([start], np.int64))
         return cell
 
@@ -63,6 +68,39 @@ class DrawCounts(MutableMapping[Any, int]):
         """Sets all counts to what they were."""
         for stream, cell in list(self._cells.items()):
             cell[0] = saved.get(stream, self._starts.get(stream, 0))
+
+    def by_key(self) -> list[tuple[int, int, int, int]]:
+        """Returns key and count of each stream with a seed that was drawn from.
+
+        Streams are objects of this process. Their keys, and the order in which those of
+        one key came about, are the same in another process that does the same.
+        """
+        return [(*_key(stream), count) for stream, count in self._seeded()]
+
+    def set_by_key(self, counts: Sequence[tuple[int, int, int, int]]) -> None:
+        """Sets what `by_key` returned, also for streams that are yet to come.
+
+        Streams that were not drawn from since the seed was set, of functions that nobody
+        calls any more for example, are passed over.
+        """
+        self._to_come = {}
+        for *key, count in counts:
+            self._to_come.setdefault(tuple(key), []).append(count)
+        for stream, _ in self._seeded():
+            waiting = self._to_come.get(_key(stream))
+            self[stream] = waiting.pop(0) if waiting else 0
+
+    def _seeded(self) -> list[tuple[Any, int]]:
+        return [
+            (stream, int(cell[0]))
+            for stream, cell in list(self._cells.items())
+            if cell[0] and getattr(stream, "is_seeded", False)
+        ]
+
+    def clear(self) -> None:
+        """Sets all counts to 0, also those that are yet to come."""
+        self._to_come = {}
+        super().clear()
 
     def __getitem__(self, stream: Any) -> int:
         count = int(self.cell(stream)[0])
@@ -81,6 +119,10 @@ class DrawCounts(MutableMapping[Any, int]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+def _key(stream: Any) -> tuple[int, int, int]:
+    return stream.kind, stream.first, stream.second
 
 
 class _Current(threading.local):

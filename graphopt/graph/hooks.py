@@ -32,6 +32,8 @@ class Hooks:
     evaluate_tensor: Callable[..., Any]
     # runtime: an op is run at once: (spec, inputs, attrs, name) -> EagerTensor(s)
     run_eagerly: Callable[..., Any]
+    # keras: an op on a StandIn in eager mode: (spec, inputs, attrs) -> StandIn(s)
+    call_on_stand_ins: Callable[..., Any]
     # runtime: shown the new value of an eager variable before it is set, while numbers
     # are checked: (spec, variable's key, arrays, new value)
     on_eager_write: Callable[..., None] | None
@@ -62,6 +64,7 @@ class Hooks:
         self.run_operation = _missing
         self.evaluate_tensor = _missing
         self.run_eagerly = _missing
+        self.call_on_stand_ins = _missing
         self.on_eager_write = None
         self.pullback = _missing
         self.run_body = _missing

@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, MappingView
 from typing import Any
 
+from graphopt.graph.shape import TensorShape
+
 
 def is_nested(value: Any) -> bool:
     """Returns whether a value is a structure rather than a leaf."""
+    if isinstance(value, TensorShape):
+        return False
     return isinstance(value, (list, tuple, Mapping, MappingView))
 
 

@@ -216,7 +216,7 @@ class GraphTensor(Tensor):
     element by element.
     """
 
-    __slots__ = ("__weakref__", "dtype", "index", "op", "shape")
+    __slots__ = ("__weakref__", "_keras_mask", "dtype", "index", "op", "shape")
 
     def __init__(
         self, op: Operation, index: int, dtype: DType, shape: TensorShape
@@ -325,6 +325,26 @@ class GraphTensor(Tensor):
         return f"<tf.Tensor '{self.name}' shape={self.shape} dtype={self.dtype.name}>"
 
 
+class StandIn(Tensor):
+    """Stands for a tensor that is to come, outside of every graph.
+
+    Ops on it, in eager mode, are written down by `hooks.call_on_stand_ins` instead of
+    computed: this is how functions take part in a model that is still being described.
+
+    Attributes:
+      symbol: A tensor of a graph that tells what is known of its shape and its elements.
+    """
+
+    __slots__ = ("symbol",)
+
+    symbol: GraphTensor
+
+
+def is_symbolic(value: Any) -> bool:
+    """Returns whether something is a tensor without a value yet."""
+    return isinstance(value, (GraphTensor, StandIn))
+
+
 class EagerTensor(Tensor):
     """A tensor that has its value: an immutable NumPy array.
 
@@ -336,7 +356,7 @@ class EagerTensor(Tensor):
     dtype('float32')
     """
 
-    __slots__ = ("__weakref__", "array", "dtype")
+    __slots__ = ("__weakref__", "_keras_mask", "array", "dtype")
 
     def __init__(self, array: NDArray[Any]) -> None:
         self.array = array

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from graphopt.graph.hooks import hooks
+from graphopt.keras import serialization
 from graphopt.ops.activations import elu, gelu, leaky_relu, relu6, selu, softsign, swish
 from graphopt.ops.clipping import clip_by_value
 from graphopt.ops.elementwise import exp, relu, sigmoid, softplus, tanh
@@ -67,39 +68,37 @@ def get(identifier: Any) -> Callable[..., Any]:
     if identifier is None:
         return linear
     if isinstance(identifier, str):
+        own = serialization.get_registered_object(identifier)
+        if own is not None:
+            return own() if isinstance(own, type) else own  # type: ignore[no-any-return]
         if identifier not in _BY_NAME:
             raise ValueError(
                 f"Unknown activation function {identifier!r}; expected one of "
                 f"{list(_BY_NAME)}."
             )
         return _BY_NAME[identifier]
+    if isinstance(identifier, dict):
+        return serialization.deserialize(  # type: ignore[no-any-return]
+            identifier, _BY_NAME, "activation function"
+        )
     if callable(identifier):
         return identifier  # type: ignore[no-any-return]
     raise ValueError(f"Could not interpret activation {identifier!r}.")
 
 
 def serialize(activation: Any) -> Any:
-    """Returns the name of an activation; what has none here is returned as it is.
+    """Returns the name of an activation, or class name and config of an object.
 
     Source: `tf.keras.activations.serialize`.
     """
-    for name, function in _BY_NAME.items():
-        if activation is function:
-            return name
-    if hasattr(activation, "get_config"):
-        return {
-            "class_name": type(activation).__name__,
-            "config": activation.get_config(),
-        }
-    return activation
+    names = {id(function): name for name, function in reversed(_BY_NAME.items())}
+    return names.get(id(activation)) or serialization.serialize(activation)
 
 
-def deserialize(name: Any, custom_objects: Any = None) -> Any:
-    """Returns the activation of a name.
-
-    Raises:
-      ValueError: No activation has that name.
+def deserialize(name: Any, custom_objects: Any = None) -> Callable[..., Any]:
+    """Returns what `serialize` wrote down.
 
     Source: `tf.keras.activations.deserialize`.
     """
-    return (custom_objects or {}).get(name) or get(name)
+    with serialization.custom_object_scope(custom_objects or {}):
+        return get(name)

@@ -14,7 +14,8 @@ from graphopt.dtypes import as_dtype
 from graphopt.graph.context import modes, reset_default_graph
 from graphopt.graph.hooks import hooks
 from graphopt.graph.tensor import Tensor
-from graphopt.keras.layers.base import reset_names
+from graphopt.keras.functional import forget_symbols
+from graphopt.keras.settings import Settings, reset_names
 from graphopt.ops import activations as _activations
 from graphopt.ops import creation as _creation
 from graphopt.ops import elementwise as _elementwise
@@ -63,41 +64,32 @@ from graphopt.runtime.names import get_default_session
 from graphopt.runtime.names import name_scope as name_scope
 from graphopt.runtime.variable import Variable
 
-
-class _Settings:
-    epsilon = 1e-7
-    floatx = "float32"
-    image_data_format = "channels_last"
-    learning_phase: Any = 0
-    session: Any = None
-    uids: dict[str, int] = {}
-
-
 # ---- settings
 
 
 def clear_session() -> None:
     """Forgets names of layers, and the graph of the process unless it is in use."""
     reset_names()
-    _Settings.uids.clear()
-    _Settings.session = None
+    forget_symbols()
+    Settings.uids.clear()
+    Settings.session = None
     if not [graph for graph in modes.stack if graph is not None]:
         reset_default_graph()
 
 
 def epsilon() -> float:
     """Returns the small number that Keras adds, 1e-7 unless it was set."""
-    return _Settings.epsilon
+    return Settings.epsilon
 
 
 def set_epsilon(value: float) -> None:
     """Sets what `epsilon` returns."""
-    _Settings.epsilon = float(value)
+    Settings.epsilon = float(value)
 
 
 def floatx() -> str:
     """Returns the name of the default dtype."""
-    return _Settings.floatx
+    return Settings.floatx
 
 
 def set_floatx(value: str) -> None:
@@ -108,7 +100,7 @@ def set_floatx(value: str) -> None:
     """
     if value not in ("float16", "float32", "float64"):
         raise ValueError(f"Unknown `floatx` value: {value!r}.")
-    _Settings.floatx = value
+    Settings.floatx = value
 
 
 def cast_to_floatx(x: Any) -> Any:
@@ -120,7 +112,7 @@ def cast_to_floatx(x: Any) -> Any:
 
 def image_data_format() -> str:
     """Returns `"channels_last"`, unless it was set."""
-    return _Settings.image_data_format
+    return Settings.image_data_format
 
 
 def set_image_data_format(data_format: str) -> None:
@@ -131,19 +123,19 @@ def set_image_data_format(data_format: str) -> None:
     """
     if data_format not in ("channels_last", "channels_first"):
         raise ValueError(f"Unknown `data_format`: {data_format!r}.")
-    _Settings.image_data_format = data_format
+    Settings.image_data_format = data_format
 
 
 def learning_phase() -> Any:
     """Returns 1 while training, else 0; what `set_learning_phase` set."""
-    return _Settings.learning_phase
+    return Settings.learning_phase or 0
 
 
 def set_learning_phase(value: Any) -> None:
     """Sets what `learning_phase` returns: 0 or 1."""
     if value not in (0, 1):
         raise ValueError("Expected learning phase to be 0 or 1.")
-    _Settings.learning_phase = value
+    Settings.learning_phase = value
 
 
 def in_train_phase(x: Any, alt: Any, training: Any = None) -> Any:
@@ -157,8 +149,8 @@ def in_train_phase(x: Any, alt: Any, training: Any = None) -> Any:
 
 def get_uid(prefix: str = "") -> int:
     """Returns how often it was called with a prefix."""
-    _Settings.uids[prefix] = _Settings.uids.get(prefix, 0) + 1
-    return _Settings.uids[prefix]
+    Settings.uids[prefix] = Settings.uids.get(prefix, 0) + 1
+    return Settings.uids[prefix]
 
 
 def get_session(op_input_list: Any = ()) -> Any:
@@ -168,9 +160,9 @@ def get_session(op_input_list: Any = ()) -> Any:
     """
     from graphopt.runtime.session import Session
 
-    found = get_default_session() or _Settings.session
+    found = get_default_session() or Settings.session
     if found is None:
-        found = _Settings.session = Session()
+        found = Settings.session = Session()
     return found
 
 
@@ -179,7 +171,7 @@ def set_session(session: Any) -> None:
 
     Source: `tf.compat.v1.keras.backend.set_session`.
     """
-    _Settings.session = session
+    Settings.session = session
 
 
 # ---- variables and values
@@ -610,4 +602,6 @@ def manual_variable_initialization(value: bool) -> None:
 
 def is_keras_tensor(x: Any) -> bool:
     """Returns whether something is a tensor of a functional model."""
-    return hasattr(x, "_keras_history") or type(x).__name__ == "KerasTensor"
+    from graphopt.keras import functional
+
+    return functional.is_keras_tensor(x)

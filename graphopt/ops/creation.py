@@ -34,7 +34,13 @@ from graphopt.graph.opspec import (
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.graph.strings import blank, string_array
-from graphopt.graph.tensor import EagerTensor, GraphTensor, Tensor
+from graphopt.graph.tensor import (
+    EagerTensor,
+    GraphTensor,
+    StandIn,
+    Tensor,
+    is_symbolic,
+)
 from graphopt.ops.sizes import known_sizes
 
 # As many as a NumPy array can have.
@@ -291,6 +297,8 @@ def convert_to_tensor(
             if captured is not None:
                 return captured
             return _constant(value.array.copy(), name)
+        if isinstance(value, StandIn) and graph is not None:
+            raise _stand_in_in_graph(value)
         if isinstance(value, GraphTensor) and graph is None:
             raise TypeError(
                 f"{value!r} is symbolic and has no value in eager mode; run it in a "
@@ -298,8 +306,7 @@ def convert_to_tensor(
             )
         return value
     # Where a tape looks on, what a list holds has derivatives, too.
-    records = graph is not None or modes.tapes
-    if records and isinstance(value, (list, tuple)) and _has_tensor(value):
+    if isinstance(value, (list, tuple)) and _is_stacked(value, graph):
         return hooks.operators["stack"](value, dtype or dtype_hint)
     hint = as_dtype(dtype_hint) if dtype_hint is not None else None
     array = as_array(value, dtype, hint)
@@ -316,6 +323,30 @@ def convert_to_tensor(
 hooks.convert = convert_to_tensor
 
 
+def _is_stacked(value: Any, graph: Any) -> bool:
+    """Whether a list becomes a tensor by an op: derivatives and graphs go through it."""
+    if graph is None and not modes.tapes:
+        return any(map(_is_stand_in, value))
+    return _has_tensor(value)
+
+
+def _is_stand_in(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return any(map(_is_stand_in, value))
+    return isinstance(value, StandIn)
+
+
+def _stand_in_in_graph(value: StandIn) -> Exception:
+    return fail(
+        TypeError,
+        f"{value!r} stands for a tensor of a model and has no value here",
+        got="a KerasTensor in a graph or tf.function",
+        expected="a tensor",
+        site=str(user_site()),
+        remedy="calling the model, or a tf.keras.layers.Lambda around the function",
+    )
+
+
 _NUMBERS = (bool, int, float, complex, np.generic)
 
 
@@ -323,6 +354,8 @@ def constant_value(tensor: Any) -> NDArray[Any] | None:
     """Returns the value of a tensor if it is known while the graph is built."""
     if isinstance(tensor, EagerTensor):
         return tensor.array
+    if isinstance(tensor, StandIn):
+        tensor = tensor.symbol
     if isinstance(tensor, GraphTensor):
         return _symbolic_value(tensor)
     if isinstance(tensor, TypedValue):
@@ -538,7 +571,7 @@ def fill(dims: Any, value: Any, name: str | None = None) -> Any:
 def decided_by_run(dims: Any) -> bool:
     """Whether a size is a tensor of a graph whose value is not known yet."""
     parts = dims if isinstance(dims, (list, tuple)) else (dims,)
-    return any(isinstance(p, GraphTensor) and constant_value(p) is None for p in parts)
+    return any(is_symbolic(p) and constant_value(p) is None for p in parts)
 
 
 def as_vector(dims: Any) -> Any:

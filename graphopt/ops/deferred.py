@@ -31,7 +31,12 @@ from graphopt.graph.graph import Graph, growing
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import Host, OpSpec, Sample, register
 from graphopt.graph.shape import UNKNOWN, TensorShape
-from graphopt.graph.tensor import EagerTensor, GraphTensor, Tensor
+from graphopt.graph.tensor import (
+    EagerTensor,
+    StandIn,
+    Tensor,
+    is_symbolic,
+)
 from graphopt.ops.printing import Slot
 from graphopt.ops.sizes import known_sizes
 
@@ -73,7 +78,7 @@ def shape_of_sizes(sizes: Any) -> TensorShape:
         tensor = hooks.convert(part) if isinstance(part, Tensor) else part
         if hasattr(part, "_as_tensor"):
             tensor = part._as_tensor()
-        if not isinstance(tensor, GraphTensor):
+        if not is_symbolic(tensor):
             array = tensor.array if isinstance(tensor, EagerTensor) else tensor
             found += [int(n) for n in np.ravel(np.asarray(array))]
             continue
@@ -110,7 +115,13 @@ def deferrable(
         def wrapper(*args: Any, **keywords: Any) -> Any:
             graph = building_graph()
             if graph is None:
-                return function(*args, **keywords)
+                try:
+                    return function(*args, **keywords)
+                except DecidedByRun:
+                    if not _has_stand_in(args, keywords):
+                        raise
+                bound = inspect.signature(function).bind(*args, **keywords)
+                return _defer(key, bound.arguments)
             # Nobody else may append what would be dropped with the rest.
             with growing:
                 mark = len(graph)
@@ -124,6 +135,10 @@ def deferrable(
         return wrapper  # type: ignore[return-value]
 
     return decorate
+
+
+def _has_stand_in(*arguments: Any) -> bool:
+    return any(isinstance(value, StandIn) for value in nest.flatten(arguments))
 
 
 def _defer(key: str, arguments: Mapping[str, Any]) -> Any:

@@ -46,7 +46,7 @@ from graphopt.graph.opspec import (
     register,
 )
 from graphopt.graph.shape import TensorShape
-from graphopt.graph.tensor import GraphTensor
+from graphopt.graph.tensor import GraphTensor, StandIn
 from graphopt.ops.creation import (
     FILL_DIMS,
     SHAPE,
@@ -358,12 +358,15 @@ def draw_numbers(
 
 def _pattern_or_dims(shape: Any) -> tuple[tuple[Any, ...], Any]:
     """A shape that only the run decides is that of the tensor it was taken from."""
+    symbol = shape.symbol if isinstance(shape, StandIn) else shape
     if (
-        isinstance(shape, GraphTensor)
-        and shape.op.spec is SHAPE
-        and constant_value(shape) is None
+        isinstance(symbol, GraphTensor)
+        and symbol.op.spec is SHAPE
+        and constant_value(symbol) is None
     ):
-        return (shape.op.inputs[0],), None
+        if symbol is not shape:
+            return (call(FILL_DIMS, np.zeros((), np.int32), shape),), None
+        return (symbol.op.inputs[0],), None
     if decided_by_run(shape):
         # Zeros that no kernel makes: only their shape is asked for.
         zero = np.zeros((), np.int32)

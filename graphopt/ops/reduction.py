@@ -26,7 +26,7 @@ from graphopt.graph.opspec import (
 )
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape, broadcast_shapes
-from graphopt.graph.tensor import GraphTensor
+from graphopt.graph.tensor import is_symbolic
 from graphopt.ops.creation import constant_value, static_dims
 from graphopt.ops.deferred import deferrable, shape_of_sizes
 from graphopt.ops.elementwise import NUMERIC, cast, equal, where
@@ -362,7 +362,7 @@ def _function(spec: OpSpec, name: str, doc: str) -> Any:
     ) -> Any:
         x = hooks.convert(input_tensor)
         # An eager tensor, whose rank is there, need not go by way of the decorator.
-        waits = axis is not None and isinstance(x, GraphTensor)
+        waits = axis is not None and is_symbolic(x)
         return (waiting if waits else along)(x, axis, keepdims, name)
 
     def along(input_tensor: Any, axis: Any, keepdims: bool, name: Any = None) -> Any:

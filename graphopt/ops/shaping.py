@@ -31,7 +31,7 @@ from graphopt.graph.opspec import (
 )
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
-from graphopt.graph.tensor import GraphTensor, Tensor
+from graphopt.graph.tensor import GraphTensor, StandIn, Tensor
 from graphopt.ops.creation import as_vector, constant_value, decided_by_run, static_ints
 from graphopt.ops.deferred import deferrable
 from graphopt.ops.sizes import known_sizes as sizes_of
@@ -212,10 +212,13 @@ def _divide_by_own_dimension(
     """Works out the -1 of `reshape(x, [tf.shape(x)[0], -1])`, if the rest is known."""
     opens = [i for i, p in enumerate(shape) if isinstance(p, int) and p == -1]
     for part in shape:
+        if isinstance(part, StandIn):
+            part = part.symbol
         if not isinstance(part, GraphTensor) or part.op.type != "StridedSlice":
             continue
         source, key = part.op.inputs[0].op, part.op.attrs["key"]
-        if source.type != "Shape" or source.inputs[0] is not tensor or len(key) != 1:
+        measured = tensor.symbol if isinstance(tensor, StandIn) else tensor
+        if source.type != "Shape" or source.inputs[0] is not measured or len(key) != 1:
             continue
         if not isinstance(key[0], int) or not opens:
             continue

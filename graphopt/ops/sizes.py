@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphopt.graph.opspec import Alias, Effect, Elementwise, Family
-from graphopt.graph.tensor import EagerTensor, GraphTensor
+from graphopt.graph.tensor import EagerTensor, GraphTensor, StandIn
 
 # Larger vectors are no shapes.
 _MOST: Final = 64
@@ -31,6 +31,8 @@ def known_sizes(tensor: Any) -> NDArray[Any] | None:
     """
     if isinstance(tensor, EagerTensor):
         return tensor.array.astype(object)
+    if isinstance(tensor, StandIn):
+        tensor = tensor.symbol
     if not isinstance(tensor, GraphTensor):
         return None
     found: dict[GraphTensor, NDArray[Any] | None] = {}

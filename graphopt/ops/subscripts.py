@@ -15,7 +15,7 @@ from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
-from graphopt.graph.tensor import EagerTensor, GraphTensor, Tensor
+from graphopt.graph.tensor import EagerTensor, GraphTensor, Tensor, is_symbolic
 from graphopt.ops.creation import constant, constant_value, shape
 from graphopt.ops.deferred import deferrable
 from graphopt.ops.elementwise import cast, equal, maximum, minimum, where
@@ -41,7 +41,7 @@ def _is_cut_at_run_time(parts: Sequence[Any]) -> bool:
 def _waits(value: Any) -> bool:
     if hasattr(value, "_as_tensor"):
         value = value._as_tensor()
-    return isinstance(value, GraphTensor) and constant_value(value) is None
+    return is_symbolic(value) and constant_value(value) is None
 
 
 def _taken_apart(part: Any) -> tuple[Any, Any, Any, str]:
@@ -121,7 +121,7 @@ def getitem(x: Any, key: Any) -> Any:
         return boolean_mask(x, key)
     x = hooks.convert(x)
     parts = key if isinstance(key, tuple) else (key,)
-    if isinstance(x, GraphTensor) and _is_cut_at_run_time(parts):
+    if is_symbolic(x) and _is_cut_at_run_time(parts):
         starts, stops, steps, kinds = zip(*map(_taken_apart, parts), strict=True)
         return cut(x, starts, stops, steps, kinds)
     entries: list[Entry] = []

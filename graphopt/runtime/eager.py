@@ -16,12 +16,14 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import Elementwise, OpSpec
 from graphopt.graph.provenance import user_site
 from graphopt.graph.strings import to_array
-from graphopt.graph.tensor import EagerTensor
+from graphopt.graph.tensor import EagerTensor, StandIn
 
 
 def run_eagerly(spec: OpSpec, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
     """Computes an op and tells the tapes."""
     tensors = _tensors(spec, inputs)
+    if tensors is None:
+        return hooks.call_on_stand_ins(spec, inputs, attrs)
     try:
         if not isinstance(spec.kernel, Elementwise):
             infer_types(spec, tensors, attrs, None)
@@ -58,12 +60,17 @@ def _record(
         tape.record(record)
 
 
-def _tensors(spec: OpSpec, inputs: tuple[Any, ...]) -> Sequence[Any]:
-    """Converts inputs; the common case, eager tensors of one dtype, costs no more."""
+def _tensors(spec: OpSpec, inputs: tuple[Any, ...]) -> Sequence[Any] | None:
+    """Converts inputs; the common case, eager tensors of one dtype, costs no more.
+
+    Returns:
+      The tensors; None where one of them has no value yet.
+    """
     dtype = None
     for value in inputs:
         if type(value) is not EagerTensor:
-            return as_inputs(spec, inputs)
+            tensors = as_inputs(spec, inputs)
+            return None if any(isinstance(t, StandIn) for t in tensors) else tensors
         if dtype is None:
             dtype = value.dtype
         elif value.dtype is not dtype:

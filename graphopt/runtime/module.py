@@ -61,6 +61,11 @@ class Module(Trackable):
         """Its name."""
         return self._name
 
+    def _list_held(self) -> list[tuple[str, Any]]:
+        """Returns what it holds, by the names of attributes in alphabetical order."""
+        items = [(k, v) for k, v in vars(self).items() if k != "_name"]
+        return sorted(items, key=lambda item: item[0])
+
     @property
     def name_scope(self) -> contextlib.AbstractContextManager[str]:
         """A context that puts its name before names."""
@@ -104,9 +109,13 @@ def _walk(module: Any, wanted: Callable[[Any], bool]) -> Iterator[Any]:
     waiting = [module]
     while waiting:
         below = []
-        for key, value in sorted(vars(waiting.pop(0)).items()):
-            if key in ("_name",):
-                continue
+        each = waiting.pop(0)
+        held = (
+            each._list_held()
+            if isinstance(each, Module)
+            else sorted(vars(each).items())
+        )
+        for value in [value for _, value in held]:
             try:
                 leaves = nest.flatten(value)
             except TypeError:

@@ -8,7 +8,7 @@ where the variable gets its value. Where nothing waits they do nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from graphopt.runtime.store import VariableKey
@@ -77,3 +77,17 @@ def slot_made(owner: Any, key: Any, slot_name: str, slot: Any) -> None:
     """Says that an optimizer has made a slot of the variable that a key stands for."""
     for restore, path in _waiting(owner):
         restore.slot_made(path, key, slot_name, slot)
+
+
+def free_name(taken: Mapping[str, Any], name: str) -> str:
+    """Returns a name, with a number after it if it is taken."""
+    free, count = name, 0
+    while free in taken:
+        count += 1
+        free = f"{name}_{count}"
+    return free
+
+
+def last_part(variable: Variable) -> str:
+    """Returns the name of a variable without its scopes."""
+    return variable.key.name.rpartition("/")[2]

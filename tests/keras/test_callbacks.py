@@ -6,6 +6,7 @@ import csv
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -255,3 +256,117 @@ def test_remote_monitor_sends_the_logs(send_as_json):
         assert bodies[0].startswith(b"data=%7B%22epoch")
     with pytest.warns(tf.errors.GraphoptWarning, match="Could not reach"):
         run([monitor], losses(1.0))
+
+
+def test_a_loss_that_is_not_finite_names_the_weights(capsys):
+    model = Model()
+    model.weights = [
+        tf.Variable([1.0, 2.0], name="dense/kernel"),
+        tf.Variable([np.nan, 2.0, np.inf], name="dense/bias"),
+        tf.Variable([1, 2], name="counts"),
+    ]
+    run([callbacks.TerminateOnNaN()], losses(1.0, np.nan, 1.0), model=model)
+    out = capsys.readouterr().out
+    assert "Batch 0: Invalid loss" in out
+    assert "dense/bias:0 (2 of 3 elements)" in out and "kernel" not in out
+    assert "enable_check_numerics" in out
+    assert len(model.history.history["loss"]) == 2
+    model.weights = []
+    run([callbacks.TerminateOnNaN()], losses(np.inf), model=model)
+    assert "all weights are finite" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["LearningRateScheduler", "ReduceLROnPlateau"])
+def test_a_rate_that_follows_a_schedule_cannot_be_set(kind):
+    model = Model()
+    rate = tf.keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)
+    model.optimizer = tf.keras.optimizers.SGD(rate)
+    made = {
+        "LearningRateScheduler": lambda: callbacks.LearningRateScheduler(lambda e: 0.1),
+        "ReduceLROnPlateau": lambda: callbacks.ReduceLROnPlateau("loss"),
+    }[kind]()
+    with pytest.raises(ValueError, match=r"follows a schedule.*either the schedule"):
+        run([made], losses(1.0), model=model)
+
+
+@pytest.mark.parametrize("rate", ["a", 1, None, tf.constant(3)])
+def test_a_schedule_returns_a_float(rate):
+    scheduler = callbacks.LearningRateScheduler(lambda epoch: rate)
+    with pytest.raises(ValueError, match="should be float"):
+        run([scheduler], losses(1.0))
+
+
+def test_a_schedule_may_return_a_tensor():
+    model = run(
+        [callbacks.LearningRateScheduler(lambda epoch, rate: tf.constant(rate) / 2)],
+        losses(1.0, 1.0),
+    )
+    assert float(model.optimizer.lr) == 0.125
+    assert model.history.history["lr"] == [0.25, 0.125]
+
+
+def test_bad_arguments_of_callbacks():
+    with pytest.raises(ValueError, match=r"factor >= 1\.0"):
+        callbacks.ReduceLROnPlateau(factor=2)
+    with pytest.raises(TypeError, match="patients"):
+        callbacks.ReduceLROnPlateau(patients=2)
+    with pytest.raises(ValueError, match="Unrecognized save_freq"):
+        callbacks.ModelCheckpoint("x", save_freq="batch")
+    with pytest.raises(TypeError, match="saved_best"):
+        callbacks.ModelCheckpoint("x", saved_best=True)
+    with pytest.raises(ValueError, match="count_mode"):
+        callbacks.ProgbarLogger("epochs")
+    with pytest.raises(AttributeError, match="EarlyStoping"):
+        _ = callbacks.EarlyStoping
+    for make in (
+        lambda: callbacks.EarlyStopping(mode="best"),
+        lambda: callbacks.ReduceLROnPlateau(mode="best"),
+        lambda: callbacks.ModelCheckpoint("x", mode="best"),
+        lambda: callbacks.ReduceLROnPlateau(epsilon=0.1),
+        lambda: callbacks.ModelCheckpoint("x", period=2),
+    ):
+        with pytest.warns(tf.errors.GraphoptWarning, match=r"auto mode|deprecated"):
+            make()
+
+
+def test_a_metric_that_is_not_there_is_named_with_the_remedy():
+    with pytest.warns(tf.errors.GraphoptWarning, match="validation_data"):
+        run([callbacks.EarlyStopping()], losses(1.0))
+    with pytest.warns(tf.errors.GraphoptWarning, match=r"Available metrics are: loss"):
+        run([callbacks.EarlyStopping("accuracy")], losses(1.0))
+
+
+class Saving(Model):
+    """A model that writes a file."""
+
+    def save(self, path, overwrite=True):
+        Path(path).write_text("model")
+
+    save_weights = save
+
+    def load_weights(self, path):
+        self.loaded = path
+
+
+def test_checkpoints_make_their_folder_and_are_found_again(tmp_path):
+    pattern = str(tmp_path / "deep" / "w-{epoch:02d}-{loss:.1f}.ckpt")
+    run([callbacks.ModelCheckpoint(pattern)], losses(1.0, 0.5), model=Saving())
+    names = sorted(path.name for path in (tmp_path / "deep").iterdir())
+    assert names == ["w-01-1.0.ckpt", "w-02-0.5.ckpt"]
+    model = Saving()
+    again = callbacks.ModelCheckpoint(
+        pattern, save_weights_only=True, load_weights_on_restart=True
+    )
+    run([again], losses(0.25), model=model)
+    assert model.loaded.endswith("w-02-0.5.ckpt")
+
+
+def test_checkpoint_paths_that_cannot_be_written(tmp_path):
+    with pytest.raises(KeyError, match=r"Failed to format.*expected one of"):
+        run([callbacks.ModelCheckpoint("m-{acc}")], losses(1.0), model=Saving())
+    with pytest.raises(OSError, match="non-directory filepath"):
+        run(
+            [callbacks.ModelCheckpoint(tmp_path, save_weights_only=True)],
+            losses(1.0),
+            model=Saving(),
+        )

@@ -206,10 +206,11 @@ def test_added_losses():
     layer.add_loss(lambda: tf.constant(7.0))
     for _ in range(2):
         layer(tf.ones([2]))
-        assert [float(term) for term in layer.losses] == [7.0, 2.0]
-    model = tf.keras.Sequential([layer, layer])
-    model(tf.ones([3]))
-    assert [float(term) for term in model.losses] == [7.0, 3.0, 3.0]
+        assert [float(term) for term in layer.losses] == [2.0, 7.0]
+    x = tf.keras.Input([3])
+    model = tf.keras.Model(x, layer(layer(x)))
+    model(tf.ones([1, 3]))
+    assert [float(term) for term in model.losses] == [3.0, 3.0, 7.0]
 
 
 def test_a_failing_call_does_not_leave_the_thread_inside():

@@ -186,7 +186,9 @@ def test_functional_models_share_layers():
     with pytest.raises(ValueError, match="not among its inputs"):
         keras.Model(b, out)
     with pytest.raises(TypeError, match="has no value"):
-        tf.tanh(out)
+        np.asarray(out)
+    doubled = keras.Model([a], tf.tanh(out) * 2.0 + a[:, :1])
+    np.testing.assert_allclose(doubled(x), np.tanh(one) * 2.0 + x[:, :1], 1e-6)
 
 
 @pytest.mark.parametrize(

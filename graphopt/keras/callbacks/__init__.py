@@ -9,20 +9,36 @@ from graphopt.keras.callbacks.base import Callback as Callback
 from graphopt.keras.callbacks.base import CallbackList as CallbackList
 
 if TYPE_CHECKING:
+    from graphopt.keras.callbacks.backup import BackupAndRestore as BackupAndRestore
     from graphopt.keras.callbacks.logging import BaseLogger as BaseLogger
     from graphopt.keras.callbacks.logging import CSVLogger as CSVLogger
     from graphopt.keras.callbacks.logging import History as History
     from graphopt.keras.callbacks.logging import LambdaCallback as LambdaCallback
     from graphopt.keras.callbacks.logging import RemoteMonitor as RemoteMonitor
     from graphopt.keras.callbacks.progress import ProgbarLogger as ProgbarLogger
+    from graphopt.keras.callbacks.rates import (
+        LearningRateScheduler as LearningRateScheduler,
+    )
+    from graphopt.keras.callbacks.rates import ReduceLROnPlateau as ReduceLROnPlateau
+    from graphopt.keras.callbacks.saving import ModelCheckpoint as ModelCheckpoint
+    from graphopt.keras.callbacks.stopping import EarlyStopping as EarlyStopping
+    from graphopt.keras.callbacks.stopping import TerminateOnNaN as TerminateOnNaN
+    from graphopt.keras.callbacks.tensorboard import TensorBoard as TensorBoard
 
 _LATER = {
+    "BackupAndRestore": "backup",
     "BaseLogger": "logging",
     "CSVLogger": "logging",
+    "EarlyStopping": "stopping",
     "History": "logging",
     "LambdaCallback": "logging",
+    "LearningRateScheduler": "rates",
+    "ModelCheckpoint": "saving",
     "ProgbarLogger": "progress",
+    "ReduceLROnPlateau": "rates",
     "RemoteMonitor": "logging",
+    "TensorBoard": "tensorboard",
+    "TerminateOnNaN": "stopping",
 }
 
 

@@ -6,9 +6,10 @@ A layer is loaded when it is first named, so that `import graphopt` loads none.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from graphopt.keras.functional import Input as Input
 from graphopt.keras.layers.base import InputSpec as InputSpec
 from graphopt.keras.layers.base import Layer as Layer
+from graphopt.keras.layers.input_layer import Input as Input
+from graphopt.keras.layers.input_layer import InputLayer as InputLayer
 
 if TYPE_CHECKING:
     from graphopt.keras.layers.activation import ELU as ELU

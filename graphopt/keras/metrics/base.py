@@ -83,6 +83,8 @@ class Metric(Layer):
     Source: `tf.keras.metrics.Metric`.
     """
 
+    is_metric = True
+
     def __init__(
         self, name: str | None = None, dtype: Any = None, **kwargs: Any
     ) -> None:

@@ -8,7 +8,7 @@ rate is an assignment and nothing is built or compiled again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,11 +28,19 @@ from graphopt.ops.host import python_scalar
 from graphopt.ops.state import READ
 from graphopt.runtime.names import get_default_session
 from graphopt.runtime.session import session_for
-from graphopt.runtime.tracking import child_made, slot_made
+from graphopt.runtime.tracking import (
+    Slot,
+    Trackable,
+    child_made,
+    free_name,
+    last_part,
+    names_of_children,
+    slot_made,
+)
 from graphopt.runtime.variable import Variable, variable_of_handle
 
 
-class OptimizerState:
+class OptimizerState(Trackable):
     """Hyperparameters, by name in `_hyper` and shown as attributes, and weights.
 
     The weights are the step count and the slots, in the order in which they were made.
@@ -60,6 +68,30 @@ class OptimizerState:
         # The value of the keyword `lr`, until `learning_rate` is set.
         self._old_rate: Any = None
         self._weights: list[Variable] = []
+
+    def trackable_children(self) -> dict[str, Any]:
+        """Returns optimizers inside of it, hyperparameters and what is no slot, by name."""
+        found: dict[str, Any] = {
+            name.strip("_"): value
+            for name, value in vars(self).items()
+            if isinstance(value, OptimizerState)
+        }
+        found |= {n: v for n, v in self._hyper.items() if isinstance(v, Variable)}
+        slots = {id(slot.variable) for slot in self.trackable_slots()}
+        names = names_of_children(self)
+        for weight in self._weights:
+            if weight is self._iterations:
+                found["iter"] = weight
+            elif id(weight) not in slots:
+                name = names.get(weight.key) or last_part(weight)
+                found[free_name(found, name)] = weight
+        return found
+
+    def trackable_slots(self) -> Iterator[Slot]:
+        """Yields the slots."""
+        for key, slots in self._slots.items():
+            for name, slot in slots.items():
+                yield Slot(key, name, slot)
 
     def add_weight(
         self,

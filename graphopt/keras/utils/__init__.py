@@ -7,11 +7,41 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from graphopt.files.downloads import get_file as get_file
+    from graphopt.keras.saving import (
+        deserialize_keras_object as deserialize_keras_object,
+    )
+    from graphopt.keras.saving import serialize_keras_object as serialize_keras_object
+    from graphopt.keras.serialization import CustomObjectScope as CustomObjectScope
+    from graphopt.keras.serialization import custom_object_scope as custom_object_scope
+    from graphopt.keras.serialization import get_custom_objects as get_custom_objects
+    from graphopt.keras.serialization import get_registered_name as get_registered_name
+    from graphopt.keras.serialization import (
+        get_registered_object as get_registered_object,
+    )
+    from graphopt.keras.serialization import (
+        register_keras_serializable as register_keras_serializable,
+    )
+    from graphopt.keras.training.data import (
+        pack_x_y_sample_weight as pack_x_y_sample_weight,
+    )
+    from graphopt.keras.training.data import (
+        unpack_x_y_sample_weight as unpack_x_y_sample_weight,
+    )
     from graphopt.keras.utils.arrays import normalize as normalize
     from graphopt.keras.utils.arrays import to_categorical as to_categorical
     from graphopt.keras.utils.progress import Progbar as Progbar
 
 _LATER = {
+    "CustomObjectScope": "graphopt.keras.serialization",
+    "custom_object_scope": "graphopt.keras.serialization",
+    "deserialize_keras_object": "graphopt.keras.saving",
+    "get_custom_objects": "graphopt.keras.serialization",
+    "get_registered_name": "graphopt.keras.serialization",
+    "get_registered_object": "graphopt.keras.serialization",
+    "pack_x_y_sample_weight": "graphopt.keras.training.data",
+    "register_keras_serializable": "graphopt.keras.serialization",
+    "serialize_keras_object": "graphopt.keras.saving",
+    "unpack_x_y_sample_weight": "graphopt.keras.training.data",
     "Progbar": "graphopt.keras.utils.progress",
     "get_file": "graphopt.files.downloads",
     "normalize": "graphopt.keras.utils.arrays",
