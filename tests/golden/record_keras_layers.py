@@ -35,6 +35,8 @@ def plain(value):
                 "config": plain(value["config"]),
             }
         return {k: plain(v) for k, v in value.items()}
+    if isinstance(value, (np.ndarray, np.generic)):
+        return float(np.float32(value.item()).astype(str))
     if isinstance(value, (list, tuple)):
         return [plain(v) for v in value]
     return value if isinstance(value, (str, int, float, type(None))) else repr(value)

@@ -85,3 +85,81 @@ def test_weights_have_the_names_and_order_of_keras(name):
     layer, *_ = build(name)
     found = [[short(w.name), list(w.shape)] for w in layer.weights]
     assert found == FACTS[name]["weights"]
+
+
+def plain(value):
+    """A config without what says where a class is defined, as the recorder stores it."""
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    return value if isinstance(value, (str, int, float, type(None))) else repr(value)
+
+
+# What graphopt does not have, or has no use for.
+LEFT_OUT = {"dtype", "sparse", "batch_input_shape", "implementation", "time_major"}
+# What depthwise convolutions inherit in Keras, and do not use.
+UNUSED = {"kernel_initializer", "kernel_regularizer", "kernel_constraint"}
+
+
+def is_same(found, want):
+    if isinstance(want, dict) and isinstance(found, dict):
+        return all(
+            key in LEFT_OUT or is_same(found.get(key), value)
+            for key, value in want.items()
+        )
+    if isinstance(want, list) and isinstance(found, list):
+        return len(want) == len(found) and all(map(is_same, found, want))
+    if isinstance(want, float):
+        return found == pytest.approx(want)
+    return found == want
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_configs_are_those_of_keras_and_make_the_same_layer(name):
+    tf.keras.backend.clear_session()
+    layer, given, _, options = build(name)
+    config = layer.get_config()
+    want = FACTS[name]["config"]
+    found = plain(config)
+    wrong = [
+        key
+        for key, value in want.items()
+        if key not in LEFT_OUT
+        and not (key in UNUSED and "depthwise_initializer" in want)
+        and not is_same(found.get(key), value)
+    ]
+    assert not wrong, {key: (found.get(key), want[key]) for key in wrong}
+    json.dumps(config)
+    twin = type(layer).from_config(json.loads(json.dumps(config)))
+    twin(given, **options)
+    twin.set_weights(layer.get_weights())
+    pairs = zip(
+        tf.nest.flatten(twin(given, **options)),
+        tf.nest.flatten(layer(given, **options)),
+        strict=True,
+    )
+    if options.get("training") is None:
+        for found, expected in pairs:
+            np.testing.assert_array_equal(found.numpy(), expected.numpy())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_shapes_are_known_as_far_as_in_keras(name):
+    _, given, flat, options = build(name)
+    if "mask" in options:
+        options = {k: v for k, v in options.items() if k != "mask"}
+    layer = CASES[name][0](tf.keras.layers)
+    inputs = [tf.keras.Input(x.shape[1:], dtype=x.dtype) for x in flat]
+    outputs = layer(inputs if isinstance(given, list) else inputs[0], **options)
+    want = FACTS[name]["shape"]
+    found = [list(y.shape) for y in tf.nest.flatten(outputs)]
+    assert found == want[: len(found)]
+    shapes = [(None, *x.shape[1:]) for x in flat]
+    computed = layer.compute_output_shape(
+        shapes if isinstance(given, list) else shapes[0]
+    )
+    computed = computed if isinstance(computed, list) else [computed]
+    assert [list(s) for s in computed] == want
+    model = tf.keras.Model(inputs, outputs)
+    model(flat)

@@ -270,7 +270,7 @@ class BatchNormalization(_Normalization):
             change = (average - moment) * (1.0 - self.momentum)
             if isinstance(training, Tensor):
                 change = where(training, change, zeros_like(change))
-            self.add_update(average.assign_sub(change))
+            self.keep_update(average.assign_sub(change))
 
 
 def _unbias(inputs: Any, axis: int, dtype: Any) -> Any:

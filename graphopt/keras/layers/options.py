@@ -16,6 +16,7 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import Tensor
 from graphopt.keras import activations, backend, constraints, initializers, regularizers
+from graphopt.keras.functional import is_in_v1_graph
 from graphopt.keras.layers.base import Layer
 from graphopt.ops.elementwise import cast, where
 from graphopt.ops.shaping import reshape
@@ -93,6 +94,14 @@ class OptionLayer(Layer):
             "constraint": getattr(self, f"{option}_constraint", None),
         }
         return self.add_weight(name=name, shape=shape, **{**options, **more})
+
+    def keep_update(self, update: Any) -> None:
+        """Keeps an op that changes the layer's state, where a program has to run it.
+
+        In TensorFlow 2 it has happened, or is part of the function that is traced.
+        """
+        if is_in_v1_graph():
+            self.add_update(update)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor as plain values."""
