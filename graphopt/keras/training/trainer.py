@@ -481,6 +481,13 @@ class Trainer:
         self._training.first_epoch = None
         return initial_epoch if found is None else found
 
+    def _steps_done(self, kind: str) -> int:
+        """How many steps of the epoch a restored run had done when it was saved."""
+        if kind != "train":
+            return 0
+        done, self._training.first_step = self._training.first_step, 0
+        return done
+
     def _run_epoch(self, kind: str, data: Data, epoch: int, callbacks: Any) -> Any:
         """Runs the steps of an epoch; returns the logs."""
         own = self._logs_are_metrics(kind)
@@ -493,8 +500,13 @@ class Trainer:
             callbacks.wants_batches if kind == "train" else callbacks.wants_test_batches
         )
         shows = callbacks.shows_progress
+        done = self._steps_done(kind)
         step, logs, looked = 0, None, time.monotonic()
-        for piece in data.epoch(epoch, one_by_one=wants or self.run_eagerly):
+        singly = wants or self.run_eagerly or done > 0
+        for piece in data.epoch(epoch, one_by_one=singly):
+            if step < done:
+                step += piece.steps
+                continue
             if wants:
                 begin(step)
             logs = self._run_piece(kind, piece, results=wants or not own)
@@ -508,7 +520,7 @@ class Trainer:
                 looked = time.monotonic()
         if not step:
             return None
-        if own and not wants and not self.run_eagerly:
+        if logs is None or (own and not wants and not self.run_eagerly):
             logs = self._current_logs()
         logs = _scalars(logs)
         if shows and not wants:
@@ -813,6 +825,7 @@ class _Training:
       steps: The traced steps, by kind.
       trained: The variables that the training step was traced for.
       first_epoch: Where a restored run goes on, None if none was.
+      first_step: After how many steps of that epoch.
       arguments: What `compile` was given.
     """
 
@@ -822,6 +835,7 @@ class _Training:
         self.steps: dict[str, Any] = {}
         self.trained: tuple[int, ...] | None = None
         self.first_epoch: int | None = None
+        self.first_step = 0
         self.arguments: dict[str, Any] = {}
 
 
