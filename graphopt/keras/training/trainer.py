@@ -529,7 +529,7 @@ class Trainer:
                 looked = time.monotonic()
         if step == skip:
             return None
-        if own and not wants and not self.run_eagerly:
+        if logs is None or (own and not wants and not self.run_eagerly):
             logs = self._current_logs()
         logs = _scalars(logs)
         if shows and not wants:

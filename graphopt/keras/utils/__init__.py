@@ -30,22 +30,24 @@ if TYPE_CHECKING:
     from graphopt.keras.utils.arrays import normalize as normalize
     from graphopt.keras.utils.arrays import to_categorical as to_categorical
     from graphopt.keras.utils.progress import Progbar as Progbar
+    from graphopt.keras.utils.seeds import set_random_seed as set_random_seed
 
 _LATER = {
-    "CustomObjectScope": "graphopt.keras.serialization",
     "custom_object_scope": "graphopt.keras.serialization",
+    "CustomObjectScope": "graphopt.keras.serialization",
     "deserialize_keras_object": "graphopt.keras.saving",
     "get_custom_objects": "graphopt.keras.serialization",
+    "get_file": "graphopt.files.downloads",
     "get_registered_name": "graphopt.keras.serialization",
     "get_registered_object": "graphopt.keras.serialization",
+    "normalize": "graphopt.keras.utils.arrays",
     "pack_x_y_sample_weight": "graphopt.keras.training.data",
+    "Progbar": "graphopt.keras.utils.progress",
     "register_keras_serializable": "graphopt.keras.serialization",
     "serialize_keras_object": "graphopt.keras.saving",
-    "unpack_x_y_sample_weight": "graphopt.keras.training.data",
-    "Progbar": "graphopt.keras.utils.progress",
-    "get_file": "graphopt.files.downloads",
-    "normalize": "graphopt.keras.utils.arrays",
+    "set_random_seed": "graphopt.keras.utils.seeds",
     "to_categorical": "graphopt.keras.utils.arrays",
+    "unpack_x_y_sample_weight": "graphopt.keras.training.data",
 }
 
 
