@@ -246,7 +246,7 @@ def own_training_step(tf):
                 loss = tf.reduce_mean(tf.square(y - predicted))
             variables = self.trainable_variables
             gradients = tape.gradient(loss, variables)
-            self.optimizer.apply_gradients(zip(gradients, variables))
+            self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
             self.compiled_metrics.update_state(y, predicted)
             return {"loss": loss, **{m.name: m.result() for m in self.metrics}}
 

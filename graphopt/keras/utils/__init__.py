@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     )
     from graphopt.keras.utils.arrays import normalize as normalize
     from graphopt.keras.utils.arrays import to_categorical as to_categorical
+    from graphopt.keras.utils.plotting import model_to_dot as model_to_dot
+    from graphopt.keras.utils.plotting import plot_model as plot_model
     from graphopt.keras.utils.progress import Progbar as Progbar
     from graphopt.keras.utils.seeds import set_random_seed as set_random_seed
 
@@ -36,6 +38,8 @@ _LATER = {
     "custom_object_scope": "graphopt.keras.serialization",
     "CustomObjectScope": "graphopt.keras.serialization",
     "deserialize_keras_object": "graphopt.keras.saving",
+    "model_to_dot": "graphopt.keras.utils.plotting",
+    "plot_model": "graphopt.keras.utils.plotting",
     "get_custom_objects": "graphopt.keras.serialization",
     "get_file": "graphopt.files.downloads",
     "get_registered_name": "graphopt.keras.serialization",
