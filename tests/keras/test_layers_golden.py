@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 import graphopt as tf
-from tests.golden.keras_layer_cases import CASES, cotangent, make_input, make_weight
+from tests.golden.keras_layer_cases import (
+    CASES,
+    SEVERAL,
+    call,
+    cotangent,
+    make_input,
+    make_weight,
+)
 
 GOLDEN = pathlib.Path(__file__).parent.parent / "golden"
 FACTS = json.loads((GOLDEN / "keras_layers.json").read_text())
@@ -26,28 +33,27 @@ def build(name):
     layer = make(tf.keras.layers)
     inputs = make_input(name, spec)
     flat = [tf.constant(x) for x in (inputs if isinstance(inputs, list) else [inputs])]
-    given = flat if isinstance(inputs, list) else flat[0]
-    layer(given, **options)
+    is_list = isinstance(inputs, list)
+    call(name, layer, flat, is_list, options)
     layer.set_weights(
         [make_weight(name, short(w.name), w.shape) for w in layer.weights]
     )
-    return layer, given, flat, options
+    return layer, is_list, flat, options
 
 
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("name", CASES)
 def test_values_are_those_of_keras(name, compiled):
-    layer, given, flat, options = build(name)
+    layer, is_list, flat, options = build(name)
     facts = FACTS[name]
     assert len(layer.trainable_weights) == facts["trainable"]
     floats = [x for x in flat if x.dtype.is_floating]
 
     def run(*tensors):
-        given_now = list(tensors) if isinstance(given, list) else tensors[0]
         sources = [x for x in tensors if x.dtype.is_floating]
         with tf.GradientTape() as tape:
             tape.watch(sources)
-            outputs = tf.nest.flatten(layer(given_now, **options))
+            outputs = tf.nest.flatten(call(name, layer, tensors, is_list, options))
             total = tf.add_n(
                 [
                     tf.reduce_sum(y * cotangent(name, i, y.shape))
@@ -60,8 +66,8 @@ def test_values_are_those_of_keras(name, compiled):
         )
         return outputs, [tf.convert_to_tensor(g) for g in slopes]
 
-    call = tf.function(run) if compiled else run
-    outputs, slopes = call(*flat)
+    traced = tf.function(run) if compiled else run
+    outputs, slopes = traced(*flat)
     assert len(outputs) == facts["outputs"]
     for i, y in enumerate(outputs):
         want = ARRAYS[f"{name}/y{i}"]
@@ -98,6 +104,7 @@ def plain(value):
 
 # What graphopt does not have, or has no use for.
 LEFT_OUT = {"dtype", "sparse", "batch_input_shape", "implementation", "time_major"}
+LEFT_OUT |= {"query_shape", "key_shape", "value_shape"}
 # What depthwise convolutions inherit in Keras, and do not use.
 UNUSED = {"kernel_initializer", "kernel_regularizer", "kernel_constraint"}
 
@@ -118,7 +125,7 @@ def is_same(found, want):
 @pytest.mark.parametrize("name", CASES)
 def test_configs_are_those_of_keras_and_make_the_same_layer(name):
     tf.keras.backend.clear_session()
-    layer, given, _, options = build(name)
+    layer, is_list, flat, options = build(name)
     config = layer.get_config()
     want = FACTS[name]["config"]
     found = plain(config)
@@ -132,11 +139,11 @@ def test_configs_are_those_of_keras_and_make_the_same_layer(name):
     assert not wrong, {key: (found.get(key), want[key]) for key in wrong}
     json.dumps(config)
     twin = type(layer).from_config(json.loads(json.dumps(config)))
-    twin(given, **options)
+    call(name, twin, flat, is_list, options)
     twin.set_weights(layer.get_weights())
     pairs = zip(
-        tf.nest.flatten(twin(given, **options)),
-        tf.nest.flatten(layer(given, **options)),
+        tf.nest.flatten(call(name, twin, flat, is_list, options)),
+        tf.nest.flatten(call(name, layer, flat, is_list, options)),
         strict=True,
     )
     if options.get("training") is None:
@@ -146,20 +153,19 @@ def test_configs_are_those_of_keras_and_make_the_same_layer(name):
 
 @pytest.mark.parametrize("name", CASES)
 def test_shapes_are_known_as_far_as_in_keras(name):
-    _, given, flat, options = build(name)
-    if "mask" in options:
-        options = {k: v for k, v in options.items() if k != "mask"}
+    _, is_list, flat, options = build(name)
+    options = {k: v for k, v in options.items() if k not in ("mask", "attention_mask")}
     layer = CASES[name][0](tf.keras.layers)
     inputs = [tf.keras.Input(x.shape[1:], dtype=x.dtype) for x in flat]
-    outputs = layer(inputs if isinstance(given, list) else inputs[0], **options)
-    want = FACTS[name]["shape"]
+    outputs = call(name, layer, inputs, is_list, options)
     found = [list(y.shape) for y in tf.nest.flatten(outputs)]
-    assert found == want[: len(found)]
+    assert found == FACTS[name]["shapes"]
     shapes = [(None, *x.shape[1:]) for x in flat]
-    computed = layer.compute_output_shape(
-        shapes if isinstance(given, list) else shapes[0]
-    )
+    if name in SEVERAL:
+        computed = layer.compute_output_shape(*shapes)
+    else:
+        computed = layer.compute_output_shape(shapes if is_list else shapes[0])
     computed = computed if isinstance(computed, list) else [computed]
-    assert [list(s) for s in computed] == want
+    assert [list(s) for s in computed] == found[: len(computed)]
     model = tf.keras.Model(inputs, outputs)
     model(flat)

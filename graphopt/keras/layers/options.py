@@ -7,7 +7,7 @@ makes names and plain values of them again, so that a layer lists its arguments 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphopt.dtypes import bool_
@@ -105,8 +105,12 @@ class OptionLayer(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor as plain values."""
+        return self.config_of(self.config_names)
+
+    def config_of(self, names: Sequence[str]) -> dict[str, Any]:
+        """Returns arguments as plain values, beside those of `Layer`."""
         config: dict[str, Any] = super().get_config()
-        for name in self.config_names:
+        for name in names:
             kind, value = _kind_of(name), getattr(self, name)
             config[name] = value if kind is None else kind.serialize(value)
         return config
