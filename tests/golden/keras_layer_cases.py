@@ -52,6 +52,13 @@ def make_weight(key: str, name: str, shape: Any) -> Any:
     return np.abs(value) + 0.5 if "variance" in name else value
 
 
+def call(name: str, layer: Any, tensors: Any, is_list: bool, options: Any) -> Any:
+    """Calls the layer of a case on its inputs."""
+    if name in SEVERAL:
+        return layer(*tensors, **options)
+    return layer(list(tensors) if is_list else tensors[0], **options)
+
+
 def cotangent(key: str, index: int, shape: Any) -> Any:
     """Returns what an output is multiplied by before it is added up."""
     value = random(f"{key}/cotangent{index}").standard_normal(tuple(shape))
@@ -335,6 +342,80 @@ def _recurrent() -> dict[str, Any]:
     }
 
 
+def _attention() -> dict[str, Any]:
+    two, three = [(2, 3, 4), (2, 5, 4)], [(2, 3, 4), (2, 5, 2), (2, 5, 4)]
+    both = {"mask": [masks((2, 3)), masks((2, 5))]}
+    causal, scores = {"use_causal_mask": True}, {"return_attention_scores": True}
+    return {
+        "attention": (lambda L: L.Attention(), two, {}),
+        "attention_key": (lambda L: L.Attention(use_scale=True), three, scores),
+        "attention_masked": (lambda L: L.Attention(), two, both),
+        "attention_causal": (lambda L: L.Attention(), two, {**both, **causal}),
+        "attention_concat": (
+            lambda L: L.Attention(use_scale=True, score_mode="concat"),
+            two,
+            {},
+        ),
+        "additive_attention": (lambda L: L.AdditiveAttention(), two, both),
+        "additive_attention_plain": (
+            lambda L: L.AdditiveAttention(use_scale=False),
+            two,
+            {**causal, **scores},
+        ),
+        "einsum_dense": (
+            lambda L: L.EinsumDense("abc,cd->abd", [None, 3], "relu", "d"),
+            (2, 3, 4),
+            {},
+        ),
+        "einsum_dense_heads": (
+            lambda L: L.EinsumDense("...x,xyz->...yz", [3, 2], bias_axes="yz"),
+            (2, 3, 4),
+            {},
+        ),
+        "einsum_dense_middle": (
+            lambda L: L.EinsumDense("abc,bd->adc", [5, None], bias_axes="d"),
+            (2, 3, 4),
+            {},
+        ),
+    }
+
+
+def _heads() -> dict[str, Any]:
+    """Of several arguments: the inputs of a case are those of the call."""
+    x, many, whole = (2, 3, 4), (2, 5, 4), {"return_attention_scores": True}
+    seen = np.random.RandomState(3).random((2, 3, 5)) < 0.7
+    return {
+        "heads": (lambda L: L.MultiHeadAttention(2, 3), [x, x], {}),
+        "heads_cross": (
+            lambda L: L.MultiHeadAttention(2, 3, value_dim=2, output_shape=5),
+            [x, many],
+            whole,
+        ),
+        "heads_key": (
+            lambda L: L.MultiHeadAttention(2, 3, use_bias=False),
+            [x, many, many],
+            {"attention_mask": seen},
+        ),
+        "heads_causal": (
+            lambda L: L.MultiHeadAttention(2, 3),
+            [x, x],
+            {"use_causal_mask": True},
+        ),
+        "heads_axes": (
+            lambda L: L.MultiHeadAttention(2, 3, attention_axes=(2,)),
+            [(2, 3, 4, 5), (2, 3, 4, 5)],
+            whole,
+        ),
+        "heads_two_axes": (
+            lambda L: L.MultiHeadAttention(2, 3, attention_axes=(1, 2)),
+            [(2, 3, 4, 5), (2, 2, 3, 5)],
+            {},
+        ),
+    }
+
+
+# Layers that take their inputs as several arguments.
+SEVERAL = _heads()
 CASES: dict[str, Any] = {
     **_core(),
     **_merging(),
@@ -342,4 +423,6 @@ CASES: dict[str, Any] = {
     **_normalizations(),
     **_activations(),
     **_recurrent(),
+    **_attention(),
+    **SEVERAL,
 }

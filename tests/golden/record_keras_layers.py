@@ -16,7 +16,13 @@ import numpy as np
 import tensorflow as tf
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent.parent))
-from tests.golden.keras_layer_cases import CASES, cotangent, make_input, make_weight
+from tests.golden.keras_layer_cases import (
+    CASES,
+    call,
+    cotangent,
+    make_input,
+    make_weight,
+)
 
 HERE = pathlib.Path(__file__).parent
 
@@ -35,6 +41,8 @@ def plain(value):
                 "config": plain(value["config"]),
             }
         return {k: plain(v) for k, v in value.items()}
+    if isinstance(value, (np.ndarray, np.generic)):
+        return float(np.float32(value.item()).astype(str))
     if isinstance(value, (list, tuple)):
         return [plain(v) for v in value]
     return value if isinstance(value, (str, int, float, type(None))) else repr(value)
@@ -48,8 +56,8 @@ def record(name, case, arrays):
     inputs = make_input(name, spec)
     flat = inputs if isinstance(inputs, list) else [inputs]
     tensors = [tf.constant(x) for x in flat]
-    given = tensors if isinstance(inputs, list) else tensors[0]
-    layer(given, **options)
+    is_list = isinstance(inputs, list)
+    call(name, layer, tensors, is_list, options)
     facts = {"weights": [[short(w.name), list(w.shape)] for w in layer.weights]}
     facts["trainable"] = len(layer.trainable_weights)
     layer.set_weights(
@@ -57,7 +65,7 @@ def record(name, case, arrays):
     )
     with tf.GradientTape() as tape:
         tape.watch([t for t in tensors if t.dtype.is_floating])
-        outputs = layer(given, **options)
+        outputs = call(name, layer, tensors, is_list, options)
         found = tf.nest.flatten(outputs)
         total = tf.add_n(
             [
@@ -84,12 +92,10 @@ def record(name, case, arrays):
         arrays[f"{name}/mask"] = np.asarray(mask)
     config = layer.get_config()
     facts["config"] = plain(config)
-    shapes = [(None, *x.shape[1:]) for x in flat]
-    shape = layer.compute_output_shape(
-        shapes if isinstance(inputs, list) else shapes[0]
-    )
-    shapes = shape if isinstance(shape, list) else [shape]
-    facts["shape"] = [[None if d is None else int(d) for d in s] for s in shapes]
+    options = {k: v for k, v in options.items() if k not in ("mask", "attention_mask")}
+    stand_ins = [tf.keras.Input(x.shape[1:], dtype=x.dtype) for x in flat]
+    outputs = call(name, make(tf.keras.layers), stand_ins, is_list, options)
+    facts["shapes"] = [list(y.shape) for y in tf.nest.flatten(outputs)]
     return facts
 
 

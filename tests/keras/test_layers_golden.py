@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 import graphopt as tf
-from tests.golden.keras_layer_cases import CASES, cotangent, make_input, make_weight
+from tests.golden.keras_layer_cases import (
+    CASES,
+    SEVERAL,
+    call,
+    cotangent,
+    make_input,
+    make_weight,
+)
 
 GOLDEN = pathlib.Path(__file__).parent.parent / "golden"
 FACTS = json.loads((GOLDEN / "keras_layers.json").read_text())
@@ -26,28 +33,27 @@ def build(name):
     layer = make(tf.keras.layers)
     inputs = make_input(name, spec)
     flat = [tf.constant(x) for x in (inputs if isinstance(inputs, list) else [inputs])]
-    given = flat if isinstance(inputs, list) else flat[0]
-    layer(given, **options)
+    is_list = isinstance(inputs, list)
+    call(name, layer, flat, is_list, options)
     layer.set_weights(
         [make_weight(name, short(w.name), w.shape) for w in layer.weights]
     )
-    return layer, given, flat, options
+    return layer, is_list, flat, options
 
 
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("name", CASES)
 def test_values_are_those_of_keras(name, compiled):
-    layer, given, flat, options = build(name)
+    layer, is_list, flat, options = build(name)
     facts = FACTS[name]
     assert len(layer.trainable_weights) == facts["trainable"]
     floats = [x for x in flat if x.dtype.is_floating]
 
     def run(*tensors):
-        given_now = list(tensors) if isinstance(given, list) else tensors[0]
         sources = [x for x in tensors if x.dtype.is_floating]
         with tf.GradientTape() as tape:
             tape.watch(sources)
-            outputs = tf.nest.flatten(layer(given_now, **options))
+            outputs = tf.nest.flatten(call(name, layer, tensors, is_list, options))
             total = tf.add_n(
                 [
                     tf.reduce_sum(y * cotangent(name, i, y.shape))
@@ -60,8 +66,8 @@ def test_values_are_those_of_keras(name, compiled):
         )
         return outputs, [tf.convert_to_tensor(g) for g in slopes]
 
-    call = tf.function(run) if compiled else run
-    outputs, slopes = call(*flat)
+    traced = tf.function(run) if compiled else run
+    outputs, slopes = traced(*flat)
     assert len(outputs) == facts["outputs"]
     for i, y in enumerate(outputs):
         want = ARRAYS[f"{name}/y{i}"]
@@ -85,3 +91,81 @@ def test_weights_have_the_names_and_order_of_keras(name):
     layer, *_ = build(name)
     found = [[short(w.name), list(w.shape)] for w in layer.weights]
     assert found == FACTS[name]["weights"]
+
+
+def plain(value):
+    """A config without what says where a class is defined, as the recorder stores it."""
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    return value if isinstance(value, (str, int, float, type(None))) else repr(value)
+
+
+# What graphopt does not have, or has no use for.
+LEFT_OUT = {"dtype", "sparse", "batch_input_shape", "implementation", "time_major"}
+LEFT_OUT |= {"query_shape", "key_shape", "value_shape"}
+# What depthwise convolutions inherit in Keras, and do not use.
+UNUSED = {"kernel_initializer", "kernel_regularizer", "kernel_constraint"}
+
+
+def is_same(found, want):
+    if isinstance(want, dict) and isinstance(found, dict):
+        return all(
+            key in LEFT_OUT or is_same(found.get(key), value)
+            for key, value in want.items()
+        )
+    if isinstance(want, list) and isinstance(found, list):
+        return len(want) == len(found) and all(map(is_same, found, want))
+    if isinstance(want, float):
+        return found == pytest.approx(want)
+    return found == want
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_configs_are_those_of_keras_and_make_the_same_layer(name):
+    tf.keras.backend.clear_session()
+    layer, is_list, flat, options = build(name)
+    config = layer.get_config()
+    want = FACTS[name]["config"]
+    found = plain(config)
+    wrong = [
+        key
+        for key, value in want.items()
+        if key not in LEFT_OUT
+        and not (key in UNUSED and "depthwise_initializer" in want)
+        and not is_same(found.get(key), value)
+    ]
+    assert not wrong, {key: (found.get(key), want[key]) for key in wrong}
+    json.dumps(config)
+    twin = type(layer).from_config(json.loads(json.dumps(config)))
+    call(name, twin, flat, is_list, options)
+    twin.set_weights(layer.get_weights())
+    pairs = zip(
+        tf.nest.flatten(call(name, twin, flat, is_list, options)),
+        tf.nest.flatten(call(name, layer, flat, is_list, options)),
+        strict=True,
+    )
+    if options.get("training") is None:
+        for found, expected in pairs:
+            np.testing.assert_array_equal(found.numpy(), expected.numpy())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_shapes_are_known_as_far_as_in_keras(name):
+    _, is_list, flat, options = build(name)
+    options = {k: v for k, v in options.items() if k not in ("mask", "attention_mask")}
+    layer = CASES[name][0](tf.keras.layers)
+    inputs = [tf.keras.Input(x.shape[1:], dtype=x.dtype) for x in flat]
+    outputs = call(name, layer, inputs, is_list, options)
+    found = [list(y.shape) for y in tf.nest.flatten(outputs)]
+    assert found == FACTS[name]["shapes"]
+    shapes = [(None, *x.shape[1:]) for x in flat]
+    if name in SEVERAL:
+        computed = layer.compute_output_shape(*shapes)
+    else:
+        computed = layer.compute_output_shape(shapes if is_list else shapes[0])
+    computed = computed if isinstance(computed, list) else [computed]
+    assert [list(s) for s in computed] == found[: len(computed)]
+    model = tf.keras.Model(inputs, outputs)
+    model(flat)

@@ -121,10 +121,6 @@ class BackupAndRestore(Callback):
             )
         if self._path.exists():
             state.saved = restore(self.model, self._path)
-            counters = state.initial_counters(0, self.params.get("steps"))
-            training = getattr(self.model, "_training", None)
-            if training is not None:
-                training.first_epoch, training.first_step = counters
         if self.save_before_preemption and (
             threading.current_thread() is threading.main_thread()
         ):

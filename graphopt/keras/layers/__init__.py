@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from graphopt.keras.layers.activation import ReLU as ReLU
     from graphopt.keras.layers.activation import Softmax as Softmax
     from graphopt.keras.layers.activation import ThresholdedReLU as ThresholdedReLU
+    from graphopt.keras.layers.attention import AdditiveAttention as AdditiveAttention
+    from graphopt.keras.layers.attention import Attention as Attention
     from graphopt.keras.layers.convolutional import Conv1D as Conv1D
     from graphopt.keras.layers.convolutional import Conv2D as Conv2D
     from graphopt.keras.layers.convolutional import Conv3D as Conv3D
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from graphopt.keras.layers.core import Identity as Identity
     from graphopt.keras.layers.core import Lambda as Lambda
     from graphopt.keras.layers.core import Masking as Masking
+    from graphopt.keras.layers.einsum_dense import EinsumDense as EinsumDense
     from graphopt.keras.layers.merging import Add as Add
     from graphopt.keras.layers.merging import Average as Average
     from graphopt.keras.layers.merging import Concatenate as Concatenate
@@ -43,6 +46,9 @@ if TYPE_CHECKING:
     from graphopt.keras.layers.merging import minimum as minimum
     from graphopt.keras.layers.merging import multiply as multiply
     from graphopt.keras.layers.merging import subtract as subtract
+    from graphopt.keras.layers.multi_head_attention import (
+        MultiHeadAttention as MultiHeadAttention,
+    )
     from graphopt.keras.layers.normalization import (
         BatchNormalization as BatchNormalization,
     )
@@ -132,6 +138,8 @@ _LATER = {
     "ReLU": "activation",
     "Softmax": "activation",
     "ThresholdedReLU": "activation",
+    "AdditiveAttention": "attention",
+    "Attention": "attention",
     "Conv1D": "convolutional",
     "Conv2D": "convolutional",
     "Conv3D": "convolutional",
@@ -141,6 +149,7 @@ _LATER = {
     "Identity": "core",
     "Lambda": "core",
     "Masking": "core",
+    "EinsumDense": "einsum_dense",
     "Add": "merging",
     "Average": "merging",
     "Concatenate": "merging",
@@ -157,6 +166,7 @@ _LATER = {
     "minimum": "merging",
     "multiply": "merging",
     "subtract": "merging",
+    "MultiHeadAttention": "multi_head_attention",
     "BatchNormalization": "normalization",
     "GroupNormalization": "normalization",
     "LayerNormalization": "normalization",

@@ -1054,7 +1054,13 @@ def _is_all_numbers(value: Any) -> bool:
 def _session_of(weight: Variable) -> Any:
     if weight.graph is None:
         return None
-    return session_for(weight.graph, get_default_session())
+    session = get_default_session()
+    if session is None and is_in_v1_graph():
+        # Loaded by those who train in graphs.
+        from graphopt.keras.backend import get_session
+
+        session = get_session()
+    return session_for(weight.graph, session)
 
 
 def value_of(weight: Variable) -> NDArray[Any]:

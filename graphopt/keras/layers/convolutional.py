@@ -42,6 +42,7 @@ class BaseConv(OptionLayer):
 
     rank: int
     filters: int
+    groups = 1
     kernel: Any = None
     bias: Any = None
     paddings: tuple[str, ...] = ("valid", "same")
@@ -86,6 +87,18 @@ class BaseConv(OptionLayer):
         is_last = self.channel_axis == -1
         self.layout = f"N{letters}C" if is_last else f"NC{letters}"
         self.input_spec = InputSpec(min_ndim=rank + 2)
+
+    @staticmethod
+    def take_groups(kwargs: dict[str, Any]) -> None:
+        """Takes arguments out that configs of Keras have, and that change nothing.
+
+        Raises:
+          NotImplementedError: There are several groups.
+        """
+        if kwargs.pop("groups", 1) != 1:
+            raise NotImplementedError("Groups of channels are for Conv1D, 2D and 3D.")
+        for name in ("initializer", "regularizer", "constraint"):
+            kwargs.pop(f"kernel_{name}", None)
 
     def channels_of(self, input_shape: Any) -> int:
         """Returns the number of channels of the inputs.

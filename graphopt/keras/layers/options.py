@@ -7,7 +7,7 @@ makes names and plain values of them again, so that a layer lists its arguments 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphopt.dtypes import bool_
@@ -16,6 +16,7 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import Tensor
 from graphopt.keras import activations, backend, constraints, initializers, regularizers
+from graphopt.keras.functional import is_in_v1_graph
 from graphopt.keras.layers.base import Layer
 from graphopt.ops.elementwise import cast, where
 from graphopt.ops.shaping import reshape
@@ -94,10 +95,22 @@ class OptionLayer(Layer):
         }
         return self.add_weight(name=name, shape=shape, **{**options, **more})
 
+    def keep_update(self, update: Any) -> None:
+        """Keeps an op that changes the layer's state, where a program has to run it.
+
+        In TensorFlow 2 it has happened, or is part of the function that is traced.
+        """
+        if is_in_v1_graph():
+            self.add_update(update)
+
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor as plain values."""
+        return self.config_of(self.config_names)
+
+    def config_of(self, names: Sequence[str]) -> dict[str, Any]:
+        """Returns arguments as plain values, beside those of `Layer`."""
         config: dict[str, Any] = super().get_config()
-        for name in self.config_names:
+        for name in names:
             kind, value = _kind_of(name), getattr(self, name)
             config[name] = value if kind is None else kind.serialize(value)
         return config

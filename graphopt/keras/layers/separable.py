@@ -58,6 +58,7 @@ class _Depthwise(_PerChannel):
         "depth_multiplier",
         "data_format",
         "dilation_rate",
+        "groups",
         "activation",
         "use_bias",
         "depthwise_initializer",
@@ -88,6 +89,7 @@ class _Depthwise(_PerChannel):
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
+        self.take_groups(kwargs)
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.set_windows(kernel_size, strides, padding, data_format, dilation_rate)
         require(
@@ -172,6 +174,7 @@ class _Separable(_PerChannel):
         "padding",
         "data_format",
         "dilation_rate",
+        "groups",
         "depth_multiplier",
         "activation",
         "use_bias",
@@ -210,6 +213,7 @@ class _Separable(_PerChannel):
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
+        self.take_groups(kwargs)
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         require(filters, int(filters) > 0, "filters", "a positive integer")
         self.filters = int(filters)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
-from graphopt.keras import serialization
+from graphopt.keras.serialization import deserialize_object, serialize_object
 
 
 def serialize(layer: Any, use_legacy_format: bool = False) -> Any:
@@ -13,21 +12,7 @@ def serialize(layer: Any, use_legacy_format: bool = False) -> Any:
 
     Source: `tf.keras.layers.serialize`.
     """
-    return serialization.serialize(layer)
-
-
-class _Classes(dict[str, Any]):
-    """Layers and models by name, loaded when they are asked for."""
-
-    def __missing__(self, name: str) -> Any:
-        for module in ("graphopt.keras.layers", "graphopt.keras.models"):
-            found = getattr(importlib.import_module(module), name, None)
-            if found is not None:
-                return found
-        raise ValueError(
-            f"Unknown layer {name!r}; expected the name of a class in tf.keras.layers, "
-            "or one in custom_objects."
-        )
+    return serialize_object(layer)
 
 
 def deserialize(
@@ -45,6 +30,4 @@ def deserialize(
 
     Source: `tf.keras.layers.deserialize`.
     """
-    name, own = config["class_name"], dict(config.get("config", {}))
-    cls = (custom_objects or {}).get(name) or _Classes()[name]
-    return cls.from_config(own)
+    return deserialize_object(config, custom_objects)

@@ -24,6 +24,7 @@ class _Transpose(BaseConv):
         "output_padding",
         "data_format",
         "dilation_rate",
+        "groups",
         "activation",
         "use_bias",
         "kernel_initializer",
@@ -55,6 +56,7 @@ class _Transpose(BaseConv):
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
+        self.take_groups(kwargs)
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         require(filters, int(filters) > 0, "filters", "a positive integer")
         self.filters = int(filters)

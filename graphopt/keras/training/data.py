@@ -223,12 +223,15 @@ class ArrayData:
             )
         return together.pop()
 
-    def epoch(self, number: int, one_by_one: bool = False) -> Iterator[Piece]:
+    def epoch(
+        self, number: int, one_by_one: bool = False, skip: int = 0
+    ) -> Iterator[Piece]:
         """Yields the batches of an epoch.
 
         Args:
           number: Which epoch: what its order depends on.
           one_by_one: Whether every batch is a piece of its own.
+          skip: How many batches were taken before.
         """
         order = self._order(number)
         size, steps = self.batch_size, self.steps
@@ -237,7 +240,7 @@ class ArrayData:
         row_bytes = sum(leaf.nbytes for leaf in self._leaves) // max(self.examples, 1)
         group = max(1, min(MOST_STEPS, PIECE_BYTES // max(1, row_bytes * size)))
         group = 1 if one_by_one else group
-        done = 0
+        done = skip
         while done < whole:
             count = min(group, whole - done)
             yield self._piece(order, done * size, count, size)
@@ -297,8 +300,10 @@ class BatchData:
         self._current: Iterator[Any] | None = None
         self.ran_out = False
 
-    def epoch(self, number: int, one_by_one: bool = False) -> Iterator[Piece]:
-        """Yields the batches of an epoch."""
+    def epoch(
+        self, number: int, one_by_one: bool = False, skip: int = 0
+    ) -> Iterator[Piece]:
+        """Yields the batches of an epoch, but for those that were taken before."""
         if self._current is None or not self._lasts:
             self._current = iter(self._start())
         done = 0
@@ -310,8 +315,9 @@ class BatchData:
                 if self._lasts or (self.steps is not None and done < self.steps):
                     self.ran_out = self.steps is not None
                 break
-            yield batch_piece(data, self._shapes)
             done += 1
+            if done > skip:
+                yield batch_piece(data, self._shapes)
         if self._at_end is not None:
             self._at_end()
 

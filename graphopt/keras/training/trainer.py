@@ -17,6 +17,7 @@ from graphopt.graph.context import entered
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import EagerTensor
+from graphopt.keras.functional import is_in_v1_graph
 from graphopt.keras.training.adapters import Data, make_data, split_off
 from graphopt.keras.training.data import (
     Piece,
@@ -301,6 +302,8 @@ class Trainer:
 
     def _run_piece(self, kind: str, piece: Piece, results: bool) -> Any:
         """Runs the steps of a piece; returns what the last one returned, as arrays."""
+        if is_in_v1_graph():
+            return self._run_in_graph(kind, piece, results)
         if self.run_eagerly:
             return self._run_eagerly(kind, piece)
         # Loaded by those who train.
@@ -322,6 +325,17 @@ class Trainer:
         if piece.steps == 1:
             return trace.run(arrays, results)
         return trace.run_many(piece.rows, piece.steps, results)
+
+    def _run_in_graph(self, kind: str, piece: Piece, results: bool) -> Any:
+        """As `_run_piece`, in a graph of TensorFlow 1 and the session of Keras."""
+        # Loaded by those who train there.
+        from graphopt.keras.training.graph_steps import GraphSteps
+
+        steps = self._training.steps.get(kind)
+        if steps is None:
+            method = getattr(self, f"{kind}_step")
+            steps = self._training.steps[kind] = GraphSteps(method)
+        return steps.run(piece, results)
 
     def _list_trained(self) -> tuple[int, ...]:
         """Returns what stands for the variables that are trained now."""
@@ -451,10 +465,12 @@ class Trainer:
         self.stop_training = False
         callbacks.on_train_begin()
         logs: Any = None
-        for epoch in range(self._first_epoch(initial_epoch), epochs):
+        first, skip = self._find_beginning(initial_epoch, data.steps)
+        for epoch in range(first, epochs):
             self.reset_metrics()
             callbacks.on_epoch_begin(epoch)
-            logs = self._run_epoch("train", data, epoch, callbacks)
+            logs = self._run_epoch("train", data, epoch, callbacks, skip)
+            skip = 0
             if logs is None:
                 raise fail(
                     ValueError,
@@ -475,21 +491,18 @@ class Trainer:
         callbacks.on_train_end(logs)
         return self.history
 
-    def _first_epoch(self, initial_epoch: int) -> int:
-        """Where a restored run goes on: a callback may have set it."""
-        found = self._training.first_epoch
-        self._training.first_epoch = None
-        return initial_epoch if found is None else found
+    def _find_beginning(self, epoch: int, steps: int | None) -> tuple[int, int]:
+        """Returns the epoch and the batch where a run, maybe a restored one, begins."""
+        state = getattr(self, "_training_state", None)
+        if state is None:
+            return epoch, 0
+        first, batch = state.initial_counters(epoch, steps)
+        return int(first), int(batch)
 
-    def _steps_done(self, kind: str) -> int:
-        """How many steps of the epoch a restored run had done when it was saved."""
-        if kind != "train":
-            return 0
-        done, self._training.first_step = self._training.first_step, 0
-        return done
-
-    def _run_epoch(self, kind: str, data: Data, epoch: int, callbacks: Any) -> Any:
-        """Runs the steps of an epoch; returns the logs."""
+    def _run_epoch(
+        self, kind: str, data: Data, epoch: int, callbacks: Any, skip: int = 0
+    ) -> Any:
+        """Runs the steps of an epoch, but for the first ones; returns the logs."""
         own = self._logs_are_metrics(kind)
         make = f"make_{kind}_function"
         if not self._is_own(make):
@@ -500,13 +513,9 @@ class Trainer:
             callbacks.wants_batches if kind == "train" else callbacks.wants_test_batches
         )
         shows = callbacks.shows_progress
-        done = self._steps_done(kind)
-        step, logs, looked = 0, None, time.monotonic()
-        singly = wants or self.run_eagerly or done > 0
-        for piece in data.epoch(epoch, one_by_one=singly):
-            if step < done:
-                step += piece.steps
-                continue
+        step, logs, looked = skip, None, time.monotonic()
+        one_by_one = wants or self.run_eagerly
+        for piece in data.epoch(epoch, one_by_one, skip):
             if wants:
                 begin(step)
             logs = self._run_piece(kind, piece, results=wants or not own)
@@ -518,7 +527,7 @@ class Trainer:
             elif shows and time.monotonic() - looked > SECONDS_BETWEEN_LOOKS:
                 end(step - 1, self._current_logs() if own else _scalars(logs))
                 looked = time.monotonic()
-        if not step:
+        if step == skip:
             return None
         if logs is None or (own and not wants and not self.run_eagerly):
             logs = self._current_logs()
@@ -549,6 +558,11 @@ class Trainer:
         return logs
 
     def _current_logs(self) -> dict[str, Any]:
+        if is_in_v1_graph():
+            # Loaded by those who train there.
+            from graphopt.keras.training.graph_steps import fetch_results
+
+            return fetch_results(self)
         return {k: _as_numpy(v) for k, v in self.get_metrics_result().items()}
 
     # ---- evaluate and predict
@@ -824,8 +838,6 @@ class _Training:
     Attributes:
       steps: The traced steps, by kind.
       trained: The variables that the training step was traced for.
-      first_epoch: Where a restored run goes on, None if none was.
-      first_step: After how many steps of that epoch.
       arguments: What `compile` was given.
     """
 
@@ -834,9 +846,9 @@ class _Training:
         self.runs_eagerly = False
         self.steps: dict[str, Any] = {}
         self.trained: tuple[int, ...] | None = None
-        self.first_epoch: int | None = None
-        self.first_step = 0
         self.arguments: dict[str, Any] = {}
+        # In a graph of TensorFlow 1: for which metrics, and their results.
+        self.results: tuple[Any, dict[str, Any]] | None = None
 
 
 def _refuse_unknown(loss: Any, metrics: Any, weighted: Any) -> None:

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from graphopt.keras.utils.images import img_to_array as img_to_array
     from graphopt.keras.utils.images import load_img as load_img
     from graphopt.keras.utils.images import save_img as save_img
+    from graphopt.keras.utils.plotting import model_to_dot as model_to_dot
+    from graphopt.keras.utils.plotting import plot_model as plot_model
     from graphopt.keras.utils.progress import Progbar as Progbar
     from graphopt.keras.utils.seeds import set_random_seed as set_random_seed
     from graphopt.keras.utils.timeseries import split_dataset as split_dataset
@@ -65,10 +67,12 @@ _LATER = {
     "image_dataset_from_directory": "graphopt.keras.utils.directories",
     "img_to_array": "graphopt.keras.utils.images",
     "load_img": "graphopt.keras.utils.images",
+    "model_to_dot": "graphopt.keras.utils.plotting",
     "normalize": "graphopt.keras.utils.arrays",
     "OrderedEnqueuer": "graphopt.keras.utils.data",
     "pack_x_y_sample_weight": "graphopt.keras.training.data",
     "pad_sequences": "graphopt.keras.preprocessing.sequence",
+    "plot_model": "graphopt.keras.utils.plotting",
     "Progbar": "graphopt.keras.utils.progress",
     "register_keras_serializable": "graphopt.keras.serialization",
     "save_img": "graphopt.keras.utils.images",

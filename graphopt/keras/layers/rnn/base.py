@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from graphopt.dtypes import as_dtype
 from graphopt.errors import fail
 from graphopt.graph import nest
 from graphopt.graph.context import building_graph
@@ -82,7 +83,6 @@ class RNN(OptionLayer):
         "stateful",
         "unroll",
         "time_major",
-        "zero_output_for_mask",
     )
     config_names: tuple[str, ...] = flags
 
@@ -197,16 +197,11 @@ class RNN(OptionLayer):
                 remedy="batch_input_shape in the first layer, or batch_size in Input",
                 site=str(user_site()),
             )
-        initial = initial_state_of(self.cell, batch, self.compute_dtype)
+        initial = initial_state_of(self.cell, batch, as_dtype(self.compute_dtype))
         self._kept.variables = [
             Variable(state, trainable=False, name="state")
             for state in nest.flatten(initial)
         ]
-
-    @property
-    def compute_dtype(self) -> Any:
-        """The dtype of inputs and states."""
-        return self.dtype
 
     # ---- calling
 
@@ -252,7 +247,7 @@ class RNN(OptionLayer):
         outputs, last, final = self.run(x, mask, states, training, constants)
         if self.stateful:
             for kept, state in zip(self.states, nest.flatten(final), strict=True):
-                self.add_update(kept.assign(state))
+                self.keep_update(kept.assign(state))
         if self.return_sequences:
             output = (
                 outputs if self.time_major else nest.map_structure(time_first, outputs)
@@ -404,6 +399,8 @@ class RNN(OptionLayer):
         config = super().get_config()
         if self._num_constants:
             config["num_constants"] = self._num_constants
+        if self.zero_output_for_mask:
+            config["zero_output_for_mask"] = True
         return {**config, "cell": serialize(self.cell)}
 
     @classmethod

@@ -65,25 +65,24 @@ class DropoutCell(OptionLayer):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._masks: dict[str, Any] = {}
-        self._is_prepared = False
+        self._masks = _Masks()
 
     def prepare_masks(self, inputs: Any, state: Any, training: Any) -> None:
         """Draws the masks for the steps that come."""
-        self._masks, self._is_prepared = {}, False
+        self._masks = _Masks()
         self.input_mask(inputs, training)
         self.state_mask(state, training)
-        self._is_prepared = True
+        self._masks.is_prepared = True
 
     def reset_dropout_mask(self) -> None:
         """Forgets the mask of the inputs."""
-        self._is_prepared = False
-        self._masks.pop("input", None)
+        self._masks.is_prepared = False
+        self._masks.found.pop("input", None)
 
     def reset_recurrent_dropout_mask(self) -> None:
         """Forgets the mask of the states."""
-        self._is_prepared = False
-        self._masks.pop("state", None)
+        self._masks.is_prepared = False
+        self._masks.found.pop("state", None)
 
     def input_mask(self, inputs: Any, training: Any) -> Any:
         """Returns what inputs are multiplied by, or None."""
@@ -96,17 +95,28 @@ class DropoutCell(OptionLayer):
     def _mask(self, kind: str, rate: float, like: Any, training: Any) -> Any:
         if not rate or training is None or training is False:
             return None
-        graph = building_graph()
-        found = self._masks.get(kind)
-        if found is not None:
-            owner, mask = found
-            if self._is_prepared or (owner() if owner else None) is graph:
+        graph, masks = building_graph(), self._masks
+        known = masks.found.get(kind)
+        if known is not None:
+            owner, mask = known
+            if masks.is_prepared or (owner() if owner else None) is graph:
                 return mask
         ones = ones_like(like)
         mask = choose(training, lambda: dropout(ones, rate), lambda: ones)
-        owner = None if graph is None else weakref.ref(graph)
-        self._masks[kind] = (owner, mask)
+        masks.found[kind] = (None if graph is None else weakref.ref(graph), mask)
         return mask
+
+
+class _Masks:
+    """Masks by what they are for, with the graph that they belong to.
+
+    Attributes:
+      is_prepared: Whether they are for all steps, whatever graph is built in them.
+    """
+
+    def __init__(self) -> None:
+        self.found: dict[str, Any] = {}
+        self.is_prepared = False
 
 
 class _Cell(DropoutCell):

@@ -1,8 +1,8 @@
 """Loops of known cells, with derivatives by hand.
 
 A rule says what one round does elementwise. `run_recurrence` does the rest: the matmul with the
-recurrent kernel, histories, masks, and the loop of the derivative. Histories are written in
-place: that of the gates into the projected inputs, their derivatives into that of the gates.
+recurrent kernel, histories, masks, and the loop of the derivative. Each gate has a history of
+its own: to join four to one tensor in each round costs more than the rest of the round.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Rule:
     """What one round does, elementwise.
 
     Attributes:
-      kept: How many times as wide as the states what it keeps is.
+      kept: How many tensors it keeps, each as wide as a state.
       adds: Whether it only adds x and p, whose derivatives are then the same.
     """
 
@@ -73,8 +73,8 @@ class SimpleRule(Rule):
     adds = True
 
     def forward(self, x: Any, p: Any, states: Sequence[Any]) -> tuple[Any, list[Any]]:
-        """Returns what is kept of a round (None: nothing), and the new states."""
-        return None, [self.activation(x + p)]
+        """Returns what is kept of a round, nothing, and the new states."""
+        return [], [self.activation(x + p)]
 
     def backward(
         self, kept: Any, old: Sequence[Any], new: Sequence[Any], gs: Sequence[Any]
@@ -104,13 +104,13 @@ class LSTMRule(Rule):
         gate = self.recurrent_activation
         i, f, g, o = gate(i), gate(f), self.activation(g), gate(o)
         c = f * states[1] + i * g
-        return concat([i, f, g, o], 1), [o * self.activation(c), c]
+        return [i, f, g, o], [o * self.activation(c), c]
 
     def backward(
         self, kept: Any, old: Sequence[Any], new: Sequence[Any], gs: Sequence[Any]
     ) -> tuple[Any, Any, list[Any]]:
         """Returns derivatives of x, of p (None: the same), and of the old states."""
-        i, f, g, o = split(kept, 4, 1)
+        i, f, g, o = kept
         dh, dc = gs
         slope, of_gate = _SLOPES[self.activation], _SLOPES[self.recurrent_activation]
         y = self.activation(new[1])
@@ -144,13 +144,13 @@ class GRURule(Rule):
         z = self.recurrent_activation(xz + pz)
         r = self.recurrent_activation(xr + pr)
         n = self.activation(xn + r * pn)
-        return concat([z, r, n, pn], 1), [z * states[0] + (1.0 - z) * n]
+        return [z, r, n, pn], [z * states[0] + (1.0 - z) * n]
 
     def backward(
         self, kept: Any, old: Sequence[Any], new: Sequence[Any], gs: Sequence[Any]
     ) -> tuple[Any, Any, list[Any]]:
         """Returns derivatives of x, of p, and of the old h but for the matmul."""
-        z, r, n, pn = split(kept, 4, 1)
+        z, r, n, pn = kept
         dh = gs[0]
         slope, of_gate = _SLOPES[self.activation], _SLOPES[self.recurrent_activation]
         dn = dh * (1.0 - z) * slope(n)
@@ -270,47 +270,43 @@ class _Run:
         )
         return list(found[1:])
 
-    def forward(self, x: Any, states: Any) -> tuple[list[Any], Any, list[Any]]:
+    def forward(self, x: Any, states: Any) -> tuple[list[Any], list[Any], list[Any]]:
         """Returns the histories of the states, what is kept, and the last states.
 
         A history begins before the first step. What the derivative does not need, where
         there is one, a plan leaves out.
         """
-        count, dtype = len(states), x.dtype
+        count, more, dtype = len(states), self.rule.kept, x.dtype
         steps, units = _steps_of(x), self.kernel.shape[0]
-        width = self.rule.kept * units
-        # What is kept is written where the inputs were, if it is as wide.
-        in_place = width in (0, x.shape[-1])
         source = _of(x)
         histories = [
             _array(dtype, steps + 1, state, units).write(0, state) for state in states
         ]
-        kept = source if in_place else _array(dtype, steps, states[0], width)
+        kept = [_array(dtype, steps, states[0], units) for _ in range(more)]
 
         def body(t: Any, *values: Any) -> list[Any]:
-            old, arrays = list(values[:count]), values[count:-1]
-            step = (values[-1] if in_place else source).read(t)
-            keep, new = self.rule.forward(step, self._times_kernel(old[0]), old)
+            old, arrays = list(values[:count]), values[count : 2 * count]
+            p = self._times_kernel(old[0])
+            keep, new = self.rule.forward(source.read(t), p, old)
             if self.mask is not None:
                 on = self.mask.read(t)
                 new = [where(on, a, b) for a, b in zip(new, old, strict=True)]
             written = [a.write(t + 1, s) for a, s in zip(arrays, new, strict=True)]
-            last = values[-1] if keep is None else values[-1].write(t, keep)
-            return [*new, *written, last]
+            last = zip(values[2 * count :], keep, strict=True)
+            return [*new, *written, *(a.write(t, k) for a, k in last)]
 
-        found = self._loop(steps, body, [*states, *histories, kept])
-        arrays = [array.stack() for array in found[count:-1]]
-        return arrays, found[-1].stack(), found[:count]
+        found = self._loop(steps, body, [*states, *histories, *kept])
+        arrays = [array.stack() for array in found[count:]]
+        return arrays[:count], arrays[count:], found[:count]
 
     def backward(self, histories: Any, kept: Any, dout: Any, gs: Any) -> list[Any]:
         """Returns the derivatives of x, the kernel, the states and the rest."""
-        count, width, dtype = len(gs), self.kernel.shape[1], kept.dtype
-        steps = _steps_of(kept)
+        count, width, dtype = len(gs), self.kernel.shape[1], histories[0].dtype
+        steps = _steps_of(histories[0]) - 1
         arrays = [_of(history) for history in histories]
         douts = None if dout is None else _of(dout)
-        kept = _of(kept)
-        in_place = self.rule.kept in (0, width // self.kernel.shape[0])
-        dx = kept if in_place else _array(dtype, steps, gs[0], width)
+        gates = [_of(each) for each in kept]
+        dx = _array(dtype, steps, gs[0], width)
         dps = [] if self.rule.adds else [_array(dtype, steps, gs[0], width)]
 
         def body(k: Any, *values: Any) -> list[Any]:
@@ -325,7 +321,7 @@ class _Run:
                 g = [where(on, each, 0.0) for each in g]
             old = [array.read(t) for array in arrays]
             new = [array.read(t + 1) for array in arrays]
-            step = (dx if in_place else kept).read(t)
+            step = [gate.read(t) for gate in gates]
             d, dp, dold = self.rule.backward(step, old, new, g)
             if dp is not None:
                 dps = [dps[0].write(t, dp)]

@@ -61,11 +61,9 @@ class _Recurrent(RNN):
 
     def __getattr__(self, name: str) -> Any:
         # `units` and the like are the cell's.
-        if name in type(self).cell_names:
-            return getattr(self.__dict__["cell"], name)
-        raise AttributeError(
-            f"{type(self).__name__!r} object has no attribute {name!r}"
-        )
+        if name in type(self).cell_names and "cell" in vars(self):
+            return getattr(self.cell, name)
+        return super().__getattr__(name)
 
     def build(self, input_shape: Any) -> None:
         """Makes the weights of the cell, and states that are kept."""

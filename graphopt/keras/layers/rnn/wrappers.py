@@ -402,4 +402,10 @@ class Bidirectional(Wrapper):
 
 
 def _copy(layer: Any, config: dict[str, Any], name: str) -> Any:
-    return type(layer).from_config({**config, "name": name})
+    # A function of a program's own has no name that it could be found by.
+    own = {
+        key: getattr(layer, key)
+        for key in config
+        if key.endswith("activation") and callable(getattr(layer, key, None))
+    }
+    return type(layer).from_config({**config, **own, "name": name})
