@@ -8,7 +8,7 @@ one native call. Everything else hands out one batch after the other.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -281,7 +281,8 @@ class BatchData:
       steps: How many batches an epoch has; None if that is not known.
       shapes: From a nest to what shapes its leaves may have, or None.
       lasts: Whether one iterator serves all epochs.
-      is_sequence: Whether `start` takes the number of the epoch.
+      what: What the data is, for messages.
+      at_end: Called after each epoch.
     """
 
     def __init__(
@@ -291,7 +292,9 @@ class BatchData:
         shapes: Sequence[TensorShape] | None = None,
         lasts: bool = False,
         what: str = "data",
+        at_end: Callable[[], None] | None = None,
     ) -> None:
+        self._at_end = at_end
         self._start, self.steps, self._shapes = start, steps, shapes
         self._lasts, self._what = lasts, what
         self._current: Iterator[Any] | None = None
@@ -315,6 +318,8 @@ class BatchData:
             done += 1
             if done > skip:
                 yield batch_piece(data, self._shapes)
+        if self._at_end is not None:
+            self._at_end()
 
 
 def batch_piece(data: Any, shapes: Sequence[TensorShape] | None = None) -> Piece:
