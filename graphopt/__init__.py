@@ -268,6 +268,13 @@ _LATER = {
 }
 
 
+def _draw_png(svg: str) -> bytes:
+    # Loaded by those who draw.
+    from graphopt.viz.png import draw_png
+
+    return draw_png(svg)
+
+
 def _draw_svg(graph: Graph) -> str:
     # The viewer takes a tenth of the time of the import and is wanted by notebooks only.
     from graphopt.viz.svg import draw_svg
@@ -282,6 +289,7 @@ def _draw_html(graph: Graph) -> str:
 
 
 _hooks.draw_svg = _draw_svg
+_hooks.draw_png = _draw_png
 _hooks.draw_html = _draw_html
 __version__ = "0.1.0"
 newaxis = None

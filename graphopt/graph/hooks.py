@@ -55,6 +55,8 @@ class Hooks:
     on_function_run: Callable[..., Any] | None
     # viz: Graph -> svg text
     draw_svg: Callable[..., Any]
+    # viz: svg text -> png bytes
+    draw_png: Callable[..., Any]
     # viz: Graph -> html text of a frame that holds the page
     draw_html: Callable[..., Any]
 
@@ -75,6 +77,7 @@ class Hooks:
         self.on_gradients = None
         self.on_function_run = None
         self.draw_svg = _missing
+        self.draw_png = _missing
         self.draw_html = _missing
 
 

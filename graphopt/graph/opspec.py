@@ -84,7 +84,12 @@ class Bodies:
     kind: str
 
 
-Kernel = Elementwise | Family | Alias | Source | Host | Bodies
+@dataclass(frozen=True)
+class Drawn:
+    """An op of a graph that is drawn and never run: it stands for a layer of a model."""
+
+
+Kernel = Elementwise | Family | Alias | Source | Host | Bodies | Drawn
 
 # The functions that an expression may call; codegen has an implementation of each.
 EXPRESSION_FUNCTIONS: Final = frozenset(

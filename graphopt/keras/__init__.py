@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from graphopt.keras import metrics as metrics
     from graphopt.keras import mixed_precision as mixed_precision
     from graphopt.keras import models as models
+    from graphopt.keras import preprocessing as preprocessing
     from graphopt.keras import saving as saving
     from graphopt.keras import utils as utils
     from graphopt.keras.functional import KerasTensor as KerasTensor
@@ -43,6 +44,7 @@ _MODULES = (
     "metrics",
     "mixed_precision",
     "models",
+    "preprocessing",
     "saving",
     "utils",
 )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from graphopt.dtypes import as_dtype
-from graphopt.graph.context import modes, reset_default_graph
+from graphopt.graph.context import get_default_graph, modes, reset_default_graph
 from graphopt.graph.hooks import hooks
 from graphopt.graph.tensor import Tensor
 from graphopt.keras.functional import forget_symbols
@@ -156,13 +156,23 @@ def get_uid(prefix: str = "") -> int:
 def get_session(op_input_list: Any = ()) -> Any:
     """Returns the session of graphs: the default one, or one that Keras made.
 
+    Variables of the graph that have no value yet are initialized in it, unless
+    `manual_variable_initialization(True)` was called.
+
     Source: `tf.compat.v1.keras.backend.get_session`.
     """
     from graphopt.runtime.session import Session
 
     found = get_default_session() or Settings.session
-    if found is None:
+    if found is None or (
+        found is Settings.session and found.graph is not get_default_graph()
+    ):
         found = Settings.session = Session()
+    if not Settings.initializes_by_hand:
+        store = found.store
+        waiting = [v for v in found.graph.variables if not store.is_initialized(v.key)]
+        if waiting:
+            found.run([variable.initializer for variable in waiting])
     return found
 
 
@@ -226,13 +236,13 @@ def batch_get_value(tensors: Sequence[Any]) -> list[Any]:
 
 def set_value(x: Any, value: Any) -> None:
     """Sets a variable."""
-    x.load(value)
+    x.load(value, None if x.graph is None else get_session())
 
 
 def batch_set_value(tuples: Sequence[tuple[Any, Any]]) -> None:
     """Sets variables."""
     for each, value in tuples:
-        each.load(value)
+        set_value(each, value)
 
 
 def update(x: Any, new_x: Any) -> Any:
@@ -597,7 +607,8 @@ def map_fn(fn: Any, elems: Any, name: str | None = None, dtype: Any = None) -> A
 
 
 def manual_variable_initialization(value: bool) -> None:
-    """Does nothing: variables of a graph are initialized by the program."""
+    """Sets whether the program initializes the variables of graphs, and Keras does not."""
+    Settings.initializes_by_hand = bool(value)
 
 
 def is_keras_tensor(x: Any) -> bool:

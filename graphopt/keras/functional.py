@@ -446,7 +446,7 @@ class Network:
                     expected=f"the keys {[node_of(x).layer.name for x in stand_ins]}",
                     site=str(user_site()),
                 )
-            values = {id(x): self._fit(x, v) for x, v in given}
+            values = {id(x): self.fit(x, v) for x, v in given}
         else:
             found = nest.flatten(inputs)
             if len(found) != len(stand_ins):
@@ -458,12 +458,12 @@ class Network:
                     site=str(user_site()),
                 )
             values = {
-                id(x): self._fit(x, v) for x, v in zip(stand_ins, found, strict=True)
+                id(x): self.fit(x, v) for x, v in zip(stand_ins, found, strict=True)
             }
         return values
 
     @staticmethod
-    def _fit(stand_in: Any, value: Any) -> Any:
+    def fit(stand_in: Any, value: Any) -> Any:
         """Adds or drops a last dimension of 1, as Keras does, and casts to the dtype."""
         if not isinstance(value, Tensor) or isinstance(value, StandIn):
             return value

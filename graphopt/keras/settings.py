@@ -17,6 +17,8 @@ class Settings:
     # None until a program sets it; then it is the default of `training`.
     learning_phase: Any = None
     session: Any = None
+    # Whether programs initialize the variables of graphs of TensorFlow 1.
+    initializes_by_hand = False
     uids: dict[str, int] = {}
     # How many layers of each kind were named, in eager mode.
     layer_counts: dict[str, int] = {}

@@ -13,7 +13,7 @@ from collections.abc import Container, Iterator
 
 from graphopt.graph.effects import has_side_effect
 from graphopt.graph.graph import Graph
-from graphopt.graph.opspec import Alias, Elementwise, Family, Host
+from graphopt.graph.opspec import Alias, Drawn, Elementwise, Family, Host
 from graphopt.ops.creation import PLACEHOLDER
 from graphopt.ops.state import NO_OP
 from graphopt.viz.columns import split_columns
@@ -37,6 +37,7 @@ NARROWEST = 360
 _KINDS = {
     "product": ("product, convolution", "#dbe8fd", "#3b6fc4", "#1d3252", "#7aa7ee"),
     "gather": ("reduction, movement", "#ece0fb", "#7f51b8", "#372650", "#b993e6"),
+    "layer": ("layer", "#dbe8fd", "#3b6fc4", "#1d3252", "#7aa7ee"),
     "plain": ("elementwise", "#f4f5f7", "#8b939e", "#2a2f37", "#8b939e"),
     "write": ("writes a variable", "#fde3d3", "#c4622d", "#4b2a17", "#eb9a6c"),
     "source": ("input", "#d9f2e3", "#2f8f5b", "#173a28", "#6cc896"),
@@ -46,6 +47,8 @@ _KINDS = {
     "variable": ("variable", "#fff0e5", "#c4622d", "#38251a", "#eb9a6c"),
     "constant": ("constant", "#ffffff", "#b4bac2", "#1d2127", "#666e79"),
 }
+# What a graph may be called, among its attachments.
+TITLE = "title"
 _BADGE_KINDS = {"input": "source", "more": "constant"}
 
 _STYLE = """\
@@ -139,7 +142,7 @@ def draw_parts(layout: Layout) -> Iterator[str]:
 
 def describe(drawing: Drawing) -> str:
     """Says in a line how much there is."""
-    text = plural(len(drawing.operations), "op")
+    text = plural(len(drawing.operations), _noun_of(drawing))
     if drawing.targets:
         text += f" of {len(drawing.graph):,}"
     if drawing.variables:
@@ -149,6 +152,11 @@ def describe(drawing: Drawing) -> str:
         names = ", ".join(clean_text(op.name) for op in drawing.targets)
         text += f", needed for {names}"
     return text
+
+
+def _noun_of(drawing: Drawing) -> str:
+    kernels = (box.spec.kernel for box in drawing.operations)
+    return "layer" if any(isinstance(k, Drawn) for k in kernels) else "op"
 
 
 def kind_of(box: Box) -> str:
@@ -165,6 +173,8 @@ def kind_of(box: Box) -> str:
     match op.spec.kernel:
         case Host():
             return "host"
+        case Drawn():
+            return "layer"
         case Family(name="matmul"):
             return "product"
         case Family(name="windows", option=option) if option.startswith(
@@ -181,7 +191,7 @@ def kind_of(box: Box) -> str:
 def _name(drawing: Drawing) -> str:
     if drawing.targets:
         return drawing.targets[0].name
-    return "graph"
+    return str(drawing.graph.attachments.get(TITLE, "graph"))
 
 
 def _escape(text: str) -> str:

@@ -222,3 +222,53 @@ def test_random_state_goes_on_for_functions_that_are_yet_to_be_traced():
     assert run(1) == want[:1]
     tf.random.set_seed(6)
     assert not set_random_state(state)
+
+
+class KillAt(keras.callbacks.Callback):
+    """Ends the process, as it were, after a batch of an epoch."""
+
+    def __init__(self, epoch, batch):
+        super().__init__()
+        self.at, self.epoch = (epoch, batch), 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (self.epoch, batch) == self.at:
+            raise Killed
+
+
+def fit(callback=None, kill=None):
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential(
+        [
+            keras.layers.Dense(8, activation="tanh", input_shape=(3,)),
+            keras.layers.Dropout(0.3),
+            keras.layers.Dense(1),
+        ]
+    )
+    model.compile(keras.optimizers.Adam(0.02), "mse", metrics=["mae"])
+    items = [item for item in (callback, kill) if item is not None]
+    history = model.fit(X, Y, batch_size=5, epochs=5, verbose=0, callbacks=items)
+    return model, history
+
+
+@pytest.mark.parametrize(
+    ("save_freq", "kill", "first"),
+    [("epoch", (3, 1), 3), ("epoch", (0, 2), 0), (2, (2, 3), 2), (1, (2, 4), 3)],
+)
+def test_fit_goes_on_where_it_was_killed(tmp_path, save_freq, kill, first):
+    whole, want = fit()
+    callback = keras.callbacks.BackupAndRestore(tmp_path, save_freq)
+    with pytest.raises(Killed):
+        fit(callback, KillAt(*kill))
+    model, got = fit(callback)
+    assert got.epoch == list(range(first, 5))
+    for a, b in zip(whole.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert model.optimizer.iterations.numpy() == 25
+    # Of an epoch that was begun anew, or not at all, the metrics are the same too.
+    from_whole = first if save_freq == "epoch" or first == 3 else first + 1
+    for name, values in want.history.items():
+        assert got.history[name][from_whole - first :] == values[from_whole:]

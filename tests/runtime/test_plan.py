@@ -110,12 +110,12 @@ def test_the_text_names_steps_buffers_and_kernels():
         plan = session.plan([step, loss], feed)
     text = str(plan)
     assert text == repr(plan)
-    assert "reads  feed x, variable sequential/dense/kernel" in text
+    assert "reads  feed x, variable dense/kernel" in text
     assert "writes" in text
     assert "loss" in text
     assert all(kernel.short_name in text for kernel in plan.kernels)
     assert all(buffer.name in text for buffer in plan.buffers)
-    updates = [s for s in plan.steps if "variable sequential/dense/kernel" in s.writes]
+    updates = [s for s in plan.steps if "variable dense/kernel" in s.writes]
     assert len(updates) == 1
     assert "test_plan.py" in updates[0].site
     assert {s.kernel for s in plan.steps} >= {"gemm", "elementwise", "rows", "reduce"}

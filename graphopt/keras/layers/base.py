@@ -186,6 +186,10 @@ class Layer(Module):
                 expected="`super().__init__()` as the first line of `__init__`",
                 site=str(user_site()),
             )
+        own = getattr(type(self), name, None)
+        if isinstance(own, property) and own.fget is not None:
+            # A property raised AttributeError: again, for what it says.
+            return own.fget(self)
         raise AttributeError(
             f"{type(self).__name__!r} object has no attribute {name!r}"
         )
@@ -1054,7 +1058,13 @@ def _is_all_numbers(value: Any) -> bool:
 def _session_of(weight: Variable) -> Any:
     if weight.graph is None:
         return None
-    return session_for(weight.graph, get_default_session())
+    session = get_default_session()
+    if session is None and is_in_v1_graph():
+        # Loaded by those who train in graphs.
+        from graphopt.keras.backend import get_session
+
+        session = get_session()
+    return session_for(weight.graph, session)
 
 
 def value_of(weight: Variable) -> NDArray[Any]:

@@ -122,6 +122,8 @@ class Dense(OptionLayer):
 
     def call(self, inputs: Any) -> Any:
         """Returns `[..., units]` for `[..., inputs]`."""
+        if inputs.dtype.name != self.compute_dtype:
+            inputs = cast(inputs, self.compute_dtype)
         outputs = matmul(inputs, self.kernel)
         if self.use_bias:
             outputs = outputs + self.bias

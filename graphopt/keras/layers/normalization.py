@@ -478,8 +478,9 @@ class UnitNormalization(OptionLayer):
       **kwargs: As in `Layer`.
 
     >>> import graphopt as tf
-    >>> tf.keras.layers.UnitNormalization()(tf.constant([[3.0, 4.0]])).numpy().round(2).tolist()
-    [[0.6, 0.8]]
+    >>> layer = tf.keras.layers.UnitNormalization()
+    >>> layer(tf.constant([[3.0, 4.0]])).numpy().round(2)
+    array([[0.6, 0.8]], dtype=float32)
 
     Source: `tf.keras.layers.UnitNormalization`.
     """

@@ -7,7 +7,8 @@ both by name.
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from graphopt.keras import serialization
 from graphopt.keras.losses.base import Loss as Loss
@@ -74,6 +75,22 @@ from graphopt.keras.losses.regression import poisson as poisson
 from graphopt.keras.losses.regression import squared_hinge as squared_hinge
 from graphopt.keras.losses.weighting import Reduction as Reduction
 
+if TYPE_CHECKING:
+    from graphopt.keras.losses.of_keras3 import CTC as CTC
+    from graphopt.keras.losses.of_keras3 import (
+        CategoricalGeneralizedCrossEntropy as CategoricalGeneralizedCrossEntropy,
+    )
+    from graphopt.keras.losses.of_keras3 import Circle as Circle
+    from graphopt.keras.losses.of_keras3 import Dice as Dice
+    from graphopt.keras.losses.of_keras3 import Tversky as Tversky
+    from graphopt.keras.losses.of_keras3 import (
+        categorical_generalized_cross_entropy as categorical_generalized_cross_entropy,
+    )
+    from graphopt.keras.losses.of_keras3 import circle as circle
+    from graphopt.keras.losses.of_keras3 import ctc as ctc
+    from graphopt.keras.losses.of_keras3 import dice as dice
+    from graphopt.keras.losses.of_keras3 import tversky as tversky
+
 bce = BCE = binary_crossentropy
 mse = MSE = mean_squared_error
 mae = MAE = mean_absolute_error
@@ -85,14 +102,42 @@ logcosh = log_cosh
 huber_loss = huber
 cosine_proximity = cosine = cosine_similarity
 
-_TABLE: dict[str, Any] = {
-    name: made
-    for name, made in globals().items()
-    if callable(made)
-    and not name.startswith("_")
-    and getattr(made, "__module__", "").startswith("graphopt.keras.losses.")
-    and made not in (Loss, LossFunctionWrapper, Reduction)
-}
+# Losses that fewer programs use.
+_LATER = (
+    "CTC",
+    "CategoricalGeneralizedCrossEntropy",
+    "Circle",
+    "Dice",
+    "Tversky",
+    "categorical_generalized_cross_entropy",
+    "circle",
+    "ctc",
+    "dice",
+    "tversky",
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(importlib.import_module("graphopt.keras.losses.of_keras3"), name)
+    raise AttributeError(f"module 'tf.keras.losses' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    here = {name for name in globals() if not name.startswith("_")}
+    hidden = {"Any", "TYPE_CHECKING", "annotations", "importlib", "serialization"}
+    return sorted((here | set(_LATER)) - hidden)
+
+
+def _table() -> dict[str, Any]:
+    """Functions and classes by name."""
+    found = {name: __getattr__(name) for name in _LATER}
+    for name, made in globals().items():
+        module = getattr(made, "__module__", None) or ""
+        if callable(made) and module.startswith("graphopt.keras.losses."):
+            found[name] = made
+    bases = ("Loss", "LossFunctionWrapper", "Reduction")
+    return {name: made for name, made in found.items() if name not in bases}
 
 
 def get(identifier: Any) -> Any:
@@ -112,7 +157,7 @@ def get(identifier: Any) -> Any:
 
     Source: `tf.keras.losses.get`.
     """
-    return serialization.get(identifier, _TABLE, "loss function")
+    return serialization.get(identifier, _table(), "loss function")
 
 
 def serialize(loss: Any) -> Any:
@@ -135,4 +180,4 @@ def deserialize(name: Any, custom_objects: dict[str, Any] | None = None) -> Any:
 
     Source: `tf.keras.losses.deserialize`.
     """
-    return serialization.deserialize(name, _TABLE, "loss function", custom_objects)
+    return serialization.deserialize(name, _table(), "loss function", custom_objects)

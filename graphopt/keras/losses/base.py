@@ -46,10 +46,11 @@ class Loss:
 
     def __init__(
         self,
-        reduction: str = Reduction.AUTO,
+        reduction: str | None = Reduction.AUTO,
         name: str | None = None,
         dtype: Any = None,
     ) -> None:
+        reduction = Reduction.NONE if reduction is None else reduction
         Reduction.validate(reduction)
         self.reduction, self.name, self.dtype = reduction, name, dtype
 
@@ -90,7 +91,7 @@ class Loss:
             y_true, y_pred = _convert(y_true, y_pred, self.dtype)
             losses = hooks.convert(call(y_true, y_pred))
             mask = _both(mask, mask_of(losses))
-            average = self.reduction not in (Reduction.NONE, Reduction.SUM)
+            average = self.reduction in _AVERAGES
             weights = mask_weights(losses, _as_weights(sample_weight), mask, average)
             return weigh_and_reduce(losses, weights, self.reduction, what)
 
@@ -121,7 +122,7 @@ class LossFunctionWrapper(Loss):
     def __init__(
         self,
         fn: Callable[..., Any],
-        reduction: str = Reduction.AUTO,
+        reduction: str | None = Reduction.AUTO,
         name: str | None = None,
         dtype: Any = None,
         **kwargs: Any,
@@ -160,6 +161,10 @@ class LossFunctionWrapper(Loss):
 
             config["fn"] = get(fn)
         return cls(**config)
+
+
+# Those that divide by the number of values, masked ones included.
+_AVERAGES = (Reduction.AUTO, Reduction.SUM_OVER_BATCH_SIZE, Reduction.MEAN)
 
 
 def _scope_name(name: str) -> str:

@@ -46,7 +46,7 @@ class MeanSquaredError(LossFunctionWrapper):
 
     def __init__(
         self,
-        reduction: str = Reduction.AUTO,
+        reduction: str | None = Reduction.AUTO,
         name: str = "mean_squared_error",
         dtype: Any = None,
     ) -> None:
@@ -63,7 +63,7 @@ class MeanAbsoluteError(LossFunctionWrapper):
 
     def __init__(
         self,
-        reduction: str = Reduction.AUTO,
+        reduction: str | None = Reduction.AUTO,
         name: str = "mean_absolute_error",
         dtype: Any = None,
     ) -> None:
@@ -80,7 +80,7 @@ class MeanAbsolutePercentageError(LossFunctionWrapper):
 
     def __init__(
         self,
-        reduction: str = Reduction.AUTO,
+        reduction: str | None = Reduction.AUTO,
         name: str = "mean_absolute_percentage_error",
         dtype: Any = None,
     ) -> None:
@@ -97,7 +97,7 @@ class MeanSquaredLogarithmicError(LossFunctionWrapper):
 
     def __init__(
         self,
-        reduction: str = Reduction.AUTO,
+        reduction: str | None = Reduction.AUTO,
         name: str = "mean_squared_logarithmic_error",
         dtype: Any = None,
     ) -> None:
@@ -117,7 +117,7 @@ class BinaryCrossentropy(LossFunctionWrapper):
         from_logits: bool = False,
         label_smoothing: float = 0.0,
         axis: int = -1,
-        reduction: str = Reduction.AUTO,
+        reduction: str | None = Reduction.AUTO,
         name: str = "binary_crossentropy",
         dtype: Any = None,
     ) -> None:
@@ -148,7 +148,7 @@ class BinaryFocalCrossentropy(LossFunctionWrapper):
         from_logits: bool = False,
         label_smoothing: float = 0.0,
         axis: int = -1,
-        reduction: str = Reduction.AUTO,
+        reduction: str | None = Reduction.AUTO,
         name: str = "binary_focal_crossentropy",
         dtype: Any = None,
     ) -> None:
@@ -179,7 +179,7 @@ class CategoricalCrossentropy(LossFunctionWrapper):
         from_logits: bool = False,
         label_smoothing: float = 0.0,
         axis: int = -1,
-        reduction: str = Reduction.AUTO,
+        reduction: str | None = Reduction.AUTO,
         name: str = "categorical_crossentropy",
         dtype: Any = None,
     ) -> None:
@@ -209,7 +209,7 @@ class CategoricalFocalCrossentropy(LossFunctionWrapper):
         from_logits: bool = False,
         label_smoothing: float = 0.0,
         axis: int = -1,
-        reduction: str = Reduction.AUTO,
+        reduction: str | None = Reduction.AUTO,
         name: str = "categorical_focal_crossentropy",
         dtype: Any = None,
     ) -> None:
@@ -243,7 +243,7 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
         self,
         from_logits: bool = False,
         ignore_class: int | None = None,
-        reduction: str = Reduction.AUTO,
+        reduction: str | None = Reduction.AUTO,
         name: str = "sparse_categorical_crossentropy",
         dtype: Any = None,
     ) -> None:
@@ -268,7 +268,7 @@ class CosineSimilarity(LossFunctionWrapper):
     def __init__(
         self,
         axis: int = -1,
-        reduction: str = Reduction.AUTO,
+        reduction: str | None = Reduction.AUTO,
         name: str = "cosine_similarity",
         dtype: Any = None,
     ) -> None:
@@ -285,7 +285,7 @@ class Hinge(LossFunctionWrapper):
 
     def __init__(
         self,
-        reduction: str = Reduction.AUTO,
+        reduction: str | None = Reduction.AUTO,
         name: str = "hinge",
         dtype: Any = None,
     ) -> None:
@@ -302,7 +302,7 @@ class SquaredHinge(LossFunctionWrapper):
 
     def __init__(
         self,
-        reduction: str = Reduction.AUTO,
+        reduction: str | None = Reduction.AUTO,
         name: str = "squared_hinge",
         dtype: Any = None,
     ) -> None:
@@ -319,7 +319,7 @@ class CategoricalHinge(LossFunctionWrapper):
 
     def __init__(
         self,
-        reduction: str = Reduction.AUTO,
+        reduction: str | None = Reduction.AUTO,
         name: str = "categorical_hinge",
         dtype: Any = None,
     ) -> None:
@@ -336,7 +336,7 @@ class Poisson(LossFunctionWrapper):
 
     def __init__(
         self,
-        reduction: str = Reduction.AUTO,
+        reduction: str | None = Reduction.AUTO,
         name: str = "poisson",
         dtype: Any = None,
     ) -> None:
@@ -353,7 +353,7 @@ class LogCosh(LossFunctionWrapper):
 
     def __init__(
         self,
-        reduction: str = Reduction.AUTO,
+        reduction: str | None = Reduction.AUTO,
         name: str = "log_cosh",
         dtype: Any = None,
     ) -> None:
@@ -370,7 +370,7 @@ class KLDivergence(LossFunctionWrapper):
 
     def __init__(
         self,
-        reduction: str = Reduction.AUTO,
+        reduction: str | None = Reduction.AUTO,
         name: str = "kl_divergence",
         dtype: Any = None,
     ) -> None:
@@ -388,7 +388,7 @@ class Huber(LossFunctionWrapper):
     def __init__(
         self,
         delta: float = 1.0,
-        reduction: str = Reduction.AUTO,
+        reduction: str | None = Reduction.AUTO,
         name: str = "huber_loss",
         dtype: Any = None,
     ) -> None:

@@ -103,7 +103,7 @@ def match_weight_rank(values: Any, weights: Any) -> Any:
     if weights.shape.rank in (None, 0) or values.shape.rank is None:
         return weights
     more = weights.shape.rank - values.shape.rank
-    if more == 1:
+    if more == 1 and _may_be_one(weights):
         return squeeze(weights, -1)
     return expand_dims(weights, -1) if more == -1 else weights
 
@@ -132,7 +132,7 @@ def mask_weights(values: Any, weights: Any, mask: Any, average: bool) -> Any:
         return weights
     mask = cast(mask, values.dtype)
     if average:
-        mask = mask * (cast(size(mask), mask.dtype) / reduce_sum(mask))
+        mask = mask * divide_no_nan(cast(size(mask), mask.dtype), reduce_sum(mask))
     if weights is None:
         return mask
     weights = cast(weights, mask.dtype)
@@ -178,15 +178,17 @@ def weigh_and_reduce(
 def _check_broadcast(losses: Any, weights: Any, what: str) -> None:
     if losses.shape.rank is None or weights.shape.rank is None:
         return
-    for a, b in zip(reversed(losses.shape), reversed(weights.shape), strict=False):
-        if None not in (a, b) and a != b and 1 not in (a, b):
-            raise fail(
-                ValueError,
-                f"{what}: sample_weight cannot be broadcast to the values of the "
-                "examples",
-                got=f"values {describe_shapes(losses)}, sample_weight "
-                f"{describe_shapes(weights)}",
-                expected=f"one weight an example, {losses.shape[:1]}, or one a value",
-                site=str(user_site()),
-                remedy="tf.reshape of the weights",
-            )
+    pairs = zip(reversed(losses.shape), reversed(weights.shape), strict=False)
+    fits = weights.shape.rank <= losses.shape.rank and all(
+        None in (a, b) or a == b or 1 in (a, b) for a, b in pairs
+    )
+    if not fits:
+        raise fail(
+            ValueError,
+            f"{what}: sample_weight cannot be broadcast to the values of the examples",
+            got=f"values {describe_shapes(losses)}, sample_weight "
+            f"{describe_shapes(weights)}",
+            expected=f"one weight an example, {losses.shape[:1]}, or one a value",
+            site=str(user_site()),
+            remedy="tf.reshape of the weights",
+        )

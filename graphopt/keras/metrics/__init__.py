@@ -8,7 +8,7 @@ updates of the usual ones are ops alone and become part of the compiled training
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphopt.keras import serialization
 from graphopt.keras.losses import binary_crossentropy as binary_crossentropy
@@ -95,6 +95,50 @@ from graphopt.keras.metrics.reducing import (
     SumOverBatchSizeMetricWrapper as SumOverBatchSizeMetricWrapper,
 )
 
+if TYPE_CHECKING:
+    from graphopt.keras.metrics.confusion import FalseNegatives as FalseNegatives
+    from graphopt.keras.metrics.confusion import FalsePositives as FalsePositives
+    from graphopt.keras.metrics.confusion import Precision as Precision
+    from graphopt.keras.metrics.confusion import Recall as Recall
+    from graphopt.keras.metrics.confusion import TrueNegatives as TrueNegatives
+    from graphopt.keras.metrics.confusion import TruePositives as TruePositives
+    from graphopt.keras.metrics.curves import AUC as AUC
+    from graphopt.keras.metrics.curves import PrecisionAtRecall as PrecisionAtRecall
+    from graphopt.keras.metrics.curves import RecallAtPrecision as RecallAtPrecision
+    from graphopt.keras.metrics.curves import (
+        SensitivityAtSpecificity as SensitivityAtSpecificity,
+    )
+    from graphopt.keras.metrics.curves import (
+        SensitivitySpecificityBase as SensitivitySpecificityBase,
+    )
+    from graphopt.keras.metrics.curves import (
+        SpecificityAtSensitivity as SpecificityAtSensitivity,
+    )
+    from graphopt.keras.metrics.regression import (
+        ConcordanceCorrelation as ConcordanceCorrelation,
+    )
+    from graphopt.keras.metrics.regression import MeanRelativeError as MeanRelativeError
+    from graphopt.keras.metrics.regression import (
+        PearsonCorrelation as PearsonCorrelation,
+    )
+    from graphopt.keras.metrics.regression import (
+        RootMeanSquaredError as RootMeanSquaredError,
+    )
+    from graphopt.keras.metrics.regression import (
+        concordance_correlation as concordance_correlation,
+    )
+    from graphopt.keras.metrics.regression import (
+        pearson_correlation as pearson_correlation,
+    )
+    from graphopt.keras.metrics.scores import BinaryIoU as BinaryIoU
+    from graphopt.keras.metrics.scores import F1Score as F1Score
+    from graphopt.keras.metrics.scores import FBetaScore as FBetaScore
+    from graphopt.keras.metrics.scores import IoU as IoU
+    from graphopt.keras.metrics.scores import MeanIoU as MeanIoU
+    from graphopt.keras.metrics.scores import OneHotIoU as OneHotIoU
+    from graphopt.keras.metrics.scores import OneHotMeanIoU as OneHotMeanIoU
+    from graphopt.keras.metrics.scores import R2Score as R2Score
+
 acc = ACC = accuracy
 bce = BCE = binary_crossentropy
 mse = MSE = mean_squared_error
@@ -106,19 +150,55 @@ logcosh = log_cosh
 cosine_proximity = cosine = cosine_similarity
 
 # Metrics that fewer programs use, by the file that they are in.
-_LATER: dict[str, str] = {}
-_BASES = ("Metric", "MeanMetricWrapper", "Reduce", "SumOverBatchSizeMetricWrapper")
+_LATER = {
+    "AUC": "curves",
+    "BinaryIoU": "scores",
+    "ConcordanceCorrelation": "regression",
+    "F1Score": "scores",
+    "FBetaScore": "scores",
+    "FalseNegatives": "confusion",
+    "FalsePositives": "confusion",
+    "IoU": "scores",
+    "MeanIoU": "scores",
+    "MeanRelativeError": "regression",
+    "OneHotIoU": "scores",
+    "OneHotMeanIoU": "scores",
+    "PearsonCorrelation": "regression",
+    "Precision": "confusion",
+    "PrecisionAtRecall": "curves",
+    "R2Score": "scores",
+    "Recall": "confusion",
+    "RecallAtPrecision": "curves",
+    "RootMeanSquaredError": "regression",
+    "SensitivityAtSpecificity": "curves",
+    "SensitivitySpecificityBase": "curves",
+    "SpecificityAtSensitivity": "curves",
+    "TrueNegatives": "confusion",
+    "TruePositives": "confusion",
+    "concordance_correlation": "regression",
+    "pearson_correlation": "regression",
+}
+_BASES = (
+    "Metric",
+    "MeanMetricWrapper",
+    "Reduce",
+    "SumOverBatchSizeMetricWrapper",
+    "SensitivitySpecificityBase",
+)
 
 
 def __getattr__(name: str) -> Any:
     if name in _LATER:
-        return getattr(importlib.import_module(_LATER[name]), name)
+        module = importlib.import_module(f"graphopt.keras.metrics.{_LATER[name]}")
+        return getattr(module, name)
     raise AttributeError(f"module 'tf.keras.metrics' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
     here = {name for name in globals() if not name.startswith("_")}
-    return sorted((here | set(_LATER)) - {"Any", "annotations", "importlib"})
+    return sorted(
+        (here | set(_LATER)) - {"Any", "TYPE_CHECKING", "annotations", "importlib"}
+    )
 
 
 def _table() -> dict[str, Any]:

@@ -298,6 +298,6 @@ def _from_sequence(
             order = np.random.Generator(np.random.PCG64(words)).permutation(count)
         for index in order:
             yield weigh(sequence[int(index)])
-        sequence.on_epoch_end()
 
-    return BatchData(start, steps or count, what="Sequence")
+    at_end = sequence.on_epoch_end
+    return BatchData(start, steps or count, what="Sequence", at_end=at_end)

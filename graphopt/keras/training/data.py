@@ -8,7 +8,7 @@ one native call. Everything else hands out one batch after the other.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -223,12 +223,15 @@ class ArrayData:
             )
         return together.pop()
 
-    def epoch(self, number: int, one_by_one: bool = False) -> Iterator[Piece]:
+    def epoch(
+        self, number: int, one_by_one: bool = False, skip: int = 0
+    ) -> Iterator[Piece]:
         """Yields the batches of an epoch.
 
         Args:
           number: Which epoch: what its order depends on.
           one_by_one: Whether every batch is a piece of its own.
+          skip: How many batches were taken before.
         """
         order = self._order(number)
         size, steps = self.batch_size, self.steps
@@ -237,7 +240,7 @@ class ArrayData:
         row_bytes = sum(leaf.nbytes for leaf in self._leaves) // max(self.examples, 1)
         group = max(1, min(MOST_STEPS, PIECE_BYTES // max(1, row_bytes * size)))
         group = 1 if one_by_one else group
-        done = 0
+        done = skip
         while done < whole:
             count = min(group, whole - done)
             yield self._piece(order, done * size, count, size)
@@ -278,7 +281,8 @@ class BatchData:
       steps: How many batches an epoch has; None if that is not known.
       shapes: From a nest to what shapes its leaves may have, or None.
       lasts: Whether one iterator serves all epochs.
-      is_sequence: Whether `start` takes the number of the epoch.
+      what: What the data is, for messages.
+      at_end: Called after each epoch.
     """
 
     def __init__(
@@ -288,14 +292,18 @@ class BatchData:
         shapes: Sequence[TensorShape] | None = None,
         lasts: bool = False,
         what: str = "data",
+        at_end: Callable[[], None] | None = None,
     ) -> None:
+        self._at_end = at_end
         self._start, self.steps, self._shapes = start, steps, shapes
         self._lasts, self._what = lasts, what
         self._current: Iterator[Any] | None = None
         self.ran_out = False
 
-    def epoch(self, number: int, one_by_one: bool = False) -> Iterator[Piece]:
-        """Yields the batches of an epoch."""
+    def epoch(
+        self, number: int, one_by_one: bool = False, skip: int = 0
+    ) -> Iterator[Piece]:
+        """Yields the batches of an epoch, but for those that were taken before."""
         if self._current is None or not self._lasts:
             self._current = iter(self._start())
         done = 0
@@ -307,8 +315,11 @@ class BatchData:
                 if self._lasts or (self.steps is not None and done < self.steps):
                     self.ran_out = self.steps is not None
                 break
-            yield batch_piece(data, self._shapes)
             done += 1
+            if done > skip:
+                yield batch_piece(data, self._shapes)
+        if self._at_end is not None:
+            self._at_end()
 
 
 def batch_piece(data: Any, shapes: Sequence[TensorShape] | None = None) -> Piece:

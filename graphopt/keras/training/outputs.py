@@ -161,13 +161,25 @@ class CompiledLosses:
         self.built = True
 
     def __call__(
-        self, y: Any, predictions: Any, sample_weight: Any, terms: list[Any]
+        self,
+        y_true: Any,
+        y_pred: Any,
+        sample_weight: Any = None,
+        regularization_losses: Any = None,
     ) -> Any:
-        """Returns the whole loss, None where there is none, and counts it."""
+        """Returns the whole loss, None where there is none, and counts it.
+
+        Args:
+          y_true: Labels, for each output.
+          y_pred: The outputs, a nest of tensors.
+          sample_weight: Weights of examples.
+          regularization_losses: Terms to add: a list of scalars.
+        """
+        predictions = y_pred
         if not self.built:
             self.build(predictions)
         assert self._names is not None
-        labels = conform(predictions, self._names, y, "labels")
+        labels = conform(predictions, self._names, y_true, "labels")
         sample_weights = conform(
             predictions, self._names, sample_weight, "sample weights"
         )
@@ -191,8 +203,8 @@ class CompiledLosses:
             if mean is not None:
                 mean.update_state(value, sample_weight=batch)
             values.append(value if factor is None else value * factor)
-        if terms:
-            values.append(add_n(_alike(terms)))
+        if regularization_losses:
+            values.append(add_n(_alike(list(regularization_losses))))
         if not values:
             return None
         values = [_as_scalar(value) for value in values]
@@ -304,14 +316,15 @@ class CompiledMetrics:
                     wanted = f"{prefix}weighted_{metric.name}"
                 _rename(metric, wanted, taken)
 
-    def update_state(self, y: Any, predictions: Any, sample_weight: Any) -> None:
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Counts a batch."""
         if self._given is None and self._given_weighted is None:
             return
+        predictions = y_pred
         if not self.built:
-            self.build(y, predictions)
+            self.build(y_true, predictions)
         assert self._names is not None
-        labels = conform(predictions, self._names, y, "labels")
+        labels = conform(predictions, self._names, y_true, "labels")
         weights = conform(predictions, self._names, sample_weight, "sample weights")
         for label, prediction, weight, plain, weighted in zip(
             labels,

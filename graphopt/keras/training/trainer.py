@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from graphopt.graph.context import entered
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import EagerTensor
+from graphopt.keras.functional import is_in_v1_graph
 from graphopt.keras.training.adapters import Data, make_data, split_off
 from graphopt.keras.training.data import (
     Piece,
@@ -117,6 +119,8 @@ class Trainer:
         self.compiled_metrics = CompiledMetrics(metrics, weighted_metrics, names)
         training = self._training
         training.is_compiled = True
+        layers = self._flatten_layers()  # type: ignore[attr-defined]
+        training.trainable = {id(layer): layer._trainable for layer in layers}
         training.runs_eagerly = bool(run_eagerly)
         training.arguments = {
             "optimizer": self.optimizer,
@@ -284,7 +288,8 @@ class Trainer:
         method = getattr(self, f"{kind}_step")
 
         def step(data: Any) -> Any:
-            return hooks.convert_function(method)(data)
+            with self._trainable_as_compiled():
+                return hooks.convert_function(method)(data)
 
         step.__name__ = f"{kind}_step"
         return step
@@ -301,35 +306,57 @@ class Trainer:
 
     def _run_piece(self, kind: str, piece: Piece, results: bool) -> Any:
         """Runs the steps of a piece; returns what the last one returned, as arrays."""
+        if is_in_v1_graph():
+            return self._run_in_graph(kind, piece, results)
         if self.run_eagerly:
             return self._run_eagerly(kind, piece)
         # Loaded by those who train.
         from graphopt.keras.training.steps import Steps
 
         training = self._training
-        if kind == "train" and training.trained != self._list_trained():
-            # `trainable` was set, or layers were added, since the step was traced.
-            training.steps.pop("train", None)
         steps = training.steps.get(kind)
-        is_new = steps is None
         if steps is None:
-            self._prepare(kind, piece)
+            with self._trainable_as_compiled():
+                self._prepare(kind, piece)
             steps = training.steps[kind] = Steps(self._step_function(kind))
         arrays = [rows[0, ...] for rows in piece.rows]
         trace = steps.find(piece.data, arrays, piece.shapes)
-        if kind == "train" and is_new:
-            training.trained = self._list_trained()
         if piece.steps == 1:
             return trace.run(arrays, results)
         return trace.run_many(piece.rows, piece.steps, results)
 
-    def _list_trained(self) -> tuple[int, ...]:
-        """Returns what stands for the variables that are trained now."""
-        return tuple(map(id, self.trainable_variables)) if self.built else ()
+    def _run_in_graph(self, kind: str, piece: Piece, results: bool) -> Any:
+        """As `_run_piece`, in a graph of TensorFlow 1 and the session of Keras."""
+        # Loaded by those who train there.
+        from graphopt.keras.training.graph_steps import GraphSteps
+
+        steps = self._training.steps.get(kind)
+        if steps is None:
+            method = getattr(self, f"{kind}_step")
+            steps = self._training.steps[kind] = GraphSteps(method)
+        return steps.run(piece, results)
+
+    @contextlib.contextmanager
+    def _trainable_as_compiled(self) -> Iterator[None]:
+        """Lets `trainable` of layers be, in the block, what it was at `compile`.
+
+        Setting it later takes effect with the next `compile`, as Keras documents it: of two
+        models that share layers, one may train what the other keeps.
+        """
+        then = self._training.trainable
+        layers = list(self._flatten_layers())  # type: ignore[attr-defined]
+        now = [(layer, layer._trainable) for layer in layers]
+        for layer, _ in now:
+            layer._trainable = then.get(id(layer), layer._trainable)
+        try:
+            yield
+        finally:
+            for layer, value in now:
+                layer._trainable = value
 
     def _run_eagerly(self, kind: str, piece: Piece) -> Any:
         found = None
-        method = getattr(self, f"{kind}_step")
+        method = self._step_function(kind)
         for i in range(piece.steps):
             leaves = [EagerTensor(rows[i, ...]) for rows in piece.rows]
             found = method(without_none(piece.data, leaves))
@@ -451,10 +478,12 @@ class Trainer:
         self.stop_training = False
         callbacks.on_train_begin()
         logs: Any = None
-        for epoch in range(self._first_epoch(initial_epoch), epochs):
+        first, skip = self._find_beginning(initial_epoch, data.steps)
+        for epoch in range(first, epochs):
             self.reset_metrics()
             callbacks.on_epoch_begin(epoch)
-            logs = self._run_epoch("train", data, epoch, callbacks)
+            logs = self._run_epoch("train", data, epoch, callbacks, skip)
+            skip = 0
             if logs is None:
                 raise fail(
                     ValueError,
@@ -475,14 +504,18 @@ class Trainer:
         callbacks.on_train_end(logs)
         return self.history
 
-    def _first_epoch(self, initial_epoch: int) -> int:
-        """Where a restored run goes on: a callback may have set it."""
-        found = self._training.first_epoch
-        self._training.first_epoch = None
-        return initial_epoch if found is None else found
+    def _find_beginning(self, epoch: int, steps: int | None) -> tuple[int, int]:
+        """Returns the epoch and the batch where a run, maybe a restored one, begins."""
+        state = getattr(self, "_training_state", None)
+        if state is None:
+            return epoch, 0
+        first, batch = state.initial_counters(epoch, steps)
+        return int(first), int(batch)
 
-    def _run_epoch(self, kind: str, data: Data, epoch: int, callbacks: Any) -> Any:
-        """Runs the steps of an epoch; returns the logs."""
+    def _run_epoch(
+        self, kind: str, data: Data, epoch: int, callbacks: Any, skip: int = 0
+    ) -> Any:
+        """Runs the steps of an epoch, but for the first ones; returns the logs."""
         own = self._logs_are_metrics(kind)
         make = f"make_{kind}_function"
         if not self._is_own(make):
@@ -493,8 +526,9 @@ class Trainer:
             callbacks.wants_batches if kind == "train" else callbacks.wants_test_batches
         )
         shows = callbacks.shows_progress
-        step, logs, looked = 0, None, time.monotonic()
-        for piece in data.epoch(epoch, one_by_one=wants or self.run_eagerly):
+        step, logs, looked = skip, None, time.monotonic()
+        one_by_one = wants or self.run_eagerly
+        for piece in data.epoch(epoch, one_by_one, skip):
             if wants:
                 begin(step)
             logs = self._run_piece(kind, piece, results=wants or not own)
@@ -506,9 +540,9 @@ class Trainer:
             elif shows and time.monotonic() - looked > SECONDS_BETWEEN_LOOKS:
                 end(step - 1, self._current_logs() if own else _scalars(logs))
                 looked = time.monotonic()
-        if not step:
+        if step == skip:
             return None
-        if own and not wants and not self.run_eagerly:
+        if logs is None or (own and not wants and not self.run_eagerly):
             logs = self._current_logs()
         logs = _scalars(logs)
         if shows and not wants:
@@ -537,6 +571,11 @@ class Trainer:
         return logs
 
     def _current_logs(self) -> dict[str, Any]:
+        if is_in_v1_graph():
+            # Loaded by those who train there.
+            from graphopt.keras.training.graph_steps import fetch_results
+
+            return fetch_results(self)
         return {k: _as_numpy(v) for k, v in self.get_metrics_result().items()}
 
     # ---- evaluate and predict
@@ -811,8 +850,7 @@ class _Training:
 
     Attributes:
       steps: The traced steps, by kind.
-      trained: The variables that the training step was traced for.
-      first_epoch: Where a restored run goes on, None if none was.
+      trainable: By the ids of layers, whether they were trainable at `compile`.
       arguments: What `compile` was given.
     """
 
@@ -820,9 +858,10 @@ class _Training:
         self.is_compiled = False
         self.runs_eagerly = False
         self.steps: dict[str, Any] = {}
-        self.trained: tuple[int, ...] | None = None
-        self.first_epoch: int | None = None
+        self.trainable: dict[int, bool] = {}
         self.arguments: dict[str, Any] = {}
+        # In a graph of TensorFlow 1: for which metrics, and their results.
+        self.results: tuple[Any, dict[str, Any]] | None = None
 
 
 def _refuse_unknown(loss: Any, metrics: Any, weighted: Any) -> None:

@@ -51,3 +51,27 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> NDArray[Any]:
     norms[norms == 0] = 1
     result: NDArray[Any] = x / np.expand_dims(norms, axis)
     return result
+
+
+def to_ordinal(
+    y: Any, num_classes: int | None = None, dtype: Any = "float32"
+) -> NDArray[Any]:
+    """Returns a matrix where as many columns are 1 as the class is high.
+
+    Args:
+      y: Integers from 0 on, of any shape; a last dimension of 1 is dropped.
+      num_classes: One more than the number of columns; by default one more than the
+        largest class.
+      dtype: That of the result.
+
+    >>> to_ordinal([0, 2]).tolist()
+    [[0.0, 0.0], [1.0, 1.0]]
+
+    Source: `tf.keras.utils.to_ordinal`.
+    """
+    classes = np.array(y, dtype=np.int64)
+    if classes.ndim > 1 and classes.shape[-1] == 1:
+        classes = classes[..., 0]
+    count = int(classes.max()) + 1 if num_classes is None else int(num_classes)
+    above: NDArray[Any] = np.arange(count - 1) < classes[..., None]
+    return above.astype(dtype)

@@ -1,0 +1,25 @@
+"""`tf.keras.preprocessing`: images, texts and sequences as arrays and datasets."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_MODULES = ("image", "sequence", "text")
+_LATER = (
+    "image_dataset_from_directory",
+    "text_dataset_from_directory",
+    "timeseries_dataset_from_array",
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"graphopt.keras.preprocessing.{name}")
+    if name in _LATER:
+        return getattr(importlib.import_module("graphopt.keras.utils"), name)
+    raise AttributeError(f"module 'tf.keras.preprocessing' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*_MODULES, *_LATER})
