@@ -39,7 +39,7 @@ class Normalization(PreprocessingLayer):
     >>> import graphopt as tf
     >>> layer = tf.keras.layers.Normalization(axis=None)
     >>> layer.adapt([1.0, 2.0, 3.0, 4.0, 5.0])
-    >>> layer([1.0, 3.0]).numpy().round(3).tolist()
+    >>> [round(v, 3) for v in layer([1.0, 3.0]).numpy().tolist()]
     [-1.414, 0.0]
 
     Source: `tf.keras.layers.Normalization`.
