@@ -12,7 +12,7 @@ from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import Tensor
 from graphopt.keras.calls import outermost
-from graphopt.keras.functional import Network, is_keras_tensor, node_of
+from graphopt.keras.functional import is_keras_tensor, node_of
 from graphopt.keras.layers.base import Layer
 from graphopt.keras.layers.input_layer import Input, InputLayer
 from graphopt.keras.models.model import Model
@@ -191,7 +191,7 @@ class Sequential(Model):
         if self._symbolic_terms or self._symbolic_metrics:
             return Model.call(self, inputs)
         if self._network is not None:
-            inputs = Network.fit(nest.flatten(self._network.inputs)[0], inputs)
+            inputs = self._network.bind(inputs)
         for layer in self._sequence:
             if not isinstance(layer, InputLayer):
                 inputs = layer(inputs)
