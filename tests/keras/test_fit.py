@@ -62,7 +62,7 @@ KINDS = {
     "dataset": lambda: {"x": tf.data.Dataset.from_tensor_slices((X, Y)).batch(4)},
     "generator": lambda: {"x": generate(), "steps_per_epoch": 3},
     "sequence": lambda: {"x": sequence()},
-    "dict": lambda: {"x": {"dense_input": X}, "y": Y, "batch_size": 4},
+    "dict": lambda: {"x": {"dense_1_input": X}, "y": Y, "batch_size": 4},
     "one list": lambda: {"x": [X], "y": [Y], "batch_size": 4},
     "flat labels": lambda: {"x": X, "y": Y.reshape(-1), "batch_size": 4},
 }
@@ -621,13 +621,3 @@ def test_mistakes_are_told_in_words(name):
     use, kind, words = MISTAKES[name]
     with pytest.raises(kind, match=f"(?s){words}"):
         use()
-
-
-def test_rows_and_columns_that_would_be_spread_are_warned_of():
-    model = line()
-    x = tf.keras.Input((3,))
-    flat = tf.keras.Model(x, tf.reduce_sum(layers.Dense(1)(x), axis=1))
-    flat.compile("sgd", "mse")
-    with pytest.warns(tf.errors.GraphoptWarning, match="reshape|squeeze|expand"):
-        flat.fit(X, Y, verbose=0)
-    model.fit(X, Y[:, 0], verbose=0)
