@@ -214,6 +214,14 @@ def test_predictions_have_the_structure_of_the_outputs():
     np.testing.assert_allclose(model.predict_on_batch(X)["a"], want["a"], 1e-6)
 
 
+def test_classes_of_predictions():
+    model = softmax()
+    want = model.predict(X, verbose=0).argmax(-1)
+    np.testing.assert_array_equal(model.predict_classes(X), want)
+    assert set(line().predict_classes(X)[:, 0].tolist()) <= {0, 1}
+    np.testing.assert_array_equal(model.predict_proba(X), model.predict(X, verbose=0))
+
+
 def test_a_callback_stops_training():
     class Stop(tf.keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):

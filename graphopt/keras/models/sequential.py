@@ -207,6 +207,23 @@ class Sequential(Model):
             "`lambda: model.trainable_weights`."
         )
 
+    def predict_proba(self, x: Any, batch_size: int = 32, verbose: Any = 0) -> Any:
+        """Returns the outputs for data; as `predict`.
+
+        Source: `tf.keras.Sequential.predict_proba` of TensorFlow 2.0 to 2.5.
+        """
+        return self.predict(x, batch_size, verbose)
+
+    def predict_classes(self, x: Any, batch_size: int = 32, verbose: Any = 0) -> Any:
+        """Returns the class of each example: the largest output, or whether it is above 0.5.
+
+        Source: `tf.keras.Sequential.predict_classes` of TensorFlow 2.0 to 2.5.
+        """
+        found = self.predict(x, batch_size, verbose)
+        if found.shape[-1] > 1:
+            return found.argmax(axis=-1)
+        return (found > 0.5).astype("int32")
+
     def get_config(self) -> dict[str, Any]:
         """Returns what `from_config` makes a model of."""
         from graphopt.keras.serialization import serialize_object
