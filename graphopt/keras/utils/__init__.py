@@ -89,7 +89,13 @@ _LATER = {
 }
 
 
+# Modules of earlier versions, which programs import by name.
+_MODULES = ("np_utils", "vis_utils")
+
+
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"graphopt.keras.utils.{name}")
     if name in _LATER:
         return getattr(importlib.import_module(_LATER[name]), name)
     raise AttributeError(f"module 'tf.keras.utils' has no attribute {name!r}")
