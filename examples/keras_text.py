@@ -16,7 +16,23 @@ layers = tf.keras.layers
 
 GOOD = ["good", "great", "lovely", "fine", "superb", "warm", "clever", "bright"]
 BAD = ["bad", "awful", "dull", "poor", "weak", "cold", "silly", "dim"]
-PLAIN = ["the", "a", "film", "plot", "end", "song", "scene", "part", "actor", "was", "it", "and", "with", "very", "so"]
+PLAIN = [
+    "the",
+    "a",
+    "film",
+    "plot",
+    "end",
+    "song",
+    "scene",
+    "part",
+    "actor",
+    "was",
+    "it",
+    "and",
+    "with",
+    "very",
+    "so",
+]
 
 
 def make_reviews(count, seed):
