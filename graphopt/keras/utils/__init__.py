@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -89,13 +90,13 @@ _LATER = {
 }
 
 
-# Modules of earlier versions, which programs import by name.
-_MODULES = ("np_utils", "vis_utils")
+# Modules of former versions that programs import from: their names are here.
+_FORMER = ("data_utils", "generic_utils", "layer_utils", "np_utils", "vis_utils")
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return importlib.import_module(f"graphopt.keras.utils.{name}")
+    if name in _FORMER:
+        return sys.modules[__name__]
     if name in _LATER:
         return getattr(importlib.import_module(_LATER[name]), name)
     raise AttributeError(f"module 'tf.keras.utils' has no attribute {name!r}")
