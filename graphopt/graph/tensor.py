@@ -388,6 +388,13 @@ class EagerTensor(Tensor):
         view.flags.writeable = False
         return view
 
+    def __copy__(self) -> EagerTensor:
+        return EagerTensor(self.array)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> EagerTensor:
+        # Nobody writes to the array.
+        return EagerTensor(self.array)
+
     def __dlpack__(self, **keywords: Any) -> Any:
         if keywords.get("copy") is None:
             keywords["copy"] = True

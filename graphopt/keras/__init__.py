@@ -15,6 +15,7 @@ from graphopt.keras import optimizers as optimizers
 from graphopt.keras import regularizers as regularizers
 
 if TYPE_CHECKING:
+    from graphopt.keras import applications as applications
     from graphopt.keras import backend as backend
     from graphopt.keras import callbacks as callbacks
     from graphopt.keras import datasets as datasets
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __version__ = "2.15.0"
 # Loaded when they are first asked for.
 _MODULES = (
+    "applications",
     "backend",
     "callbacks",
     "datasets",

@@ -430,6 +430,10 @@ class Network:
             values.update((id(stand_in), value) for stand_in, value in pairs)
         return nest.map_structure(value_of, self.outputs)
 
+    def bind(self, inputs: Any) -> Any:
+        """Returns what stands for the only input, fitted to it."""
+        return next(iter(self._bind(inputs).values()))
+
     def _bind(self, inputs: Any) -> dict[int, Any]:
         stand_ins = nest.flatten(self.inputs)
         if isinstance(inputs, dict):
@@ -446,7 +450,7 @@ class Network:
                     expected=f"the keys {[node_of(x).layer.name for x in stand_ins]}",
                     site=str(user_site()),
                 )
-            values = {id(x): self.fit(x, v) for x, v in given}
+            values = {id(x): self._fit(x, v) for x, v in given}
         else:
             found = nest.flatten(inputs)
             if len(found) != len(stand_ins):
@@ -458,12 +462,12 @@ class Network:
                     site=str(user_site()),
                 )
             values = {
-                id(x): self.fit(x, v) for x, v in zip(stand_ins, found, strict=True)
+                id(x): self._fit(x, v) for x, v in zip(stand_ins, found, strict=True)
             }
         return values
 
     @staticmethod
-    def fit(stand_in: Any, value: Any) -> Any:
+    def _fit(stand_in: Any, value: Any) -> Any:
         """Adds or drops a last dimension of 1, as Keras does, and casts to the dtype."""
         if not isinstance(value, Tensor) or isinstance(value, StandIn):
             return value

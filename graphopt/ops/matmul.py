@@ -59,7 +59,7 @@ def _compute(
     b = b.swapaxes(-1, -2) if transpose_b else b
     if a.dtype == np.float16:
         wide: NDArray[Any] = np.matmul(a.astype(np.float32), b.astype(np.float32))
-        return wide.astype(np.float16)
+        return quietly(wide.astype, np.float16)  # type: ignore[no-any-return]
     product: NDArray[Any] = quietly(np.matmul, a, b)
     return product
 

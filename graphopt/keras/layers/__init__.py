@@ -88,6 +88,43 @@ if TYPE_CHECKING:
     from graphopt.keras.layers.pooling import MaxPooling1D as MaxPooling1D
     from graphopt.keras.layers.pooling import MaxPooling2D as MaxPooling2D
     from graphopt.keras.layers.pooling import MaxPooling3D as MaxPooling3D
+    from graphopt.keras.layers.preprocessing.encoding import (
+        CategoryEncoding as CategoryEncoding,
+    )
+    from graphopt.keras.layers.preprocessing.images import CenterCrop as CenterCrop
+    from graphopt.keras.layers.preprocessing.images import (
+        RandomBrightness as RandomBrightness,
+    )
+    from graphopt.keras.layers.preprocessing.images import (
+        RandomContrast as RandomContrast,
+    )
+    from graphopt.keras.layers.preprocessing.images import RandomCrop as RandomCrop
+    from graphopt.keras.layers.preprocessing.images import RandomFlip as RandomFlip
+    from graphopt.keras.layers.preprocessing.images import RandomHeight as RandomHeight
+    from graphopt.keras.layers.preprocessing.images import (
+        RandomRotation as RandomRotation,
+    )
+    from graphopt.keras.layers.preprocessing.images import (
+        RandomTranslation as RandomTranslation,
+    )
+    from graphopt.keras.layers.preprocessing.images import RandomWidth as RandomWidth
+    from graphopt.keras.layers.preprocessing.images import RandomZoom as RandomZoom
+    from graphopt.keras.layers.preprocessing.images import Rescaling as Rescaling
+    from graphopt.keras.layers.preprocessing.images import Resizing as Resizing
+    from graphopt.keras.layers.preprocessing.lookups import (
+        IntegerLookup as IntegerLookup,
+    )
+    from graphopt.keras.layers.preprocessing.lookups import StringLookup as StringLookup
+    from graphopt.keras.layers.preprocessing.numbers import (
+        Discretization as Discretization,
+    )
+    from graphopt.keras.layers.preprocessing.numbers import (
+        Normalization as Normalization,
+    )
+    from graphopt.keras.layers.preprocessing.text import Hashing as Hashing
+    from graphopt.keras.layers.preprocessing.text import (
+        TextVectorization as TextVectorization,
+    )
     from graphopt.keras.layers.regularization import (
         ActivityRegularization as ActivityRegularization,
     )
@@ -192,6 +229,25 @@ _LATER = {
     "MaxPooling1D": "pooling",
     "MaxPooling2D": "pooling",
     "MaxPooling3D": "pooling",
+    "CategoryEncoding": "preprocessing.encoding",
+    "CenterCrop": "preprocessing.images",
+    "RandomBrightness": "preprocessing.images",
+    "RandomContrast": "preprocessing.images",
+    "RandomCrop": "preprocessing.images",
+    "RandomFlip": "preprocessing.images",
+    "RandomHeight": "preprocessing.images",
+    "RandomRotation": "preprocessing.images",
+    "RandomTranslation": "preprocessing.images",
+    "RandomWidth": "preprocessing.images",
+    "RandomZoom": "preprocessing.images",
+    "Rescaling": "preprocessing.images",
+    "Resizing": "preprocessing.images",
+    "IntegerLookup": "preprocessing.lookups",
+    "StringLookup": "preprocessing.lookups",
+    "Discretization": "preprocessing.numbers",
+    "Normalization": "preprocessing.numbers",
+    "Hashing": "preprocessing.text",
+    "TextVectorization": "preprocessing.text",
     "ActivityRegularization": "regularization",
     "AlphaDropout": "regularization",
     "Dropout": "regularization",

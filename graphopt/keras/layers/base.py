@@ -186,6 +186,10 @@ class Layer(Module):
                 expected="`super().__init__()` as the first line of `__init__`",
                 site=str(user_site()),
             )
+        own = getattr(type(self), name, None)
+        if isinstance(own, property) and own.fget is not None:
+            # A property raised AttributeError: again, for what it says.
+            return own.fget(self)
         raise AttributeError(
             f"{type(self).__name__!r} object has no attribute {name!r}"
         )

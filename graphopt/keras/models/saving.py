@@ -17,7 +17,7 @@ from graphopt.checkpoint.files import write_file
 from graphopt.checkpoint.objects import Checkpoint
 from graphopt.checkpoint.state_file import update_checkpoint_state
 from graphopt.checkpoint.tensors import TensorFile, pack
-from graphopt.errors import NotFoundError, fail
+from graphopt.errors import fail
 from graphopt.graph.provenance import user_site
 from graphopt.keras import serialization
 from graphopt.keras.attributes import decode, encode
@@ -161,14 +161,6 @@ def load_model(
         raise NotImplementedError(
             f"load_model: {path!r} is a folder, as a SavedModel is; those are not read. "
             "A model that was saved here is a file."
-        )
-    if not Path(path).exists():
-        raise fail(
-            NotFoundError,
-            "No file or directory found at the path of the model",
-            got=repr(path),
-            expected="a file that `model.save` wrote",
-            site=str(user_site()),
         )
     with TensorFile(path) as file:
         text = file.metadata.get(_HEADER)

@@ -12,7 +12,7 @@ from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import Tensor
 from graphopt.keras.calls import outermost
-from graphopt.keras.functional import Network, is_keras_tensor, node_of
+from graphopt.keras.functional import is_keras_tensor, node_of
 from graphopt.keras.layers.base import Layer
 from graphopt.keras.layers.input_layer import Input, InputLayer
 from graphopt.keras.models.model import Model
@@ -191,7 +191,7 @@ class Sequential(Model):
         if self._symbolic_terms or self._symbolic_metrics:
             return Model.call(self, inputs)
         if self._network is not None:
-            inputs = Network.fit(nest.flatten(self._network.inputs)[0], inputs)
+            inputs = self._network.bind(inputs)
         for layer in self._sequence:
             if not isinstance(layer, InputLayer):
                 inputs = layer(inputs)
@@ -206,6 +206,23 @@ class Sequential(Model):
             "with an `input_shape`; pass var_list as a function, "
             "`lambda: model.trainable_weights`."
         )
+
+    def predict_proba(self, x: Any, batch_size: int = 32, verbose: Any = 0) -> Any:
+        """Returns the outputs for data; as `predict`.
+
+        Source: `tf.keras.Sequential.predict_proba` of TensorFlow 2.0 to 2.5.
+        """
+        return self.predict(x, batch_size, verbose)
+
+    def predict_classes(self, x: Any, batch_size: int = 32, verbose: Any = 0) -> Any:
+        """Returns the class of each example: the largest output, or whether it is above 0.5.
+
+        Source: `tf.keras.Sequential.predict_classes` of TensorFlow 2.0 to 2.5.
+        """
+        found = self.predict(x, batch_size, verbose)
+        if found.shape[-1] > 1:
+            return found.argmax(axis=-1)
+        return (found > 0.5).astype("int32")
 
     def get_config(self) -> dict[str, Any]:
         """Returns what `from_config` makes a model of."""

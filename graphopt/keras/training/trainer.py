@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -118,6 +119,8 @@ class Trainer:
         self.compiled_metrics = CompiledMetrics(metrics, weighted_metrics, names)
         training = self._training
         training.is_compiled = True
+        layers = self._flatten_layers()  # type: ignore[attr-defined]
+        training.trainable = {id(layer): layer._trainable for layer in layers}
         training.runs_eagerly = bool(run_eagerly)
         training.arguments = {
             "optimizer": self.optimizer,
@@ -285,7 +288,8 @@ class Trainer:
         method = getattr(self, f"{kind}_step")
 
         def step(data: Any) -> Any:
-            return hooks.convert_function(method)(data)
+            with self._trainable_as_compiled():
+                return hooks.convert_function(method)(data)
 
         step.__name__ = f"{kind}_step"
         return step
@@ -310,18 +314,13 @@ class Trainer:
         from graphopt.keras.training.steps import Steps
 
         training = self._training
-        if kind == "train" and training.trained != self._list_trained():
-            # `trainable` was set, or layers were added, since the step was traced.
-            training.steps.pop("train", None)
         steps = training.steps.get(kind)
-        is_new = steps is None
         if steps is None:
-            self._prepare(kind, piece)
+            with self._trainable_as_compiled():
+                self._prepare(kind, piece)
             steps = training.steps[kind] = Steps(self._step_function(kind))
         arrays = [rows[0, ...] for rows in piece.rows]
         trace = steps.find(piece.data, arrays, piece.shapes)
-        if kind == "train" and is_new:
-            training.trained = self._list_trained()
         if piece.steps == 1:
             return trace.run(arrays, results)
         return trace.run_many(piece.rows, piece.steps, results)
@@ -337,13 +336,27 @@ class Trainer:
             steps = self._training.steps[kind] = GraphSteps(method)
         return steps.run(piece, results)
 
-    def _list_trained(self) -> tuple[int, ...]:
-        """Returns what stands for the variables that are trained now."""
-        return tuple(map(id, self.trainable_variables)) if self.built else ()
+    @contextlib.contextmanager
+    def _trainable_as_compiled(self) -> Iterator[None]:
+        """Lets `trainable` of layers be, in the block, what it was at `compile`.
+
+        Setting it later takes effect with the next `compile`, as Keras documents it: of two
+        models that share layers, one may train what the other keeps.
+        """
+        then = self._training.trainable
+        layers = list(self._flatten_layers())  # type: ignore[attr-defined]
+        now = [(layer, layer._trainable) for layer in layers]
+        for layer, _ in now:
+            layer._trainable = then.get(id(layer), layer._trainable)
+        try:
+            yield
+        finally:
+            for layer, value in now:
+                layer._trainable = value
 
     def _run_eagerly(self, kind: str, piece: Piece) -> Any:
         found = None
-        method = getattr(self, f"{kind}_step")
+        method = self._step_function(kind)
         for i in range(piece.steps):
             leaves = [EagerTensor(rows[i, ...]) for rows in piece.rows]
             found = method(without_none(piece.data, leaves))
@@ -837,7 +850,7 @@ class _Training:
 
     Attributes:
       steps: The traced steps, by kind.
-      trained: The variables that the training step was traced for.
+      trainable: By the ids of layers, whether they were trainable at `compile`.
       arguments: What `compile` was given.
     """
 
@@ -845,7 +858,7 @@ class _Training:
         self.is_compiled = False
         self.runs_eagerly = False
         self.steps: dict[str, Any] = {}
-        self.trained: tuple[int, ...] | None = None
+        self.trainable: dict[int, bool] = {}
         self.arguments: dict[str, Any] = {}
         # In a graph of TensorFlow 1: for which metrics, and their results.
         self.results: tuple[Any, dict[str, Any]] | None = None
