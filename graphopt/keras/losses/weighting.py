@@ -201,6 +201,11 @@ def weigh_and_reduce(
     return losses if losses.dtype == dtype else cast(losses, dtype)
 
 
+def _bare(shape: Any) -> str:
+    """A shape as TensorFlow's messages have it, which programs match on."""
+    return format_shape(shape).replace(" ", "")
+
+
 def _check_broadcast(losses: Any, weights: Any, what: str) -> None:
     if losses.shape.rank is None or weights.shape.rank is None:
         return
@@ -212,8 +217,7 @@ def _check_broadcast(losses: Any, weights: Any, what: str) -> None:
         raise fail(
             InvalidArgumentError,
             f"{what}: sample_weight cannot be broadcast to the values of the examples: "
-            f"Incompatible shapes: {format_shape(losses.shape)} vs. "
-            f"{format_shape(weights.shape)}",
+            f"Incompatible shapes: {_bare(losses.shape)} vs. {_bare(weights.shape)}",
             got=f"values {describe_shapes(losses)}, sample_weight "
             f"{describe_shapes(weights)}",
             expected=f"one weight an example, {losses.shape[:1]}, or one a value",

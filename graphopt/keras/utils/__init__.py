@@ -8,6 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from graphopt.files.downloads import get_file as get_file
+    from graphopt.keras.messages import (
+        disable_interactive_logging as disable_interactive_logging,
+    )
+    from graphopt.keras.messages import (
+        enable_interactive_logging as enable_interactive_logging,
+    )
+    from graphopt.keras.messages import (
+        is_interactive_logging_enabled as is_interactive_logging_enabled,
+    )
     from graphopt.keras.preprocessing.sequence import pad_sequences as pad_sequences
     from graphopt.keras.saving import (
         deserialize_keras_object as deserialize_keras_object,
@@ -60,6 +69,8 @@ _LATER = {
     "custom_object_scope": "graphopt.keras.serialization",
     "CustomObjectScope": "graphopt.keras.serialization",
     "deserialize_keras_object": "graphopt.keras.saving",
+    "disable_interactive_logging": "graphopt.keras.messages",
+    "enable_interactive_logging": "graphopt.keras.messages",
     "GeneratorEnqueuer": "graphopt.keras.utils.data",
     "get_custom_objects": "graphopt.keras.serialization",
     "get_file": "graphopt.files.downloads",
@@ -67,6 +78,7 @@ _LATER = {
     "get_registered_object": "graphopt.keras.serialization",
     "image_dataset_from_directory": "graphopt.keras.utils.directories",
     "img_to_array": "graphopt.keras.utils.images",
+    "is_interactive_logging_enabled": "graphopt.keras.messages",
     "load_img": "graphopt.keras.utils.images",
     "model_to_dot": "graphopt.keras.utils.plotting",
     "normalize": "graphopt.keras.utils.arrays",
