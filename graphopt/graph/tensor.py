@@ -356,7 +356,7 @@ class EagerTensor(Tensor):
     dtype('float32')
     """
 
-    __slots__ = ("__weakref__", "_keras_mask", "array", "dtype")
+    __slots__ = ("__weakref__", "_keras_logits", "_keras_mask", "array", "dtype")
 
     def __init__(self, array: NDArray[Any]) -> None:
         self.array = array

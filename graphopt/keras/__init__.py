@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from graphopt.keras import preprocessing as preprocessing
     from graphopt.keras import saving as saving
     from graphopt.keras import utils as utils
+    from graphopt.keras import wrappers as wrappers
     from graphopt.keras.functional import KerasTensor as KerasTensor
     from graphopt.keras.layers.input_layer import Input as Input
     from graphopt.keras.models import Model as Model
@@ -49,6 +50,7 @@ _MODULES = (
     "preprocessing",
     "saving",
     "utils",
+    "wrappers",
 )
 _LATER = {
     "Input": "layers.input_layer",

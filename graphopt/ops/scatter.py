@@ -123,9 +123,20 @@ def _scatter_update(
     out = tensor.copy()
     key = _nd_key(indices, tensor.shape)
     rows = updates.reshape((-1, *tensor.shape[len(key) :]))
-    # One after the other, so that the last of equal indices wins, as in the kernel.
-    for at, row in enumerate(rows):
-        out[tuple(part.ravel()[at] for part in key)] = row
+    if not key:
+        if len(rows):
+            out[...] = rows[-1]
+        return out
+    if not rows.size:
+        return out
+    # The last of equal indices wins, as in the kernel: the first of them from behind.
+    flat = np.ravel_multi_index(
+        [part.ravel() for part in key], tensor.shape[: len(key)]
+    )
+    places, from_behind = np.unique(flat[::-1], return_index=True)
+    out.reshape(-1, *tensor.shape[len(key) :])[places] = rows[
+        len(flat) - 1 - from_behind
+    ]
     return out
 
 

@@ -370,3 +370,16 @@ def test_checkpoint_paths_that_cannot_be_written(tmp_path):
             losses(1.0),
             model=Saving(),
         )
+
+
+def test_messages_go_to_a_logger_if_asked_to(capsys, caplog):
+    utils = tf.keras.utils
+    assert utils.is_interactive_logging_enabled()
+    utils.disable_interactive_logging()
+    try:
+        with caplog.at_level("INFO", "tensorflow"):
+            run([], losses(1.0), batches=2, verbose=1)
+    finally:
+        utils.enable_interactive_logging()
+    assert capsys.readouterr().out == ""
+    assert any("2/2 [====" in record.getMessage() for record in caplog.records)

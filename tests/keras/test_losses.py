@@ -90,7 +90,7 @@ def test_labels_that_do_not_fit_the_classes(name):
             loss(np.array(labels), rows)
     with pytest.raises(ValueError, match=r"Shapes \(3, 5\) and \(3, 4\).*classes, 5"):
         loss(np.eye(5, dtype=np.float32)[:3], rows)
-    with pytest.warns(tf.errors.GraphoptWarning, match="binary_crossentropy"):
+    with pytest.warns(SyntaxWarning, match="binary_crossentropy"):
         loss(np.ones((3, 1), np.float32), np.ones((3, 1), np.float32))
 
 
@@ -324,3 +324,40 @@ def test_losses_are_those_of_tf():
     assert "MeanSquaredError" in dir(losses) and "Dice" in dir(losses)
     with pytest.raises(AttributeError, match="MeanSquareError"):
         _ = losses.MeanSquareError
+
+
+def test_ragged_tensors_are_refused_with_the_remedy():
+    rows = tf.ragged.constant([[1.0], [2.0, 3.0]])
+    for call in (
+        lambda: losses.MeanSquaredError()(rows, rows),
+        lambda: tf.keras.metrics.MeanSquaredError()(rows, rows),
+    ):
+        with pytest.raises(NotImplementedError, match=r"to_tensor\(\)"):
+            call()
+
+
+def test_many_classes_and_small_floats():
+    rows = np.zeros((2, 2050), np.float16)
+    rows[0, 0] = rows[1, 2049] = 1
+    loss = losses.SparseCategoricalCrossentropy()
+    assert abs(float(loss([0, 2049], rows))) < 1e-3
+
+
+def test_ranks_that_only_the_run_knows():
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        t, p, w = (v1.placeholder(tf.float32) for _ in range(3))
+        mse = losses.MeanSquaredError()(t, p, w)
+        accuracy = tf.keras.metrics.SparseCategoricalAccuracy()
+        top = tf.keras.metrics.SparseTopKCategoricalAccuracy(k=1)
+        found = accuracy(t, p, w), top(t, p)
+        session.run([v.initializer for v in [*accuracy.variables, *top.variables]])
+        feed = {t: [1.0, 2.0], p: [[1.0], [4.0]], w: [[1.0], [0.5]]}
+        assert session.run(losses.MeanSquaredError()(t, p), feed) == 2.0
+        feed = {t: [[1.0], [2.0]], p: [[1.0], [4.0]], w: [[1.0], [0.5]]}
+        assert session.run(mse, feed) == 1.0
+        feed[p] = [[0.1, 0.1, 0.8], [0.05, 0.0, 0.95]]
+        feed[t] = [[2.0], [1.0]]
+        assert session.run(found, feed) == pytest.approx((1 / 1.5, 0.5))
+        feed[t] = [2.0, 2.0]
+        assert session.run(found, feed) == pytest.approx((2.5 / 3, 0.75))

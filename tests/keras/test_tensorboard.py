@@ -170,3 +170,37 @@ def test_a_traced_batch_is_exported(tmp_path):
         event for path in (tmp_path / "train").iterdir() for event in read_events(path)
     ]
     assert any(event.graph_def or event.tagged_run_metadata for event in events)
+
+
+def test_summaries_inside_of_a_compiled_step_have_the_step_of_the_batch(tmp_path):
+    class Noisy(keras.Sequential):
+        def train_step(self, data):
+            found = super().train_step(data)
+            tf.summary.scalar("mine", 7.0)
+            return found
+
+    model = Noisy([keras.layers.Dense(1, input_shape=(2,))])
+    model.compile("sgd", "mse")
+    x = np.ones((8, 2), np.float32)
+    callback = keras.callbacks.TensorBoard(tmp_path, update_freq=2)
+    for _ in range(2):
+        model.fit(
+            x,
+            x[:, :1],
+            batch_size=2,
+            epochs=2,
+            verbose=0,
+            callbacks=[callback],
+            validation_split=0.25,
+        )
+    logs = values_in(tmp_path / "train")
+    assert sorted(step for tag, step in logs if tag == "mine") == [0, 2, 4, 6, 8, 10]
+    assert sorted(s for tag, s in logs if tag == "batch_loss") == [2, 4, 6, 8, 10, 12]
+    assert logs["mine", 4] == 7.0
+    logs = values_in(tmp_path / "validation")
+    assert {step for tag, step in logs if tag == "evaluation_loss_vs_iterations"} == {
+        3,
+        6,
+        9,
+        12,
+    }

@@ -36,6 +36,9 @@ class Callback:
     Source: `tf.keras.callbacks.Callback`.
     """
 
+    # Whether logs may be tensors; they are numbers always.
+    _supports_tf_logs = False
+
     def __init__(self) -> None:
         self.validation_data: Any = None
         self.model: Any = None

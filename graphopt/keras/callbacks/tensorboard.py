@@ -12,8 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from graphopt.graph.context import entered
+from graphopt.keras import backend
 from graphopt.keras.callbacks.base import Callback, plain_logs
 from graphopt.keras.messages import warn_user
+from graphopt.runtime.variable import Variable
 
 _IGNORED = ("write_grads", "embeddings_layer_names", "embeddings_data", "batch_size")
 
@@ -79,7 +82,10 @@ class TensorBoard(Callback):
         self._start_batch, self._stop_batch = _batches_to_trace(profile_batch)
         self._writers: dict[str, Any] = {}
         self._contexts: list[contextlib.ExitStack] = []
-        self._train_step = self._test_step = self._batch_of_fit = 0
+        # Variables, so that a `tf.summary` in a traced step reads them when it runs.
+        self._train_step: Any = None
+        self._test_step: Any = None
+        self._batch_of_fit = 0
         self._is_tracing = False
         self._epoch_start = self._batch_start = 0.0
         self._step_of_epoch_start = 0
@@ -99,7 +105,8 @@ class TensorBoard(Callback):
     def set_model(self, model: Any) -> None:
         """Keeps the model and writes what it is made of."""
         super().set_model(model)
-        self._writers = {}
+        if self._train_step is None:
+            self._train_step, self._test_step = _counter("train"), _counter("test")
         if self.write_graph:
             self._write_model()
         if self.embeddings_freq:
@@ -122,26 +129,25 @@ class TensorBoard(Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         """Makes the writer that of `tf.summary` inside of `fit`."""
         self._batch_of_fit = 0
-        self._enter("train", lambda: self._train_step)
+        self._enter("train", self._train_step)
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Closes the files."""
+        """Writes what is left; a step that was traced goes on to write to these files."""
         self._leave()
         if self._is_tracing:
             self._stop_trace()
         for writer in self._writers.values():
-            writer.close()
+            writer.flush()
 
     def on_test_begin(self, logs: Any = None) -> None:
         """Makes the writer of the validation that of `tf.summary`."""
-        self._enter("validation", lambda: self._test_step)
+        self._enter("validation", self._test_step)
 
     def on_test_end(self, logs: Any = None) -> None:
         """Writes the logs of an evaluation."""
         optimizer = getattr(self.model, "optimizer", None)
-        iterations = getattr(optimizer, "iterations", None)
-        if iterations is not None:
-            step = int(iterations.numpy())
+        if getattr(optimizer, "iterations", None) is not None:
+            step = self._iterations()
             with self._writing("validation") as summary:
                 for name, value in plain_logs(logs).items():
                     summary.scalar(f"evaluation_{name}_vs_iterations", value, step=step)
@@ -157,22 +163,21 @@ class TensorBoard(Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Writes the logs of the batch, if it is time."""
-        self._train_step += 1
-        if self._follows_batches and self._train_step % self.update_freq == 0:
+        step = _add_one(self._train_step)
+        if self._follows_batches and step % self.update_freq == 0:
             with self._writing("train") as summary:
                 for name, value in plain_logs(logs).items():
-                    summary.scalar(f"batch_{name}", value, step=self._train_step)
+                    summary.scalar(f"batch_{name}", value, step=step)
                 if self.write_steps_per_second:
                     seconds = time.perf_counter() - self._batch_start
-                    summary.scalar(
-                        "batch_steps_per_second", 1.0 / seconds, step=self._train_step
-                    )
+                    rate = 1.0 / seconds
+                    summary.scalar("batch_steps_per_second", rate, step=step)
         if self._is_tracing and self._batch_of_fit >= self._stop_batch:
             self._stop_trace()
 
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
         """Counts the batches."""
-        self._test_step += 1
+        _add_one(self._test_step)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Notes the time."""
@@ -192,9 +197,13 @@ class TensorBoard(Callback):
         if not self._follows_batches:
             return
         summary, stack = _summary(), contextlib.ExitStack()
-        # Each summary asks for the step when it is written.
-        stack.enter_context(self._writer(name).as_default(step=_Step(step)))
-        stack.enter_context(summary.record_if(lambda: step() % self.update_freq == 0))
+        stack.enter_context(self._writer(name).as_default(step=step))
+
+        def is_due() -> bool:
+            with entered(None):
+                return int(step.numpy()) % int(self.update_freq) == 0
+
+        stack.enter_context(summary.record_if(is_due))
         self._contexts.append(stack)
 
     def _leave(self) -> None:
@@ -211,7 +220,7 @@ class TensorBoard(Callback):
     def _iterations(self) -> int:
         optimizer = getattr(self.model, "optimizer", None)
         iterations = getattr(optimizer, "iterations", None)
-        return 0 if iterations is None else int(iterations.numpy())
+        return 0 if iterations is None else int(backend.get_value(iterations))
 
     # ---- what is written
 
@@ -296,14 +305,16 @@ class TensorBoard(Callback):
             np.savetxt(folder / f"{layer.name}.tsv", values, "%.7g", delimiter="\t")
 
 
-class _Step:
-    """A number that is asked for when it is needed."""
+def _counter(name: str) -> Variable:
+    """An eager variable, whatever mode the program is in."""
+    with entered(None):
+        return Variable(np.int64(0), trainable=False, name=f"{name}_counter")
 
-    def __init__(self, ask: Any) -> None:
-        self._ask = ask
 
-    def __int__(self) -> int:
-        return int(self._ask())
+def _add_one(counter: Variable) -> int:
+    with entered(None):
+        counter.assign_add(1)
+        return int(counter.numpy())
 
 
 def _batches_to_trace(profile_batch: Any) -> tuple[int, int]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from graphopt.graph.context import building_graph
 from graphopt.graph.hooks import hooks
 from graphopt.graph.tensor import Tensor
+from graphopt.keras.losses.pairs import refuse_ragged
 from graphopt.keras.losses.weighting import (
     Reduction,
     mask_of,
@@ -173,6 +176,7 @@ def _scope_name(name: str) -> str:
 
 def _convert(y_true: Any, y_pred: Any, dtype: Any) -> tuple[Any, Any]:
     """Tensors for numbers, lists and arrays; other values are for `call` to judge."""
+    refuse_ragged("A loss", y_true, y_pred)
     if dtype is not None:
         return cast(hooks.convert(y_true), dtype), cast(hooks.convert(y_pred), dtype)
     if isinstance(y_pred, dict) or isinstance(y_true, dict):
@@ -180,7 +184,10 @@ def _convert(y_true: Any, y_pred: Any, dtype: Any) -> tuple[Any, Any]:
     if not isinstance(y_pred, Tensor):
         y_pred = hooks.convert(y_pred)
     if not isinstance(y_true, Tensor):
-        y_true = hooks.convert(y_true, dtype_hint=y_pred.dtype)
+        is_whole = np.asarray(y_true).dtype.kind in "biu"
+        # Class numbers may be more than a small float can hold.
+        hint = {} if is_whole else {"dtype_hint": y_pred.dtype}
+        y_true = hooks.convert(y_true, **hint)
     return y_true, y_pred
 
 

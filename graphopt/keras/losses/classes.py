@@ -121,6 +121,7 @@ class BinaryCrossentropy(LossFunctionWrapper):
         name: str = "binary_crossentropy",
         dtype: Any = None,
     ) -> None:
+        self.from_logits = from_logits
         super().__init__(
             binary_crossentropy,
             reduction,
@@ -152,6 +153,9 @@ class BinaryFocalCrossentropy(LossFunctionWrapper):
         name: str = "binary_focal_crossentropy",
         dtype: Any = None,
     ) -> None:
+        self.apply_class_balancing = apply_class_balancing
+        self.alpha = alpha
+        self.gamma = gamma
         super().__init__(
             binary_focal_crossentropy,
             reduction,
@@ -213,6 +217,9 @@ class CategoricalFocalCrossentropy(LossFunctionWrapper):
         name: str = "categorical_focal_crossentropy",
         dtype: Any = None,
     ) -> None:
+        self.alpha = alpha
+        self.gamma = gamma
+        self.from_logits = from_logits
         super().__init__(
             categorical_focal_crossentropy,
             reduction,

@@ -63,7 +63,8 @@ def _prepare(
         warn_user(
             f"In loss {what}, expected y_pred.shape to be (batch_size, num_classes) "
             f"with num_classes > 1. Received: y_pred.shape={y_pred.shape}. Consider "
-            "using 'binary_crossentropy' if you only have 2 classes."
+            "using 'binary_crossentropy' if you only have 2 classes.",
+            SyntaxWarning,
         )
     if isinstance(label_smoothing, (int, float)) and not label_smoothing:
         return y_true, y_pred

@@ -71,3 +71,16 @@ def check_classes(y_true: Any, y_pred: Any, axis: int, what: str) -> None:
         site=str(user_site()),
         remedy=remedy,
     )
+
+
+def refuse_ragged(what: str, *values: Any) -> None:
+    """Refuses ragged tensors.
+
+    Raises:
+      NotImplementedError: There is one.
+    """
+    if any(hasattr(value, "nested_row_splits") for value in values):
+        raise NotImplementedError(
+            f"{what} of ragged tensors. Try x.to_tensor() of both, and sample_weight 0 "
+            "for what is filled up."
+        )

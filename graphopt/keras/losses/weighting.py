@@ -10,10 +10,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphopt.errors import describe_shapes, fail
+from graphopt.dtypes import DType
+from graphopt.errors import (
+    DecidedByRun,
+    InvalidArgumentError,
+    describe_shapes,
+    fail,
+    format_shape,
+)
 from graphopt.graph.asked_sizes import choose_by_size
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
+from graphopt.ops.deferred import deferrable
 from graphopt.ops.elementwise import cast
 from graphopt.ops.reduction import reduce_sum
 from graphopt.ops.sequences import size
@@ -62,10 +70,27 @@ class Reduction:
         """
         if key not in cls.all():
             raise ValueError(
-                f"Invalid Reduction Key: {key!r}. Expected keys are {cls.all()}."
+                f"Invalid Reduction Key: {key}. Expected keys are {cls.all()}."
             )
 
 
+def _dtypes_of_both(y_true: Any, y_pred: Any, **_: Any) -> list[DType]:
+    return [hooks.convert(y_true).dtype, hooks.convert(y_pred).dtype]
+
+
+def _require_ranks(*tensors: Any) -> None:
+    """Lets a call wait for the run, which knows the ranks."""
+    if any(tensor.shape.rank is None for tensor in tensors):
+        raise DecidedByRun(
+            "Which of labels, predictions and weights has a dimension more."
+        )
+
+
+def _dtype_of_weights(values: Any, weights: Any) -> list[DType]:
+    return [hooks.convert(weights).dtype]
+
+
+@deferrable(_dtypes_of_both, name="squeeze_to_match")
 def squeeze_to_match(y_true: Any, y_pred: Any, difference: int = 0) -> tuple[Any, Any]:
     """Drops a last dimension of 1 of the one whose rank is one too many.
 
@@ -74,8 +99,7 @@ def squeeze_to_match(y_true: Any, y_pred: Any, difference: int = 0) -> tuple[Any
       y_pred: Predictions.
       difference: How many dimensions more the predictions are to have.
     """
-    if y_true.shape.rank is None or y_pred.shape.rank is None:
-        return y_true, y_pred
+    _require_ranks(y_true, y_pred)
     more = y_pred.shape.rank - y_true.shape.rank - difference
     if more == 1 and _may_be_one(y_pred):
         return y_true, squeeze(y_pred, -1)
@@ -84,13 +108,13 @@ def squeeze_to_match(y_true: Any, y_pred: Any, difference: int = 0) -> tuple[Any
     return y_true, y_pred
 
 
+@deferrable(_dtypes_of_both, name="match_ranks")
 def match_ranks(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     """Drops a last dimension of 1 where only one of the two has it.
 
     Labels that are class numbers, one dimension fewer than the predictions, stay.
     """
-    if y_true.shape.rank is None or y_pred.shape.rank is None:
-        return y_true, y_pred
+    _require_ranks(y_true, y_pred)
     if y_pred.shape.rank - y_true.shape.rank == 1:
         choose_by_size(y_pred.shape)
         if y_pred.shape[-1] != 1:
@@ -98,10 +122,12 @@ def match_ranks(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     return squeeze_to_match(y_true, y_pred)
 
 
+@deferrable(_dtype_of_weights, name="match_weight_rank")
 def match_weight_rank(values: Any, weights: Any) -> Any:
     """Gives weights the rank of the values where they lack, or have, one dimension."""
-    if weights.shape.rank in (None, 0) or values.shape.rank is None:
+    if weights.shape.rank == 0:
         return weights
+    _require_ranks(values, weights)
     more = weights.shape.rank - values.shape.rank
     if more == 1 and _may_be_one(weights):
         return squeeze(weights, -1)
@@ -175,6 +201,11 @@ def weigh_and_reduce(
     return losses if losses.dtype == dtype else cast(losses, dtype)
 
 
+def _bare(shape: Any) -> str:
+    """A shape as TensorFlow's messages have it, which programs match on."""
+    return format_shape(shape).replace(" ", "")
+
+
 def _check_broadcast(losses: Any, weights: Any, what: str) -> None:
     if losses.shape.rank is None or weights.shape.rank is None:
         return
@@ -184,8 +215,9 @@ def _check_broadcast(losses: Any, weights: Any, what: str) -> None:
     )
     if not fits:
         raise fail(
-            ValueError,
-            f"{what}: sample_weight cannot be broadcast to the values of the examples",
+            InvalidArgumentError,
+            f"{what}: sample_weight cannot be broadcast to the values of the examples: "
+            f"Incompatible shapes: {_bare(losses.shape)} vs. {_bare(weights.shape)}",
             got=f"values {describe_shapes(losses)}, sample_weight "
             f"{describe_shapes(weights)}",
             expected=f"one weight an example, {losses.shape[:1]}, or one a value",

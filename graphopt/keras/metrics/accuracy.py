@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphopt.dtypes import int32
-from graphopt.errors import describe_shapes, fail
+from graphopt.dtypes import DType, as_dtype, int32
+from graphopt.errors import DecidedByRun, describe_shapes, fail
 from graphopt.graph.asked_sizes import choose_by_size
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
@@ -13,6 +13,7 @@ from graphopt.keras import backend
 from graphopt.keras.losses.pairs import check_classes
 from graphopt.keras.metrics.reducing import MeanMetricWrapper
 from graphopt.ops.creation import shape
+from graphopt.ops.deferred import deferrable
 from graphopt.ops.elementwise import cast, equal
 from graphopt.ops.reduction import reduce_mean
 from graphopt.ops.selecting import argmax, in_top_k
@@ -76,11 +77,23 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Any:
     return reduce_mean(binary_matches(y_true, y_pred, threshold), axis=-1)
 
 
+def _float_result(**_: Any) -> list[DType]:
+    return [as_dtype(backend.floatx())]
+
+
+def _require_ranks(*tensors: Any) -> None:
+    """Lets a call wait for the run, which knows the ranks."""
+    if any(tensor.shape.rank is None for tensor in tensors):
+        raise DecidedByRun("An accuracy of labels and predictions of unknown rank.")
+
+
+@deferrable(_float_result, name="class_matches")
 def _class_matches(y_true: Any, y_pred: Any) -> Any:
     """1 where the largest prediction is that of the class; of the shape of the labels."""
     y_pred, y_true = hooks.convert(y_pred), hooks.convert(y_true)
     original: Any = None
-    if y_true.shape.rank is not None and y_true.shape.rank == y_pred.shape.rank:
+    _require_ranks(y_true, y_pred)
+    if y_true.shape.rank == y_pred.shape.rank:
         original = shape(y_true)
         _check_column(y_true, y_pred)
         y_true = squeeze(y_true, -1)
@@ -147,15 +160,16 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
     return matches
 
 
+@deferrable(_float_result, name="top_matches")
 def _top_matches(y_true: Any, y_pred: Any, k: int) -> Any:
     y_pred, y_true = hooks.convert(y_pred), hooks.convert(y_true)
     original: Any = None
-    if y_true.shape.rank is not None and y_pred.shape.rank is not None:
-        if y_pred.shape.rank > 2:
-            y_pred = reshape(y_pred, [-1, y_pred.shape[-1]])
-        if y_true.shape.rank > 1:
-            original = shape(y_true)
-            y_true = reshape(y_true, [-1])
+    _require_ranks(y_true, y_pred)
+    if y_pred.shape.rank > 2:
+        y_pred = reshape(y_pred, [-1, y_pred.shape[-1]])
+    if y_true.shape.rank > 1:
+        original = shape(y_true)
+        y_true = reshape(y_true, [-1])
     matches = _float(in_top_k(cast(y_true, int32), y_pred, k))
     return matches if original is None else reshape(matches, original)
 

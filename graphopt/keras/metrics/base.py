@@ -105,6 +105,11 @@ class Metric(Layer):
                 _convert_when_called(cls.__dict__["result"])
             )
 
+    @property
+    def _dtype(self) -> str:
+        """The name of its dtype: what programs that subclass it cast to."""
+        return self._metric_dtype.name
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Updates the state and returns the result."""
         update = self.update_state(*args, **kwargs)

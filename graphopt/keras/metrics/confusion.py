@@ -229,7 +229,7 @@ class ThresholdMetric(Metric):
 
     def _keep(self, wanted: Sequence[str], thresholds: Sequence[float]) -> None:
         self._wanted, self._limits = tuple(wanted), list(thresholds)
-        self._evenly = is_evenly_spread(thresholds)
+        self._thresholds_distributed_evenly = is_evenly_spread(thresholds)
         for name in wanted:
             setattr(self, name, self.add_weight(name, (len(thresholds),)))
 
@@ -240,7 +240,7 @@ class ThresholdMetric(Metric):
             y_pred,
             self._limits,
             self._metric_dtype,
-            evenly=self._evenly,
+            evenly=self._thresholds_distributed_evenly,
             **options,
         )
         pairs = zip(self._wanted, counts, strict=True)
@@ -267,7 +267,7 @@ class _Count(ThresholdMetric):
         self.init_thresholds = thresholds
         self.thresholds = parse_thresholds(thresholds)
         self._limits, self._wanted = self.thresholds, (self.what,)
-        self._evenly = is_evenly_spread(self.thresholds)
+        self._thresholds_distributed_evenly = is_evenly_spread(self.thresholds)
         self.accumulator = self.add_weight("accumulator", (len(self.thresholds),))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
@@ -278,7 +278,7 @@ class _Count(ThresholdMetric):
             y_pred,
             self._limits,
             self._metric_dtype,
-            evenly=self._evenly,
+            evenly=self._thresholds_distributed_evenly,
             sample_weight=sample_weight,
         )
         return group(self.accumulator.assign_add(count))

@@ -139,7 +139,9 @@ class AUC(ThresholdMetric):
                 )
             inner = _spread(num_thresholds)
         self.num_thresholds = len(inner) + 2
-        self._evenly = not self._given or is_evenly_spread([0.0, *inner, 1.0])
+        self._thresholds_distributed_evenly = not self._given or is_evenly_spread(
+            [0.0, *inner, 1.0]
+        )
         # Predictions of 0 and 1 are inside.
         small = backend.epsilon()
         self._limits = [-small, *inner, 1.0 + small]
@@ -328,7 +330,7 @@ class SensitivitySpecificityBase(ThresholdMetric):
         inner = [] if num_thresholds == 1 else _spread(num_thresholds)
         self.thresholds = [0.5] if num_thresholds == 1 else [0.0, *inner, 1.0]
         self._keep((TP, TN, FP, FN), self.thresholds)
-        self._evenly = num_thresholds > 1
+        self._thresholds_distributed_evenly = num_thresholds > 1
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Adds a batch: labels 0 or 1, and predictions from 0 to 1, of one shape."""

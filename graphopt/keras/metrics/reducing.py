@@ -9,6 +9,7 @@ from graphopt.errors import describe_shapes, fail
 from graphopt.graph.context import building_graph
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
+from graphopt.keras.losses.pairs import refuse_ragged
 from graphopt.keras.losses.weighting import (
     mask_of,
     mask_weights,
@@ -96,13 +97,7 @@ class Reduce(Metric):
           values: Of any shape.
           sample_weight: A weight for each example or value.
         """
-        if isinstance(values, dict):
-            raise RuntimeError(
-                "The output of a metric function can only be a single Tensor. "
-                f"Received: {values}. To return a dict of values, implement a custom "
-                "Metric subclass."
-            )
-        values = cast(hooks.convert(values), self._metric_dtype)
+        values = cast(_single_tensor(values), self._metric_dtype)
         weights: Any = None
         if sample_weight is not None:
             values, weights = weigh(
@@ -123,6 +118,23 @@ class Reduce(Metric):
         if self.reduction == SUM:
             return total
         return divide_no_nan(total, self.count.read_value())
+
+
+def _single_tensor(values: Any) -> Any:
+    """Returns what a metric function returned as a tensor.
+
+    Raises:
+      RuntimeError: It is no tensor, nor what makes one.
+    """
+    if values is not None and not isinstance(values, dict):
+        return hooks.convert(values)
+    more = ""
+    if isinstance(values, dict):
+        more = " To return a dict of values, implement a custom Metric subclass."
+    raise RuntimeError(
+        "The output of a metric function can only be a single Tensor. Received: "
+        f"{values}.{more}"
+    )
 
 
 class Sum(Reduce):
@@ -174,6 +186,7 @@ class _OfFunction:
         self._fn, self._fn_kwargs = fn, options
 
     def _values_of(self, y_true: Any, y_pred: Any, dtype: Any) -> Any:
+        refuse_ragged("A metric", y_true, y_pred)
         y_pred = cast(hooks.convert(y_pred), dtype)
         y_true = cast(hooks.convert(y_true), dtype)
         y_true, y_pred = match_ranks(y_true, y_pred)
@@ -222,6 +235,7 @@ class MeanMetricWrapper(_OfFunction, Mean):
     ) -> Any:
         """Adds a batch."""
         values = self._values_of(y_true, y_pred, self._metric_dtype)
+        values = _single_tensor(values)
         weights = mask_weights(values, _tensor(sample_weight), mask_of(values), False)
         return super().update_state(values, weights)
 
@@ -263,6 +277,7 @@ class SumOverBatchSizeMetricWrapper(_OfFunction, SumOverBatchSize):
     ) -> Any:
         """Adds a batch."""
         values = self._values_of(y_true, y_pred, self._metric_dtype)
+        values = _single_tensor(values)
         weights = mask_weights(values, _tensor(sample_weight), mask_of(values), False)
         return super().update_state(values, weights)
 

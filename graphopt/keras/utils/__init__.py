@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from graphopt.files.downloads import get_file as get_file
+    from graphopt.keras.messages import (
+        disable_interactive_logging as disable_interactive_logging,
+    )
+    from graphopt.keras.messages import (
+        enable_interactive_logging as enable_interactive_logging,
+    )
+    from graphopt.keras.messages import (
+        is_interactive_logging_enabled as is_interactive_logging_enabled,
+    )
     from graphopt.keras.preprocessing.sequence import pad_sequences as pad_sequences
     from graphopt.keras.saving import (
         deserialize_keras_object as deserialize_keras_object,
@@ -59,6 +69,8 @@ _LATER = {
     "custom_object_scope": "graphopt.keras.serialization",
     "CustomObjectScope": "graphopt.keras.serialization",
     "deserialize_keras_object": "graphopt.keras.saving",
+    "disable_interactive_logging": "graphopt.keras.messages",
+    "enable_interactive_logging": "graphopt.keras.messages",
     "GeneratorEnqueuer": "graphopt.keras.utils.data",
     "get_custom_objects": "graphopt.keras.serialization",
     "get_file": "graphopt.files.downloads",
@@ -66,6 +78,7 @@ _LATER = {
     "get_registered_object": "graphopt.keras.serialization",
     "image_dataset_from_directory": "graphopt.keras.utils.directories",
     "img_to_array": "graphopt.keras.utils.images",
+    "is_interactive_logging_enabled": "graphopt.keras.messages",
     "load_img": "graphopt.keras.utils.images",
     "model_to_dot": "graphopt.keras.utils.plotting",
     "normalize": "graphopt.keras.utils.arrays",
@@ -89,13 +102,13 @@ _LATER = {
 }
 
 
-# Modules of earlier versions, which programs import by name.
-_MODULES = ("np_utils", "vis_utils")
+# Modules of former versions that programs import from: their names are here.
+_FORMER = ("data_utils", "generic_utils", "layer_utils", "np_utils", "vis_utils")
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return importlib.import_module(f"graphopt.keras.utils.{name}")
+    if name in _FORMER:
+        return sys.modules[__name__]
     if name in _LATER:
         return getattr(importlib.import_module(_LATER[name]), name)
     raise AttributeError(f"module 'tf.keras.utils' has no attribute {name!r}")

@@ -1,0 +1,16 @@
+"""`tf.keras.wrappers`: models for other libraries."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    if name == "scikit_learn":
+        return importlib.import_module("graphopt.keras.wrappers.scikit_learn")
+    raise AttributeError(f"module 'tf.keras.wrappers' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return ["scikit_learn"]
