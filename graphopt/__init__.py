@@ -256,6 +256,7 @@ _LATER = {
     "histogram_fixed_width": "graphopt.ops.partitions",
     "histogram_fixed_width_bins": "graphopt.ops.partitions",
     "losses": "graphopt.keras",
+    "test": "graphopt.compat.v1",
     "map_fn": "graphopt.ops.functional",
     "metrics": "graphopt.keras",
     "reverse_sequence": "graphopt.ops.reversing",

@@ -82,7 +82,7 @@ def _pack(structure: Any, values: Any) -> Any:
         return type(structure)(made)  # type: ignore[call-arg]
     if isinstance(structure, MappingView):
         return [_pack(item, values) for item in _children(structure)]
-    if isinstance(structure, (list, tuple)):
+    if isinstance(structure, (list, tuple)) and is_nested(structure):
         parts = [_pack(item, values) for item in structure]
         if hasattr(structure, "_fields"):
             return type(structure)(*parts)

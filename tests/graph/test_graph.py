@@ -230,3 +230,11 @@ def test_a_long_chain_needs_no_recursion():
         finally:
             sys.setrecursionlimit(limit)
     verify_types(graph)
+
+
+def test_a_shape_is_a_leaf_of_nests():
+    shapes = [tf.TensorShape([1, None]), (tf.TensorShape([2]), 3)]
+    assert tf.nest.flatten(shapes) == [shapes[0], shapes[1][0], 3]
+    ranks = tf.nest.map_structure(lambda s: getattr(s, "rank", None), shapes)
+    assert ranks == [2, (1, None)]
+    assert not tf.nest.is_nested(shapes[0])

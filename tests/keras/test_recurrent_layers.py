@@ -251,3 +251,42 @@ def test_bidirectional_layers_take_states_and_other_activations():
     assert found[0].shape == (3, 6)
     first = layer.forward_layer(X, initial_state=states[:2])[0].numpy()
     np.testing.assert_allclose(found[0].numpy()[:, :3], first, rtol=1e-5, atol=1e-6)
+
+
+def test_cells_of_programs_run_in_both_directions_with_constants():
+    class Residual(OwnCell):
+        def call(self, inputs, states, constants=None):
+            output = tf.matmul(inputs, self.kernel) + states[0]
+            return (output if constants is None else output + constants[0]), [output]
+
+        def get_config(self):
+            return {**super().get_config(), "units": self.units}
+
+    layer = layers.Bidirectional(layers.RNN(Residual(5)))
+    assert layer(X).shape == (3, 10)
+    c = np.ones((3, 5), np.float32)
+    layer = layers.Bidirectional(layers.RNN(Residual(5)), merge_mode="sum")
+    first = layer(X, constants=c).numpy()
+    np.testing.assert_allclose(layer([X, c]).numpy(), first, rtol=1e-5)
+    np.testing.assert_allclose(layer(X).numpy(), first - 2.0, rtol=1e-4, atol=1e-4)
+
+
+def test_cells_need_not_be_layers():
+    class Plain:
+        state_size = 4
+        output_size = 4
+
+        def call(self, inputs, states):
+            return inputs + states[0], [inputs + states[0]]
+
+    found = layers.RNN([Plain(), Plain()])(X).numpy()
+    want = np.cumsum(np.cumsum(X, 1), 1)[:, -1]
+    np.testing.assert_allclose(found, want, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(layers.RNN(Plain())(X).numpy(), X.sum(1), rtol=1e-4)
+
+
+def test_eager_loops_are_compiled_once_for_all_sizes():
+    layer = layers.LSTM(7)
+    for steps in range(1, 16):
+        x = np.ones((steps % 3 + 1, steps, 3), np.float32)
+        assert np.isfinite(layer(x).numpy()).all()

@@ -27,13 +27,13 @@ class _Activation(OptionLayer):
         """Returns the shape of the inputs."""
         return input_shape
 
-    def _require_number(self, name: str, value: Any, least: float | None) -> None:
-        if value is None or (least is not None and value < least):
+    def _require(self, is_right: bool, text: str, value: Any) -> None:
+        if not is_right:
             raise fail(
                 ValueError,
-                f"`{name}` of a {type(self).__name__} layer cannot be "
-                f"{'None' if value is None else 'negative'}",
-                got=f"{name}={value!r}",
+                f"{text}. Received: {value}",
+                got=repr(value),
+                expected="a number",
                 site=str(user_site()),
             )
 
@@ -65,10 +65,13 @@ class ReLU(_Activation):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if max_value is not None:
-            self._require_number("max_value", max_value, 0.0)
-        self._require_number("negative_slope", negative_slope, 0.0)
-        self._require_number("threshold", threshold, 0.0)
+        for name, value in (
+            ("max_value", 0.0 if max_value is None else max_value),
+            ("negative_slope", negative_slope),
+            ("threshold", threshold),
+        ):
+            text = f"{name} of a ReLU layer cannot be a negative value"
+            self._require(value is not None and value >= 0.0, text, value)
         self.max_value = max_value
         self.negative_slope, self.threshold = negative_slope, threshold
 
@@ -92,7 +95,8 @@ class LeakyReLU(_Activation):
     def __init__(self, alpha: float = 0.3, **kwargs: Any) -> None:
         alpha = kwargs.pop("negative_slope", alpha)
         super().__init__(**kwargs)
-        self._require_number("alpha", alpha, None)
+        text = "The alpha value of a Leaky ReLU layer cannot be None. Expecting a float"
+        self._require(alpha is not None, text, alpha)
         self.alpha = float(alpha)
 
     def call(self, inputs: Any) -> Any:
@@ -179,7 +183,8 @@ class ELU(_Activation):
 
     def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._require_number("alpha", alpha, None)
+        text = "Alpha of an ELU layer cannot be None, expecting a float"
+        self._require(alpha is not None, text, alpha)
         self.alpha = float(alpha)
 
     def call(self, inputs: Any) -> Any:
@@ -201,7 +206,10 @@ class ThresholdedReLU(_Activation):
 
     def __init__(self, theta: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._require_number("theta", theta, 0.0)
+        text = "Theta of a Thresholded ReLU layer cannot be None, expecting a float"
+        self._require(theta is not None, text, theta)
+        text = "The theta value of a Thresholded ReLU layer should be >=0"
+        self._require(theta >= 0.0, text, theta)
         self.theta = float(theta)
 
     def call(self, inputs: Any) -> Any:

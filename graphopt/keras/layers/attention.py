@@ -50,7 +50,7 @@ class _DotAttention(OptionLayer):
     dropout: float
     causal: bool
 
-    def scores(self, query: Any, key: Any) -> Any:
+    def _calculate_scores(self, query: Any, key: Any) -> Any:
         """Returns `[batch, queries, keys]`."""
         raise NotImplementedError
 
@@ -67,7 +67,7 @@ class _DotAttention(OptionLayer):
         query, value = inputs[0], inputs[1]
         key = inputs[2] if len(inputs) > 2 else value
         query_mask, value_mask = (mask[0], mask[1]) if mask else (None, None)
-        logits = self.scores(query, key)
+        logits = self._calculate_scores(query, key)
         seen = None
         if value_mask is not None:
             seen = expand_dims(hooks.convert(value_mask), -2)
@@ -99,22 +99,29 @@ class _DotAttention(OptionLayer):
 
     def _check(self, inputs: Any, mask: Any) -> None:
         name = type(self).__name__
-        if not isinstance(inputs, (list, tuple)) or not 2 <= len(inputs) <= 3:
+        kinds = "namely [query, value] or [query, value, key]"
+        if not isinstance(inputs, (list, tuple)):
             raise fail(
                 ValueError,
-                f"{name} layer must be called on a list of inputs, namely [query, value] "
-                "or [query, value, key]",
-                got=f"{len(inputs)} inputs"
-                if isinstance(inputs, (list, tuple))
-                else repr(inputs),
+                f"{name} layer must be called on a list of inputs, {kinds}",
+                got=repr(inputs),
+                site=str(user_site()),
+            )
+        if not 2 <= len(inputs) <= 3:
+            raise fail(
+                ValueError,
+                f"{name} layer accepts inputs list of length 2 or 3, {kinds}",
+                got=f"{len(inputs)} inputs",
                 site=str(user_site()),
             )
         if mask is None:
             return
-        if not isinstance(mask, (list, tuple)) or not 2 <= len(mask) <= len(inputs):
+        is_list = isinstance(mask, (list, tuple))
+        if not is_list or not 2 <= len(mask) <= len(inputs):
             raise fail(
                 ValueError,
-                f"{name} layer mask must be a list, namely [query_mask, value_mask]",
+                f"{name} layer mask must be a list{' of length 2' if is_list else ''}, "
+                "namely [query_mask, value_mask]",
                 got=repr(mask),
                 site=str(user_site()),
             )
@@ -168,7 +175,7 @@ class Attention(_DotAttention):
             )
         self.built = True
 
-    def scores(self, query: Any, key: Any) -> Any:
+    def _calculate_scores(self, query: Any, key: Any) -> Any:
         """Returns `[batch, queries, keys]`."""
         if self.score_mode == "dot":
             found = matmul(query, key, transpose_b=True)
@@ -208,7 +215,7 @@ class AdditiveAttention(_DotAttention):
             )
         self.built = True
 
-    def scores(self, query: Any, key: Any) -> Any:
+    def _calculate_scores(self, query: Any, key: Any) -> Any:
         """Returns `[batch, queries, keys]`."""
         pairs = tanh(expand_dims(query, -2) + expand_dims(key, -3))
         return reduce_sum(pairs if self.scale is None else pairs * self.scale, -1)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphopt.errors import describe_shapes, fail
+from graphopt.errors import fail
+from graphopt.graph.context import building_graph
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.keras.layers.base import InputSpec
@@ -31,6 +32,14 @@ def windows_along(
     if padding == "valid":
         size -= dilation * (window - 1)
     return -(-size // stride)
+
+
+def sizes_of(x: Any) -> list[Any]:
+    """Returns the sizes of a tensor: numbers, or tensors where they are not known."""
+    if None not in x.shape:
+        return list(x.shape)
+    found = shape_of(x)
+    return [found[i] if size is None else size for i, size in enumerate(x.shape)]
 
 
 class BaseConv(OptionLayer):
@@ -173,7 +182,7 @@ class BaseConv(OptionLayer):
                 ValueError,
                 "One of the dimensions in the output is <= 0 due to downsampling in "
                 f"{self.name}",
-                got=f"input shape {shape}, which gives {TensorShape(spatial)}",
+                got=f"input shape {shape}, which gives {spatial}",
                 expected=f"inputs of at least {self.kernel_size}",
                 site=str(user_site()),
                 remedy="larger inputs, or padding='same'",
@@ -226,12 +235,13 @@ class _Conv(BaseConv):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         require(filters, int(filters) > 0, "filters", "a positive integer")
         require(groups, int(groups) > 0, "groups", "a positive integer")
-        require(
-            filters,
-            filters % groups == 0,
-            "filters",
-            f"a multiple of the {groups} groups",
-        )
+        if filters % groups:
+            raise fail(
+                ValueError,
+                "The number of filters must be evenly divisible by the number of groups",
+                got=f"groups={groups}, filters={filters}",
+                site=str(user_site()),
+            )
         self.filters, self.groups = int(filters), int(groups)
         self.set_windows(kernel_size, strides, padding, data_format, dilation_rate)
         self.use_bias = use_bias
@@ -292,19 +302,12 @@ class _Conv(BaseConv):
     def _over_batches(self, inputs: Any) -> Any:
         """Convolves inputs with several dimensions before those of an example."""
         ahead = inputs.shape.rank - self.rank - 1
-        if None in inputs.shape[ahead:]:
-            raise NotImplementedError(
-                f"{type(self).__name__} of {describe_shapes(inputs)}; with several batch "
-                "dimensions the others must be known."
-            )
-        outputs = self.call(reshape(inputs, [-1, *inputs.shape[ahead:]]))
-        known = list(inputs.shape[:ahead])
-        if known.count(None) > 1:
-            sizes = shape_of(inputs)
-            known = [sizes[i] if d is None else d for i, d in enumerate(known)]
-        else:
-            known = [-1 if d is None else d for d in known]
-        return reshape(outputs, [*known, *outputs.shape[1:]])
+        whole = sizes_of(inputs)
+        outputs = self.call(reshape(inputs, [-1, *whole[ahead:]]))
+        found = reshape(outputs, [*whole[:ahead], *sizes_of(outputs)[1:]])
+        if building_graph() is not None:
+            found.set_shape(self.compute_output_shape(inputs.shape))
+        return found
 
     def compute_output_shape(self, input_shape: Any) -> TensorShape:
         """Returns the shape of the outputs."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphopt.dtypes import as_dtype, int32
@@ -106,8 +106,8 @@ class Dense(OptionLayer):
         if depth is None:
             raise fail(
                 ValueError,
-                f"The last dimension of the inputs to Dense layer {self.name!r} must be "
-                "known",
+                "The last dimension of the inputs to a Dense layer should be defined. "
+                f"Found None. Full input shape received: {shape}",
                 got=f"shape {shape}",
                 expected="[..., inputs]",
                 site=str(user_site()),
@@ -233,10 +233,10 @@ class Lambda(Layer):
         if self._output_shape is None:
             return super().compute_output_shape(input_shape)
         if callable(self._output_shape):
-            return TensorShape(self._output_shape(input_shape))
+            return _as_shapes(self._output_shape(input_shape))
         first = input_shape[0]
         batch = first[0] if isinstance(first, (list, tuple, TensorShape)) else first
-        return TensorShape([batch, *self._output_shape])
+        return _as_shapes(self._output_shape, [batch])
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor; the function is itself in it."""
@@ -247,6 +247,13 @@ class Lambda(Layer):
             "mask": self.mask,
             "arguments": self.arguments,
         }
+
+
+def _as_shapes(given: Any, ahead: Sequence[Any] = ()) -> Any:
+    """A shape, or a list of them, behind other dimensions."""
+    if any(isinstance(part, (list, tuple)) for part in given):
+        return [_as_shapes(part, ahead) for part in given]
+    return TensorShape([*ahead, *given])
 
 
 def _names_of_arguments(function: Callable[..., Any]) -> frozenset[str]:

@@ -135,19 +135,21 @@ class EinsumDense(OptionLayer):
                 site=str(user_site()),
             )
         inputs, kernel, outputs = found.groups()
+        more = ""
         if "..." in inputs:
             free = [c for c in "ABCDEFGHIJKLM" if c not in self.equation]
             count = len(shape) - len(inputs) + 3
             more = "".join(free[:count])
             inputs, outputs = (each.replace("...", more) for each in (inputs, outputs))
-        if len(inputs) != len(shape) or len(outputs) != 1 + len(
-            self.partial_output_shape
-        ):
-            # An ellipsis may stand for dimensions that the output's shape leaves out.
-            missing = len(outputs) - 1 - len(self.partial_output_shape)
-            if len(inputs) != len(shape) or "..." not in self.equation or missing < 0:
-                raise self._mismatch(shape)
-            self.partial_output_shape = [None] * missing + self.partial_output_shape
+        missing = len(outputs) - 1 - len(self.partial_output_shape)
+        has_ellipsis = "..." in self.equation
+        if len(inputs) != len(shape) or missing < 0 or (missing and not has_ellipsis):
+            raise self._mismatch(shape)
+        if missing:
+            # The output's shape leaves the dimensions of the ellipsis out.
+            at = max(outputs.index(more[0]) - 1, 0)
+            sizes = self.partial_output_shape
+            self.partial_output_shape = sizes[:at] + [None] * missing + sizes[at:]
         return inputs, kernel, outputs
 
     def _mismatch(self, shape: Any) -> Exception:

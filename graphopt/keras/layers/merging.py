@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from graphopt.dtypes import bool_
 from graphopt.errors import fail
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
@@ -12,7 +13,7 @@ from graphopt.keras.layers.options import OptionLayer
 from graphopt.ops import elementwise
 from graphopt.ops.creation import ones_like
 from graphopt.ops.einsum import einsum
-from graphopt.ops.elementwise import logical_and
+from graphopt.ops.elementwise import cast, logical_and
 from graphopt.ops.reduction import reduce_all
 from graphopt.ops.shaping import concat, expand_dims
 from graphopt.ops.statistics import l2_normalize
@@ -129,9 +130,9 @@ class _Merge(OptionLayer):
         found = [m for m in mask if m is not None]
         if not found:
             return None
-        common = found[0]
+        common = cast(found[0], bool_)
         for each in found[1:]:
-            common = logical_and(common, each)
+            common = logical_and(common, cast(each, bool_))
         return common
 
 
@@ -290,7 +291,7 @@ class Concatenate(_Merge):
                 continue
             while each.shape.rank < x.shape.rank:
                 each = expand_dims(each, -1)
-            masks.append(logical_and(each, ones_like(x, dtype="bool")))
+            masks.append(logical_and(cast(each, bool_), ones_like(x, dtype="bool")))
         return reduce_all(concat(masks, self.axis), -1)
 
 

@@ -260,6 +260,16 @@ class MultiHeadAttention(OptionLayer):
     ) -> TensorShape:
         """Returns the shape of the outputs."""
         query = TensorShape(query_shape)
+        value = query if value_shape is None else TensorShape(value_shape)
+        key = value if key_shape is None else TensorShape(key_shape)
+        if query[-1] != value[-1] or value[1:-1] != key[1:-1]:
+            raise fail(
+                ValueError,
+                "The last dimension of `query_shape` and `value_shape` must be equal, and "
+                "all dimensions of `value` and `key`, except the last one, must be equal",
+                got=f"{query}, {value} and {key}",
+                site=str(user_site()),
+            )
         if self._sizes is None:
             return query
         return TensorShape([*query[:-1], *self._sizes])

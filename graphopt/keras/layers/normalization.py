@@ -12,14 +12,14 @@ from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import Tensor
 from graphopt.keras.layers.base import InputSpec
 from graphopt.keras.layers.options import OptionLayer, choose, read_switch
+from graphopt.ops.creation import ones_like, zeros_like
 from graphopt.ops.creation import shape as shape_of
-from graphopt.ops.creation import zeros_like
-from graphopt.ops.elementwise import cast, where
+from graphopt.ops.elementwise import cast, equal, square, where
 from graphopt.ops.normalizing import bessel_factor
-from graphopt.ops.reduction import broadcast_to
-from graphopt.ops.shaping import expand_dims, reshape, transpose
+from graphopt.ops.reduction import broadcast_to, reduce_sum
+from graphopt.ops.shaping import expand_dims, reshape, reshape_like, transpose
 from graphopt.ops.statistics import batch_normalization as normalize
-from graphopt.ops.statistics import l2_normalize, moments, weighted_moments
+from graphopt.ops.statistics import l2_normalize, moments
 
 
 class _Normalization(OptionLayer):
@@ -72,10 +72,19 @@ class _Normalization(OptionLayer):
         axes = [axis] if isinstance(axis, int) else list(axis)
         rank = len(shape)
         counted = [a + rank if a < 0 else a for a in axes]
-        if any(not 0 <= a < rank for a in counted) or len(set(counted)) < len(counted):
+        if len(set(counted)) < len(counted):
             raise fail(
                 ValueError,
-                f"Invalid value for `axis` argument of layer {self.name!r}",
+                f"Duplicate axis: {axes} of layer {self.name!r}",
+                got=f"axis={axis}",
+                expected="different axes",
+                site=str(user_site()),
+            )
+        if any(not 0 <= a < rank for a in counted):
+            raise fail(
+                ValueError,
+                "Invalid value for `axis` argument. Expected 0 <= axis < inputs.rank "
+                f"(with inputs.rank={rank}): layer {self.name!r}",
                 got=f"axis={axis} for inputs of shape {shape}",
                 expected=f"different axes between {-rank} and {rank - 1}",
                 site=str(user_site()),
@@ -83,7 +92,8 @@ class _Normalization(OptionLayer):
         if any(shape[a] is None for a in counted):
             raise fail(
                 ValueError,
-                f"Input of layer {self.name!r} has undefined `axis` dimension",
+                f"Axis {axis} of input tensor should have a defined dimension: Input has "
+                f"undefined `axis` dimension in layer {self.name!r}",
                 got=f"shape {shape} and axis={axis}",
                 expected="a dimension that is known",
                 site=str(user_site()),
@@ -166,6 +176,12 @@ class BatchNormalization(_Normalization):
         synchronized: bool = False,
         **kwargs: Any,
     ) -> None:
+        self.fused = kwargs.pop("fused", None)
+        for name in ("renorm", "virtual_batch_size", "adjustment"):
+            if kwargs.pop(name, None):
+                raise NotImplementedError(
+                    f"BatchNormalization with {name}; leave {name} out."
+                )
         super().__init__(**kwargs)
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
         self.momentum, self.epsilon = momentum, epsilon
@@ -198,7 +214,10 @@ class BatchNormalization(_Normalization):
             sizes = list(kept.values())
         else:
             sizes = [kept.get(i, 1) for i in range(rank)]
-        options = {"dtype": self._parameter_dtype}
+        if self.fused is not False:
+            self.fused = self._can_be_fused
+        # They are float32 also where the layer computes in float16.
+        options = {"dtype": self._parameter_dtype, "experimental_autocast": False}
         self.add_parameters(sizes, **options)
         self.moving_mean = self.add_named_weight(
             "moving_mean", sizes, trainable=False, **options
@@ -214,7 +233,7 @@ class BatchNormalization(_Normalization):
         return float32 if dtype.name in ("float16", "bfloat16") else dtype
 
     @property
-    def _is_fused(self) -> bool:
+    def _can_be_fused(self) -> bool:
         """Whether TensorFlow has one op for it, whose variances are unbiased."""
         rank = self.input_spec.ndim
         is_image = rank in (4, 5) and self._axes in ([1], [rank - 1])
@@ -237,7 +256,10 @@ class BatchNormalization(_Normalization):
 
         def spread(vector: Any) -> Any:
             """Lets a vector of channels broadcast to the inputs."""
-            if vector is None or is_last:
+            if vector is None:
+                return None
+            vector = cast(vector, x.dtype)
+            if is_last:
                 return vector
             return reshape(
                 vector, [-1 if i == self._axes[0] else 1 for i in range(rank)]
@@ -251,23 +273,23 @@ class BatchNormalization(_Normalization):
             spread(self.gamma),
             self.epsilon,
         )
-        return cast(outputs, inputs.dtype)
+        return cast(outputs, as_dtype(self.compute_dtype))
 
-    def _moments(self, x: Any, mask: Any) -> tuple[Any, Any]:
+    def _moments(self, x: Any, mask: Any) -> Any:
         others = [i for i in range(len(x.shape)) if i not in self._axes]
         keepdims = len(self._axes) > 1
-        if mask is None or self._is_fused:
+        if mask is None or self.fused:
             return moments(x, others, keepdims=keepdims)
         weights = expand_dims(cast(mask, x.dtype), -1)
-        return weighted_moments(x, others, weights, keepdims)
+        return masked_moments(x, others, weights, keepdims)
 
     def _update(self, inputs: Any, training: Any, mean: Any, variance: Any) -> None:
         """Moves the averages towards the moments of a batch."""
-        if self._is_fused:
+        if self.fused:
             variance = variance * _unbias(inputs, self._axes[0], variance.dtype)
         pairs = (self.moving_mean, mean), (self.moving_variance, variance)
         for average, moment in pairs:
-            change = (average - moment) * (1.0 - self.momentum)
+            change = (average.read_value() - moment) * (1.0 - self.momentum)
             if isinstance(training, Tensor):
                 change = where(training, change, zeros_like(change))
             self.keep_update(average.assign_sub(change))
@@ -352,7 +374,8 @@ class LayerNormalization(_Normalization):
     def call(self, inputs: Any) -> Any:
         """Returns the normalized inputs."""
         rank = len(inputs.shape)
-        x = cast(inputs, float32) if inputs.dtype is float16 else inputs
+        dtype = as_dtype(self.compute_dtype)
+        x = cast(inputs, float32 if dtype is float16 else dtype)
         mean, variance = moments(x, self._axes, keepdims=True)
         sizes = [inputs.shape[i] if i in self._axes else 1 for i in range(rank)]
 
@@ -361,10 +384,12 @@ class LayerNormalization(_Normalization):
                 return parameter
             return reshape(parameter, sizes)
 
-        outputs = normalize(
-            x, mean, variance, spread(self.beta), spread(self.gamma), self.epsilon
+        beta, gamma = (
+            None if part is None else cast(spread(part), x.dtype)
+            for part in (self.beta, self.gamma)
         )
-        return cast(outputs, inputs.dtype)
+        outputs = normalize(x, mean, variance, beta, gamma, self.epsilon)
+        return cast(outputs, dtype)
 
 
 class GroupNormalization(_Normalization):
@@ -426,9 +451,15 @@ class GroupNormalization(_Normalization):
         if channels < self.groups or channels % self.groups:
             raise fail(
                 ValueError,
-                f"The number of channels of inputs of layer {self.name!r} must be a "
-                "multiple of the number of groups",
+                f"Number of groups ({self.groups}) "
+                + (
+                    "cannot be more than the number of channels"
+                    if channels < self.groups
+                    else "must be a multiple of the number of channels"
+                )
+                + f" ({channels})",
                 got=f"{channels} channels and {self.groups} groups",
+                expected="groups of the same size",
                 site=str(user_site()),
             )
         self.input_spec = InputSpec(ndim=len(shape), axes={axis: channels})
@@ -446,7 +477,7 @@ class GroupNormalization(_Normalization):
         else:
             spread = broadcast_to(cast(mask, inputs.dtype), shape_of(inputs))
             weights = self._in_groups(spread, axis)
-            mean, variance = weighted_moments(grouped, others, weights, keepdims=True)
+            mean, variance = masked_moments(grouped, others, weights, keepdims=True)
         sizes = [1] * len(grouped.shape)
         sizes[axis : axis + 2] = grouped.shape[axis : axis + 2]
         gamma = None if self.gamma is None else reshape(self.gamma, sizes)
@@ -468,6 +499,19 @@ def _sizes_of(x: Any) -> list[Any]:
         return [-1 if size is None else size for size in sizes]
     known = shape_of(x)
     return [known[i] if size is None else size for i, size in enumerate(sizes)]
+
+
+def masked_moments(x: Any, axes: Any, weights: Any, keepdims: bool) -> Any:
+    """Mean and variance of elements that count by their weight; 0 where none counts."""
+    weights = weights * ones_like(x)
+    total = reduce_sum(weights, axes, keepdims=True)
+    total = where(equal(total, 0.0), ones_like(total), total)
+    mean = reduce_sum(weights * x, axes, keepdims=True) / total
+    variance = reduce_sum(weights * square(x - mean), axes, keepdims=True) / total
+    if keepdims:
+        return mean, variance
+    pattern = reduce_sum(x, axes)
+    return reshape_like(mean, pattern), reshape_like(variance, pattern)
 
 
 class UnitNormalization(OptionLayer):
@@ -496,6 +540,19 @@ class UnitNormalization(OptionLayer):
             )
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
         self.supports_masking = True
+
+    def build(self, input_shape: Any) -> None:
+        """Checks the axes."""
+        rank = TensorShape(input_shape).rank
+        axes = [self.axis] if isinstance(self.axis, int) else self.axis
+        if rank is not None and any(not -rank <= axis < rank for axis in axes):
+            raise fail(
+                ValueError,
+                "Invalid value for `axis` argument of UnitNormalization",
+                got=f"axis={self.axis} for inputs of shape {input_shape}",
+                site=str(user_site()),
+            )
+        self.built = True
 
     def call(self, inputs: Any) -> Any:
         """Returns the normalized inputs."""

@@ -137,6 +137,10 @@ class ZeroPadding3D(_ZeroPadding):
     rank = 3
 
 
+# Stands for the default of a class.
+_DEFAULT: Any = object()
+
+
 class _Cropping(_Spatial):
     """Without the margins."""
 
@@ -144,11 +148,11 @@ class _Cropping(_Spatial):
     default: Any = 1
 
     def __init__(
-        self, cropping: Any = None, data_format: str | None = None, **kwargs: Any
+        self, cropping: Any = _DEFAULT, data_format: str | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.set_format(data_format)
-        cropping = self.default if cropping is None else cropping
+        cropping = self.default if cropping is _DEFAULT else cropping
         self.pairs = _read_pairs(cropping, self.rank, "cropping")
         self.cropping = self.pairs if self.rank > 1 else self.pairs[0]
 

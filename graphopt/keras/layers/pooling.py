@@ -176,6 +176,20 @@ class _GlobalPooling(OptionLayer):
         first = 1 if self.data_format == "channels_last" else 2
         self.axes = list(range(first, first + self.rank))
 
+    def build(self, input_shape: Any) -> None:
+        """Checks that there is something to pool."""
+        shape = TensorShape(input_shape)
+        if any(shape[axis] == 0 for axis in self.axes):
+            raise fail(
+                ValueError,
+                f"Incorrect input shape {shape} with dimension 0 at reduction axes "
+                f"{self.axes} of layer {self.name!r}",
+                got=f"shape {shape}",
+                expected="sizes of at least 1",
+                site=str(user_site()),
+            )
+        self.built = True
+
     def call(self, inputs: Any) -> Any:
         """Returns `[batch, channels]`, or with ones between if `keepdims`."""
         reduce = reduce_max if self.takes_largest else reduce_mean

@@ -105,10 +105,11 @@ class Reshape(OptionLayer):
     def call(self, inputs: Any) -> Any:
         """Returns `[batch, *target_shape]`."""
         sizes = self._sizes(inputs.shape)
-        if None not in sizes and 0 not in sizes:
-            return reshape(inputs, [-1, *sizes])
-        open_sizes = [-1 if size is None else size for size in sizes]
-        return reshape(inputs, [shape_of(inputs)[0], *open_sizes])
+        batch = inputs.shape[0]
+        if batch is None:
+            is_known = None not in sizes and 0 not in sizes
+            batch = -1 if is_known else shape_of(inputs)[0]
+        return reshape(inputs, [batch, *(-1 if s is None else s for s in sizes)])
 
     def compute_output_shape(self, input_shape: Any) -> TensorShape:
         """Returns the shape of the outputs."""

@@ -102,15 +102,12 @@ _LATER = {
 }
 
 
-# Modules of earlier versions, which programs import by name.
-_MODULES = ("np_utils", "vis_utils")
-_HERE = ("data_utils", "generic_utils", "layer_utils")
+# Modules of former versions that programs import from: their names are here.
+_FORMER = ("data_utils", "generic_utils", "layer_utils", "np_utils", "vis_utils")
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return importlib.import_module(f"graphopt.keras.utils.{name}")
-    if name in _HERE:
+    if name in _FORMER:
         return sys.modules[__name__]
     if name in _LATER:
         return getattr(importlib.import_module(_LATER[name]), name)

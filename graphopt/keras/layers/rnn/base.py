@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from graphopt.dtypes import as_dtype
 from graphopt.errors import fail
 from graphopt.graph import nest
 from graphopt.graph.context import building_graph
@@ -109,6 +108,10 @@ class RNN(OptionLayer):
                     site=str(user_site()),
                 )
         self.zero_output_for_mask = kwargs.pop("zero_output_for_mask", False)
+        length = kwargs.pop("input_length", None)
+        width = kwargs.pop("input_dim", None)
+        if (length, width) != (None, None) and "input_shape" not in kwargs:
+            kwargs["input_shape"] = (length, width)
         super().__init__(**kwargs)
         self.cell = cell
         self.return_sequences, self.return_state = return_sequences, return_state
@@ -175,11 +178,15 @@ class RNN(OptionLayer):
         """Makes the weights of the cell, and states that are kept."""
         first = _first_shape(input_shape)
         steps = 0 if self.time_major else 1
-        shapes = [
-            TensorShape([size for i, size in enumerate(shape) if i != steps])
-            for shape in _shapes(input_shape)
-        ]
-        step_shape = shapes[0] if len(shapes) == 1 else shapes
+
+        def without_time(shape: Any) -> TensorShape:
+            sizes = [size for i, size in enumerate(TensorShape(shape)) if i != steps]
+            return TensorShape(sizes)
+
+        if is_shape(input_shape):
+            step_shape = without_time(input_shape)
+        else:
+            step_shape = nest.map_structure(without_time, input_shape)
         if isinstance(self.cell, Layer) and not self.cell.built:
             with name_scope(self.cell.name):
                 self.cell.build(step_shape)
@@ -197,9 +204,9 @@ class RNN(OptionLayer):
                 remedy="batch_input_shape in the first layer, or batch_size in Input",
                 site=str(user_site()),
             )
-        initial = initial_state_of(self.cell, batch, as_dtype(self.compute_dtype))
+        initial = initial_state_of(self.cell, batch, self.compute_dtype)
         self._kept.variables = [
-            Variable(state, trainable=False, name="state")
+            Variable(hooks.convert(state), trainable=False, name="state")
             for state in nest.flatten(initial)
         ]
 
@@ -214,9 +221,8 @@ class RNN(OptionLayer):
     ) -> Any:
         """Calls the layer; inputs may be a list of inputs, states and constants."""
         count = self._num_constants
-        if isinstance(inputs, (list, tuple)) and not nest.is_nested(
-            getattr(self.cell, "input_size", None)
-        ):
+        # A tuple is a nest of inputs, as in Keras; a list has the states behind.
+        if isinstance(inputs, list):
             parts = list(inputs)
             inputs = parts[0]
             if count:
@@ -308,6 +314,7 @@ class RNN(OptionLayer):
             first = nest.map_structure(lambda part: part[0], x)
             given = packed if hasattr(cell, "cells") else states[0]
             cell.prepare_masks(first, given, training)
+        step_of = cell if callable(cell) else cell.call
         arrays = [
             TensorArray(part.dtype, steps, clear_after_read=False).unstack(part)
             for part in flat
@@ -315,7 +322,7 @@ class RNN(OptionLayer):
         masks = None
         if mask is not None:
             masks = TensorArray(mask.dtype, steps, clear_after_read=False).unstack(mask)
-        dtype = states[0].dtype
+        dtype = states[0].dtype if states else flat[0].dtype
         sizes = _output_sizes(cell)
         zero = [zeros([batch, *size], dtype) for size in sizes]
         kept = [
@@ -332,7 +339,7 @@ class RNN(OptionLayer):
                 for part, whole in zip(parts, flat, strict=True):
                     part.shape = whole.shape[1:]
             step = nest.pack_as(x, parts)
-            output, new = cell(step, _pack_states(cell.state_size, old), **options)
+            output, new = step_of(step, _pack_states(cell.state_size, old), **options)
             out, new = nest.flatten(output), nest.flatten(new)
             if masks is not None:
                 on = masks.read(t)
@@ -446,14 +453,17 @@ def _pack_states(state_size: Any, states: list[Any]) -> Any:
     return nest.pack_as(state_size, list(states))
 
 
-def _shapes(input_shape: Any) -> list[TensorShape]:
-    if isinstance(input_shape, TensorShape):
-        return [input_shape]
-    is_shape = all(size is None or isinstance(size, int) for size in input_shape)
-    if is_shape:
-        return [TensorShape(input_shape)]
-    return [TensorShape(shape) for shape in input_shape]
+def is_shape(value: Any) -> bool:
+    """Returns whether a value is a shape, not a nest of shapes."""
+    if isinstance(value, TensorShape):
+        return True
+    return isinstance(value, (list, tuple)) and all(
+        size is None or isinstance(size, int) for size in value
+    )
 
 
 def _first_shape(input_shape: Any) -> TensorShape:
-    return _shapes(input_shape)[0]
+    if is_shape(input_shape):
+        return TensorShape(input_shape)
+    parts = input_shape.values() if isinstance(input_shape, dict) else input_shape
+    return _first_shape(next(iter(parts)))

@@ -195,7 +195,7 @@ class _Cell(DropoutCell):
             batch_size, dtype = shape_of(inputs)[0], inputs.dtype
         if batch_size is None or dtype is None:
             raise ValueError(
-                "batch_size and dtype are needed to make the initial state, or inputs; "
+                "batch_size and dtype cannot be None while constructing initial state; "
                 f"got batch_size={batch_size}, dtype={dtype}."
             )
         return zero_states(self.state_size, batch_size, dtype)
@@ -590,7 +590,8 @@ class StackedRNNCells(Layer):
         for cell, state in zip(self.cells, order, strict=True):
             is_nested = nest.is_nested(state)
             options = options_of(cell, training, constants)
-            inputs, after = cell(inputs, state if is_nested else [state], **options)
+            step_of = cell if callable(cell) else cell.call
+            inputs, after = step_of(inputs, state if is_nested else [state], **options)
             new.append(after if is_nested else nest.flatten(after)[0])
         return inputs, tuple(new[::-1] if self.reverse_state_order else new)
 
@@ -636,7 +637,9 @@ def size_of_output(cell: Any) -> Any:
     if found is not None:
         return found
     size = cell.state_size
-    return size[0] if isinstance(size, (list, tuple)) else size
+    if isinstance(size, (list, tuple)) and not isinstance(size, TensorShape):
+        return size[0]
+    return size
 
 
 def initial_state_of(cell: Any, batch: Any, dtype: Any) -> Any:

@@ -219,7 +219,8 @@ def run_recurrence(
         options = kernel, own_bias, mask, own_drop
         # In eager mode each op of each step would be a call of its own.
         if building_graph() is None:
-            histories, kept, final = _compiled("forward", rule)(*options, x, given)
+            forward = _compiled("forward", rule, tuple(kernel.shape))
+            histories, kept, final = forward(*options, x, given)
         else:
             histories, kept, final = _Run(rule, *options).forward(x, given)
         outputs = [histories[0][1:]] if keeps_outputs else []
@@ -228,7 +229,8 @@ def run_recurrence(
             dout = gs[0] if keeps_outputs else None
             args = histories, kept, dout, list(gs[len(outputs) :])
             if building_graph() is None:
-                return _compiled("backward", rule)(*options, *args)
+                backward = _compiled("backward", rule, tuple(kernel.shape))
+                return backward(*options, *args)
             return _Run(rule, *options).backward(*args)
 
         return [*outputs, *final], gradient
@@ -239,14 +241,14 @@ def run_recurrence(
     return None, list(found)
 
 
-@functools.cache
-def _compiled(what: str, rule: Any) -> Any:
-    """A loop of a rule as one compiled function, for eager mode."""
+@functools.lru_cache(maxsize=64)
+def _compiled(what: str, rule: Any, sizes: tuple[int, ...]) -> Any:
+    """A loop of a rule as one compiled function, for eager mode, of any batch and time."""
 
     def run(kernel: Any, bias: Any, mask: Any, drop: Any, *args: Any) -> Any:
         return getattr(_Run(rule, kernel, bias, mask, drop), what)(*args)
 
-    return compile_function(run)
+    return compile_function(run, reduce_retracing=True)
 
 
 class _Run:

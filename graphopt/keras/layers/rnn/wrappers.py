@@ -11,6 +11,7 @@ from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.keras.layers.base import Layer
 from graphopt.keras.layers.serialization import deserialize, serialize
+from graphopt.keras.serialization import custom_object_scope
 from graphopt.ops.creation import shape as shape_of
 from graphopt.ops.padding import reverse
 from graphopt.ops.reduction import reduce_any
@@ -228,6 +229,7 @@ class Bidirectional(Wrapper):
             self.backward_layer = _copy(layer, turned, f"backward_{layer.name}")
         else:
             self.backward_layer = backward_layer
+            backward_layer._name = f"backward_{backward_layer.name}"
         # Saved only if it was given.
         self._given_backward = backward_layer
         self.merge_mode = merge_mode
@@ -241,6 +243,7 @@ class Bidirectional(Wrapper):
         self.stateful = layer.stateful
         self.supports_masking = True
         self._initial_values = weights
+        self._num_constants = 0
 
     def _check_pair(self) -> None:
         first, second = self.forward_layer, self.backward_layer
@@ -257,7 +260,8 @@ class Bidirectional(Wrapper):
             if values[0] != values[1]:
                 raise fail(
                     ValueError,
-                    f"Forward layer and backward layer are expected to have the same `{name}`",
+                    "Forward layer and backward layer are expected to have the same value "
+                    f'for attribute "{name}"',
                     got=f"{values[0]} and {values[1]}",
                     site=str(user_site()),
                 )
@@ -280,11 +284,16 @@ class Bidirectional(Wrapper):
         """Calls both layers; inputs may be a list of inputs and states."""
         if isinstance(inputs, (list, tuple)):
             inputs, *states = inputs
+            if self._num_constants and constants is None:
+                constants = states[-self._num_constants :]
+                states = states[: -self._num_constants]
             if states and initial_state is None:
                 initial_state = states
         if initial_state is not None:
             kwargs["initial_state"] = list(initial_state)
         if constants is not None:
+            constants = list(constants) if nest.is_nested(constants) else [constants]
+            self._num_constants = len(constants)
             kwargs["constants"] = constants
         return super().__call__(inputs, **kwargs)
 
@@ -387,6 +396,8 @@ class Bidirectional(Wrapper):
         config = {**super().get_config(), "merge_mode": self.merge_mode}
         if self._given_backward is not None:
             config["backward_layer"] = serialize(self._given_backward)
+        if self._num_constants:
+            config["num_constants"] = self._num_constants
         return config
 
     @classmethod
@@ -397,8 +408,10 @@ class Bidirectional(Wrapper):
             config["backward_layer"] = deserialize(
                 config["backward_layer"], custom_objects
             )
-        layer = deserialize(config.pop("layer"), custom_objects)
-        return cls(layer, **config)
+        count = config.pop("num_constants", 0)
+        layer = cls(deserialize(config.pop("layer"), custom_objects), **config)
+        layer._num_constants = count
+        return layer
 
 
 def _copy(layer: Any, config: dict[str, Any], name: str) -> Any:
@@ -408,4 +421,7 @@ def _copy(layer: Any, config: dict[str, Any], name: str) -> Any:
         for key in config
         if key.endswith("activation") and callable(getattr(layer, key, None))
     }
-    return type(layer).from_config({**config, **own, "name": name})
+    cell = getattr(layer, "cell", None)
+    cells = [part for part in (cell, *getattr(cell, "cells", ())) if part is not None]
+    with custom_object_scope({type(part).__name__: type(part) for part in cells}):
+        return type(layer).from_config({**config, **own, "name": name})
