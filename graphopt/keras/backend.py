@@ -624,47 +624,10 @@ def backend() -> str:
     return "tensorflow"
 
 
-# What few programs call, in `backend_networks`.
-_LATER = (
-    "batch_dot",
-    "batch_normalization",
-    "categorical_focal_crossentropy",
-    "conv1d",
-    "conv2d",
-    "conv2d_transpose",
-    "conv3d",
-    "ctc_batch_cost",
-    "depthwise_conv2d",
-    "eye",
-    "foldl",
-    "foldr",
-    "function",
-    "in_test_phase",
-    "in_top_k",
-    "is_sparse",
-    "learning_phase_scope",
-    "moving_average_update",
-    "normalize_batch_in_training",
-    "pool2d",
-    "pool3d",
-    "print_tensor",
-    "random_bernoulli",
-    "random_binomial",
-    "random_normal_variable",
-    "random_uniform_variable",
-    "reset_uids",
-    "resize_images",
-    "resize_volumes",
-    "separable_conv2d",
-    "spatial_2d_padding",
-    "spatial_3d_padding",
-    "temporal_padding",
-    "to_dense",
-)
-
-
 def __getattr__(name: str) -> Any:
-    if name in _LATER:
-        module = importlib.import_module("graphopt.keras.backend_networks")
-        return getattr(module, name)
-    raise AttributeError(f"module 'tf.keras.backend' has no attribute {name!r}")
+    # What few programs call.
+    module = importlib.import_module("graphopt.keras.backend_networks")
+    found = None if name.startswith("_") else getattr(module, name, None)
+    if getattr(found, "__module__", None) != module.__name__:
+        raise AttributeError(f"module 'tf.keras.backend' has no attribute {name!r}")
+    return found

@@ -5,9 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -222,6 +219,11 @@ class RemoteMonitor(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Sends the logs; says so if the server cannot be reached, and goes on."""
+        # Few scripts use this class, and each `fit` loads this file for `History`.
+        import urllib.error
+        import urllib.parse
+        import urllib.request
+
         send = {"epoch": epoch}
         for name, value in (logs or {}).items():
             is_array = isinstance(value, (np.ndarray, np.generic))

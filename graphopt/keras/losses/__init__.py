@@ -74,6 +74,7 @@ from graphopt.keras.losses.regression import (
 from graphopt.keras.losses.regression import poisson as poisson
 from graphopt.keras.losses.regression import squared_hinge as squared_hinge
 from graphopt.keras.losses.weighting import Reduction as Reduction
+from graphopt.keras.named import Named, public_of
 
 if TYPE_CHECKING:
     from graphopt.keras.losses.of_keras3 import CTC as CTC
@@ -125,19 +126,19 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     here = {name for name in globals() if not name.startswith("_")}
-    hidden = {"Any", "TYPE_CHECKING", "annotations", "importlib", "serialization"}
+    hidden = {"Any", "Named", "TYPE_CHECKING", "annotations", "importlib"}
+    hidden |= {"public_of", "serialization"}
     return sorted((here | set(_LATER)) - hidden)
 
 
-def _table() -> dict[str, Any]:
+_BASES = ("Loss", "LossFunctionWrapper", "Reduction")
+_HERE = public_of(globals(), "graphopt.keras.losses.")
+
+
+def _table() -> Named:
     """Functions and classes by name."""
-    found = {name: __getattr__(name) for name in _LATER}
-    for name, made in globals().items():
-        module = getattr(made, "__module__", None) or ""
-        if callable(made) and module.startswith("graphopt.keras.losses."):
-            found[name] = made
-    bases = ("Loss", "LossFunctionWrapper", "Reduction")
-    return {name: made for name, made in found.items() if name not in bases}
+    here = {name: made for name, made in _HERE.items() if name not in _BASES}
+    return Named(here, _LATER, __getattr__)
 
 
 def get(identifier: Any) -> Any:

@@ -94,6 +94,7 @@ from graphopt.keras.metrics.reducing import SumOverBatchSize as SumOverBatchSize
 from graphopt.keras.metrics.reducing import (
     SumOverBatchSizeMetricWrapper as SumOverBatchSizeMetricWrapper,
 )
+from graphopt.keras.named import Named, public_of
 
 if TYPE_CHECKING:
     from graphopt.keras.metrics.confusion import FalseNegatives as FalseNegatives
@@ -197,19 +198,20 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     here = {name for name in globals() if not name.startswith("_")}
     return sorted(
-        (here | set(_LATER)) - {"Any", "TYPE_CHECKING", "annotations", "importlib"}
+        (here | set(_LATER))
+        - {"Any", "Named", "TYPE_CHECKING", "annotations", "importlib", "public_of"}
     )
 
 
-def _table() -> dict[str, Any]:
+_HERE = public_of(globals(), "graphopt.keras.losses.", "graphopt.keras.metrics.")
+
+
+def _table() -> Named:
     """Functions and classes by name."""
-    found = {name: __getattr__(name) for name in _LATER}
-    for name, made in globals().items():
-        module = getattr(made, "__module__", None) or ""
-        known = module.startswith(("graphopt.keras.losses.", "graphopt.keras.metrics."))
-        if callable(made) and known and not name.startswith(("_", "clone")):
-            found[name] = made
-    return {name: made for name, made in found.items() if name not in _BASES}
+    hidden = (*_BASES, "clone_metric", "clone_metrics")
+    here = {name: made for name, made in _HERE.items() if name not in hidden}
+    later = [name for name in _LATER if name not in hidden]
+    return Named(here, later, __getattr__)
 
 
 def get(identifier: Any) -> Any:
