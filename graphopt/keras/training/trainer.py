@@ -531,6 +531,7 @@ class Trainer:
         for piece in data.epoch(epoch, one_by_one, skip):
             if wants:
                 begin(step)
+            self._training.piece = piece if wants else None
             logs = self._run_piece(kind, piece, results=wants or not own)
             step += piece.steps
             if wants:
@@ -860,6 +861,8 @@ class _Training:
         self.steps: dict[str, Any] = {}
         self.trainable: dict[int, bool] = {}
         self.arguments: dict[str, Any] = {}
+        # The batch of the last step, while callbacks look at each.
+        self.piece: Piece | None = None
         # In a graph of TensorFlow 1: for which metrics, and their results.
         self.results: tuple[Any, dict[str, Any]] | None = None
 
