@@ -74,6 +74,7 @@ class GFile:
     def __init__(self, name: Any, mode: str = "r") -> None:
         self._name, self._mode = name, mode
         self._file: Any = None
+        self._was_opened = False
 
     @property
     def name(self) -> Any:
@@ -92,6 +93,7 @@ class GFile:
                 self._file = Path(path).open(  # noqa: SIM115 (`close` closes it)
                     self._mode, encoding="utf-8" if is_text else None
                 )
+            self._was_opened = True
         return self._file
 
     def read(self, n: int = -1) -> Any:
@@ -142,7 +144,7 @@ class GFile:
 
     def close(self) -> None:
         """Closes the file; one that was opened to be written is there then."""
-        if self._file is None and self._mode[0] in "wa":
+        if self._mode[0] in "wa" and not self._was_opened:
             self._open()
         if self._file is not None:
             self._file.close()

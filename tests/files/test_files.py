@@ -180,3 +180,14 @@ def test_short_tensors_repeat_their_last_element():
     huge = m.TensorShape(dim=[m.Dim(size=1 << 40)])
     with pytest.raises(tf.errors.DataLossError, match="shape"):
         make_ndarray(m.Tensor(dtype=1, tensor_shape=huge, float_val=[1]))
+
+
+def test_a_file_that_is_closed_twice_keeps_what_was_written(tmp_path):
+    path = tmp_path / "words.txt"
+    with tf.io.gfile.GFile(str(path), "w") as file:
+        file.write("two\n")
+        file.close()
+    file.close()
+    assert path.read_text() == "two\n"
+    tf.io.gfile.GFile(str(tmp_path / "empty.txt"), "w").close()
+    assert (tmp_path / "empty.txt").read_text() == ""

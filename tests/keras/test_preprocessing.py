@@ -185,5 +185,17 @@ def test_bad_arguments_are_refused(make, text):
 
 
 def test_a_lookup_without_a_vocabulary_says_so():
-    with pytest.raises(RuntimeError, match="adapt"):
-        layers.StringLookup()(["a"])
+    with pytest.raises(RuntimeError, match="must set the layer's vocabulary"):
+        layers.StringLookup(output_mode="count")(["a"])
+    # Numbers of unknown words need none.
+    assert layers.StringLookup()(["a"]).numpy().tolist() == [0]
+
+
+def test_what_was_learned_is_kept_in_configs_and_may_be_learned_anew():
+    for make in (layers.StringLookup, layers.TextVectorization):
+        layer = make()
+        layer.adapt(np.array(["a", "b"]))
+        twin = make.from_config(json.loads(json.dumps(layer.get_config())))
+        assert twin.get_vocabulary() == layer.get_vocabulary()
+        twin.adapt(np.array(["c"]))
+        assert twin.get_vocabulary()[-1] == "c"

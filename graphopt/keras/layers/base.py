@@ -712,7 +712,8 @@ class Layer(Module):
                 f"aggregation={aggregation!r}."
             )
         if name is None:
-            if hasattr(value, "_metric_obj"):
+            if any(metric.is_last_result(value) for metric in self.metrics):
+                # `self.add_metric(self.accuracy(y, x))`: it is an attribute and updated.
                 return
             raise ValueError(
                 "Please provide a name for your metric, as in "

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -114,7 +115,16 @@ class Metric(Layer):
         """Updates the state and returns the result."""
         update = self.update_state(*args, **kwargs)
         with control_dependencies([update] if update is not None else []):
-            return self.result()
+            result = self.result()
+        self._last_result = (
+            weakref.ref(result) if isinstance(result, Tensor) else lambda: None
+        )
+        return result
+
+    def is_last_result(self, value: Any) -> bool:
+        """Returns whether a tensor is what the last call returned."""
+        last = vars(self).get("_last_result")
+        return last is not None and last() is value
 
     def update_state(self, *args: Any, **kwargs: Any) -> Any:
         """Adds a batch; arguments are mostly `y_true, y_pred, sample_weight=None`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -706,7 +706,7 @@ class Trainer:
         callbacks.on_predict_end()
         if not parts:
             raise ValueError("Expect x to be a non-empty array or dataset.")
-        return nest.map_structure(lambda *found: np.concatenate(found), *parts)
+        return nest.map_structure(lambda *found: _joined(found), *parts)
 
     def _predict_piece(self, piece: Piece) -> Any:
         if self._is_own("make_predict_function"):
@@ -892,6 +892,13 @@ def _mixed(model: Any, optimizer: Any) -> Any:
     if isinstance(optimizer, LossScaleOptimizer):
         return optimizer
     return LossScaleOptimizer(optimizer)
+
+
+def _joined(found: Sequence[Any]) -> Any:
+    """Returns the outputs of all batches; scalars, one a batch, as a vector."""
+    if np.ndim(found[0]) == 0:
+        return np.stack(found)
+    return np.concatenate(found)
 
 
 def _make_validation(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphopt.dtypes import as_dtype, int64, string
-from graphopt.errors import fail
+from graphopt.errors import InvalidArgumentError, fail
 from graphopt.graph.context import building_graph, entered
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
@@ -23,7 +23,14 @@ from graphopt.keras.layers.preprocessing.encoding import (
 )
 from graphopt.lookup import KeyValueTensorInitializer, StaticHashTable
 from graphopt.ops.assertions import Assert
-from graphopt.ops.elementwise import cast, equal, floormod, where
+from graphopt.ops.elementwise import (
+    cast,
+    equal,
+    floormod,
+    logical_and,
+    not_equal,
+    where,
+)
 from graphopt.ops.reduction import reduce_all
 from graphopt.ops.strings import to_hash_bucket_fast
 from graphopt.runtime.collections import control_dependencies
@@ -73,6 +80,7 @@ class _IndexLookup(PreprocessingLayer):
     )
     mask_token: Any
     oov_token: Any
+    _is_given: bool
 
     def set_lookup(
         self,
@@ -120,7 +128,8 @@ class _IndexLookup(PreprocessingLayer):
         self.max_tokens, self.num_oov_indices = max_tokens, num_oov_indices
         self.mask_token, self.oov_token = mask_token, oov_token
         self.invert, self.pad_to_max_tokens = invert, pad_to_max_tokens
-        self.input_vocabulary = vocabulary
+        # What another layer learned may be learned anew.
+        self.input_vocabulary = vocabulary if self._is_given else None
         self.input_idf_weights = idf_weights
         self._state = _Learned()
         if vocabulary is not None:
@@ -340,11 +349,11 @@ class _IndexLookup(PreprocessingLayer):
     def call(self, inputs: Any) -> Any:
         """Returns numbers, or an encoding of them; with `invert`, tokens of numbers."""
         inputs = as_tensor(inputs)
-        if not self._state.tokens:
+        if not self._state.tokens and self.output_mode != "int":
             raise fail(
                 RuntimeError,
-                f"When using `output_mode={self.output_mode!r}`, {type(self).__name__} "
-                "layer needs a vocabulary before it is called",
+                f"When using `output_mode={self.output_mode!r}`, you must set the layer's "
+                f"vocabulary before calling it: {type(self).__name__} {self.name!r}",
                 got="a layer without one",
                 site=str(user_site()),
                 remedy="layer.adapt(data), or vocabulary=[...]",
@@ -402,18 +411,26 @@ class _IndexLookup(PreprocessingLayer):
             else:
                 bucket = to_hash_bucket_fast(inputs, count)
             return where(is_unknown, bucket + first, found)
-        is_right = reduce_all(~is_unknown)
         if self.mask_token is not None:
-            is_right = reduce_all(equal(inputs, self.mask_token) | ~is_unknown)
+            is_unknown = logical_and(is_unknown, not_equal(inputs, self.mask_token))
+        text = "When `num_oov_indices=0` all inputs should be in vocabulary, found OOV values"
+        advice = "consider setting `num_oov_indices=1`"
+        if building_graph() is None:
+            values = np.asarray(inputs.numpy())[np.asarray(is_unknown.numpy())]
+            if values.size:
+                shown = ", ".join(repr(plain_token(v)) for v in values.ravel()[:5])
+                raise fail(
+                    InvalidArgumentError,
+                    f"{text} {shown}",
+                    got=shown,
+                    site=str(user_site()),
+                    remedy=advice,
+                )
+            return found
         check = Assert(
-            is_right,
-            [
-                "When `num_oov_indices=0` all inputs should be in vocabulary; consider "
-                "setting `num_oov_indices=1`. Inputs are"
-            ]
-            + ([inputs] if building_graph() is None else []),
+            reduce_all(~is_unknown), [f"{text}; {advice}; inputs are", inputs]
         )
-        with control_dependencies([] if check is None else [check]):
+        with control_dependencies([check]):
             return found + np.int64(0)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -425,6 +442,7 @@ class _IndexLookup(PreprocessingLayer):
         """Returns the arguments of the constructor, what was learned included."""
         config = super().get_config()
         tokens, idf = self.input_vocabulary, self._state.idf
+        config["has_input_vocabulary"] = tokens is not None
         if not isinstance(tokens, (str, Path)):
             tokens = list(self._state.tokens) or None
             if idf is not None and tokens is not None:
@@ -577,8 +595,8 @@ def _begin(layer: Any, kwargs: dict[str, Any], output_mode: Any, sparse: bool) -
     mode = read_mode(output_mode, _MODES)
     if sparse:
         raise NotImplementedError(f"{type(layer).__name__}(sparse=True).")
-    for name in ("vocabulary_size", "has_input_vocabulary"):
-        kwargs.pop(name, None)
+    kwargs.pop("vocabulary_size", None)
+    layer._is_given = bool(kwargs.pop("has_input_vocabulary", True))
     if kwargs.get("dtype") is None:
         kwargs["dtype"] = "int64" if mode == "int" else None
     return mode

@@ -224,7 +224,7 @@ class Discretization(PreprocessingLayer):
         _refuse_sparse(sparse)
         if num_bins is not None and num_bins < 0:
             raise ValueError(
-                f"`num_bins` must not be negative; got num_bins={num_bins}."
+                f"`num_bins` must be greater than or equal to 0; got num_bins={num_bins}."
             )
         if num_bins is not None and bin_boundaries is not None:
             raise fail(

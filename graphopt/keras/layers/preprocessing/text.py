@@ -84,8 +84,8 @@ class TextVectorization(PreprocessingLayer):
         encoding: str = "utf-8",
         **kwargs: Any,
     ) -> None:
-        for name in ("vocabulary_size", "has_input_vocabulary"):
-            kwargs.pop(name, None)
+        kwargs.pop("vocabulary_size", None)
+        is_given = kwargs.pop("has_input_vocabulary", True)
         if kwargs.get("dtype") not in (None, "string", string):
             raise fail(
                 ValueError,
@@ -132,6 +132,7 @@ class TextVectorization(PreprocessingLayer):
             mask_token="",
             output_mode=mode or "int",
             sparse=sparse,
+            has_input_vocabulary=is_given,
         )
 
     # ---- the vocabulary
@@ -236,6 +237,7 @@ class TextVectorization(PreprocessingLayer):
             "vocabulary",
             "idf_weights",
             "sparse",
+            "has_input_vocabulary",
         )
         own = (
             "standardize",
