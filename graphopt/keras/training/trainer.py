@@ -879,7 +879,7 @@ def _refuse_unknown(loss: Any, metrics: Any, weighted: Any) -> None:
             all_losses.get(name)
     for name in nest.flatten((metrics, weighted)):
         if isinstance(name, str) and name.lower() not in _BY_SHAPE:
-            all_metrics.get(name)
+            all_metrics.require(name)
 
 
 def _mixed(model: Any, optimizer: Any) -> Any:
