@@ -383,3 +383,73 @@ def test_messages_go_to_a_logger_if_asked_to(capsys, caplog):
         utils.enable_interactive_logging()
     assert capsys.readouterr().out == ""
     assert any("2/2 [====" in record.getMessage() for record in caplog.records)
+
+
+def nan_model(layers, loss="mse", rate=0.1):
+    tf.keras.utils.set_random_seed(1)
+    model = tf.keras.Sequential(layers)
+    model.compile(tf.keras.optimizers.SGD(rate), loss)
+    return model
+
+
+def fit_to_nan(model, x, y):
+    before = [w.shape for w in model.get_weights()]
+    history = model.fit(
+        x, y, batch_size=4, epochs=3, verbose=0, callbacks=[callbacks.TerminateOnNaN()]
+    )
+    assert [w.shape for w in model.get_weights()] == before
+    assert not tf.config.settings.check_numerics
+    return history
+
+
+def test_the_op_that_made_a_nan_is_named(capsys):
+    def bad_loss(y_true, y_pred):
+        return tf.math.log(y_pred - 1e6)  # the line that is named
+
+    layers = [tf.keras.layers.Dense(1, input_shape=(2,))]
+    x, y = np.ones((8, 2), np.float32), np.ones((8, 1), np.float32)
+    fit_to_nan(nan_model(layers, bad_loss), x, y)
+    out = capsys.readouterr().out
+    assert "Batch 0: Invalid loss" in out and '"Log"' in out
+    line = next(
+        i
+        for i, text in enumerate(Path(__file__).read_text().splitlines(), 1)
+        if "the line that is named" in text
+    )
+    assert f"test_callbacks.py:{line}" in out
+
+
+def test_the_layer_that_made_a_nan_is_named(capsys):
+    class Root(tf.keras.layers.Layer):
+        def call(self, x):
+            return tf.sqrt(x - 1e3)
+
+    layers = [tf.keras.layers.Dense(2, input_shape=(2,)), Root(name="my_root")]
+    x, y = np.ones((8, 2), np.float32), np.ones((8, 2), np.float32)
+    fit_to_nan(nan_model(layers), x, y)
+    out = capsys.readouterr().out
+    assert "first op that is not finite in layer 'my_root'" in out and '"Sqrt"' in out
+
+
+def test_the_batch_whose_gradient_is_not_finite_is_repeated(capsys):
+    class Root(tf.keras.layers.Layer):
+        def call(self, x):
+            # Finite at 0, where its slope is not.
+            return tf.sqrt(x * x)
+
+    dense = tf.keras.layers.Dense(1, use_bias=False, input_shape=(1,))
+    x = np.array([[1.0]] * 4 + [[0.0]] * 4, np.float32)
+    model = nan_model([dense, Root()])
+    dense.set_weights([[[0.5]]])
+    model.fit(
+        x,
+        np.ones((8, 1), np.float32),
+        batch_size=4,
+        epochs=2,
+        verbose=0,
+        shuffle=False,
+        callbacks=[callbacks.TerminateOnNaN()],
+    )
+    out = capsys.readouterr().out
+    assert "The first op that is not finite: " in out
+    assert "dense" in out and "and so are weights" in out

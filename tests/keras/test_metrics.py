@@ -171,6 +171,16 @@ def test_names_that_are_none():
         _ = metrics.Acuracy
 
 
+def test_metrics_of_a_model_by_name_have_the_first_number():
+    tf.keras.backend.clear_session()
+    model = tf.keras.Sequential(
+        [tf.keras.layers.Dense(1, activation="sigmoid", input_shape=(2,))]
+    )
+    model.compile("sgd", "binary_crossentropy", metrics=["AUC", "Precision", "acc"])
+    history = model.fit(ROWS, [0.0, 1.0, 1.0], verbose=0).history
+    assert list(history) == ["loss", "auc", "precision", "acc"]
+
+
 def test_accuracy_is_exact_over_batches_of_different_sizes():
     metric = metrics.SparseCategoricalAccuracy()
     metric.update_state([1, 0, 1], ROWS)

@@ -6,9 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from graphopt import config
+from graphopt.errors import OpError
+from graphopt.graph.context import building_graph
 from graphopt.keras.callbacks.base import Callback, plain_logs
 from graphopt.keras.callbacks.monitoring import check_mode, grows, value_in
+from graphopt.keras.layers.base import Layer
 from graphopt.keras.messages import write_line
+
+# Of weights that are copied after each batch.
+MOST_BYTES = 64 << 20
 
 
 class EarlyStopping(Callback):
@@ -102,19 +109,102 @@ class EarlyStopping(Callback):
 
 
 class TerminateOnNaN(Callback):
-    """Ends training at the batch whose loss is not finite, and says what else is not.
+    """Ends training at the batch whose loss is not finite, and names the op that made it.
+
+    The weights of before each batch are kept, if they are no more than 64 MB. With them the
+    batch is repeated, op by op, until one gives what is not finite.
 
     Source: `tf.keras.callbacks.TerminateOnNaN`.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._before: Any = None
+        self._culprit: Any = None
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Keeps the weights to begin with."""
+        self._before = self._culprit = None
+        if getattr(self.model, "built", False):
+            self._keep(None)
+
     def on_batch_end(self, batch: int, logs: Any = None) -> None:
         """Looks at the loss."""
         loss = plain_logs(logs).get("loss")
+        piece = getattr(getattr(self.model, "_training", None), "piece", None)
         if loss is None or np.isfinite(loss).all():
+            if piece is not None:
+                self._keep(piece)
             return
         write_line(f"Batch {batch}: Invalid loss, terminating training")
         write_line(describe_not_finite(self.model, loss))
+        if self._culprit is None:
+            self._culprit = piece
+        found = first_not_finite(self.model, self._culprit, self._before)
+        if found:
+            write_line(found)
         self.model.stop_training = True
+
+    def _keep(self, piece: Any) -> None:
+        """Keeps the weights; or the batch after which they are not finite any more."""
+        if self._culprit is not None:
+            return
+        weights = self.model.get_weights()
+        if sum(weight.nbytes for weight in weights) > MOST_BYTES:
+            return
+        if all(np.isfinite(w).all() for w in weights if w.dtype.kind in "fc"):
+            self._before = weights
+        elif self._before is not None:
+            self._culprit = piece
+
+
+def first_not_finite(model: Any, piece: Any, weights: Any) -> str:
+    """Repeats a batch op by op, and says which op is the first that is not finite.
+
+    Args:
+      model: The model; its weights are afterwards what they were.
+      piece: The batch, as the trainer has it; nothing is said if it is None.
+      weights: The weights before it.
+    """
+    if piece is None or weights is None or building_graph() is not None:
+        return ""
+    # Loaded by those whose training failed.
+    from graphopt.autodiff.tape import GradientTape
+    from graphopt.graph.tensor import EagerTensor
+    from graphopt.keras.training.data import unpack_x_y_sample_weight, without_none
+
+    leaves = [EagerTensor(rows[-1, ...]) for rows in piece.rows]
+    x, y, weight = unpack_x_y_sample_weight(without_none(piece.data, leaves))
+    now, was_on = model.get_weights(), config.settings.check_numerics
+    model.set_weights(weights)
+    config.change(check_numerics=True)
+    try:
+        with GradientTape() as tape:
+            predictions = model(x, training=True)
+            loss = model.compute_loss(x, y, predictions, weight)
+        tape.gradient(loss, model.trainable_variables)
+    except OpError as error:
+        layer = _innermost_layer(error)
+        where = f" in layer {layer!r}" if layer else ""
+        return f"The first op that is not finite{where}: {error.message}"
+    finally:
+        config.change(check_numerics=was_on)
+        model.set_weights(now)
+    return (
+        "Loss and gradients of that batch are finite when it is repeated: it is the "
+        "optimizer's update that is not, or what was drawn at random."
+    )
+
+
+def _innermost_layer(error: BaseException) -> str:
+    """The name of the layer whose call an error came from."""
+    name, trace = "", error.__traceback__
+    while trace is not None:
+        owner = trace.tb_frame.f_locals.get("self")
+        if trace.tb_frame.f_code.co_name == "call" and isinstance(owner, Layer):
+            name = owner.name
+        trace = trace.tb_next
+    return name
 
 
 def describe_not_finite(model: Any, loss: Any) -> str:
@@ -141,6 +231,6 @@ def describe_not_finite(model: Any, loss: Any) -> str:
         shown = ", ".join(bad[:5]) + (", ..." if len(bad) > 5 else "")
         where = f"The loss is {loss}, and so are weights: {shown}."
     return (
-        f"{where} Try tf.debugging.enable_check_numerics() before `fit`, which names the "
-        "op and its line, a smaller learning rate, or a look at the data."
+        f"{where} Try a smaller learning rate, a look at the data, or "
+        "tf.debugging.enable_check_numerics() before `fit`, which stops at the op."
     )

@@ -235,6 +235,16 @@ def get(identifier: Any) -> Any:
     return serialization.get(identifier, _table(), "metric")
 
 
+def require(name: str) -> None:
+    """Refuses a name that stands for no metric; makes none, for those made are numbered.
+
+    Raises:
+      ValueError: It stands for none.
+    """
+    if name not in _table() and serialization.get_registered_object(name) is None:
+        get(name)
+
+
 def serialize(metric: Any) -> Any:
     """Returns class name and config as plain values, or the name of a function.
 

@@ -535,6 +535,7 @@ class Trainer:
         for piece in data.epoch(epoch, one_by_one, skip):
             if wants:
                 begin(step)
+            self._training.piece = piece if wants else None
             logs = self._run_piece(kind, piece, results=wants or not own)
             step += piece.steps
             if wants:
@@ -864,6 +865,8 @@ class _Training:
         self.steps: dict[str, Any] = {}
         self.trainable: dict[int, bool] = {}
         self.arguments: dict[str, Any] = {}
+        # The batch of the last step, while callbacks look at each.
+        self.piece: Piece | None = None
         # In a graph of TensorFlow 1: for which metrics, and their results.
         self.results: tuple[Any, dict[str, Any]] | None = None
 
@@ -880,7 +883,7 @@ def _refuse_unknown(loss: Any, metrics: Any, weighted: Any) -> None:
             all_losses.get(name)
     for name in nest.flatten((metrics, weighted)):
         if isinstance(name, str) and name.lower() not in _BY_SHAPE:
-            all_metrics.get(name)
+            all_metrics.require(name)
 
 
 def _mixed(model: Any, optimizer: Any) -> Any:
