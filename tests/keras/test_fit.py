@@ -547,7 +547,7 @@ MISTAKES = {
     "unknown size of a weight": (
         lambda: layers.Dense(1)(tf.keras.Input((None,))),
         ValueError,
-        "must be known|unknown",
+        "should be defined",
     ),
     "wrong weights": (
         lambda: line().set_weights([np.zeros((2, 1)), np.zeros(1)]),
