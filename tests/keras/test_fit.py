@@ -605,7 +605,7 @@ MISTAKES = {
     "prediction of nothing": (
         lambda: line().predict(X[:0], verbose=0),
         ValueError,
-        "non-empty",
+        "Expected input data to be non-empty",
     ),
 }
 

@@ -178,13 +178,25 @@ def test_attributes_are_parts_as_they_are_when_weights_are_asked_for():
     assert len(model.weights) == 8
     del model.scale
     assert len(model.trainable_weights) == 6
+
+    class Forgot(layers.Layer):
+        def __init__(self):
+            self.inner = layers.Dense(1)
+
     with pytest.raises(RuntimeError, match="super"):
+        Forgot()(tf.ones([1, 2]))
 
-        class Forgot(layers.Layer):
-            def __init__(self):
-                self.inner = layers.Dense(1)
+    class Early(layers.Layer):
+        def __init__(self):
+            self.inner = layers.Dense(1)
+            super().__init__()
 
-        Forgot()
+        def call(self, inputs, training):
+            return self.inner(inputs) if training is None else inputs
+
+    early = Early()
+    early(tf.ones([1, 2]))
+    assert len(early.weights) == 2
 
 
 @pytest.mark.parametrize("kind", ["functional", "sequential"])

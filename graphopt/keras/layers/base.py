@@ -178,10 +178,13 @@ class Layer(Module):
 
     def __getattr__(self, name: str) -> Any:
         if name == "_internals":
+            # Attributes may be set before `super().__init__()`, as in Keras.
+            return self._ready()
+        if name in ("_name", "_trainable", "_dtype_policy"):
             raise fail(
                 RuntimeError,
-                f"{type(self).__name__}.__init__ sets attributes, or is used, before it "
-                "calls super().__init__()",
+                f"{type(self).__name__} is used before its `__init__` has called "
+                "super().__init__()",
                 got="a layer that is not initialized",
                 expected="`super().__init__()` as the first line of `__init__`",
                 site=str(user_site()),
@@ -447,7 +450,7 @@ class Layer(Module):
             given = signature.default
         if not signature.training:
             kwargs.pop("training", None)
-        elif not by_position and (given is not None or "training" in kwargs):
+        elif not by_position and ("training" in names or given is not None):
             kwargs["training"] = given
         return given
 
@@ -667,8 +670,15 @@ class Layer(Module):
         return found
 
     def add_update(self, updates: Any) -> None:
-        """Adds ops that a training step of TensorFlow 1 has to run."""
-        self._internals.updates += nest.flatten(updates)
+        """Adds ops that a training step of TensorFlow 1 has to run.
+
+        Args:
+          updates: Ops, or functions that make them; elsewhere functions are called.
+        """
+        for update in nest.flatten(updates):
+            made = update() if callable(update) else update
+            if is_in_v1_graph() and made is not None:
+                self._internals.updates.append(made)
 
     @property
     def updates(self) -> list[Any]:
@@ -711,10 +721,10 @@ class Layer(Module):
                 "We currently support only `mean` sample-wise metric aggregation; got "
                 f"aggregation={aggregation!r}."
             )
+        if any(metric.is_last_result(value) for metric in self.metrics):
+            # `self.add_metric(self.accuracy(y, x))`: it is an attribute and updated.
+            return
         if name is None:
-            if any(metric.is_last_result(value) for metric in self.metrics):
-                # `self.add_metric(self.accuracy(y, x))`: it is an attribute and updated.
-                return
             raise ValueError(
                 "Please provide a name for your metric, as in "
                 "`self.add_metric(tf.reduce_sum(x), name='mean_activation')`."

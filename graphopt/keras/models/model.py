@@ -10,7 +10,9 @@ from graphopt.graph import nest
 from graphopt.graph.context import building_graph, entered
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
-from graphopt.keras.functional import Network, node_of
+from graphopt.graph.tensor import GraphTensor
+from graphopt.keras.calls import context
+from graphopt.keras.functional import Network, is_in_v1_graph, node_of
 from graphopt.keras.layers.base import Layer, _as_shapes, _unique
 from graphopt.keras.training.trainer import Trainer
 from graphopt.ops.creation import placeholder
@@ -240,6 +242,21 @@ class Model(Trainer, Layer):
         for (name, _), value in zip(self._symbolic_metrics, values, strict=True):
             self.add_metric(value, name)
         return outputs
+
+    def add_loss(self, losses: Any, **options: Any) -> None:
+        """Adds terms to `losses`; also tensors that its layers returned for `Input`s.
+
+        Args:
+          losses: A tensor, a function without arguments, or a list of such.
+          **options: Accepted for compatibility.
+        """
+        for loss in nest.flatten(losses):
+            # In a graph of TensorFlow 1 those are tensors like all others.
+            is_outside = self._network is not None and not context.path
+            if is_outside and isinstance(loss, GraphTensor) and is_in_v1_graph():
+                self._add_symbolic_loss(loss)
+            else:
+                super().add_loss(loss, **options)
 
     def _add_symbolic_loss(self, loss: Any) -> None:
         if self._network is None:

@@ -181,9 +181,10 @@ class Sequential(Model):
         self._connect(sequence[0]._inbound_nodes[0].outputs, nest.flatten(reached)[0])
 
     def _build_once(self, inputs: Any) -> None:
-        if self._network is None and isinstance(inputs, Tensor) and self._sequence:
+        is_chain = type(self).call is Sequential.call
+        if self._network is None and isinstance(inputs, Tensor) and is_chain:
             rank = inputs.shape.rank
-            if rank:
+            if rank and self._sequence:
                 shape = TensorShape([None, *list(inputs.shape)[1:]])
                 graph = building_graph()
                 home = None if graph is None else graph.home

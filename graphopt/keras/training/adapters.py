@@ -140,7 +140,7 @@ def class_factors(class_weight: dict[int, float], y: NDArray[Any]) -> NDArray[An
 
     Args:
       class_weight: From classes 0, 1, ... to factors.
-      y: `[n]` or `[n, 1]` classes, or `[n, classes]` with a 1 for the class.
+      y: `[n, ...]` or `[n, ..., 1]` classes, or `[n, ..., classes]` with a 1 for the class.
 
     Raises:
       ValueError: A class is missing.
@@ -151,12 +151,10 @@ def class_factors(class_weight: dict[int, float], y: NDArray[Any]) -> NDArray[An
             f"number of classes, found {class_weight}."
         )
     table = np.array([class_weight[i] for i in range(len(class_weight))], np.float32)
-    if y.ndim > 2:
-        raise ValueError("`class_weight` not supported for 3+ dimensional targets.")
-    if y.ndim == 2 and y.shape[1] > 1:
-        classes = y.argmax(axis=1)
+    if y.ndim >= 2 and y.shape[-1] > 1:
+        classes = y.argmax(axis=-1)
     else:
-        classes = y.reshape(-1).astype(np.int64)
+        classes = (y[..., 0] if y.ndim >= 2 else y).astype(np.int64)
     if classes.size and (classes.min() < 0 or classes.max() >= len(table)):
         raise ValueError(
             f"`class_weight` has the classes 0 to {len(table) - 1}, the labels are "

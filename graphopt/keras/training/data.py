@@ -326,9 +326,14 @@ def batch_piece(data: Any, shapes: Sequence[TensorShape] | None = None) -> Piece
     """Returns one batch as a piece."""
     if isinstance(data, list) and len(data) <= 3:
         data = tuple(data)
-    x, y, weight = unpack_x_y_sample_weight(data)
-    x, y, weight = as_arrays(x, "x"), as_arrays(y, "y"), as_arrays(weight, "weights")
-    packed = pack_x_y_sample_weight(x, y, weight)
+    packed = as_arrays(data, "x")
+    if isinstance(data, tuple):
+        parts = unpack_x_y_sample_weight(data)
+        names = ("x", "y", "sample_weight")
+        packed = tuple(
+            as_arrays(part, name)
+            for part, name in zip(parts[: len(data)], names, strict=False)
+        )
     leaves = [leaf for leaf in nest.flatten(packed) if leaf is not None]
     rows = [np.ascontiguousarray(leaf).reshape(1, *leaf.shape) for leaf in leaves]
     if shapes is not None and len(shapes) != len(rows):

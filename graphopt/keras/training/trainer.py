@@ -194,7 +194,8 @@ class Trainer:
             predictions = self(x, training=True)  # type: ignore[operator]
             loss = self.compute_loss(x, y, predictions, sample_weight)
         self._require_loss(loss, y)
-        self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
+        if self.trainable_variables:
+            self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
         return self.compute_metrics(x, y, predictions, sample_weight)
 
     def test_step(self, data: Any) -> Any:
@@ -491,7 +492,7 @@ class Trainer:
             if logs is None:
                 raise fail(
                     ValueError,
-                    "Unexpected result of `train_function`: there were no batches",
+                    "Expected input data to be non-empty: there were no batches",
                     got="data without batches",
                     expected="at least one",
                     site=str(user_site()),
@@ -709,7 +710,7 @@ class Trainer:
             callbacks.on_predict_batch_end(step, {"outputs": parts[-1]})
         callbacks.on_predict_end()
         if not parts:
-            raise ValueError("Expect x to be a non-empty array or dataset.")
+            raise ValueError("Expected input data to be non-empty: x has no examples.")
         return nest.map_structure(lambda *found: _joined(found), *parts)
 
     def _predict_piece(self, piece: Piece) -> Any:
