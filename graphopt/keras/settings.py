@@ -32,7 +32,7 @@ def snake_case(name: str) -> str:
 
     Source: `tf_keras.src.utils.generic_utils.to_snake_case`.
     """
-    words = re.sub("(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
+    words = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
     words = re.sub("([a-z])([A-Z])", r"\1_\2", words).lower()
     return f"private{words}" if words.startswith("_") else words
 

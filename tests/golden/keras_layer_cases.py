@@ -249,6 +249,12 @@ def _normalizations() -> dict[str, Any]:
         "group": (lambda L: L.GroupNormalization(3), image, {}),
         "group_instance": (lambda L: L.GroupNormalization(-1), image, {}),
         "group_axis": (lambda L: L.GroupNormalization(2, axis=1), image, {}),
+        "spectral": (lambda L: L.SpectralNormalization(L.Dense(3)), (6, 4), {}),
+        "spectral_train": (
+            lambda L: L.SpectralNormalization(L.Conv2D(3, 2), power_iterations=3),
+            image,
+            train,
+        ),
         "unit": (lambda L: L.UnitNormalization(), (6, 4), {}),
         "unit_axes": (lambda L: L.UnitNormalization(axis=[1, 2]), (2, 3, 4), {}),
     }
@@ -320,6 +326,20 @@ def _recurrent() -> dict[str, Any]:
             x,
             mask,
         ),
+        "conv_lstm1d": (lambda L: L.ConvLSTM1D(2, 3), (2, 3, 6, 2), {}),
+        "conv_lstm2d": (
+            lambda L: L.ConvLSTM2D(2, 3, **both),
+            (2, 3, 5, 5, 2),
+            {"mask": masks((2, 3))},
+        ),
+        "conv_lstm2d_same": (
+            lambda L: L.ConvLSTM2D(
+                2, 3, padding="same", strides=2, recurrent_activation="sigmoid"
+            ),
+            (2, 3, 5, 4, 2),
+            {},
+        ),
+        "conv_lstm3d": (lambda L: L.ConvLSTM3D(2, 2), (2, 3, 4, 3, 3, 2), {}),
         "bidirectional": (lambda L: L.Bidirectional(L.LSTM(2)), x, {}),
         "bidirectional_all": (
             lambda L: L.Bidirectional(L.GRU(2, **both), merge_mode="sum"),

@@ -151,6 +151,9 @@ if TYPE_CHECKING:
     from graphopt.keras.layers.rnn.cells import LSTMCell as LSTMCell
     from graphopt.keras.layers.rnn.cells import SimpleRNNCell as SimpleRNNCell
     from graphopt.keras.layers.rnn.cells import StackedRNNCells as StackedRNNCells
+    from graphopt.keras.layers.rnn.conv_lstm import ConvLSTM1D as ConvLSTM1D
+    from graphopt.keras.layers.rnn.conv_lstm import ConvLSTM2D as ConvLSTM2D
+    from graphopt.keras.layers.rnn.conv_lstm import ConvLSTM3D as ConvLSTM3D
     from graphopt.keras.layers.rnn.recurrent import GRU as GRU
     from graphopt.keras.layers.rnn.recurrent import LSTM as LSTM
     from graphopt.keras.layers.rnn.recurrent import SimpleRNN as SimpleRNN
@@ -163,6 +166,9 @@ if TYPE_CHECKING:
     from graphopt.keras.layers.separable import SeparableConv2D as SeparableConv2D
     from graphopt.keras.layers.serialization import deserialize as deserialize
     from graphopt.keras.layers.serialization import serialize as serialize
+    from graphopt.keras.layers.spectral_normalization import (
+        SpectralNormalization as SpectralNormalization,
+    )
     from graphopt.keras.layers.transposed import Conv1DTranspose as Conv1DTranspose
     from graphopt.keras.layers.transposed import Conv2DTranspose as Conv2DTranspose
     from graphopt.keras.layers.transposed import Conv3DTranspose as Conv3DTranspose
@@ -266,6 +272,9 @@ _LATER = {
     "LSTMCell": "rnn.cells",
     "SimpleRNNCell": "rnn.cells",
     "StackedRNNCells": "rnn.cells",
+    "ConvLSTM1D": "rnn.conv_lstm",
+    "ConvLSTM2D": "rnn.conv_lstm",
+    "ConvLSTM3D": "rnn.conv_lstm",
     "GRU": "rnn.recurrent",
     "LSTM": "rnn.recurrent",
     "SimpleRNN": "rnn.recurrent",
@@ -278,6 +287,7 @@ _LATER = {
     "SeparableConv2D": "separable",
     "deserialize": "serialization",
     "serialize": "serialization",
+    "SpectralNormalization": "spectral_normalization",
     "Conv1DTranspose": "transposed",
     "Conv2DTranspose": "transposed",
     "Conv3DTranspose": "transposed",

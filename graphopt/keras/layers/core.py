@@ -109,7 +109,7 @@ class Dense(OptionLayer):
                 "The last dimension of the inputs to a Dense layer should be defined. "
                 f"Found None. Full input shape received: {shape}",
                 got=f"shape {shape}",
-                expected="[..., inputs]",
+                expected="[..., inputs], where the last dimension must be known",
                 site=str(user_site()),
                 remedy="Input, or input_shape, with that dimension",
             )
