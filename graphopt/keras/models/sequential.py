@@ -11,11 +11,12 @@ from graphopt.graph.context import building_graph, entered
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import Tensor
-from graphopt.keras.calls import outermost
+from graphopt.keras.calls import outermost, signature_of
 from graphopt.keras.functional import is_keras_tensor, node_of
-from graphopt.keras.layers.base import Layer
+from graphopt.keras.layers.base import Layer, _as_shapes
 from graphopt.keras.layers.input_layer import Input, InputLayer
 from graphopt.keras.models.model import Model
+from graphopt.keras.settings import snake_case, unique_name
 from graphopt.runtime.module import Module
 from graphopt.runtime.names import name_scope
 from graphopt.runtime.tracking import children_changed
@@ -141,10 +142,11 @@ class Sequential(Model):
 
     def _list_parts(self, everything: bool = False) -> list[Any]:
         chain = [x for x in self._sequence if not isinstance(x, InputLayer)]
+        # As in Keras, other layers among its attributes are no part of it.
         others = [
             part
             for part in Layer._list_parts(self, everything)
-            if all(part is not layer for layer in chain)
+            if not isinstance(part, Layer) or part.is_metric
         ]
         return chain + others
 
@@ -155,7 +157,11 @@ class Sequential(Model):
             return
         if input_shape is None:
             raise ValueError("You must provide an `input_shape` argument to build.")
-        self._start_with(TensorShape(input_shape), self.compute_dtype)
+        shapes = _as_shapes(input_shape)
+        if nest.is_nested(shapes):
+            super().build(shapes)
+        else:
+            self._start_with(shapes, self.compute_dtype)
 
     def _start_with(self, shape: TensorShape, dtype: Any) -> None:
         first = Input(batch_shape=tuple(shape), dtype=dtype, name=f"{self.name}_input")
@@ -234,7 +240,7 @@ class Sequential(Model):
         }
         shapes = self._internals.build_shapes
         if shapes is not None and not isinstance(self._sequence[0], InputLayer):
-            config["build_input_shape"] = tuple(shapes)
+            config["build_input_shape"] = nest.map_structure(tuple, shapes)
         return config
 
     @classmethod
@@ -254,11 +260,25 @@ class _ModuleLayer(Layer):
     """A `tf.Module` that can be called, as a layer."""
 
     def __init__(self, module: Module) -> None:
-        super().__init__(name=module.name)
+        super().__init__(name=unique_name(snake_case(type(module).__name__)))
         self.module = module
+        own = getattr(module, "call", None) or module
+        if not callable(own):
+            raise fail(
+                ValueError,
+                f"The `__call__` of the module {type(module).__name__} is not defined",
+                got="a tf.Module without `__call__`",
+                expected="one that can be called",
+                site=str(user_site()),
+            )
+        # In a tuple, for a module is a part of the layer already.
+        self._function = (own,)
 
-    def call(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        return self.module(inputs)  # type: ignore[operator]
+    def call(self, inputs: Any, training: Any = None) -> Any:
+        function = self._function[0]
+        if signature_of(function).training:
+            return function(inputs, training=bool(training))
+        return function(inputs)
 
 
 def _input_shape_of(layer: Layer) -> Any:

@@ -146,7 +146,9 @@ class CompiledLosses:
         """Makes a loss for each output."""
         from graphopt.keras.metrics import Mean
 
-        names = self._names or name_outputs(predictions)
+        names = self._names or []
+        if len(names) != len(nest.flatten(predictions)):
+            names = name_outputs(predictions)
         self._names = names
         given = conform(predictions, names, self._given, "losses")
         self._losses = [_as_loss(loss) for loss in given]
@@ -176,7 +178,7 @@ class CompiledLosses:
           regularization_losses: Terms to add: a list of scalars.
         """
         predictions = y_pred
-        if not self.built:
+        if not self.built or len(self._losses) != len(nest.flatten(predictions)):
             self.build(predictions)
         assert self._names is not None
         labels = conform(predictions, self._names, y_true, "labels")

@@ -99,6 +99,7 @@ class Trainer:
         # Loaded by those who train.
         from graphopt.keras import optimizers
         from graphopt.keras.training.outputs import CompiledLosses, CompiledMetrics
+        from graphopt.keras.training.v1_optimizers import wrap_optimizer
 
         for name in ("sample_weight_mode", "target_tensors", "distribute"):
             if kwargs.pop(name, None) is not None:
@@ -110,7 +111,10 @@ class Trainer:
                 f"Invalid keyword argument(s) in `compile()`: {', '.join(kwargs)}."
             )
         _refuse_unknown(loss, metrics, weighted_metrics)
-        self.optimizer = _mixed(self, optimizers.get(optimizer))
+        wrapped = wrap_optimizer(optimizer)
+        if wrapped is optimizer:
+            wrapped = _mixed(self, optimizers.get(optimizer))
+        self.optimizer = wrapped
         names: Any = None
         if self._network is not None:
             names = self.output_names  # type: ignore[attr-defined]
