@@ -328,12 +328,10 @@ def test_losses_are_those_of_tf():
 
 def test_ragged_tensors_are_refused_with_the_remedy():
     rows = tf.ragged.constant([[1.0], [2.0, 3.0]])
-    for call in (
-        lambda: losses.MeanSquaredError()(rows, rows),
-        lambda: tf.keras.metrics.MeanSquaredError()(rows, rows),
-    ):
-        with pytest.raises(NotImplementedError, match=r"to_tensor\(\)"):
-            call()
+    with pytest.raises(NotImplementedError, match=r"to_tensor\(\)"):
+        losses.MeanSquaredError()(rows, rows)
+    with pytest.raises(NotImplementedError, match="metric of counts"):
+        tf.keras.metrics.Precision()(rows, rows)
 
 
 def test_many_classes_and_small_floats():

@@ -318,3 +318,22 @@ def test_one_example_at_a_time_is_as_a_batch():
             for a, b in zip(y_true, y_pred, strict=True):
                 single.update_state(a[None], b[None])
             assert float(whole.result()) == pytest.approx(float(single.result()))
+
+
+def test_ragged_values_count_element_by_element():
+    y_true = tf.ragged.constant([[1.0], [0.0, 1.0]])
+    y_pred = tf.ragged.constant([[1.0], [1.0, 1.0]])
+    metric = metrics.BinaryAccuracy()
+    assert float(metric(y_true, y_pred)) == pytest.approx(2 / 3)
+    metric = metrics.BinaryAccuracy()
+    weights = tf.ragged.constant([[1.0], [2.0, 1.0]])
+    assert float(metric(y_true, y_pred, weights)) == 0.5
+    assert float(metrics.Mean()(y_pred)) == 1.0
+    with pytest.raises(TypeError, match="others are not"):
+        metric(y_true, [1.0, 2.0, 3.0])
+    with pytest.raises(TypeError, match="ragged weights"):
+        metric([1.0], [1.0], weights)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="identical splits"):
+        metric(y_true, tf.ragged.constant([[1.0, 2.0], [1.0]]))
+    with pytest.raises(ValueError, match="identical ragged splits"):
+        metric(tf.ragged.constant([[[1], [1]]]), tf.ragged.constant([[1], [0]]))

@@ -9,7 +9,9 @@ from graphopt.graph.asked_sizes import choose_by_size
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
 from graphopt.keras.messages import warn_user
+from graphopt.ops.assertions import assert_equal
 from graphopt.ops.elementwise import cast
+from graphopt.ops.shaping import expand_dims
 
 
 def convert_pair(y_true: Any, y_pred: Any, what: str) -> tuple[Any, Any]:
@@ -73,13 +75,52 @@ def check_classes(y_true: Any, y_pred: Any, axis: int, what: str) -> None:
     )
 
 
+def is_ragged(value: Any) -> bool:
+    """Whether it is a ragged tensor, whose class lies above this part."""
+    return hasattr(value, "nested_row_splits")
+
+
+def flat_if_ragged(what: str, values: list[Any], weights: Any) -> tuple[list[Any], Any]:
+    """Returns ragged tensors as columns of their elements, others as they are.
+
+    Args:
+      what: Whose they are, for messages.
+      values: Tensors.
+      weights: A tensor, or None.
+
+    Raises:
+      TypeError: Some are ragged, and others are not.
+      ValueError: Their rows differ in number of dimensions.
+      InvalidArgumentError: Their rows differ in length.
+    """
+    if not any(map(is_ragged, values)):
+        if is_ragged(weights):
+            raise TypeError(
+                f"{what}: ragged weights are not allowed with values that are not ragged."
+            )
+        return values, weights
+    if not all(map(is_ragged, values)):
+        raise TypeError(f"{what}: some of the inputs are ragged, and others are not.")
+    every = [*values, weights] if is_ragged(weights) else values
+    splits = [each.nested_row_splits for each in every]
+    for other in splits[1:]:
+        if len(other) != len(splits[0]):
+            raise ValueError(f"{what}: inputs must have identical ragged splits.")
+        for a, b in zip(splits[0], other, strict=True):
+            assert_equal(a, b, message=f"{what}: inputs must have identical splits.")
+    columns = [expand_dims(each.flat_values, -1) for each in every]
+    if is_ragged(weights):
+        return columns[:-1], columns[-1]
+    return columns, weights
+
+
 def refuse_ragged(what: str, *values: Any) -> None:
     """Refuses ragged tensors.
 
     Raises:
       NotImplementedError: There is one.
     """
-    if any(hasattr(value, "nested_row_splits") for value in values):
+    if any(map(is_ragged, values)):
         raise NotImplementedError(
             f"{what} of ragged tensors. Try x.to_tensor() of both, and sample_weight 0 "
             "for what is filled up."

@@ -17,6 +17,7 @@ from graphopt.errors import describe_shapes, fail
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
 from graphopt.keras import backend
+from graphopt.keras.losses.pairs import refuse_ragged
 from graphopt.keras.losses.weighting import match_ranks, match_weight_rank
 from graphopt.keras.metrics.base import Metric
 from graphopt.keras.metrics.reducing import can_broadcast
@@ -110,6 +111,7 @@ def count_confusion(
     Raises:
       ValueError: The shapes do not fit.
     """
+    refuse_ragged("A metric of counts", y_true, y_pred, sample_weight)
     y_pred = cast(hooks.convert(y_pred), dtype)
     y_true = cast(hooks.convert(y_true), dtype)
     y_true, y_pred = match_ranks(y_true, y_pred)

@@ -9,7 +9,7 @@ from graphopt.errors import describe_shapes, fail
 from graphopt.graph.context import building_graph
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
-from graphopt.keras.losses.pairs import refuse_ragged
+from graphopt.keras.losses.pairs import flat_if_ragged
 from graphopt.keras.losses.weighting import (
     mask_of,
     mask_weights,
@@ -97,6 +97,7 @@ class Reduce(Metric):
           values: Of any shape.
           sample_weight: A weight for each example or value.
         """
+        (values,), sample_weight = flat_if_ragged(self.name, [values], sample_weight)
         values = cast(_single_tensor(values), self._metric_dtype)
         weights: Any = None
         if sample_weight is not None:
@@ -185,15 +186,20 @@ class _OfFunction:
     def _wrap(self, fn: Callable[..., Any], options: dict[str, Any]) -> None:
         self._fn, self._fn_kwargs = fn, options
 
-    def _values_of(self, y_true: Any, y_pred: Any, dtype: Any) -> Any:
-        refuse_ragged("A metric", y_true, y_pred)
+    def _values_of(
+        self, y_true: Any, y_pred: Any, weights: Any, dtype: Any
+    ) -> tuple[Any, Any]:
+        both = [y_true, y_pred]
+        (y_true, y_pred), weights = flat_if_ragged(self.name, both, weights)
         y_pred = cast(hooks.convert(y_pred), dtype)
         y_true = cast(hooks.convert(y_true), dtype)
         y_true, y_pred = match_ranks(y_true, y_pred)
         fn = self._fn
         if building_graph() is not None:
             fn = hooks.convert_function(fn)
-        return fn(y_true, y_pred, **self._fn_kwargs)
+        values = _single_tensor(fn(y_true, y_pred, **self._fn_kwargs))
+        weights = mask_weights(values, _tensor(weights), mask_of(values), False)
+        return values, weights
 
     def _options(self) -> dict[str, Any]:
         return {
@@ -234,9 +240,9 @@ class MeanMetricWrapper(_OfFunction, Mean):
         self, y_true: Any, y_pred: Any, sample_weight: Any = None
     ) -> Any:
         """Adds a batch."""
-        values = self._values_of(y_true, y_pred, self._metric_dtype)
-        values = _single_tensor(values)
-        weights = mask_weights(values, _tensor(sample_weight), mask_of(values), False)
+        values, weights = self._values_of(
+            y_true, y_pred, sample_weight, self._metric_dtype
+        )
         return super().update_state(values, weights)
 
     def get_config(self) -> dict[str, Any]:
@@ -276,9 +282,9 @@ class SumOverBatchSizeMetricWrapper(_OfFunction, SumOverBatchSize):
         self, y_true: Any, y_pred: Any, sample_weight: Any = None
     ) -> Any:
         """Adds a batch."""
-        values = self._values_of(y_true, y_pred, self._metric_dtype)
-        values = _single_tensor(values)
-        weights = mask_weights(values, _tensor(sample_weight), mask_of(values), False)
+        values, weights = self._values_of(
+            y_true, y_pred, sample_weight, self._metric_dtype
+        )
         return super().update_state(values, weights)
 
     def get_config(self) -> dict[str, Any]:
