@@ -449,6 +449,11 @@ MISTAKES = {
         ValueError,
         "symbolic",
     ),
+    "fit inside of a function": (
+        lambda: tf.function(lambda: line().fit(X, Y))(),
+        RuntimeError,
+        r"`Model\.fit` inside a `tf\.function`",
+    ),
     "unknown loss": (lambda: line(loss="mes"), ValueError, "mes"),
     "unknown metric": (lambda: line(metrics=["acuracy"]), ValueError, "acuracy"),
     "unknown optimizer": (lambda: line("adm"), ValueError, "adm"),

@@ -131,7 +131,7 @@ def _from_arrays(
                 "`class_weight` is only supported for Models with a single output."
             )
         factors = class_factors(class_weight, y)
-        weights = factors if weights is None else weights * factors
+        weights = _times(weights, factors)
     return ArrayData(x, y, weights, batch_size, shuffle, seed, steps)
 
 
@@ -151,10 +151,12 @@ def class_factors(class_weight: dict[int, float], y: NDArray[Any]) -> NDArray[An
             f"number of classes, found {class_weight}."
         )
     table = np.array([class_weight[i] for i in range(len(class_weight))], np.float32)
-    if y.ndim >= 2 and y.shape[-1] > 1:
+    if y.ndim >= 2 and y.shape[-1] == 1:
+        classes = y[..., 0].astype(np.int64)
+    elif y.ndim == 2 or (y.ndim > 2 and y.dtype.kind == "f"):
         classes = y.argmax(axis=-1)
     else:
-        classes = (y[..., 0] if y.ndim >= 2 else y).astype(np.int64)
+        classes = y.astype(np.int64)
     if classes.size and (classes.min() < 0 or classes.max() >= len(table)):
         raise ValueError(
             f"`class_weight` has the classes 0 to {len(table) - 1}, the labels are "
@@ -162,6 +164,16 @@ def class_factors(class_weight: dict[int, float], y: NDArray[Any]) -> NDArray[An
         )
     factors: NDArray[Any] = table[classes]
     return factors
+
+
+def _times(weights: Any, factors: NDArray[Any]) -> NDArray[Any]:
+    """Returns weights of examples times factors, which may be of single pixels."""
+    if weights is None:
+        return factors
+    product: NDArray[Any] = (
+        weights.reshape(weights.shape + (1,) * (factors.ndim - weights.ndim)) * factors
+    )
+    return product
 
 
 def split_off(
@@ -218,9 +230,8 @@ def _weigher(class_weight: Any) -> Callable[[Any], Any]:
     def weigh(data: Any) -> Any:
         x, y, weight = unpack_x_y_sample_weight(data)
         factors = class_factors(class_weight, as_array(y, "y"))
-        return pack_x_y_sample_weight(
-            x, y, factors if weight is None else as_array(weight) * factors
-        )
+        given = None if weight is None else as_array(weight)
+        return pack_x_y_sample_weight(x, y, _times(given, factors))
 
     return weigh
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from graphopt.autodiff.tape import GradientTape
 from graphopt.errors import GraphoptWarning, fail
 from graphopt.graph import nest
-from graphopt.graph.context import entered
+from graphopt.graph.context import building_graph, entered
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import EagerTensor
@@ -450,6 +450,7 @@ class Trainer:
         # Loaded by those who train.
         from graphopt.keras.callbacks import CallbackList
 
+        _refuse_inside(self, "fit")
         self._require_compiled("fit")
         verbose = 1 if verbose == "auto" else int(verbose)
         if validation_split and validation_data is None:
@@ -639,6 +640,7 @@ class Trainer:
         """
         from graphopt.keras.callbacks import CallbackList
 
+        _refuse_inside(self, "evaluate")
         self._require_compiled("evaluate")
         if kwargs:
             raise TypeError(f"Invalid keyword arguments: {', '.join(kwargs)}.")
@@ -690,6 +692,7 @@ class Trainer:
         """
         from graphopt.keras.callbacks import CallbackList
 
+        _refuse_inside(self, "predict")
         verbose = 1 if verbose == "auto" else int(verbose)
         data = make_data(x, batch_size=batch_size, steps=steps)
         if not isinstance(callbacks, CallbackList):
@@ -745,6 +748,7 @@ class Trainer:
 
         Source: `tf.keras.Model.train_on_batch`.
         """
+        _refuse_inside(self, "train_on_batch")
         self._require_compiled("train_on_batch")
         data = make_data(
             x, y, sample_weight, batch_size=_everything(x), class_weight=class_weight
@@ -763,6 +767,7 @@ class Trainer:
 
         Source: `tf.keras.Model.test_on_batch`.
         """
+        _refuse_inside(self, "test_on_batch")
         self._require_compiled("test_on_batch")
         data = make_data(x, y, sample_weight, batch_size=_everything(x))
         return self._on_batch("test", data, reset_metrics, return_dict)
@@ -783,6 +788,7 @@ class Trainer:
 
         Source: `tf.keras.Model.predict_on_batch`.
         """
+        _refuse_inside(self, "predict_on_batch")
         data = make_data(x, batch_size=_everything(x))
         return self._predict_piece(next(iter(data.epoch(0, one_by_one=True))))
 
@@ -870,6 +876,21 @@ class _Training:
         self.piece: Piece | None = None
         # In a graph of TensorFlow 1: for which metrics, and their results.
         self.results: tuple[Any, dict[str, Any]] | None = None
+
+
+def _refuse_inside(model: Any, what: str) -> None:
+    """Raises inside of a function that is traced: these methods are loops of their own."""
+    graph = building_graph()
+    if graph is not None and graph.building_function:
+        raise fail(
+            RuntimeError,
+            f"Detected a call to `Model.{what}` inside a `tf.function`; it is a loop of "
+            "steps that are traced themselves",
+            got=f"{type(model).__name__} {model.name!r}",
+            expected="a call outside of the function",
+            site=str(user_site()),
+            remedy="calling the model itself inside",
+        )
 
 
 def _refuse_unknown(loss: Any, metrics: Any, weighted: Any) -> None:
