@@ -153,7 +153,7 @@ def class_factors(class_weight: dict[int, float], y: NDArray[Any]) -> NDArray[An
     table = np.array([class_weight[i] for i in range(len(class_weight))], np.float32)
     if y.ndim >= 2 and y.shape[-1] == 1:
         classes = y[..., 0].astype(np.int64)
-    elif y.ndim == 2 or (y.ndim > 2 and y.dtype.kind == "f"):
+    elif y.ndim >= 2 and (y.ndim == 2 or y.shape[-1] == len(table)):
         classes = y.argmax(axis=-1)
     else:
         classes = y.astype(np.int64)
