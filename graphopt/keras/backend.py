@@ -69,8 +69,9 @@ from graphopt.runtime.variable import Variable
 
 
 def clear_session() -> None:
-    """Forgets names of layers, and the graph of the process unless it is in use."""
+    """Forgets names of layers, the learning phase, and the graph unless it is in use."""
     reset_names()
+    Settings.learning_phase = None
     forget_symbols()
     Settings.uids.clear()
     Settings.session = None

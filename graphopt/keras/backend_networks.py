@@ -17,7 +17,7 @@ import numpy as np
 from graphopt.graph.context import building_graph
 from graphopt.graph.hooks import hooks
 from graphopt.keras import backend
-from graphopt.keras.settings import reset_names
+from graphopt.keras.settings import Settings, reset_names
 from graphopt.ops.convolution import conv2d as _conv2d
 from graphopt.ops.convolution import conv2d_transpose as _conv2d_transpose
 from graphopt.ops.creation import shape, zeros_like
@@ -512,12 +512,12 @@ def in_test_phase(x: Any, alt: Any, training: Any = None) -> Any:
 @contextlib.contextmanager
 def learning_phase_scope(value: Any) -> Iterator[None]:
     """Sets the learning phase for a block."""
-    before = backend.learning_phase()
+    before = Settings.learning_phase
     backend.set_learning_phase(value)
     try:
         yield
     finally:
-        backend.set_learning_phase(before)
+        Settings.learning_phase = before
 
 
 def print_tensor(x: Any, message: str = "", summarize: int = 3) -> Any:

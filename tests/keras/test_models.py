@@ -176,6 +176,8 @@ def test_attributes_are_parts_as_they_are_when_weights_are_asked_for():
     model(tf.ones([1, 2]))
     assert len(model.layers) == 3 and len(model.trainable_weights) == 7
     assert len(model.weights) == 8
+    model.scale = tf.Variable(2.0)
+    assert len(model.trainable_weights) == 7
     del model.scale
     assert len(model.trainable_weights) == 6
 
@@ -297,8 +299,10 @@ def test_own_classes_are_found_by_name(tmp_path):
     np.testing.assert_allclose(loaded(values(3, 2)), model(values(3, 2)), 1e-6)
     with tf.keras.utils.custom_object_scope({"Scale": Scale}):
         assert tf.keras.models.load_model(tmp_path / "model").layers[0].factor == 3.0
+    config = Plain(2.0, name="plain").get_config()
+    assert config["factor"] == 2.0 and Plain.from_config(config).factor == 2.0
     with pytest.raises(NotImplementedError, match=r"get_config.*factor"):
-        Plain(2.0).get_config()
+        Plain(np.ones(2)).get_config()
 
 
 def test_json_holds_no_code():
@@ -390,9 +394,7 @@ def test_training_is_what_the_nearest_call_says():
     try:
         layer(x)
     finally:
-        from graphopt.keras.settings import Settings
-
-        Settings.learning_phase = None
+        tf.keras.backend.clear_session()
     assert seen == [None, True, False, 1]
 
 

@@ -76,6 +76,7 @@ class _Internals:
       terms: Functions without arguments that return terms of the loss.
       call_terms: Terms that the last call added.
       metrics: What `add_metric` made, by name.
+      arguments: Those of the constructor, if they are plain values.
       nodes: The calls that were written down.
     """
 
@@ -87,6 +88,7 @@ class _Internals:
         self.call_terms: list[Any] = []
         self.metrics: dict[str, Any] = {}
         self.updates: list[Any] = []
+        self.arguments: tuple[tuple[Any, ...], dict[str, Any]] | None = None
         self.nodes: list[Node] = []
         self.initial_weights: Any = None
         self.build_shapes: Any = None
@@ -130,6 +132,13 @@ class Layer(Module):
     # Whether a metric, which is no layer of a model.
     is_metric = False
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Notes plain arguments, which are the config of a class that defines none."""
+        made = super().__new__(cls)
+        if cls.get_config in _DEFAULTS and _is_plain((args, kwargs)):
+            made._ready().arguments = (args, kwargs)
+        return made
+
     def __init__(
         self,
         trainable: bool = True,
@@ -138,6 +147,14 @@ class Layer(Module):
         dynamic: bool = False,
         **kwargs: Any,
     ) -> None:
+        if not isinstance(trainable, (bool, int, np.bool_)):
+            raise TypeError(
+                f"Expected `trainable` argument to be a boolean, but got: {trainable!r}."
+            )
+        if name is not None and not isinstance(name, str):
+            raise TypeError(
+                f"Expected `name` argument to be a string, but got: {name!r}."
+            )
         unknown = sorted(set(kwargs) - _OPTIONS)
         if unknown:
             raise TypeError(
@@ -198,9 +215,11 @@ class Layer(Module):
         )
 
     def __setattr__(self, key: str, value: Any) -> None:
-        if isinstance(value, (Module, Variable, list, dict, tuple)) or hasattr(
-            value, "trainable_weights"
-        ):
+        before = vars(self).get(key)
+        if isinstance(before, Variable) and before is not value:
+            self._drop_own(before)
+        holds = hasattr(value, "trainable_weights") and not isinstance(value, type)
+        if holds or isinstance(value, (Module, Variable, list, dict, tuple)):
             self._track(key, value)
         elif "_internals" in vars(self):
             self._internals.tracked.pop(key, None)
@@ -211,10 +230,14 @@ class Layer(Module):
         value = vars(self).get(key)
         self._internals.tracked.pop(key, None)
         if isinstance(value, Variable):
-            internals = self._internals
-            for own in (internals.trainable_weights, internals.other_weights):
-                own[:] = [weight for weight in own if weight is not value]
+            self._drop_own(value)
         object.__delattr__(self, key)
+
+    def _drop_own(self, value: Variable) -> None:
+        """Makes a variable no weight of its own any more."""
+        internals = self._internals
+        for own in (internals.trainable_weights, internals.other_weights):
+            own[:] = [weight for weight in own if weight is not value]
 
     def _track(self, key: str, value: Any) -> None:
         if isinstance(value, tuple) and not any(
@@ -955,6 +978,7 @@ class Layer(Module):
         if self._batch_input_shape is not None:
             config["batch_input_shape"] = self._batch_input_shape
         if type(self).get_config is Layer.get_config:
+            config = {**self._plain_arguments(), **config}
             needed = _extra_arguments(type(self)) - set(config)
             if needed:
                 name = type(self).__name__
@@ -969,6 +993,21 @@ class Layer(Module):
                 )
         return config
 
+    def _plain_arguments(self) -> dict[str, Any]:
+        """Returns the constructor's arguments by name, if all are plain values."""
+        given = self._internals.arguments
+        if given is None:
+            return {}
+        signature = inspect.signature(type(self))
+        found: dict[str, Any] = {}
+        for name, value in signature.bind(*given[0], **given[1]).arguments.items():
+            kind = signature.parameters[name].kind
+            if kind is inspect.Parameter.VAR_KEYWORD:
+                found.update(value)
+            elif kind is not inspect.Parameter.VAR_POSITIONAL:
+                found[name] = value
+        return found
+
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         """Makes a layer of what `get_config` returned."""
@@ -980,6 +1019,18 @@ class Layer(Module):
 
 # What subclasses may take without a `get_config` of their own.
 _COMMON = frozenset({"args", "kwargs", "name", "trainable", "dtype", "dynamic"})
+
+
+# The `get_config`s that return what the constructor was given.
+_DEFAULTS: set[Any] = {Layer.get_config}
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(v) for key, v in value.items())
+    return value is None or isinstance(value, (bool, int, float, str))
 
 
 def _extra_arguments(cls: type) -> set[str]:

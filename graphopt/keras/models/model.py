@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from typing import Any
 
@@ -13,7 +14,13 @@ from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import GraphTensor
 from graphopt.keras.calls import context
 from graphopt.keras.functional import Network, is_in_v1_graph, node_of
-from graphopt.keras.layers.base import Layer, _as_shapes, _unique
+from graphopt.keras.layers.base import (
+    _DEFAULTS,
+    Layer,
+    _as_shapes,
+    _extra_arguments,
+    _unique,
+)
 from graphopt.keras.training.trainer import Trainer
 from graphopt.ops.creation import placeholder
 from graphopt.runtime.concrete_function import FunctionGraph
@@ -420,8 +427,13 @@ class Model(Trainer, Layer):
           NotImplementedError: It is a subclass with `call` and has none of its own.
         """
         if self._network is None:
-            if type(self).__init__ is Model.__init__ or not _takes_arguments(self):
-                return {"name": self.name, "trainable": self.trainable}
+            config = {**self._plain_arguments(), "name": self.name}
+            if set(config) >= _extra_arguments(type(self)):
+                return (
+                    {**config, "trainable": self.trainable}
+                    if _is_open(self)
+                    else config
+                )
             raise NotImplementedError(
                 f"Model {type(self).__name__} cannot be saved as it has no `get_config`: "
                 "return the arguments of its `__init__` as a dict from it, or use "
@@ -472,10 +484,14 @@ def _calls_own(model: Model) -> bool:
     return type(model).call is not Model.call
 
 
-def _takes_arguments(model: Model) -> bool:
-    from graphopt.keras.layers.base import _extra_arguments
+def _is_open(model: Model) -> bool:
+    """Whether the constructor takes what that of `Model` takes."""
+    parameters = inspect.signature(type(model)).parameters
+    kinds = (part.kind for part in parameters.values())
+    return "trainable" in parameters or inspect.Parameter.VAR_KEYWORD in kinds
 
-    return bool(_extra_arguments(type(model)))
+
+_DEFAULTS.add(Model.get_config)
 
 
 def _mean_of(term: Any) -> Any:
