@@ -1,31 +1,23 @@
 """`Layer`: a function with weights, which are made when it is first called.
 
-What a layer keeps for itself (its own weights, terms of the loss, nodes) is in one object,
-`_internals`; everything else that a program sets as an attribute is looked at: layers,
-modules and variables, in lists and dictionaries also, are parts of it, as they are there
-when weights are asked for.
+`Holder` holds weights and other layers, `WithTerms` adds to losses and metrics, `WithNodes`
+knows the calls that were written down; here is how a layer is made, called and described.
 """
 
 from __future__ import annotations
 
-import functools
 import inspect
-from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from graphopt.dtypes import as_dtype
-from graphopt.errors import fail
 from graphopt.graph import nest
 from graphopt.graph.context import building_graph, entered
 from graphopt.graph.hooks import hooks
 from graphopt.graph.locks import building
-from graphopt.graph.provenance import user_site
-from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import EagerTensor, GraphTensor, Tensor
-from graphopt.keras import constraints, initializers, regularizers
+from graphopt.keras import regularizers
 from graphopt.keras.calls import context, signature_of
 from graphopt.keras.functional import (
     Node,
@@ -33,23 +25,16 @@ from graphopt.keras.functional import (
     has_stand_ins,
     is_in_v1_graph,
     is_keras_tensor,
-    trace_layer,
     write_down,
 )
+from graphopt.keras.layers.holding import Internals
 from graphopt.keras.layers.input_spec import InputSpec as InputSpec
 from graphopt.keras.layers.input_spec import check_inputs
+from graphopt.keras.layers.nodes import WithNodes, shape_or_none
 from graphopt.keras.policies import Policy, as_policy
 from graphopt.keras.settings import Settings, snake_case, unique_name
-from graphopt.ops.creation import placeholder
-from graphopt.ops.creation import shape as shape_of
 from graphopt.ops.elementwise import cast
-from graphopt.runtime.concrete_function import FunctionGraph
-from graphopt.runtime.module import Module
-from graphopt.runtime.names import get_default_session, name_scope
-from graphopt.runtime.session import session_for
-from graphopt.runtime.tracking import children_changed, free_name, last_part
-from graphopt.runtime.variable import Variable
-from graphopt.runtime.variable_options import VariableSynchronization
+from graphopt.runtime.names import name_scope
 
 # What the constructor takes beside what is in its signature.
 _OPTIONS = frozenset(
@@ -66,36 +51,7 @@ _OPTIONS = frozenset(
 )
 
 
-class _Internals:
-    """What a layer keeps for itself.
-
-    Attributes:
-      trainable_weights: Its own, in the order in which they were made.
-      other_weights: Those that are not trainable.
-      tracked: The attributes in which there are, or may come, parts of it.
-      terms: Functions without arguments that return terms of the loss.
-      call_terms: Terms that the last call added.
-      metrics: What `add_metric` made, by name.
-      arguments: Those of the constructor, if they are plain values.
-      nodes: The calls that were written down.
-    """
-
-    def __init__(self) -> None:
-        self.trainable_weights: list[Variable] = []
-        self.other_weights: list[Variable] = []
-        self.tracked: dict[str, Any] = {}
-        self.terms: list[Callable[[], Any]] = []
-        self.call_terms: list[Any] = []
-        self.metrics: dict[str, Any] = {}
-        self.updates: list[Any] = []
-        self.arguments: tuple[tuple[Any, ...], dict[str, Any]] | None = None
-        self.nodes: list[Node] = []
-        self.initial_weights: Any = None
-        self.build_shapes: Any = None
-        self.autocast = True
-
-
-class Layer(Module):
+class Layer(WithNodes):
     """A function with weights.
 
     A subclass makes weights in `build(input_shape)`, called before the first `call`, and
@@ -124,7 +80,7 @@ class Layer(Module):
     Source: `tf.keras.layers.Layer`.
     """
 
-    _internals: _Internals
+    _internals: Internals
     # Whether it passes masks on.
     supports_masking = False
     input_spec: Any = None
@@ -135,7 +91,7 @@ class Layer(Module):
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         """Notes plain arguments, which are the config of a class that defines none."""
         made = super().__new__(cls)
-        if cls.get_config in _DEFAULTS and _is_plain((args, kwargs)):
+        if cls.get_config in DEFAULT_CONFIGS and _is_plain((args, kwargs)):
             made._ready().arguments = (args, kwargs)
         return made
 
@@ -185,80 +141,6 @@ class Layer(Module):
 
     _batch_input_shape: tuple[int | None, ...] | None = None
 
-    def _ready(self) -> _Internals:
-        """Returns what it keeps for itself, made when first asked for."""
-        found = vars(self).get("_internals")
-        if found is None:
-            found = _Internals()
-            object.__setattr__(self, "_internals", found)
-        return found
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "_internals":
-            # Attributes may be set before `super().__init__()`, as in Keras.
-            return self._ready()
-        if name in ("_name", "_trainable", "_dtype_policy"):
-            raise fail(
-                RuntimeError,
-                f"{type(self).__name__} is used before its `__init__` has called "
-                "super().__init__()",
-                got="a layer that is not initialized",
-                expected="`super().__init__()` as the first line of `__init__`",
-                site=str(user_site()),
-            )
-        own = getattr(type(self), name, None)
-        if isinstance(own, property) and own.fget is not None:
-            # A property raised AttributeError: again, for what it says.
-            return own.fget(self)
-        raise AttributeError(
-            f"{type(self).__name__!r} object has no attribute {name!r}"
-        )
-
-    def __setattr__(self, key: str, value: Any) -> None:
-        before = vars(self).get(key)
-        if isinstance(before, Variable) and before is not value:
-            self._drop_own(before)
-        holds = hasattr(value, "trainable_weights") and not isinstance(value, type)
-        if holds or isinstance(value, (Module, Variable, list, dict, tuple)):
-            self._track(key, value)
-        elif "_internals" in vars(self):
-            self._internals.tracked.pop(key, None)
-        object.__setattr__(self, key, value)
-        children_changed(self)
-
-    def __delattr__(self, key: str) -> None:
-        value = vars(self).get(key)
-        self._internals.tracked.pop(key, None)
-        if isinstance(value, Variable):
-            self._drop_own(value)
-        object.__delattr__(self, key)
-
-    def _drop_own(self, value: Variable) -> None:
-        """Makes a variable no weight of its own any more."""
-        internals = self._internals
-        for own in (internals.trainable_weights, internals.other_weights):
-            own[:] = [weight for weight in own if weight is not value]
-
-    def _track(self, key: str, value: Any) -> None:
-        if isinstance(value, tuple) and not any(
-            isinstance(leaf, (Module, Variable)) for leaf in nest.flatten(value)
-        ):
-            return
-        internals = self._internals
-        if isinstance(value, Variable):
-            self._add_own(value)
-        else:
-            internals.tracked[key] = value
-
-    def _add_own(self, weight: Variable, trainable: bool | None = None) -> None:
-        internals = self._internals
-        both = (*internals.trainable_weights, *internals.other_weights)
-        if any(weight is own for own in both):
-            return
-        trains = weight.trainable if trainable is None else trainable
-        own = internals.trainable_weights if trains else internals.other_weights
-        own.append(weight)
-
     # ---- what it is
 
     @property
@@ -303,62 +185,6 @@ class Layer(Module):
         return self._internals.nodes
 
     inbound_nodes = _inbound_nodes
-
-    # ---- parts of it
-
-    def _list_parts(self, everything: bool = False) -> list[Any]:
-        """Returns the layers and modules among its attributes, the first ones first.
-
-        Args:
-          everything: Whether metrics are among them.
-        """
-        found: dict[int, Any] = {}
-        _collect_parts(self._internals.tracked.values(), found, everything, set())
-        return list(found.values())
-
-    def _flatten_layers(
-        self, recursive: bool = True, include_self: bool = True
-    ) -> Iterator[Layer]:
-        """Yields itself and the layers in it, each once."""
-        seen: set[int] = set()
-        stack: list[Any] = [self]
-        while stack:
-            part = stack.pop()
-            if id(part) in seen:
-                continue
-            seen.add(id(part))
-            if isinstance(part, Layer) and (part is not self or include_self):
-                yield part
-            if part is self or recursive:
-                stack += reversed(_parts_of(part))
-
-    @property
-    def submodules(self) -> tuple[Any, ...]:
-        """The layers and modules in it, at any depth."""
-        found = [layer for layer in self._flatten_layers(include_self=False)]
-        return tuple(found)
-
-    def _list_held(self) -> list[tuple[str, Any]]:
-        held: list[Any] = [*self._own_weights, *self._list_parts(everything=True)]
-        return [(str(i), part) for i, part in enumerate(held)]
-
-    def trackable_children(self) -> dict[str, Any]:
-        """Returns attributes, then what it keeps under none, by name or number."""
-        found = {
-            name: child
-            for name, child in vars(self).items()
-            if name in self._internals.tracked
-            or isinstance(child, Variable)
-            or not name.startswith("_")
-        }
-        named = {id(leaf) for leaf in nest.flatten(list(found.values()))}
-        for weight in self._own_weights:
-            if id(weight) not in named:
-                found[free_name(found, last_part(weight))] = weight
-        for index, part in enumerate(self._list_parts()):
-            if id(part) not in named:
-                found[f"layer-{index}"] = part
-        return found
 
     # ---- calling
 
@@ -483,7 +309,7 @@ class Layer(Module):
         with building:
             if self.built:
                 return
-            shapes = nest.map_structure(_shape_or_none, inputs)
+            shapes = nest.map_structure(shape_or_none, inputs)
             self._internals.build_shapes = shapes
             if graph is None or graph.home is graph:
                 self.build(shapes)
@@ -549,420 +375,6 @@ class Layer(Module):
                 # An output that is an input keeps that input's own mask.
                 output._keras_mask = part  # type: ignore[attr-defined]
 
-    # ---- shapes
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """Returns the shape of the outputs for inputs of a shape.
-
-        Args:
-          input_shape: With the batch's size, None if it is not known; or a nest of
-            shapes.
-        """
-        shapes = _as_shapes(input_shape)
-        scratch = FunctionGraph(f"shapes_of_{self.name}")
-        with entered(scratch):
-            dtype = as_dtype(self.compute_dtype)
-            given = nest.map_structure(lambda s: placeholder(dtype, s), shapes)
-            outputs = self(given)
-        return nest.map_structure(lambda x: x.shape, outputs)
-
-    def compute_output_signature(self, input_signature: Any) -> Any:
-        """Returns the `TensorSpec`s of the outputs for those of the inputs."""
-        # Loaded by those who ask.
-        from graphopt.runtime.function import TensorSpec
-
-        scratch = FunctionGraph(f"shapes_of_{self.name}")
-        with entered(scratch):
-            outputs = self(
-                nest.map_structure(
-                    lambda s: placeholder(s.dtype, s.shape), input_signature
-                )
-            )
-        return nest.map_structure(lambda x: TensorSpec(x.shape, x.dtype), outputs)
-
-    @property
-    def input_shape(self) -> Any:
-        """The shape of its inputs, as tuples, if it was called on `Input`s."""
-        shapes = self._node_at(0, "input shape").input_shapes
-        return nest.map_structure(tuple, shapes) if shapes is not None else None
-
-    @property
-    def output_shape(self) -> Any:
-        """The shape of its outputs, as tuples, if it was called on `Input`s."""
-        return nest.map_structure(tuple, self._node_at(0, "output shape").output_shapes)
-
-    @property
-    def input(self) -> Any:
-        """What it was called on, if it was called on `Input`s once."""
-        return self._node_at(0, "input", only=True).inputs
-
-    @property
-    def output(self) -> Any:
-        """What it returned for `Input`s, if it was called on such once."""
-        return self._node_at(0, "output", only=True).outputs
-
-    @property
-    def input_mask(self) -> Any:
-        """The mask of `input`."""
-        return nest.map_structure(lambda x: getattr(x, "_keras_mask", None), self.input)
-
-    @property
-    def output_mask(self) -> Any:
-        """The mask of `output`."""
-        return nest.map_structure(
-            lambda x: getattr(x, "_keras_mask", None), self.output
-        )
-
-    def get_input_at(self, node_index: int) -> Any:
-        """Returns what it was called on in one of several calls."""
-        return self._node_at(node_index, "input").inputs
-
-    def get_output_at(self, node_index: int) -> Any:
-        """Returns what it returned in one of several calls."""
-        return self._node_at(node_index, "output").outputs
-
-    def get_input_shape_at(self, node_index: int) -> Any:
-        """Returns the shape of what it was called on in one of several calls."""
-        return self._node_at(node_index, "input shape").input_shapes
-
-    def get_output_shape_at(self, node_index: int) -> Any:
-        """Returns the shape of what it returned in one of several calls."""
-        return self._node_at(node_index, "output shape").output_shapes
-
-    def _node_at(self, index: int, what: str, only: bool = False) -> Node:
-        nodes = self._inbound_nodes
-        if not nodes:
-            raise AttributeError(
-                f"The layer {self.name!r} has never been called on a tf.keras.Input "
-                f"and thus has no defined {what}."
-            )
-        if only and len(nodes) > 1:
-            raise AttributeError(
-                f"The layer {self.name!r} has multiple inbound nodes, so that the notion "
-                f'of "layer {what}" is ill-defined; use `get_{what}_at(node_index)`.'
-            )
-        return nodes[index]
-
-    # ---- terms of the loss
-
-    def add_loss(self, losses: Any, **_options: Any) -> None:
-        """Adds terms to `losses`.
-
-        Args:
-          losses: A tensor, which counts until the next call of the layer; a function
-            without arguments that returns one, which stays; or a list of such.
-          **_options: Accepted for compatibility.
-        """
-        internals = self._internals
-        for loss in nest.flatten(losses):
-            if loss is None:
-                continue
-            if callable(loss) and not isinstance(loss, (Variable, Tensor)):
-                internals.terms.append(loss)
-            elif is_keras_tensor(loss):
-                self._add_symbolic_loss(loss)
-            else:
-                internals.call_terms.append(hooks.convert(loss))
-
-    def _add_symbolic_loss(self, loss: Any) -> None:
-        raise fail(
-            ValueError,
-            f"{self.name!r} is no model of layers between inputs and outputs, so that it "
-            "cannot have a term of its tensors",
-            got=repr(loss),
-            expected="a call of `add_loss` on a functional model, or inside of `call`",
-            site=str(user_site()),
-        )
-
-    @property
-    def losses(self) -> list[Any]:
-        """Scalars to add to the loss: of weights, and of outputs of the last call.
-
-        Terms of weights are computed anew each time, so that a tape sees them.
-        """
-        graph = building_graph()
-        found: list[Any] = []
-        for layer in self._flatten_layers():
-            # A tensor of another graph, or of eager mode, is no use here.
-            found += [
-                term
-                for term in layer._internals.call_terms
-                if getattr(term, "graph", None) is graph
-            ]
-            found += [term() for term in layer._internals.terms]
-        return found
-
-    def add_update(self, updates: Any) -> None:
-        """Adds ops that a training step of TensorFlow 1 has to run.
-
-        Args:
-          updates: Ops, or functions that make them; elsewhere functions are called.
-        """
-        for update in nest.flatten(updates):
-            made = update() if callable(update) else update
-            if is_in_v1_graph() and made is not None:
-                self._internals.updates.append(made)
-
-    @property
-    def updates(self) -> list[Any]:
-        """What `add_update` was given, in a graph of TensorFlow 1."""
-        if not is_in_v1_graph():
-            return []
-        layers = self._flatten_layers()
-        return [update for layer in layers for update in layer._internals.updates]
-
-    def _forget_call_terms(self) -> None:
-        for layer in self._flatten_layers():
-            layer._internals.call_terms = []
-
-    def _add_activity_terms(self, outputs: Any) -> None:
-        for output in nest.flatten(outputs):
-            term = self.activity_regularizer(output)
-            batch = cast(shape_of(output)[0], term.dtype)
-            self._internals.call_terms.append(term / batch)
-
-    # ---- metrics
-
-    def add_metric(
-        self, value: Any, name: str | None = None, aggregation: Any = None, **kw: Any
-    ) -> None:
-        """Adds a metric of a tensor, which `fit` and `evaluate` report.
-
-        Args:
-          value: The tensor, or the result of a metric that is an attribute.
-          name: The metric's name.
-          aggregation: `mean`, the default; None where `value` is a metric's result.
-          **kw: None.
-        """
-        # Loaded by those who have metrics.
-        from graphopt.keras.metrics import Mean
-
-        if kw:
-            raise TypeError(f"Unknown keyword arguments: {', '.join(kw)}.")
-        if aggregation not in (None, "mean"):
-            raise ValueError(
-                "We currently support only `mean` sample-wise metric aggregation; got "
-                f"aggregation={aggregation!r}."
-            )
-        if any(metric.is_last_result(value) for metric in self.metrics):
-            # `self.add_metric(self.accuracy(y, x))`: it is an attribute and updated.
-            return
-        if name is None:
-            raise ValueError(
-                "Please provide a name for your metric, as in "
-                "`self.add_metric(tf.reduce_sum(x), name='mean_activation')`."
-            )
-        if is_keras_tensor(value):
-            self._add_symbolic_metric(value, name)
-            return
-        metric = self._internals.metrics.get(name)
-        if metric is None:
-            graph = building_graph()
-            home = None if graph is None else graph.home
-            with entered(home):
-                metric = Mean(name=name)
-            self._internals.metrics[name] = metric
-        metric.update_state(value)
-
-    def _add_symbolic_metric(self, value: Any, name: str) -> None:
-        self._add_symbolic_loss(value)
-
-    @property
-    def metrics(self) -> list[Any]:
-        """The metrics of it and of its layers."""
-        found: dict[int, Any] = {}
-        for layer in self._flatten_layers():
-            for part in layer._list_parts(everything=True):
-                if getattr(part, "is_metric", False):
-                    found[id(part)] = part
-            found |= {id(m): m for m in layer._internals.metrics.values()}
-        return list(found.values())
-
-    # ---- weights
-
-    def add_weight(
-        self,
-        name: str | None = None,
-        shape: Any = None,
-        dtype: Any = None,
-        initializer: Any = None,
-        regularizer: Any = None,
-        trainable: bool | None = None,
-        constraint: Any = None,
-        use_resource: bool | None = None,
-        synchronization: Any = VariableSynchronization.AUTO,
-        aggregation: Any = None,
-        **kwargs: Any,
-    ) -> Variable:
-        """Makes a weight.
-
-        Args:
-          name: Its name within the layer.
-          shape: Its shape; that of a scalar by default.
-          dtype: Its dtype; by default that of the layer.
-          initializer: A name or function; by default `glorot_uniform`, zeros for
-            integers.
-          regularizer: Makes a term of the loss of it: a name or function.
-          trainable: Whether it is trainable; by default it is.
-          constraint: Applied after each update: a name or function.
-          use_resource: Accepted.
-          synchronization: With `ON_READ` it is not trainable.
-          aggregation: Accepted.
-          **kwargs: Accepted: `experimental_autocast`, `caching_device`,
-            `collections`. `partitioner` and `getter` must be None.
-
-        Raises:
-          ValueError: A dimension is not known.
-        """
-        if kwargs.get("partitioner") is not None or kwargs.get("getter") is not None:
-            raise NotImplementedError(
-                "add_weight: partitioner and getter must be None."
-            )
-        if synchronization is VariableSynchronization.ON_READ:
-            if trainable:
-                raise ValueError(
-                    "Synchronization value can be set to VariableSynchronization."
-                    "ON_READ only for non-trainable variables."
-                )
-            trainable = False
-        dims = [] if shape is None else _plain_dims(shape)
-        if any(dim is None for dim in dims):
-            raise fail(
-                ValueError,
-                f"Layer {self.name!r} cannot make weight {name!r} of an unknown shape",
-                got=str(tuple(dims)),
-                expected="known dimensions",
-                site=str(user_site()),
-                remedy="tf.keras.Input(shape=...) with that dimension",
-            )
-        dtype = as_dtype(dtype or self._dtype_policy.variable_dtype or "float32")
-        if initializer is None:
-            initializer = "glorot_uniform" if dtype.is_floating else "zeros"
-        make = initializers.get(initializer)
-        trains = trainable is None or bool(trainable)
-        casts = kwargs.get("experimental_autocast", True) and dtype.is_floating
-        kind = Variable
-        if casts and self._read_dtype() is not None:
-            # Loaded by those who mix.
-            from graphopt.keras.mixed_variables import AutoCastVariable
-
-            kind = AutoCastVariable
-        weight = kind(
-            lambda: make(dims, dtype=dtype),
-            name=name or "variable",
-            trainable=trains,
-            dtype=dtype,
-            constraint=constraints.get(constraint),
-        )
-        self._add_own(weight, trains)
-        regularize = regularizers.get(regularizer)
-        if regularize is not None:
-            # A copy of the layer copies the weight in it, too.
-            self._internals.terms.append(functools.partial(regularize, weight))
-        children_changed(self)
-        return weight
-
-    def add_variable(self, *args: Any, **kwargs: Any) -> Variable:
-        """Makes a weight; as `add_weight`."""
-        return self.add_weight(*args, **kwargs)
-
-    @property
-    def _own_weights(self) -> list[Variable]:
-        internals = self._internals
-        return [*internals.trainable_weights, *internals.other_weights]
-
-    @property
-    def _trainable_weights(self) -> list[Variable]:
-        return self._internals.trainable_weights
-
-    @property
-    def _non_trainable_weights(self) -> list[Variable]:
-        return self._internals.other_weights
-
-    @property
-    def weights(self) -> list[Variable]:
-        """All weights: the trainable ones, then the others."""
-        return _unique([*self.trainable_weights, *self.non_trainable_weights])
-
-    @property
-    def variables(self) -> list[Variable]:  # type: ignore[override]
-        """All weights."""
-        return self.weights
-
-    @property
-    def trainable_weights(self) -> list[Variable]:
-        """The weights that training changes."""
-        if not self.trainable:
-            return []
-        found = list(self._internals.trainable_weights)
-        for part in self._list_parts(everything=True):
-            found += part.trainable_variables
-        return _unique(found)
-
-    @property
-    def trainable_variables(self) -> list[Variable]:  # type: ignore[override]
-        """The weights that training changes."""
-        return self.trainable_weights
-
-    @property
-    def non_trainable_weights(self) -> list[Variable]:
-        """The other weights."""
-        parts = self._list_parts(everything=True)
-        if self.trainable:
-            found = list(self._internals.other_weights)
-            for part in parts:
-                found += part.non_trainable_variables
-        else:
-            found = self._own_weights
-            for part in parts:
-                found += part.variables
-        return _unique(found)
-
-    @property
-    def non_trainable_variables(self) -> list[Variable]:  # type: ignore[override]
-        """The other weights."""
-        return self.non_trainable_weights
-
-    def get_weights(self) -> list[NDArray[Any]]:
-        """Returns the values of the weights."""
-        return [value_of(weight) for weight in self.weights]
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Sets the values of the weights.
-
-        Raises:
-          ValueError: The number or the shapes of the values do not fit.
-        """
-        own = self.weights
-        if len(own) != len(weights):
-            raise ValueError(
-                f'You called `set_weights(weights)` on layer "{self.name}" with a '
-                f"weight list of length {len(weights)}, but the layer was expecting "
-                f"{len(own)} weights."
-            )
-        for weight, value in zip(own, weights, strict=True):
-            if weight.shape != np.shape(value):
-                raise ValueError(
-                    f"Layer {self.name} weight {weight.name!r} has shape {weight.shape}, "
-                    f"which is not compatible with the provided weight shape "
-                    f"{np.shape(value)}."
-                )
-        for weight, value in zip(own, weights, strict=True):
-            weight.load(value, _session_of(weight))
-
-    def count_params(self) -> int:
-        """Returns the number of elements of all weights.
-
-        Raises:
-          ValueError: They are not made yet.
-        """
-        if not self.built:
-            raise ValueError(
-                f"You tried to call `count_params` on layer {self.name}, but the layer "
-                "isn't built. You can build it manually via: `layer.build(input_shape)`."
-            )
-        return sum(weight.shape.num_elements() or 0 for weight in self.weights)
-
     # ---- config
 
     def get_config(self) -> dict[str, Any]:
@@ -979,7 +391,7 @@ class Layer(Module):
             config["batch_input_shape"] = self._batch_input_shape
         if type(self).get_config is Layer.get_config:
             config = {**self._plain_arguments(), **config}
-            needed = _extra_arguments(type(self)) - set(config)
+            needed = extra_arguments(type(self)) - set(config)
             if needed:
                 name = type(self).__name__
                 raise NotImplementedError(
@@ -1022,7 +434,7 @@ _COMMON = frozenset({"args", "kwargs", "name", "trainable", "dtype", "dynamic"})
 
 
 # The `get_config`s that return what the constructor was given.
-_DEFAULTS: set[Any] = {Layer.get_config}
+DEFAULT_CONFIGS: set[Any] = {Layer.get_config}
 
 
 def _is_plain(value: Any) -> bool:
@@ -1033,7 +445,8 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, (bool, int, float, str))
 
 
-def _extra_arguments(cls: type) -> set[str]:
+def extra_arguments(cls: type) -> set[str]:
+    """Returns the arguments of a constructor that a config of its own has to hold."""
     parameters = inspect.signature(cls).parameters
     return {
         name
@@ -1044,70 +457,6 @@ def _extra_arguments(cls: type) -> set[str]:
     }
 
 
-def _collect_parts(
-    values: Any, found: dict[int, Any], everything: bool, seen: set[int]
-) -> None:
-    for value in values:
-        if isinstance(value, (list, tuple)):
-            if id(value) not in seen:
-                seen.add(id(value))
-                _collect_parts(value, found, everything, seen)
-        elif isinstance(value, dict):
-            if id(value) not in seen:
-                seen.add(id(value))
-                _collect_parts(value.values(), found, everything, seen)
-        elif isinstance(value, Variable):
-            if everything:
-                found[id(value)] = _Single(value)
-        elif (isinstance(value, Module) or hasattr(value, "trainable_weights")) and (
-            everything or not getattr(value, "is_metric", False)
-        ):
-            found[id(value)] = value
-
-
-class _Single:
-    """A variable in a list or dictionary, as a part with one weight."""
-
-    def __init__(self, variable: Variable) -> None:
-        self.variables = [variable]
-        trains = bool(variable.trainable)
-        self.trainable_variables = self.variables if trains else []
-        self.non_trainable_variables = [] if trains else self.variables
-
-
-def _parts_of(part: Any) -> list[Any]:
-    if isinstance(part, Layer):
-        return part._list_parts()
-    found: dict[int, Any] = {}
-    _collect_parts(list(vars(part).values()), found, False, set())
-    return list(found.values())
-
-
-def _unique(weights: Sequence[Variable]) -> list[Variable]:
-    return list({id(weight): weight for weight in weights}.values())
-
-
-def _shape_or_none(x: Any) -> Any:
-    shape = getattr(x, "shape", None)
-    return None if shape is None else TensorShape(shape)
-
-
-def _as_shapes(shape: Any) -> Any:
-    """Returns a shape, or a nest of shapes, as `TensorShape`s."""
-    if isinstance(shape, TensorShape):
-        return shape
-    if isinstance(shape, dict):
-        return {key: _as_shapes(part) for key, part in shape.items()}
-    if all(part is None or isinstance(part, (int, np.integer)) for part in shape):
-        return TensorShape(shape)
-    return [_as_shapes(part) for part in shape]
-
-
-def _plain_dims(shape: Any) -> list[Any]:
-    dims = [shape] if isinstance(shape, (int, np.integer)) else list(shape)
-    return [None if dim is None else int(dim) for dim in dims]
-
-
 def _is_all_numbers(value: Any) -> bool:
     return bool(value) and all(
         _is_all_numbers(part)
@@ -1115,26 +464,3 @@ def _is_all_numbers(value: Any) -> bool:
         else isinstance(part, (int, float, np.generic))
         for part in value
     )
-
-
-def _session_of(weight: Variable) -> Any:
-    if weight.graph is None:
-        return None
-    session = get_default_session()
-    if session is None and is_in_v1_graph():
-        # Loaded by those who train in graphs.
-        from graphopt.keras.backend import get_session
-
-        session = get_session()
-    return session_for(weight.graph, session)
-
-
-def value_of(weight: Variable) -> NDArray[Any]:
-    """Returns the value of a weight, eager or in the session of its graph."""
-    if weight.graph is None:
-        return np.asarray(weight.numpy())
-    value: NDArray[Any] = _session_of(weight).run(weight)
-    return value
-
-
-__all__ = ["InputSpec", "Layer", "trace_layer", "value_of"]

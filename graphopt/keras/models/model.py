@@ -14,13 +14,9 @@ from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import GraphTensor
 from graphopt.keras.calls import context
 from graphopt.keras.functional import Network, is_in_v1_graph, node_of
-from graphopt.keras.layers.base import (
-    _DEFAULTS,
-    Layer,
-    _as_shapes,
-    _extra_arguments,
-    _unique,
-)
+from graphopt.keras.layers.base import DEFAULT_CONFIGS, Layer, extra_arguments
+from graphopt.keras.layers.holding import unique_weights
+from graphopt.keras.layers.nodes import as_shapes
 from graphopt.keras.training.trainer import Trainer
 from graphopt.ops.creation import placeholder
 from graphopt.runtime.concrete_function import FunctionGraph
@@ -205,7 +201,7 @@ class Model(Trainer, Layer):
         if self._network is not None or self.built or not _calls_own(self):
             self.built = True
             return
-        shapes = _as_shapes(input_shape)
+        shapes = as_shapes(input_shape)
         graph = building_graph()
         if graph is not None and graph.home is graph:
             # In a graph of TensorFlow 1 the weights are made in it.
@@ -294,7 +290,7 @@ class Model(Trainer, Layer):
         found: list[Variable] = []
         for part in self._list_parts(everything=True):
             found += part.variables
-        return _unique([*found, *self._own_weights])
+        return unique_weights([*found, *self._own_weights])
 
     @property
     def trainable_weights(self) -> list[Variable]:
@@ -309,7 +305,7 @@ class Model(Trainer, Layer):
         found: list[Variable] = []
         for part in self._list_parts(everything=True):
             found += part.trainable_variables
-        return _unique([*found, *self._trainable_weights])
+        return unique_weights([*found, *self._trainable_weights])
 
     @property
     def non_trainable_weights(self) -> list[Variable]:
@@ -428,7 +424,7 @@ class Model(Trainer, Layer):
         """
         if self._network is None:
             config = {**self._plain_arguments(), "name": self.name}
-            if set(config) >= _extra_arguments(type(self)):
+            if set(config) >= extra_arguments(type(self)):
                 return (
                     {**config, "trainable": self.trainable}
                     if _is_open(self)
@@ -491,7 +487,7 @@ def _is_open(model: Model) -> bool:
     return "trainable" in parameters or inspect.Parameter.VAR_KEYWORD in kinds
 
 
-_DEFAULTS.add(Model.get_config)
+DEFAULT_CONFIGS.add(Model.get_config)
 
 
 def _mean_of(term: Any) -> Any:

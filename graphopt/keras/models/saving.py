@@ -21,7 +21,7 @@ from graphopt.errors import fail
 from graphopt.graph.provenance import user_site
 from graphopt.keras import serialization
 from graphopt.keras.attributes import decode, encode
-from graphopt.keras.layers.base import value_of
+from graphopt.keras.layers.holding import value_of
 
 _HEADER = "graphopt_model"
 _VERSION = 1

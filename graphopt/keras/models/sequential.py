@@ -13,8 +13,9 @@ from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import Tensor
 from graphopt.keras.calls import outermost, signature_of
 from graphopt.keras.functional import is_keras_tensor, node_of
-from graphopt.keras.layers.base import Layer, _as_shapes
+from graphopt.keras.layers.base import Layer
 from graphopt.keras.layers.input_layer import Input, InputLayer
+from graphopt.keras.layers.nodes import as_shapes
 from graphopt.keras.models.model import Model
 from graphopt.keras.settings import snake_case, unique_name
 from graphopt.runtime.module import Module
@@ -157,7 +158,7 @@ class Sequential(Model):
             return
         if input_shape is None:
             raise ValueError("You must provide an `input_shape` argument to build.")
-        shapes = _as_shapes(input_shape)
+        shapes = as_shapes(input_shape)
         if nest.is_nested(shapes):
             super().build(shapes)
         else:
