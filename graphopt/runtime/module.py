@@ -14,10 +14,10 @@ from graphopt.runtime.tracking import Trackable, children_changed
 from graphopt.runtime.variable import Variable
 
 
-def _snake_case(name: str) -> str:
+def snake_case(name: str) -> str:
     """Returns a name as it stands in scopes.
 
-    >>> _snake_case("MyDenseLayer"), _snake_case("MLP")
+    >>> snake_case("MyDenseLayer"), snake_case("MLP")
     ('my_dense_layer', 'mlp')
     """
     name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
@@ -50,7 +50,7 @@ class Module(Trackable):
     def __init__(self, name: str | None = None) -> None:
         if name is not None and not name.replace("/", "_").isidentifier():
             raise ValueError(f"{name!r} is not a valid module name: no Python name.")
-        self._name = name or _snake_case(type(self).__name__)
+        self._name = name or snake_case(type(self).__name__)
 
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)

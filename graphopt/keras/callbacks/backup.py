@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from graphopt.checkpoint.files import write_file
 from graphopt.errors import fail
 from graphopt.graph.context import building_graph
 from graphopt.graph.provenance import user_site
@@ -190,17 +191,7 @@ def save(model: Any, path: Path, epoch: int, batch: int | None) -> None:
         "learning_rate": _rate(model),
         "random": random_state(),
     }
-    data = to_bytes(plain, {"training": json.dumps(head)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_file(str(path), to_bytes(plain, {"training": json.dumps(head)}))
 
 
 def restore(model: Any, path: Path) -> tuple[int, int | None]:

@@ -89,9 +89,6 @@ class Trainer(ModelSteps):
 
         Source: `tf.keras.Model.fit`.
         """
-        # Loaded by those who train.
-        from graphopt.keras.callbacks import CallbackList
-
         _refuse_inside(self, "fit")
         self._require_compiled("fit")
         verbose = 1 if verbose == "auto" else int(verbose)
@@ -113,16 +110,7 @@ class Trainer(ModelSteps):
         validation = _make_validation(
             validation_data, validation_batch_size or batch_size, validation_steps
         )
-        if not isinstance(callbacks, CallbackList):
-            callbacks = CallbackList(
-                callbacks,
-                add_history=True,
-                add_progbar=verbose != 0,
-                model=self,
-                verbose=verbose,
-                epochs=epochs,
-                steps=data.steps,
-            )
+        callbacks = _list_callbacks(self, callbacks, verbose, epochs, data)
         self.stop_training = False
         callbacks.on_train_begin()
         logs: Any = None
@@ -280,24 +268,13 @@ class Trainer(ModelSteps):
 
         Source: `tf.keras.Model.evaluate`.
         """
-        from graphopt.keras.callbacks import CallbackList
-
         _refuse_inside(self, "evaluate")
         self._require_compiled("evaluate")
         if kwargs:
             raise TypeError(f"Invalid keyword arguments: {', '.join(kwargs)}.")
         verbose = 1 if verbose == "auto" else int(verbose)
         data = make_data(x, y, sample_weight, batch_size=batch_size, steps=steps)
-        if not isinstance(callbacks, CallbackList):
-            callbacks = CallbackList(
-                callbacks,
-                add_history=True,
-                add_progbar=verbose != 0,
-                model=self,
-                verbose=verbose,
-                epochs=1,
-                steps=data.steps,
-            )
+        callbacks = _list_callbacks(self, callbacks, verbose, 1, data)
         logs = self._evaluate(data, callbacks)
         return dict(logs) if return_dict else self._as_list(logs)
 
@@ -332,21 +309,10 @@ class Trainer(ModelSteps):
 
         Source: `tf.keras.Model.predict`.
         """
-        from graphopt.keras.callbacks import CallbackList
-
         _refuse_inside(self, "predict")
         verbose = 1 if verbose == "auto" else int(verbose)
         data = make_data(x, batch_size=batch_size, steps=steps)
-        if not isinstance(callbacks, CallbackList):
-            callbacks = CallbackList(
-                callbacks,
-                add_history=True,
-                add_progbar=verbose != 0,
-                model=self,
-                verbose=verbose,
-                epochs=1,
-                steps=data.steps,
-            )
+        callbacks = _list_callbacks(self, callbacks, verbose, 1, data)
         callbacks.on_predict_begin()
         parts: list[Any] = []
         for step, piece in enumerate(data.epoch(0, one_by_one=True)):
@@ -497,6 +463,26 @@ class Trainer(ModelSteps):
         return self.predict(
             generator, steps=steps, verbose=verbose, callbacks=callbacks
         )
+
+
+def _list_callbacks(
+    model: Any, callbacks: Any, verbose: int, epochs: int, data: Data
+) -> Any:
+    """Returns callbacks with a history and, unless it is to be silent, a bar."""
+    # Loaded by those who train.
+    from graphopt.keras.callbacks import CallbackList
+
+    if isinstance(callbacks, CallbackList):
+        return callbacks
+    return CallbackList(
+        callbacks,
+        add_history=True,
+        add_progbar=verbose != 0,
+        model=model,
+        verbose=verbose,
+        epochs=epochs,
+        steps=data.steps,
+    )
 
 
 def _refuse_inside(model: Any, what: str) -> None:

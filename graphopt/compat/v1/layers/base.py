@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import Any
 
 from graphopt.compat.v1.initializers import ones_initializer, zeros_initializer
@@ -21,6 +20,7 @@ from graphopt.ops.creation import shape as shape_of
 from graphopt.ops.elementwise import cast, where
 from graphopt.ops.shaping import reshape
 from graphopt.runtime.collections import GraphKeys
+from graphopt.runtime.module import snake_case
 from graphopt.runtime.names import name_scope
 from graphopt.runtime.variable import TRAINABLE_VARIABLES, Variable
 
@@ -355,8 +355,7 @@ def _collect(name: str, values: list[Any]) -> None:
 
 
 def _snake_case(name: str) -> str:
-    name = re.sub("(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
-    name = re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+    name = snake_case(name)
     return f"private{name}" if name.startswith("_") else name
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,16 +18,7 @@ from graphopt.keras.variable_scopes import (
     variable_scope,
 )
 from graphopt.ops.creation import shape, zeros
-
-
-def snake_case(name: str) -> str:
-    """Writes the name of a class as the name of a scope.
-
-    >>> snake_case("BasicLSTMCell")
-    'basic_lstm_cell'
-    """
-    name = re.sub("(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
-    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+from graphopt.runtime.module import snake_case
 
 
 def default_scope(base: str, reuse: Any = None) -> Any:
