@@ -7,16 +7,18 @@ from typing import Any
 import numba
 import numpy as np
 
-from graphopt.codegen import gemm_tile, native, special_functions, vector_math
-from graphopt.codegen.accumulators import make_accumulators
-from graphopt.codegen.block_sizes import LANES
-from graphopt.codegen.channels import make_channel_functions
-from graphopt.codegen.convolution_tiles import make_tile_functions
-from graphopt.codegen.one_channel import make_one_channel_functions
-from graphopt.codegen.philox import philox
-from graphopt.codegen.random_functions import make_random_functions
-from graphopt.codegen.row_vectors import make_row_functions
-from graphopt.codegen.truncation import truncate_int32, truncate_int64
+from graphopt.codegen.compile import native
+from graphopt.codegen.compile.truncation import truncate_int32, truncate_int64
+from graphopt.codegen.convolution.channels import make_channel_functions
+from graphopt.codegen.convolution.convolution_tiles import make_tile_functions
+from graphopt.codegen.convolution.one_channel import make_one_channel_functions
+from graphopt.codegen.maths import special_functions, vector_math
+from graphopt.codegen.matmul import tile as gemm_tile
+from graphopt.codegen.random.philox import philox
+from graphopt.codegen.random.random_functions import make_random_functions
+from graphopt.codegen.reductions.accumulators import make_accumulators
+from graphopt.codegen.reductions.block_sizes import LANES
+from graphopt.codegen.reductions.row_vectors import make_row_functions
 from graphopt.ops.blocks import BLOCK
 
 _VECTORIZED = [

@@ -19,8 +19,8 @@ from graphopt.codegen.machine import Machine, get_machine
 from graphopt.schedule.steps import KernelRequest
 
 if TYPE_CHECKING:
-    from graphopt.codegen.draft import Draft
-    from graphopt.codegen.object_code import NativeKernel
+    from graphopt.codegen.cache.object_code import NativeKernel
+    from graphopt.codegen.compile.draft import Draft
 
 
 @dataclass
@@ -159,7 +159,7 @@ class _Making:
 
     def _make(self, request: KernelRequest) -> None:
         # Here and below, so that a program pays for what it needs when it needs it.
-        from graphopt.codegen import cache
+        from graphopt.codegen.cache import kernels as cache
 
         start = time.perf_counter()
         kernel = cache.load_kernel(request.family, request.source, request.name)
@@ -202,7 +202,8 @@ class _Drafted(NamedTuple):
 
 
 def _write_draft(request: KernelRequest) -> Draft:
-    from graphopt.codegen import gemm, native
+    from graphopt.codegen.compile import native
+    from graphopt.codegen.matmul import gemm
 
     if request.family == "gemm":
         kind: Any
@@ -223,7 +224,8 @@ def _make_namespace(machine: Machine) -> dict[str, Any]:
 
 
 def _finish(request: KernelRequest, draft: Draft, seconds: float) -> None:
-    from graphopt.codegen import cache, native
+    from graphopt.codegen.cache import kernels as cache
+    from graphopt.codegen.compile import native
 
     start = time.perf_counter()
     kernel = native.finish_kernel(draft)

@@ -6,30 +6,24 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from graphopt.codegen import (
-    copies,
-    duplicates,
-    finite,
-    gathers,
-    row_access,
-    scans,
-    slices,
-)
-from graphopt.codegen.division import DIVISIONS, lower_division
-from graphopt.codegen.elementwise import lower_elementwise
-from graphopt.codegen.fused_reduce import lower_fused_reduce
-from graphopt.codegen.jumps import jump_kernels
-from graphopt.codegen.products import (
+from graphopt.codegen.convolution.windows import lower_windows
+from graphopt.codegen.elementwise import finite
+from graphopt.codegen.elementwise.division import DIVISIONS, lower_division
+from graphopt.codegen.elementwise.elementwise import lower_elementwise
+from graphopt.codegen.matmul.products import (
     lower_add_product,
     lower_fused_both,
     lower_fused_product,
     lower_matmul,
     lower_sum_of_products,
 )
-from graphopt.codegen.random_numbers import lower_random
-from graphopt.codegen.reduce import lower_reduce
-from graphopt.codegen.rows import lower_rows
-from graphopt.codegen.windows import lower_windows
+from graphopt.codegen.movement import copies, duplicates, gathers, row_access, slices
+from graphopt.codegen.random.random_numbers import lower_random
+from graphopt.codegen.reductions import scans
+from graphopt.codegen.reductions.fused_reduce import lower_fused_reduce
+from graphopt.codegen.reductions.reduce import lower_reduce
+from graphopt.codegen.reductions.rows import lower_rows
+from graphopt.codegen.tape.jumps import jump_kernels
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Alias, Bodies, Elementwise, Family, Host
 from graphopt.schedule.steps import Lowered

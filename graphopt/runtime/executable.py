@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphopt.codegen.division import STATUS_DIVISOR
-from graphopt.codegen.finite import STATUS_CHECK
-from graphopt.codegen.gathers import STATUS_INDEX
-from graphopt.codegen.integer_source import STATUS_BOUNDS
+from graphopt.codegen.elementwise.division import STATUS_DIVISOR
+from graphopt.codegen.elementwise.finite import STATUS_CHECK
 from graphopt.codegen.kernels import get_kernel, make_kernels
-from graphopt.codegen.repeat import repeat_request
-from graphopt.codegen.rows import STATUS_LABEL
+from graphopt.codegen.movement.gathers import STATUS_INDEX
+from graphopt.codegen.random.integer_source import STATUS_BOUNDS
+from graphopt.codegen.reductions.rows import STATUS_LABEL
+from graphopt.codegen.tape.repeat import repeat_request
 from graphopt.errors import InvalidArgumentError, OpError, fail, locate
 from graphopt.graph import draws
 from graphopt.graph.body import Body
@@ -53,7 +53,7 @@ from graphopt.schedule.steps import (
 )
 
 if TYPE_CHECKING:
-    from graphopt.codegen.object_code import NativeKernel
+    from graphopt.codegen.cache.object_code import NativeKernel
 
 Array = NDArray[Any]
 # Seconds that a native call should not exceed where it can be cut.
@@ -107,7 +107,7 @@ class Executable:
 
     def _bind_tables(self) -> None:
         """Writes instruction rows and arguments; variables follow in `_rebind`."""
-        from graphopt.codegen import tape
+        from graphopt.codegen.tape import tape
 
         self._tape = tape
         make_kernels(self.schedule.list_kernels())
@@ -143,7 +143,7 @@ class Executable:
                     words.append(self._word(step, argument, len(words)))
                 share = shares.get((number, place))
                 if share is not None:
-                    from graphopt.codegen.workers import load_workers
+                    from graphopt.codegen.tape.workers import load_workers
 
                     inner_words.append((len(words) + 2, begin))
                     begin = len(words)

@@ -1,7 +1,7 @@
 """Finds the op that made the first NaN or infinity of a step.
 
 A compiled step runs its kernels at full speed, each followed by a look at what it has
-computed (`codegen.finite`); the feeds, and the variables that it reads, are looked at
+computed (`codegen.elementwise.finite`); the feeds, and the variables that it reads, are looked at
 before. While the variables are looked at, those that will be written are copied into a
 second arena, in the same sweep through memory. When a look finds something, the copies
 go back, so that no variable has changed, and the step is replayed op by op with NumPy
@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphopt.codegen.checked import lower_checked
-from graphopt.codegen.elementwise import STATUS_NOT_FINITE
-from graphopt.codegen.finite import keep_copy, look_at
+from graphopt.codegen.elementwise.elementwise import STATUS_NOT_FINITE
+from graphopt.codegen.elementwise.finite import keep_copy, look_at
 from graphopt.errors import OpError
 from graphopt.graph import draws
 from graphopt.graph.effects import handles_written, is_handle, variable_of

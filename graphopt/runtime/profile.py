@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from graphopt.graph.words import clean_text, format_bytes, plural
 
 if TYPE_CHECKING:
-    from graphopt.codegen.limits import MachineLimits
+    from graphopt.codegen.compile.limits import MachineLimits
 
 FORMAT = "graphopt.profile"
 VERSION = 1

@@ -26,7 +26,7 @@ from graphopt.schedule.summary import fused_names, summarize_kernels
 from graphopt.schedule.work import count_flops
 
 if TYPE_CHECKING:
-    from graphopt.codegen.limits import MachineLimits
+    from graphopt.codegen.compile.limits import MachineLimits
 
 Array = NDArray[Any]
 WARM_UP = 2
@@ -56,7 +56,7 @@ def profile_plan(
       ValueError: `runs` is not positive.
     """
     # llvmlite, which a program that profiles nothing may not need.
-    from graphopt.codegen.limits import measure_limits
+    from graphopt.codegen.compile.limits import measure_limits
 
     if runs < 1:
         raise fail(

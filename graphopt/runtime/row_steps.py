@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphopt.codegen.repeat import repeat_request
+from graphopt.codegen.tape.repeat import repeat_request
 from graphopt.runtime.executable import Executable
 from graphopt.runtime.memory import aligned_zeros
 from graphopt.runtime.store import VariableStore

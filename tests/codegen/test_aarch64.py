@@ -14,13 +14,15 @@ import pytest
 from llvmlite import ir
 
 import graphopt as tf
-from graphopt.codegen import kernels, limits, tape, workers
-from graphopt.codegen.draft import Draft, emit_object
-from graphopt.codegen.gemm_layout import Kernel
-from graphopt.codegen.jumps import jump_kernels
+from graphopt.codegen import kernels
+from graphopt.codegen.cache.object_code import get_target_machine
+from graphopt.codegen.compile import limits
+from graphopt.codegen.compile.draft import Draft, emit_object
 from graphopt.codegen.lower import FAMILIES, lower_operation
 from graphopt.codegen.machine import Machine, assume, make_arm_machine
-from graphopt.codegen.object_code import get_target_machine
+from graphopt.codegen.matmul.layout import Kernel
+from graphopt.codegen.tape import tape, workers
+from graphopt.codegen.tape.jumps import jump_kernels
 from graphopt.graph.dispatch import call
 from graphopt.graph.opspec import REGISTRY, Elementwise, Family, OpSpec
 from graphopt.graph.program import Program

@@ -10,14 +10,16 @@ from types import FrameType
 
 from llvmlite import ir
 
-from graphopt.codegen import cache_key, kernels, tape, workers
-from graphopt.codegen.draft import emit_object
+from graphopt.codegen import kernels
+from graphopt.codegen.cache import key as cache_key
+from graphopt.codegen.compile.draft import emit_object
+from graphopt.codegen.tape import tape, workers
 from graphopt.schedule.steps import KernelRequest
 
-PACKAGE = Path(cache_key.__file__).parents[1]
+PACKAGE = Path(cache_key.__file__).parents[2]
 CODEGEN = PACKAGE / "codegen"
 # These fetch and keep kernels; they do not decide what is in one.
-KEEPERS = {CODEGEN / "cache.py", CODEGEN / "emitted.py"}
+KEEPERS = {CODEGEN / "cache" / "kernels.py", CODEGEN / "compile" / "emitted.py"}
 # Its value is a part of the key itself; it reads a setting that decides the value.
 MACHINE = CODEGEN / "machine.py"
 
@@ -63,7 +65,7 @@ def find_writers() -> set[Path]:
     written = imports_of(CODEGEN / "kernels.py") - {PACKAGE / "schedule" / "steps.py"}
     loops = {
         path
-        for path in CODEGEN.glob("*.py")
+        for path in CODEGEN.rglob("*.py")
         if "load_emitted(" in path.read_text() and path not in KEEPERS
     }
     assert {path.stem for path in loops} == {"tape", "workers"}
@@ -146,4 +148,4 @@ def test_code_that_runs_while_kernels_are_written_is_in_the_key() -> None:
     # The one that calls the others, and the source of the key itself.
     own -= {CODEGEN / "kernels.py", PACKAGE / "schedule" / "steps.py"}
     assert own <= set(cache_key.find_helpers(PACKAGE))
-    assert {CODEGEN / "vector_math.py", CODEGEN / "gemm_tile.py"} <= own
+    assert {CODEGEN / "maths" / "vector_math.py", CODEGEN / "matmul" / "tile.py"} <= own

@@ -7,7 +7,8 @@ import ctypes
 import numpy as np
 import pytest
 
-from graphopt.codegen import channels, native
+from graphopt.codegen.compile import native
+from graphopt.codegen.convolution import channels
 from graphopt.codegen.machine import WIDTHS, assume, find_machine
 
 CANARY = 77

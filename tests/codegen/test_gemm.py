@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from graphopt.codegen import gemm
 from graphopt.codegen.machine import WIDTHS, assume, find_machine
+from graphopt.codegen.matmul import gemm
 from tests.codegen.conftest import ALLOWED_SYMBOLS, read_undefined_symbols
 
 C_KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
@@ -173,7 +173,7 @@ def test_a_product_that_adds_has_the_kernel_that_can(
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_bits_do_not_depend_on_the_kernel(dtype: Any, monkeypatch: Any) -> None:
-    from graphopt.codegen import gemm_layout
+    from graphopt.codegen.matmul import layout as gemm_layout
 
     for m, n, k in [(8, 32, 40), (33, 70, 90), (50, 10, 33), (17, 33, 17)]:
         a = make(m, k, dtype, 1, transposed=False)

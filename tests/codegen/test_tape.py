@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from graphopt.codegen import native, tape
+from graphopt.codegen.compile import native
+from graphopt.codegen.tape import tape
 
 NAMESPACE = {name: getattr(native, name) for name in native.__all__}
 SOURCE = """

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from graphopt.codegen import native, vector_math
-from graphopt.codegen.draft import Draft, emit_object, optimize
-from graphopt.codegen.object_code import get_target_machine
+from graphopt.codegen.cache.object_code import get_target_machine
+from graphopt.codegen.compile import native
+from graphopt.codegen.compile.draft import Draft, emit_object, optimize
+from graphopt.codegen.maths import vector_math
 from tests.codegen.conftest import read_undefined_symbols
 
 C_KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)

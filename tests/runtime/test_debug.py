@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 import graphopt as tf
-from graphopt.codegen import copies, lower, reduction_kernels
+from graphopt.codegen import lower
+from graphopt.codegen.movement import copies
+from graphopt.codegen.reductions import reduction_kernels
 from graphopt.config import config, settings
 from graphopt.graph.effects import handles_written
 from graphopt.graph.opspec import REGISTRY, Elementwise

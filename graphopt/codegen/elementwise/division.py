@@ -1,0 +1,47 @@
+"""Division of integers: a divisor of zero is an error, not a value.
+
+The machine's instruction ends the process for two operands, x / 0 and the smallest integer
+by -1. Neither gets there: a zero is reported and divided by 1 in its place, and division by
+-1 is a change of sign, which wraps as NumPy's does.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+from graphopt.codegen.elementwise.elementwise import Writer, lower_elementwise
+from graphopt.graph.graph import Operation
+from graphopt.schedule.steps import Lowered
+
+STATUS_DIVISOR: Final = 5
+DIVISIONS: Final = ("FloorDiv", "FloorMod")
+
+
+class _DivisionWriter(Writer):
+    code = STATUS_DIVISOR
+
+    def compute(self, indent: int, suffix: str = "") -> None:
+        """Divides, notes zeros and stores."""
+        assert not suffix
+        (instruction,) = self.body.instructions
+        x, y = (self.names[argument] for argument in instruction.arguments)
+        t, signed = instruction.dtype.name, not instruction.dtype.is_unsigned
+        self.line(indent, f"bad = int32(bad | int32({y} == 0))")
+        harmless = f"({y} != 0) & ({y} != -1)" if signed else f"{y} != 0"
+        self.line(indent, f"d = {t}({y}) if {harmless} else {t}(1)")
+        if instruction.type == "FloorMod":
+            # The rest of a division by -1 is that by 1.
+            self.line(indent, f"v0 = {t}({x} % d)")
+        elif signed:
+            self.line(indent, f"v0 = {t}(-{x}) if {y} == -1 else {t}({x} // d)")
+        else:
+            self.line(indent, f"v0 = {t}({x} // d)")
+        at = f"o{self.depth - 1}" if self.depth else "0"
+        self.line(indent, f"py0[{at}] = v0")
+
+
+def lower_division(op: Operation) -> Lowered:
+    """Returns the call that divides integers."""
+    lowered = lower_elementwise(op, checked=True, writer=_DivisionWriter)
+    return dataclasses.replace(lowered, checks=True)
