@@ -20,7 +20,8 @@ from graphopt.codegen.compile import limits
 from graphopt.codegen.compile.draft import Draft, emit_object
 from graphopt.codegen.lower import FAMILIES, lower_operation
 from graphopt.codegen.machine import Machine, assume, make_arm_machine
-from graphopt.codegen.matmul.layout import Kernel
+from graphopt.codegen.matmul.gemm import make_kernel
+from graphopt.codegen.matmul.layout import KernelName, find_shape
 from graphopt.codegen.tape import tape, workers
 from graphopt.codegen.tape.jumps import jump_kernels
 from graphopt.graph.dispatch import call
@@ -99,9 +100,9 @@ def test_every_family_is_among_them() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("kernel", get_args(Kernel))
-def test_products_need_nothing_from_outside(kernel: str, dtype: str) -> None:
-    request = KernelRequest("gemm", f"{kernel} {dtype}")
+@pytest.mark.parametrize("kernel", get_args(KernelName))
+def test_products_need_nothing_from_outside(kernel: KernelName, dtype: str) -> None:
+    request = make_kernel(kernel, dtype, find_shape(dtype)).request
     code = compile_for_arm(kernels._write_draft(request))
     # A multiply-add that the machine does not have would be a call.
     assert not read_undefined_symbols(code) - {"memcpy", "memset"}

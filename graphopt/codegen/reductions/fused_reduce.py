@@ -19,7 +19,6 @@ from graphopt.codegen.elementwise.elementwise import (
     loop_addresses,
     stores_in_place,
 )
-from graphopt.codegen.reductions.block_sizes import LANES
 from graphopt.codegen.reductions.reduce import Reduction
 from graphopt.codegen.reductions.reduction_kernels import (
     COLUMNS_SIZES,
@@ -34,6 +33,7 @@ from graphopt.dtypes import DType
 from graphopt.graph.dimensions import merge_blocks
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Family
+from graphopt.ops.blocks import LANES
 from graphopt.ops.fused import FusedBody
 from graphopt.schedule.steps import Lowered, Word
 

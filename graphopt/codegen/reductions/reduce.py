@@ -22,7 +22,6 @@ import math
 from collections.abc import Sequence
 from typing import Protocol
 
-from graphopt.codegen.reductions.block_sizes import LANES
 from graphopt.codegen.reductions.reduction_kernels import (
     FEW_COLUMNS,
     MANY_COLUMNS,
@@ -33,6 +32,7 @@ from graphopt.codegen.reductions.reduction_kernels import (
 from graphopt.dtypes import DType
 from graphopt.graph.dimensions import merge_blocks
 from graphopt.graph.graph import Operation
+from graphopt.ops.blocks import LANES
 from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
 
 PIECE = 1 << 14

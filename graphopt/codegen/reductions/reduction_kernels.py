@@ -14,9 +14,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from graphopt.codegen.reductions.block_sizes import LANES
 from graphopt.dtypes import DType, float64, int64
-from graphopt.ops.blocks import BLOCK
+from graphopt.ops.blocks import BLOCK, LANES
 
 # Columns whose accumulators a kernel has at a time, in few pieces and in many.
 FEW_COLUMNS: Final = 512
