@@ -20,6 +20,8 @@ from string import Formatter
 from typing import Any, Final
 
 from graphopt.dtypes import EVERY, DType, float16, string
+from graphopt.errors import OpError
+from graphopt.graph.status import Report
 from graphopt.lazy import cached_property
 
 
@@ -195,6 +197,8 @@ class OpSpec:
       outside: `"before"` or `"after"` for an op about the world outside of the graph: it
         may wait, so whoever runs the graph does it then, without the lock of the session.
       strings: Whether inputs may be strings too, which NumPy moves about as objects.
+      explain: `(report) -> error` of what the op's kernel has reported; None for a kernel
+        that checks nothing.
     """
 
     name: str
@@ -213,6 +217,7 @@ class OpSpec:
     holomorphic: bool = True
     outside: str = ""
     strings: bool = False
+    explain: Callable[[Report], OpError] | None = None
 
     @property
     def is_pure(self) -> bool:

@@ -25,7 +25,7 @@ from graphopt.graph.opspec import (
     register,
 )
 from graphopt.graph.shape import TensorShape
-from graphopt.ops.indexing import check_indices, require_integers
+from graphopt.ops.indexing import check_indices, explain_index, require_integers
 
 Array = NDArray[Any]
 
@@ -60,6 +60,7 @@ CHECKED_INDICES = register(
             )
         ],
         dtypes=(int32, int64),
+        explain=explain_index(0, lambda op, _: op.attrs["limit"]),
     )
 )
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from graphopt import dtypes
 from graphopt.dtypes import DType, as_dtype
-from graphopt.errors import InvalidArgumentError, describe_shapes, fail
+from graphopt.errors import InvalidArgumentError, OpError, describe_shapes, fail
 from graphopt.graph.dispatch import as_inputs, call
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import (
@@ -24,6 +24,7 @@ from graphopt.graph.opspec import (
 )
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import SCALAR, TensorShape, broadcast_shapes
+from graphopt.graph.status import Report
 from graphopt.ops.creation import ones_like, zeros_like
 from graphopt.ops.quietly import quietly
 from graphopt.ops.truncation import cast_array
@@ -71,6 +72,7 @@ def elementwise(
     complex: bool = False,
     holomorphic: bool = True,
     strings: bool = False,
+    explain: Callable[[Report], OpError] | None = None,
 ) -> OpSpec:
     """Registers an elementwise op: this call is all there is to add.
 
@@ -89,6 +91,7 @@ def elementwise(
       complex: Whether the inputs may be complex too.
       holomorphic: As in `OpSpec`.
       strings: As in `OpSpec`.
+      explain: As in `OpSpec`.
     """
 
     def infer(*inputs: Any) -> tuple[TensorShape, DType]:
@@ -147,6 +150,7 @@ def elementwise(
             host_dtypes=(dtypes.float16, *host_dtypes),
             holomorphic=holomorphic,
             strings=strings,
+            explain=explain,
         )
     )
 
@@ -174,6 +178,10 @@ def compare(
 
 
 # ---- arithmetic
+
+
+def _explain_division(report: Report) -> InvalidArgumentError:
+    return division_error(report.op)
 
 
 def division_error(op: Any = None) -> InvalidArgumentError:
@@ -242,6 +250,7 @@ FLOORDIV = binary(
     lambda g, z, x, y: (None, None),
     domain=(0.5, 3.0),
     host_dtypes=INTEGERS,  # their kernel, which looks for zeros, is in no fused loop
+    explain=_explain_division,
 )
 FLOORMOD = binary(
     "FloorMod",
@@ -250,6 +259,7 @@ FLOORMOD = binary(
     lambda g, z, x, y: (g, -g * (x // y)),
     domain=(0.5, 3.0),
     host_dtypes=INTEGERS,
+    explain=_explain_division,
 )
 POW = binary(
     "Pow",

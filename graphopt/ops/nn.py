@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from graphopt import dtypes
 from graphopt.dtypes import DType
-from graphopt.errors import DecidedByRun, InvalidArgumentError, describe_shapes, fail
+from graphopt.errors import (
+    DecidedByRun,
+    InvalidArgumentError,
+    OpError,
+    describe_shapes,
+    fail,
+)
 from graphopt.graph.dispatch import as_inputs, call
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import (
@@ -22,6 +28,7 @@ from graphopt.graph.opspec import (
 )
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
+from graphopt.graph.status import Report
 from graphopt.ops.creation import shape, zeros_like
 from graphopt.ops.deferred import deferrable
 from graphopt.ops.elementwise import (
@@ -225,7 +232,7 @@ def _sparse_numpy(logits: NDArray[Any], labels: NDArray[Any]) -> tuple[Any, Any]
     return loss.astype(logits.dtype), backprop.astype(logits.dtype)
 
 
-def label_error(row: int, label: int, classes: int, op: Any = None) -> Exception:
+def label_error(row: int, label: int, classes: int, op: Any = None) -> OpError:
     """Makes the error for a label that is no class."""
     return fail(
         InvalidArgumentError,
@@ -238,6 +245,11 @@ def label_error(row: int, label: int, classes: int, op: Any = None) -> Exception
         op=op,
         site=str(user_site()) if op is None else None,
     )
+
+
+def _explain_label(report: Report) -> OpError:
+    classes = int(report.op.inputs[0].shape[-1] or 0)
+    return label_error(report.index, report.value, classes, report.op)
 
 
 def _sparse_vjp(g: Any, y: Any, logits: Any, labels: Any) -> tuple[Any, None]:
@@ -288,6 +300,7 @@ SPARSE_CROSS_ENTROPY = register(
         types=("T", "any"),
         dtypes=dtypes.FLOATING,
         outputs=2,
+        explain=_explain_label,
     )
 )
 

@@ -36,12 +36,7 @@ from llvmlite import ir
 from graphopt.codegen.cache.object_code import NativeKernel, load_object_code
 from graphopt.codegen.compile.draft import Draft, emit_object
 from graphopt.codegen.compile.target import RAISES, write_draft
-from graphopt.codegen.tape.tape import (
-    STATUS_CODE,
-    STATUS_INDEX,
-    STATUS_OPERATION,
-    STATUS_VALUE,
-)
+from graphopt.graph.status import StatusWord
 
 __all__ = [
     "KERNEL_SIGNATURE",
@@ -291,10 +286,10 @@ def _report_status(
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         words = builder.inttoptr(values[0], _I64.as_pointer())
-        status = builder.gep(words, [_I64(STATUS_CODE)])
+        status = builder.gep(words, [_I64(StatusWord.CODE)])
         exchange = builder.cmpxchg(status, _I64(0), values[1], "monotonic", "monotonic")
         with cgutils.if_likely(builder, builder.extract_value(exchange, 1)):
-            places = (STATUS_OPERATION, STATUS_INDEX, STATUS_VALUE)
+            places = (StatusWord.OPERATION, StatusWord.INDEX, StatusWord.VALUE)
             for place, written in zip(places, values[2:], strict=True):
                 builder.store(written, builder.gep(words, [_I64(place)]))
         return context.get_dummy_value()

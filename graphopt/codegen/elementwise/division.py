@@ -12,14 +12,14 @@ from typing import Final
 
 from graphopt.codegen.elementwise.elementwise import Writer, lower_elementwise
 from graphopt.graph.graph import Operation
+from graphopt.graph.status import Status
 from graphopt.schedule.steps import Lowered
 
-STATUS_DIVISOR: Final = 5
 DIVISIONS: Final = ("FloorDiv", "FloorMod")
 
 
 class _DivisionWriter(Writer):
-    code = STATUS_DIVISOR
+    code = Status.DIVISOR
 
     def compute(self, indent: int, suffix: str = "") -> None:
         """Divides, notes zeros and stores."""

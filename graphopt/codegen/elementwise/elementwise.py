@@ -23,6 +23,7 @@ from graphopt.graph.dimensions import merge_dimensions
 from graphopt.graph.effects import variable_behind, variable_of
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Elementwise
+from graphopt.graph.status import Status
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.fused import (
     FusedBody,
@@ -31,9 +32,6 @@ from graphopt.ops.fused import (
 )
 from graphopt.rewrite.fuse_elementwise import loop_body
 from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
-
-# What a kernel writes to the status words when a number is NaN or infinite.
-STATUS_NOT_FINITE = 3
 
 
 def lower_elementwise(
@@ -200,7 +198,7 @@ class Writer:
     """Writes one loop nest, outermost first."""
 
     # What a checked loop reports.
-    code = STATUS_NOT_FINITE
+    code = Status.NOT_FINITE
 
     def __init__(
         self,

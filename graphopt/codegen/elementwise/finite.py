@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import math
 
-from graphopt.codegen.elementwise.elementwise import STATUS_NOT_FINITE
 from graphopt.dtypes import DType, float32, float64
 from graphopt.graph.graph import Operation
+from graphopt.graph.status import Status
 from graphopt.graph.tensor import GraphTensor
 from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
 
-# What the kernel of CheckNumerics reports.
-STATUS_CHECK = 4
 _LOOK = """def kernel(args, lo, hi):
     x = pointer_{t}(args[0])
     bad = int32(0)
@@ -46,7 +44,7 @@ _COPY = """def kernel(args, lo, hi):
 def lower_check_numerics(op: Operation) -> Lowered:
     """Returns the call that copies a tensor and stops where it is not finite."""
     return Lowered(
-        tuple(keep_copy(op.inputs[0], op.index, True, STATUS_CHECK)), checks=True
+        tuple(keep_copy(op.inputs[0], op.index, True, Status.CHECK)), checks=True
     )
 
 
@@ -55,13 +53,13 @@ def look_at(tensor: GraphTensor, where: Word, operation: int) -> list[Call]:
     count = _count(tensor)
     if not _can_look(tensor.dtype) or not count:
         return []
-    source = _LOOK.format(t=tensor.dtype.name, code=STATUS_NOT_FINITE)
+    source = _LOOK.format(t=tensor.dtype.name, code=Status.NOT_FINITE)
     arguments: tuple[Argument, ...] = (where, Word("status"), operation)
     return [Call(KernelRequest("finite", source), arguments, count)]
 
 
 def keep_copy(
-    tensor: GraphTensor, operation: int, look: bool, code: int = STATUS_NOT_FINITE
+    tensor: GraphTensor, operation: int, look: bool, code: Status = Status.NOT_FINITE
 ) -> list[Call]:
     """Returns the call that copies input 0 to output 0.
 

@@ -7,6 +7,7 @@ import math
 from graphopt.codegen.movement.copies import moved_type
 from graphopt.codegen.movement.slices import dims_of
 from graphopt.graph.graph import Operation
+from graphopt.graph.status import Status
 from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
 
 _CHECKED = """def kernel(args, lo, hi):
@@ -16,7 +17,7 @@ _CHECKED = """def kernel(args, lo, hi):
     for k in range(lo, hi):
         taken = int64(index[k])
         if (taken < 0) | (taken >= n):
-            report_status(args[3], 2, args[4], k, taken)
+            report_status(args[3], {bad}, args[4], k, taken)
             return
         y[k] = index[k]
 """
@@ -94,7 +95,7 @@ def lower_checked_indices(op: Operation) -> Lowered:
     count = math.prod(dims_of(op.inputs[0]))
     if not count:
         return Lowered()
-    source = _CHECKED.format(i=op.inputs[0].dtype.name)
+    source = _CHECKED.format(i=op.inputs[0].dtype.name, bad=Status.INDEX)
     arguments: tuple[Argument, ...] = (
         Word("input", 0),
         Word("output", 0),

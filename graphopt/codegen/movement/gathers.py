@@ -12,11 +12,10 @@ import math
 from graphopt.codegen.movement.copies import lower_copy, moved_type
 from graphopt.codegen.movement.slices import dims_of, strides_of
 from graphopt.graph.graph import Operation
+from graphopt.graph.status import Status
 from graphopt.ops.indexing import split_dims
 from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
 
-# Code that a kernel writes to the status words when an index is out of range.
-STATUS_INDEX = 2
 COLUMNS = 256
 
 _GATHER = """def kernel(args, lo, hi):
@@ -37,7 +36,7 @@ _GATHER = """def kernel(args, lo, hi):
         for position in range(start, stop):
             taken = int64(index[first + position])
             if (taken < 0) | (taken >= n):
-                report_status(args[7], 2, args[8], first + position, taken)
+                report_status(args[7], {bad}, args[8], first + position, taken)
                 return
 {move}
             row += 1
@@ -71,7 +70,7 @@ _SEGMENTS = """def kernel(args, lo, hi):
             if (taken < 0) & (skip != 0):
                 continue
             if (taken < 0) | (taken >= n):
-                report_status(args[9], 2, args[10], at + k, taken)
+                report_status(args[9], {bad}, args[10], at + k, taken)
                 return
             a = (group * count + k) * inner
             b = (group * n + taken) * inner
@@ -88,7 +87,7 @@ _POSITION = """        to = 0
         for k in range(depth):
             taken = int64(index[row * depth + k])
             if (taken < 0) | (taken >= args[{first} + k]):
-                report_status(args[{status}], 2, args[{status} + 1], row * depth + k, taken)
+                report_status(args[{status}], {bad}, args[{status} + 1], row * depth + k, taken)
                 return
             to += taken * args[{first} + depth + k]
 """
@@ -152,6 +151,7 @@ def lower_gather(op: Operation) -> Lowered:
     if not rows:
         return Lowered()
     source = _GATHER.format(
+        bad=Status.INDEX,
         t=moved_type(params.dtype.size),
         i=indices.dtype.name,
         move=_MOVE_ONE if inner == 1 else _MOVE_ROW,
@@ -207,7 +207,11 @@ def _segments(
     limits = ("-1e999", "1e999") if dtype.is_floating else (dtype.min, dtype.max)
     start = {"sum": 0, "max": limits[0], "min": limits[1]}[option]
     source = _SEGMENTS.format(
-        t=dtype.name, i=ids.dtype.name, start=start, combine=_COMBINE[option]
+        bad=Status.INDEX,
+        t=dtype.name,
+        i=ids.dtype.name,
+        start=start,
+        combine=_COMBINE[option],
     )
     arguments: tuple[Argument, ...] = (
         Word("input", 0),
@@ -233,7 +237,9 @@ def lower_gather_nd(op: Operation) -> Lowered:
     rows = math.prod(dims_of(indices)[:-1])
     if not rows:
         return Lowered()
-    source = _GATHER_ND.format(t=moved_type(params.dtype.size), i=indices.dtype.name)
+    source = _GATHER_ND.format(
+        t=moved_type(params.dtype.size), i=indices.dtype.name, bad=Status.INDEX
+    )
     arguments: tuple[Argument, ...] = (
         Word("input", 0),
         Word("input", 1),
@@ -262,7 +268,9 @@ def lower_scatter_nd(op: Operation, option: str) -> Lowered:
     moves = option == "update"
     name = moved_type(out.dtype.size) if moves else out.dtype.name
     value = _SCATTERED[option].format(t=name)
-    source = _SCATTER_ND.format(t=name, i=indices.dtype.name, value=value)
+    source = _SCATTER_ND.format(
+        t=name, i=indices.dtype.name, value=value, bad=Status.INDEX
+    )
     arguments: tuple[Argument, ...] = (
         Word("input", 1),
         Word("input", 2),

@@ -7,6 +7,7 @@ import math
 from graphopt.codegen.movement.copies import copy_of, moved_type
 from graphopt.codegen.movement.slices import dims_of
 from graphopt.graph.graph import Operation
+from graphopt.graph.status import Status
 from graphopt.schedule.steps import Call, KernelRequest, Lowered, Word
 
 _ROW = """def kernel(args, lo, hi):
@@ -15,7 +16,7 @@ _ROW = """def kernel(args, lo, hi):
     y = pointer_{t}(args[2])
     taken = int64(index[0])
     if (taken < 0) | (taken >= args[4]):
-        report_status(args[5], 2, args[6], 0, taken)
+        report_status(args[5], {bad}, args[6], 0, taken)
         return
     at = taken * args[3]
     for c in range(lo, hi):
@@ -38,7 +39,12 @@ def lower_set_row(op: Operation) -> Lowered:
 def _row_call(op: Operation, source: Word, move: str) -> tuple[Call, ...]:
     buffer, index = op.inputs[:2]
     size, *row = dims_of(buffer)
-    text = _ROW.format(t=moved_type(buffer.dtype.size), i=index.dtype.name, move=move)
+    text = _ROW.format(
+        t=moved_type(buffer.dtype.size),
+        i=index.dtype.name,
+        move=move,
+        bad=Status.INDEX,
+    )
     inner = math.prod(row)
     words = (source, Word("input", 1), Word("output", 0), inner, size)
     arguments = (*words, Word("status"), op.index)

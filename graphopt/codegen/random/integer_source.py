@@ -12,12 +12,10 @@ from typing import Final
 
 from graphopt.codegen.random.normal_source import REFILL
 from graphopt.dtypes import DType
+from graphopt.graph.status import Status
 from graphopt.ops.blocks import BLOCK
 
-__all__ = ["STATUS_BOUNDS", "integer_source"]
-
-STATUS_BOUNDS: Final = 6
-"""Code that a kernel writes to the status words when there is no integer to draw."""
+__all__ = ["integer_source"]
 
 _HALF: Final = (1 << 32) - 1
 
@@ -34,7 +32,7 @@ def integer_source(dtype: DType) -> str:
     return f"""    low = int64(pointer_{dtype.name}(args[6])[0])
     high = int64(pointer_{dtype.name}(args[7])[0])
     if low >= high:
-        report_status(args[8], {STATUS_BOUNDS}, args[9], low, high)
+        report_status(args[8], {Status.BOUNDS}, args[9], low, high)
         return
     # How many there are, and one less; numbers without a sign.
     many = words_difference(high, low)

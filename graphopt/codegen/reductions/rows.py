@@ -10,10 +10,8 @@ entropy of 64 rows of 20,000 classes 5.6 to 0.6 ms.
 from __future__ import annotations
 
 from graphopt.graph.graph import Operation
+from graphopt.graph.status import Status
 from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
-
-# Code that a kernel writes to the status words when a label is no class.
-STATUS_LABEL = 1
 
 # Numbers of several rows that one loop takes, as many as stay in the nearest cache.
 _TOGETHER = 1024
@@ -94,7 +92,7 @@ _SOURCES = {
     for row in range(lo, hi):
         right = int64(label[row])
         if (right < 0) | (right >= n):
-            report_status(args[5], 1, args[6], row, right)
+            report_status(args[5], {bad}, args[6], row, right)
             return
 """
     + _POWERS.replace(_LESS, _LESS + _CHOSEN)
@@ -123,7 +121,9 @@ def lower_rows(op: Operation, option: str, position: int) -> Lowered:
     if not size:
         return Lowered(host="" if not _rows_of(op) else "rows without classes")
     labels = op.inputs[1].dtype.name if len(op.inputs) > 1 else ""
-    source = _SOURCES[option].format(t=logits.dtype.name, labels=labels)
+    source = _SOURCES[option].format(
+        t=logits.dtype.name, labels=labels, bad=Status.LABEL
+    )
     arguments: list[Argument] = [Word("input", 0), n]
     arguments += [Word("output", i) for i in range(len(op.outputs))]
     arguments += [Word("input", i) for i in range(1, len(op.inputs))]

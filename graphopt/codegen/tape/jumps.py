@@ -9,6 +9,7 @@ signals, so that a loop which never ends can be interrupted.
 from __future__ import annotations
 
 from graphopt.codegen.movement.copies import copy_of
+from graphopt.graph.status import Status, StatusWord
 from graphopt.schedule.steps import Jumps, KernelRequest
 
 _GO = """        status = pointer_int64(args[{status}])
@@ -76,19 +77,10 @@ _AGAIN = """def kernel(args, lo, hi):
 
 def jump_kernels() -> Jumps:
     """Returns the requests for the kernels of branches and loops."""
-    # Loaded when it is needed, for it loads llvmlite.
-    from graphopt.codegen.tape.tape import (
-        GROW,
-        JUMP,
-        PAUSE,
-        STATUS_CODE,
-        STATUS_INDEX,
-        STATUS_VALUE,
-    )
 
-    def go(status: int, label: int, what: int = JUMP) -> str:
+    def go(status: int, label: int, what: Status = Status.JUMP) -> str:
         places = {"status": status, "label": label, "what": what}
-        return _GO.format(index=STATUS_INDEX, code=STATUS_CODE, **places)
+        return _GO.format(index=StatusWord.INDEX, code=StatusWord.CODE, **places)
 
     def request(source: str) -> KernelRequest:
         return KernelRequest("jump", source)
@@ -98,8 +90,10 @@ def jump_kernels() -> Jumps:
         limited=request(_LIMITED + go(1, 2)),
         reset=request(_RESET),
         always=request(_ALWAYS + go(0, 1)),
-        again=request(_AGAIN + go(0, 1) + "    else:\n" + go(0, 1, PAUSE)),
-        reserve=request(_RESERVE.format(value=STATUS_VALUE) + go(0, 1, GROW)),
+        again=request(_AGAIN + go(0, 1) + "    else:\n" + go(0, 1, Status.PAUSE)),
+        reserve=request(
+            _RESERVE.format(value=StatusWord.VALUE) + go(0, 1, Status.GROW)
+        ),
         push=request(_PUSH),
         bump=request(_BUMP),
         pop=request(_POP + go(0, 1)),

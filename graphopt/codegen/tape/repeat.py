@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from graphopt.graph.status import Status, StatusWord
 from graphopt.schedule.steps import KernelRequest
 
 # The words are: steps done, steps wanted, the address of the status words, the number of
@@ -22,8 +23,6 @@ _REPEAT = """def kernel(args, lo, hi):
 
 def repeat_request() -> KernelRequest:
     """Returns the request for the kernel of the instruction."""
-    # Loaded when it is needed, for it loads llvmlite.
-    from graphopt.codegen.tape.tape import JUMP, STATUS_CODE, STATUS_INDEX
-
-    source = _REPEAT.format(index=STATUS_INDEX, code=STATUS_CODE, jump=JUMP)
+    words = {"index": StatusWord.INDEX, "code": StatusWord.CODE}
+    source = _REPEAT.format(jump=Status.JUMP, **words)
     return KernelRequest("repeat", source)
