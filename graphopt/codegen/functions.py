@@ -8,6 +8,7 @@ import numba
 import numpy as np
 
 from graphopt.codegen.compile import native
+from graphopt.codegen.compile.intrinsics import INTRINSICS
 from graphopt.codegen.compile.truncation import truncate_int32, truncate_int64
 from graphopt.codegen.convolution.channels import make_channel_functions
 from graphopt.codegen.convolution.convolution_tiles import make_tile_functions
@@ -48,6 +49,7 @@ def make_namespace() -> dict[str, Any]:
         "report_status": native.report_status,
         "truncate_int32": truncate_int32,
         "truncate_int64": truncate_int64,
+        **INTRINSICS,
         # One block of a reduction, of the widest elements.
         "block_buffer": gemm_tile.make_stack(8 * BLOCK),
         "lane_buffer": gemm_tile.make_stack(8 * LANES),
