@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphopt.codegen.kernels import get_kernel, make_kernels
-from graphopt.codegen.tape.repeat import repeat_request
+from graphopt.codegen.tape.jumps import request_repetition
 from graphopt.errors import InvalidArgumentError, OpError, fail, locate
 from graphopt.graph import draws
 from graphopt.graph.body import Body
@@ -393,7 +393,7 @@ class Executable:
         counter = self._counter
         if counter is None:
             counter = aligned_zeros(8 * (4 + 2 * len(self._feed_words))).view(np.int64)
-            kernel = self._kernel_of(repeat_request())
+            kernel = self._kernel_of(request_repetition())
             counter[2] = block.ctypes.data + 8 * tape.BLOCK_STATUS
             self._rows[-1] = (kernel.address, counter.ctypes.data, 0, 1)
             # Last, for an interrupt may come anywhere above.

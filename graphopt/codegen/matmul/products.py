@@ -18,7 +18,7 @@ from graphopt.codegen.matmul.layout import (
     multiply_arguments,
     pack_arguments,
 )
-from graphopt.codegen.movement.copies import lower_copy
+from graphopt.codegen.movement.moves import lower_copy
 from graphopt.dtypes import DType
 from graphopt.graph.body import TypedValue
 from graphopt.graph.graph import Operation
