@@ -15,11 +15,11 @@ from graphopt.graph.graph import Operation
 from graphopt.graph.status import Status
 from graphopt.schedule.steps import Lowered
 
-DIVISIONS: Final = ("FloorDiv", "FloorMod")
 
-
-class _DivisionWriter(Writer):
+class _QuotientWriter(Writer):
     code = Status.DIVISOR
+    # Whether the rest is wanted and not the quotient.
+    is_remainder = False
 
     def compute(self, indent: int, suffix: str = "") -> None:
         """Divides, notes zeros and stores."""
@@ -30,7 +30,7 @@ class _DivisionWriter(Writer):
         self.line(indent, f"bad = int32(bad | int32({y} == 0))")
         harmless = f"({y} != 0) & ({y} != -1)" if signed else f"{y} != 0"
         self.line(indent, f"d = {t}({y}) if {harmless} else {t}(1)")
-        if instruction.type == "FloorMod":
+        if self.is_remainder:
             # The rest of a division by -1 is that by 1.
             self.line(indent, f"v0 = {t}({x} % d)")
         elif signed:
@@ -41,7 +41,14 @@ class _DivisionWriter(Writer):
         self.line(indent, f"py0[{at}] = v0")
 
 
-def lower_division(op: Operation) -> Lowered:
+class _RemainderWriter(_QuotientWriter):
+    is_remainder = True
+
+
+_WRITERS: Final = {"quotient": _QuotientWriter, "remainder": _RemainderWriter}
+
+
+def lower_division(op: Operation, option: str) -> Lowered:
     """Returns the call that divides integers."""
-    lowered = lower_elementwise(op, checked=True, writer=_DivisionWriter)
+    lowered = lower_elementwise(op, checked=True, writer=_WRITERS[option])
     return dataclasses.replace(lowered, checks=True)

@@ -15,7 +15,7 @@ from graphopt.codegen import (
     scans,
     slices,
 )
-from graphopt.codegen.division import DIVISIONS, lower_division
+from graphopt.codegen.division import lower_division
 from graphopt.codegen.elementwise import lower_elementwise
 from graphopt.codegen.fused_reduce import lower_fused_reduce
 from graphopt.codegen.jumps import jump_kernels
@@ -46,6 +46,7 @@ FAMILIES: Final[dict[str, Callable[[Operation, str], Lowered]]] = {
     "diag": lambda op, _: slices.lower_diag(op),
     "diag_part": lambda op, _: slices.lower_diag_part(op),
     "first_occurrence": lambda op, _: duplicates.lower_first_occurrence(op),
+    "division": lower_division,
     "fused_both": lambda op, _: lower_fused_both(op),
     "fused_reduce": lambda op, _: lower_fused_reduce(op),
     "gather": lambda op, _: gathers.lower_gather(op),
@@ -93,8 +94,9 @@ def lower_operation(op: Operation) -> Lowered:
         return Lowered(host="no kernel knows complex numbers")
     if isinstance(kernel, Bodies):
         return Lowered(jumps=jump_kernels())
-    if op.type in DIVISIONS and op.outputs[0].dtype.is_integer:
-        return lower_division(op)
+    integers = op.spec.integer_kernel
+    if integers is not None and op.outputs[0].dtype.is_integer:
+        return FAMILIES[integers.name](op, integers.option)
     for tensor in (*op.inputs, *op.outputs):
         if tensor.dtype in op.spec.host_dtypes:
             return Lowered(host=f"{op.type} has no kernel for {tensor.dtype.name}")

@@ -190,7 +190,7 @@ def lower_scan(op: Operation, option: str) -> Lowered:
     dtype = op.outputs[0].dtype
     wide = wide_type(dtype)
     names = {"t": dtype.name, "wide": wide.name}
-    names |= {"sign": "+", "neutral": "0"} if option == "Cumsum" else {}
+    names |= {"sign": "+", "neutral": "0"} if option == "sum" else {}
     names.setdefault("sign", "*")
     names.setdefault("neutral", "1")
     flags = (int(op.attrs["exclusive"]), int(op.attrs["reverse"]))
@@ -225,7 +225,7 @@ def lower_arg_extreme(op: Operation, option: str) -> Lowered:
     if not outer * inner:
         return Lowered()
     dtype = op.inputs[0].dtype
-    sign = ">" if option == "ArgMax" else "<"
+    sign = ">" if option == "max" else "<"
     names = {
         "t": "uint8" if dtype.is_bool else dtype.name,
         "result": op.outputs[0].dtype.name,
