@@ -8,7 +8,7 @@ from typing import Final
 
 from graphopt.codegen.convolution.windows import lower_windows
 from graphopt.codegen.elementwise import finite
-from graphopt.codegen.elementwise.division import DIVISIONS, lower_division
+from graphopt.codegen.elementwise.division import lower_division
 from graphopt.codegen.elementwise.elementwise import lower_elementwise
 from graphopt.codegen.matmul import products
 from graphopt.codegen.movement import gathers, moves, scatters, slices
@@ -60,6 +60,7 @@ _ALONE: Final[dict[str, Callable[[Operation], Lowered]]] = {
 # Families of several ops: (operation, the option in the registry) -> calls.
 _WITH_OPTION: Final[dict[str, Lower]] = {
     "arg_extreme": scans.lower_arg_extreme,
+    "division": lower_division,
     "random": lower_random,
     "reduce": reduce.lower_reduce,
     "resource_scatter": scatters.lower_resource_scatter,
@@ -94,8 +95,9 @@ def lower_operation(op: Operation) -> Lowered:
         return Lowered(host="no kernel knows complex numbers")
     if isinstance(kernel, Bodies):
         return Lowered(jumps=declare_jumps(moves.copy_tensor))
-    if op.type in DIVISIONS and op.outputs[0].dtype.is_integer:
-        return lower_division(op)
+    integers = op.spec.integer_kernel
+    if integers is not None and op.outputs[0].dtype.is_integer:
+        return FAMILIES[integers.name](op, integers.option)
     for tensor in (*op.inputs, *op.outputs):
         if tensor.dtype in op.spec.host_dtypes:
             return Lowered(host=f"{op.type} has no kernel for {tensor.dtype.name}")

@@ -19,6 +19,7 @@ from graphopt.graph.dispatch import call
 from graphopt.graph.opspec import (
     NOT_DIFFERENTIABLE,
     BadInput,
+    Cost,
     Family,
     OpSpec,
     Sample,
@@ -61,6 +62,7 @@ CHECKED_INDICES = register(
         ],
         dtypes=(int32, int64),
         explain=explain_index(0, lambda op, _: op.attrs["limit"]),
+        cost=Cost.MOVE,
     )
 )
 
@@ -83,6 +85,7 @@ FIRST_OCCURRENCE = register(
             for indices in ([4, 0, 4, 8, 0, 4], [1], [])
         ],
         dtypes=(int32, int64),
+        cost=Cost.MOVE,
     )
 )
 

@@ -12,7 +12,7 @@ from graphopt.errors import InvalidArgumentError, OpError, fail, locate
 from graphopt.graph.context import building_graph
 from graphopt.graph.dispatch import call
 from graphopt.graph.effects import is_handle
-from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
+from graphopt.graph.opspec import BadInput, Cost, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.status import Report
 from graphopt.ops.state import group
@@ -76,6 +76,7 @@ CHECK_NUMERICS: OpSpec = register(
         ],
         dtypes=dtypes.FLOATING,
         explain=_explain,
+        cost=Cost.MOVE,
     )
 )
 

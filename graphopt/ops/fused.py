@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from graphopt.dtypes import DType, float64
-from graphopt.graph import effects
 from graphopt.graph.body import TypedValue
 from graphopt.graph.graph import Operation, infer_types
 from graphopt.graph.opspec import (
     NOT_DIFFERENTIABLE,
     REGISTRY,
+    Cost,
     Effect,
     Elementwise,
     Family,
@@ -136,9 +137,19 @@ def _samples() -> list[Sample]:
     return [Sample((np.arange(3.0),), {"body": body})]
 
 
+def _parts(op: Operation) -> tuple[Instruction, ...]:
+    instructions: tuple[Instruction, ...] = op.attrs["body"].instructions
+    return instructions
+
+
+def _flops(op: Operation) -> int:
+    body: FusedBody = op.attrs["body"]
+    return prod(body.shape) * len(body.instructions)
+
+
 FUSED_ELEMENTWISE = register(
     OpSpec(
-        effects.FUSED,
+        "FusedElementwise",
         _infer,
         _compute,
         NOT_DIFFERENTIABLE,
@@ -146,6 +157,9 @@ FUSED_ELEMENTWISE = register(
         _samples,
         types=("any",),
         outputs=-1,
+        cost=Cost.UNRATED,
+        flops=_flops,
+        parts=_parts,
     )
 )
 
@@ -199,10 +213,14 @@ def _reduce_samples() -> list[Sample]:
     ]
 
 
+def _reduce_parts(op: Operation) -> tuple[Any, ...]:
+    return (*_parts(op), op.attrs["reduction"])
+
+
 # A loop whose last output is reduced while it is in the cache; the others are stored.
 FUSED_REDUCE = register(
     OpSpec(
-        effects.FUSED_REDUCE,
+        "FusedReduce",
         _reduce_infer,
         _reduce_compute,
         NOT_DIFFERENTIABLE,
@@ -210,6 +228,8 @@ FUSED_REDUCE = register(
         _reduce_samples,
         types=("any",),
         outputs=-1,
+        flops=_flops,
+        parts=_reduce_parts,
     )
 )
 
@@ -243,10 +263,18 @@ def split_product(body: FusedBody) -> tuple[Instruction, FusedBody]:
     return product, replace(body, input_count=count, instructions=tuple(rest))
 
 
+def _product_flops(op: Operation) -> int:
+    body: FusedBody = op.attrs["body"]
+    product = body.instructions[0]
+    a = op.inputs[product.arguments[0]].shape
+    depth = a[-2] if product.attrs["transpose_a"] else a[-1]
+    return _flops(op) + prod(body.shape) * (2 * int(depth or 0) - 1)
+
+
 # A loop that uses up a product, which is its first instruction, while it is in the cache.
 FUSED_PRODUCT = register(
     OpSpec(
-        effects.FUSED_PRODUCT,
+        "FusedMatMul",
         _infer,
         _compute,
         NOT_DIFFERENTIABLE,
@@ -254,6 +282,8 @@ FUSED_PRODUCT = register(
         _product_samples,
         types=("any",),
         outputs=-1,
+        flops=_product_flops,
+        parts=_parts,
     )
 )
 
@@ -301,11 +331,21 @@ def _both_samples() -> list[Sample]:
     return [Sample((a, b, c), {"body": body, "second": second})]
 
 
+def _both_parts(op: Operation) -> tuple[Any, ...]:
+    return (*_parts(op), op.attrs["second"])
+
+
+def _both_flops(op: Operation) -> int:
+    body: FusedBody = op.attrs["body"]
+    columns = int(op.inputs[0].shape[1] or 0)
+    return _flops(op) + prod(body.shape) * (4 * columns - 1)
+
+
 # A matrix times a vector, a loop over the rows, and the transposed matrix times the last
 # output of that, in one walk over the matrix. The outputs are those of all three.
 FUSED_BOTH = register(
     OpSpec(
-        effects.FUSED_BOTH,
+        "FusedMatVecs",
         _both_infer,
         _both_compute,
         NOT_DIFFERENTIABLE,
@@ -313,6 +353,8 @@ FUSED_BOTH = register(
         _both_samples,
         types=("any",),
         outputs=-1,
+        flops=_both_flops,
+        parts=_both_parts,
     )
 )
 
@@ -333,6 +375,13 @@ def _sum_compute(
     return np.asarray(total)
 
 
+def _sum_flops(op: Operation) -> int:
+    depth = 0
+    for i, (transpose_a, _) in enumerate(op.attrs["transposes"]):
+        depth += int(op.inputs[2 * i].shape[0 if transpose_a else 1] or 0)
+    return 2 * int(op.outputs[0].shape.num_elements() or 0) * depth
+
+
 def _sum_samples() -> list[Sample]:
     rng = np.random.default_rng(8)
     transposes = ((False, False), (True, False), (False, True))
@@ -350,6 +399,7 @@ SUM_OF_PRODUCTS = register(
         NOT_DIFFERENTIABLE,
         Family("sum_of_products"),
         _sum_samples,
+        flops=_sum_flops,
     )
 )
 

@@ -23,7 +23,7 @@ from graphopt.graph.dispatch import call
 from graphopt.graph.graph import Operation
 from graphopt.graph.hooks import hooks
 from graphopt.graph.indexed_slices import IndexedSlices
-from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
+from graphopt.graph.opspec import BadInput, Cost, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.graph.status import Report
@@ -284,6 +284,8 @@ GATHER: OpSpec = register(
         host_dtypes=(),
         strings=True,
         explain=explain_index(1, lambda op, _: op.inputs[0].shape[op.attrs["axis"]]),
+        cost=Cost.MOVE,
+        partial_inputs=(0,),
     )
 )
 GATHER_GRAD: OpSpec = register(

@@ -13,7 +13,7 @@ from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.dispatch import as_inputs, call
 from graphopt.graph.graph import Operation
 from graphopt.graph.hooks import hooks
-from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
+from graphopt.graph.opspec import BadInput, Cost, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.ops.creation import static_dims, zeros, zeros_like
@@ -110,6 +110,8 @@ GATHER_ND: OpSpec = register(
         host_dtypes=(),
         strings=True,
         explain=_explain,
+        cost=Cost.MOVE,
+        partial_inputs=(0,),
     )
 )
 
@@ -195,6 +197,7 @@ TENSOR_SCATTER_UPDATE = register(
         host_dtypes=(),
         strings=True,
         explain=_explain,
+        partial_inputs=(0,),
     )
 )
 TENSOR_SCATTER_ADD: OpSpec = register(
@@ -209,6 +212,7 @@ TENSOR_SCATTER_ADD: OpSpec = register(
         types=("T", "any", "T"),
         dtypes=(*NUMERIC, *COMPLEX),
         explain=_explain,
+        partial_inputs=(0,),
     )
 )
 
@@ -251,6 +255,7 @@ def _register_extreme(name: str, function: np.ufunc, option: str) -> OpSpec:
             types=("T", "any", "T"),
             dtypes=NUMERIC,
             explain=_explain,
+            partial_inputs=(0,),
         )
     )
 

@@ -22,8 +22,7 @@ from typing import Any
 
 from graphopt.graph.effects import variable_of, variables_written
 from graphopt.graph.graph import Operation
-from graphopt.graph.guards import guards_of
-from graphopt.graph.opspec import Bodies, Effect, Elementwise, Family
+from graphopt.graph.opspec import Bodies, Effect, Elementwise, Family, OpSpec
 from graphopt.graph.program import Program, Rebuilder
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.fused import (
@@ -33,6 +32,7 @@ from graphopt.ops.fused import (
     single_body,
 )
 from graphopt.rewrite.driver import graph_pass
+from graphopt.rewrite.guards import guards_of
 
 # Beyond this numba's compile time grows faster than the loop's gain.
 LARGEST_GROUP = 200
@@ -40,38 +40,7 @@ MOST_OPERANDS = 48
 # Smaller arrays are in the cache when a reduction comes to them.
 SMALLEST_REDUCED = 1 << 14
 # Of so many ops of few instructions a loop is bound by memory, a reduction of it too.
-MOST_ARITHMETIC = 24
-ARITHMETIC = frozenset(
-    [
-        "Abs",
-        "AddV2",
-        "AssignAddVariableOp",
-        "AssignSubVariableOp",
-        "AssignVariableOp",
-        "BroadcastLike",
-        "Greater",
-        "GreaterEqual",
-        "Less",
-        "LessEqual",
-        "LogicalAnd",
-        "LogicalNot",
-        "LogicalOr",
-        "Maximum",
-        "Minimum",
-        "Mul",
-        "Neg",
-        "RealDiv",
-        "Reciprocal",
-        "Relu",
-        "ReluGrad",
-        "Rsqrt",
-        "SelectV2",
-        "Sqrt",
-        "Square",
-        "SquaredDifference",
-        "Sub",
-    ]
-)
+MOST_LIGHT = 24
 
 
 @graph_pass(preserves="bits")
@@ -96,6 +65,11 @@ def loop_shape(op: Operation) -> tuple[int, ...] | None:
         return None
     shape = op.outputs[0].shape if op.outputs else op.inputs[0].shape
     return tuple(shape)  # type: ignore[arg-type]
+
+
+def is_light(spec: OpSpec) -> bool:
+    """Returns whether a loop of a few such ops takes what its memory traffic takes."""
+    return spec.cost is not None and spec.cost.is_light
 
 
 def loop_body(op: Operation) -> FusedBody | None:
@@ -239,8 +213,8 @@ class _Groups:
         sizes = {t.shape.num_elements() for t in self.operands[group]}
         rank = len(op.outputs[0].shape)
         return (
-            len(members) <= MOST_ARITHMETIC
-            and all(member.type in ARITHMETIC for member in members)
+            len(members) <= MOST_LIGHT
+            and all(is_light(member.spec) for member in members)
             and sizes <= {1, op.outputs[0].shape.num_elements()}
             and self.guard_of(group) is None
             and (axis is None or len(axis) == rank)

@@ -26,8 +26,8 @@ from graphopt.ops.blocks import BLOCK
 from graphopt.ops.fused import FUSED_REDUCE
 from graphopt.rewrite.driver import graph_pass
 from graphopt.rewrite.fuse_elementwise import (
-    ARITHMETIC,
-    MOST_ARITHMETIC,
+    MOST_LIGHT,
+    is_light,
     loop_body,
 )
 
@@ -88,9 +88,9 @@ def takes(source: Operation, reduction: Operation) -> bool:
     body = loop_body(source)
     if body is None or body.only_if is not None:
         return False
-    types = [instruction.type for instruction in body.instructions]
-    if len(types) > MOST_OPS and not (
-        len(types) <= MOST_ARITHMETIC and ARITHMETIC.issuperset(types)
+    count = len(body.instructions)
+    if count > MOST_OPS and not (
+        count <= MOST_LIGHT and all(is_light(i.spec) for i in body.instructions)
     ):
         return False
     total = reduction.inputs[0].shape.num_elements() or 0

@@ -25,6 +25,7 @@ from typing import Final
 
 from graphopt.graph.effects import variable_behind, variables_written
 from graphopt.graph.graph import Operation
+from graphopt.graph.opspec import Cost
 from graphopt.graph.program import Program, Rebuilder
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.fused import FUSED_ELEMENTWISE, FusedBody, Instruction
@@ -36,21 +37,6 @@ SMALLEST: Final = 1 << 19
 """Elements of a loop: a smaller array stays in the cache of its core."""
 MOST_OPS: Final = 4
 MOST_USERS: Final = 4
-# A few cycles a vector at most, in each user again.
-CHEAP: Final = frozenset(
-    [
-        "Abs",
-        "AddV2",
-        "Maximum",
-        "Minimum",
-        "Mul",
-        "Neg",
-        "Relu",
-        "Square",
-        "SquaredDifference",
-        "Sub",
-    ]
-)
 # How much smaller an operand has to be that is read along with the large one.
 _SMALLER: Final = 64
 
@@ -113,7 +99,7 @@ def _is_cheap(op: Operation) -> bool:
     sizes = [t.shape.num_elements() or 0 for t in op.inputs]
     return (
         total >= SMALLEST
-        and all(instruction.type in CHEAP for instruction in body.instructions)
+        and all(i.spec.cost is Cost.ARITHMETIC for i in body.instructions)
         and sizes.count(total) == 1
         and all(size == total or size * _SMALLER <= total for size in sizes)
     )

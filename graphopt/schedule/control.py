@@ -26,6 +26,7 @@ from graphopt.graph.body import Body
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Alias, Bodies, Source
 from graphopt.graph.tensor import GraphTensor
+from graphopt.ops.matmul import MATMUL
 from graphopt.schedule.steps import (
     Argument,
     Buffer,
@@ -119,7 +120,7 @@ def _prepare(
     places = {body.inputs[i]: inputs[i] for i in constant}
     made: dict[tuple[int, tuple[Call, ...]], Buffer] = {}
     for op in body.operations:
-        if op.type != "MatMul":
+        if op.spec is not MATMUL:
             continue
         prepared = builder.lower(op).prepared
         if prepared is None or op.inputs[prepared.index] not in places:

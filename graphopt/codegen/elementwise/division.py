@@ -15,11 +15,11 @@ from graphopt.graph.graph import Operation
 from graphopt.graph.status import Status
 from graphopt.schedule.steps import Lowered
 
-DIVISIONS: Final = ("FloorDiv", "FloorMod")
 
-
-class _DivisionWriter(LoopWriter):
+class _QuotientWriter(LoopWriter):
     status = Status.DIVISOR
+    # Whether the rest is wanted and not the quotient.
+    is_remainder = False
 
     def compute(self, suffix: str = "") -> list[str]:
         """Divides, notes zeros and stores."""
@@ -29,7 +29,7 @@ class _DivisionWriter(LoopWriter):
         x, y = (self.names[argument] for argument in instruction.arguments)
         t, signed = instruction.dtype.name, not instruction.dtype.is_unsigned
         harmless = f"({y} != 0) & ({y} != -1)" if signed else f"{y} != 0"
-        if instruction.type == "FloorMod":
+        if self.is_remainder:
             # The rest of a division by -1 is that by 1.
             result = f"{t}({x} % d)"
         elif signed:
@@ -44,7 +44,14 @@ class _DivisionWriter(LoopWriter):
         ]
 
 
-def lower_division(op: Operation) -> Lowered:
+class _RemainderWriter(_QuotientWriter):
+    is_remainder = True
+
+
+_WRITERS: Final = {"quotient": _QuotientWriter, "remainder": _RemainderWriter}
+
+
+def lower_division(op: Operation, option: str) -> Lowered:
     """Returns the call that divides integers."""
-    lowered = lower_elementwise(op, checked=True, writer=_DivisionWriter)
+    lowered = lower_elementwise(op, checked=True, writer=_WRITERS[option])
     return dataclasses.replace(lowered, checks=True)

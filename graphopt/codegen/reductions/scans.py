@@ -164,7 +164,7 @@ def _axis_sizes(op: Operation) -> tuple[int, int, int]:
 
 def lower_scan(op: Operation, option: str) -> Lowered:
     """Returns the call of a running sum or product."""
-    sign, neutral = ("+", 0) if option == "Cumsum" else ("*", 1)
+    sign, neutral = ("+", 0) if option == "sum" else ("*", 1)
     flags = {"exclusive": op.attrs["exclusive"], "reverse": op.attrs["reverse"]}
     names = {"sign": sign, "neutral": neutral}
     return _lower_walk(
@@ -214,7 +214,7 @@ def lower_arg_extreme(op: Operation, option: str) -> Lowered:
     if not outer * inner:
         return Lowered()
     dtype = op.inputs[0].dtype
-    is_max = option == "ArgMax"
+    is_max = option == "max"
     names = {"t": element_type(dtype), "result": op.outputs[0].dtype.name}
     if inner == 1:
         kernel = _write_arg_rows("larger" if is_max else "smaller", names)
