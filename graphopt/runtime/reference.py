@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from graphopt.errors import OpError
 from graphopt.graph.opspec import Elementwise, OpSpec
-from graphopt.ops.fused import FusedBody, Instruction
+from graphopt.graph.region import Instruction, Region
 from graphopt.runtime.numerics import flushed
 
 Array = NDArray[Any]
@@ -47,7 +47,7 @@ class Difference(NamedTuple):
     size: int
 
 
-def evaluate_instructions(body: FusedBody, arrays: Sequence[Array]) -> list[Bounded]:
+def evaluate_instructions(body: Region, arrays: Sequence[Array]) -> list[Bounded]:
     """Computes all values of a loop with their bounds, the inputs first."""
     values = [Bounded(flushed(np.asarray(array)), 0.0) for array in arrays]
     for instruction in body.instructions:

@@ -28,14 +28,13 @@ from graphopt.codegen.kernel import (
 )
 from graphopt.dtypes import DType, float32, float64
 from graphopt.graph.body import TypedValue
-from graphopt.graph.dimensions import merge_dimensions
+from graphopt.graph.dimensions import dims_of, merge_dimensions
 from graphopt.graph.effects import variable_behind, variable_of
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Elementwise
+from graphopt.graph.region import Instruction, Region, region_of
 from graphopt.graph.status import Status
 from graphopt.graph.tensor import GraphTensor
-from graphopt.ops.fused import FusedBody, Instruction, single_body
-from graphopt.rewrite.fuse_elementwise import loop_body
 from graphopt.schedule.steps import Argument, KernelRequest, Lowered, Word
 
 Lines = list[str]
@@ -54,9 +53,9 @@ def lower_elementwise(
     """
     # One with a writer of its own is an op that no loop is to be shared with.
     body = (
-        loop_body(op)
+        region_of(op)
         if writer is None
-        else single_body(op, tuple(int(dim or 0) for dim in op.outputs[0].shape))
+        else region_of(op, tuple(dims_of(op.outputs[0])))
     )
     assert body is not None, op
     if 0 in body.shape:
@@ -96,7 +95,7 @@ class Loop:
 
 def plan_loop(
     op: Operation,
-    body: FusedBody,
+    body: Region,
     tensors: Sequence[GraphTensor | TypedValue],
     checked: bool = False,
     writer: type[LoopWriter] | None = None,
@@ -130,7 +129,7 @@ class Operand:
 
 
 def find_operands(
-    body: FusedBody, tensors: Sequence[GraphTensor | TypedValue]
+    body: Region, tensors: Sequence[GraphTensor | TypedValue]
 ) -> tuple[tuple[int, ...], tuple[Operand, ...]]:
     """Returns the merged dimensions of a loop, and what it reads."""
     read = values_read(body)
@@ -144,7 +143,7 @@ def find_operands(
     return tuple(sizes), operands
 
 
-def values_read(body: FusedBody) -> set[int]:
+def values_read(body: Region) -> set[int]:
     """Returns the inputs whose values matter, by number."""
     read: set[int] = {value for value in body.outputs}
     for instruction in body.instructions:
@@ -166,7 +165,7 @@ def _arguments_used(instruction: Instruction) -> list[int]:
 
 
 def _find_shared_stores(
-    op: Operation, body: FusedBody, operands: tuple[Operand, ...]
+    op: Operation, body: Region, operands: tuple[Operand, ...]
 ) -> dict[int, int]:
     """Finds the stores to memory that is read as well, element by element.
 
@@ -208,7 +207,7 @@ class LoopWriter:
     def __init__(
         self,
         op: Operation,
-        body: FusedBody,
+        body: Region,
         tensors: Sequence[GraphTensor | TypedValue],
         checked: bool = False,
         outputs: int | None = None,

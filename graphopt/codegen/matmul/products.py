@@ -24,7 +24,6 @@ from graphopt.graph.body import TypedValue
 from graphopt.graph.graph import Operation
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import GraphTensor
-from graphopt.ops.fused import split_product
 from graphopt.schedule.build import nbytes_of
 from graphopt.schedule.steps import Call, KernelRequest, Lowered, Prepared, Word
 
@@ -141,7 +140,7 @@ def lower_fused_product(op: Operation) -> Lowered:
     Raises:
       ValueError: The loop cannot run on some rows of the product.
     """
-    product, loop_body = split_product(op.attrs["body"])
+    product, loop_body = op.attrs["body"].split_first()
     m, n = loop_body.shape
     a = op.inputs[product.arguments[0]]
     flags = product.attrs["transpose_a"], product.attrs["transpose_b"]
@@ -183,7 +182,7 @@ def lower_fused_both(op: Operation) -> Lowered:
     Raises:
       ValueError: The loop cannot run on some rows of the product.
     """
-    product, body = split_product(op.attrs["body"])
+    product, body = op.attrs["body"].split_first()
     matrix = op.inputs[0]
     rows, depth = (int(size or 0) for size in matrix.shape)
     name, size = product.dtype.name, product.dtype.size

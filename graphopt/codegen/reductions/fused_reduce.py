@@ -24,7 +24,7 @@ from graphopt.dtypes import DType
 from graphopt.graph.dimensions import merge_blocks
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Family
-from graphopt.ops.fused import FusedBody
+from graphopt.graph.region import Region
 from graphopt.schedule.steps import Lowered, Word
 
 # Instructions that are written out four times.
@@ -36,12 +36,12 @@ _MOST_CHECKS = 8
 
 def lower_fused_reduce(op: Operation) -> Lowered:
     """Returns the calls of a region whose last value is reduced."""
-    body: FusedBody = op.attrs["body"]
+    body: Region = op.attrs["body"]
     kernel = op.attrs["reduction"].kernel
     assert isinstance(kernel, Family)
     axis = op.attrs["options"]["axis"]
     kept = [axis is not None and i not in axis for i in range(len(body.shape))]
-    region = _Region(op, body)
+    region = _ReducedRegion(op, body)
     reduction = Reduction(
         kernel.option,
         region.dtype,
@@ -52,10 +52,10 @@ def lower_fused_reduce(op: Operation) -> Lowered:
     return reduction.lower(merge_blocks(list(body.shape), kept))
 
 
-class _Region:
+class _ReducedRegion:
     """Writes a region into the kernels that reduce."""
 
-    def __init__(self, op: Operation, body: FusedBody) -> None:
+    def __init__(self, op: Operation, body: Region) -> None:
         self.op, self.body = op, body
         self.reduced = body.outputs[-1]
         self.dtype = body.instructions[self.reduced - body.input_count].dtype

@@ -81,7 +81,7 @@ def lower_blocks(
     return Reduction(option, source, result, at=at, scratch=scratch).lower(blocks)
 
 
-class Region(Protocol):
+class Computation(Protocol):
     """A fused region that computes what is reduced.
 
     Attributes:
@@ -121,7 +121,7 @@ class Reduction:
         at: Word = Word("input", 0),  # noqa: B008 (it is immutable)
         output: Word = Word("output", 0),  # noqa: B008
         scratch: Sequence[int] = (),
-        region: Region | None = None,
+        region: Computation | None = None,
     ) -> None:
         self.option, self.dtype, self.result = option, source, result
         self.wide = wide_type(source)
