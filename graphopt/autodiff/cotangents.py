@@ -19,7 +19,7 @@ from graphopt.graph.opspec import OpSpec
 from graphopt.ops.elementwise import add, cast
 from graphopt.ops.reduction import sum_like
 from graphopt.ops.scatter import tensor_scatter_nd_add
-from graphopt.ops.shaping import concat, expand_dims
+from graphopt.ops.shaping import STOP_GRADIENT, concat, expand_dims
 
 
 class Record(Protocol):
@@ -42,8 +42,6 @@ class Record(Protocol):
         """The static attributes."""
 
 
-# The ops through which a sparse cotangent passes as it is.
-PASSED_ON = ("ReadVariableOp", "Identity")
 # Called for each record with its inputs: (record) -> context manager, to name scopes.
 Around = Callable[[Any], Any]
 
@@ -104,7 +102,7 @@ def _apply_rule(
         None if id(output) in stopped else cotangents.get(id(output))
         for output in record.outputs
     )
-    if record.spec.name not in PASSED_ON:
+    if not record.spec.takes_slices:
         given = tuple(
             hooks.convert(g) if isinstance(g, IndexedSlices) else g for g in given
         )
@@ -200,7 +198,7 @@ def explain_unconnected(
             continue
         inputs = [t for t in record.inputs if id(t) in downstream]
         passing = [t for t in inputs if t.dtype.is_differentiable]
-        blocked = record.spec.name == "StopGradient" or not callable(record.spec.vjp)
+        blocked = record.spec is STOP_GRADIENT or not callable(record.spec.vjp)
         if inputs and (
             blocked or not passing or not record.outputs[0].dtype.is_differentiable
         ):

@@ -82,6 +82,7 @@ EAGER_PY_FUNC: OpSpec = register(
         effect=Effect.HOST,
         outputs=-1,
         holomorphic=False,
+        untrusted="calls Python",
     )
 )
 

@@ -16,6 +16,7 @@ from graphopt.autograph.checking import (
 from graphopt.graph.body import BodyGraph
 from graphopt.graph.context import building_graph, entered
 from graphopt.ops.cond import cond as build_cond
+from graphopt.ops.elementwise import LOGICAL_NOT
 
 OPERATORS = ("if_exp", "if_stmt")
 Thunk = Callable[[], Any]
@@ -94,7 +95,7 @@ DID_RETURN = "do_return"
 
 def _is_negation(cond: Any, value: Any) -> bool:
     op = getattr(cond, "op", None)
-    return op is not None and op.type == "LogicalNot" and op.inputs[0] is value
+    return op is not None and op.spec is LOGICAL_NOT and op.inputs[0] is value
 
 
 def _stand_in(values: list[Any], others: list[Any], places: list[int]) -> None:

@@ -35,6 +35,7 @@ from graphopt.graph.shape import TensorShape
 from graphopt.ops.assertions import Assert
 from graphopt.ops.creation import constant, constant_value
 from graphopt.ops.elementwise import logical_and, logical_or
+from graphopt.ops.sequences import RANGE
 from graphopt.ops.shaping import identity
 from graphopt.ops.tensor_array import TensorArray
 from graphopt.ops.while_loop import while_loop
@@ -146,7 +147,7 @@ def _for_in_python(iter_: Any, extra_test: Any, body: Any) -> None:
 def _range_bounds(tensor: Any) -> tuple[Any, Any, Any] | None:
     """Returns start, limit and delta of a `tf.range`, None for any other tensor."""
     op = getattr(tensor, "op", None)
-    if op is not None and op.type == "Range":
+    if op is not None and op.spec is RANGE:
         start, limit, delta = op.inputs
         return start, limit, delta
     known = constant_value(tensor)

@@ -8,12 +8,13 @@ from typing import Any
 
 from graphopt.autodiff.cotangents import explain_unconnected
 from graphopt.checks.findings import Finding
-from graphopt.graph.effects import HANDLE, variable_of
+from graphopt.graph.effects import variable_of
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.opspec import Effect
 from graphopt.graph.tensor import GraphTensor
 from graphopt.graph.words import plural
 from graphopt.ops.creation import CONST, PLACEHOLDER
+from graphopt.ops.elementwise import CAST
 from graphopt.ops.state import NO_OP
 
 # More accesses of one variable than that are not compared with each other.
@@ -47,7 +48,7 @@ def unused_variables(graph: Graph, run: Iterable[Operation]) -> list[Finding]:
         for tensor in op.inputs:
             is_read = op.spec.effect is Effect.READ
             if (
-                tensor.op.type == HANDLE
+                tensor.op.spec.is_handle
                 and not op.attrs.get("initializer")
                 and not (is_read and not read_by[op] and op not in fetched)
             ):
@@ -163,7 +164,7 @@ def dead_operations(graph: Graph, run: Iterable[Operation]) -> list[Finding]:
 
 def _is_work(op: Operation, alive: set[Operation]) -> bool:
     """Whether somebody wanted what an op does; much is built on the way to it."""
-    if op.spec in (CONST, PLACEHOLDER, NO_OP) or op.type == HANDLE:
+    if op.spec in (CONST, PLACEHOLDER, NO_OP) or op.spec.is_handle:
         return False
     # Derivatives by what needs none, and reads that were made in passing.
     parts = op.name.split("/")
@@ -260,7 +261,7 @@ def lossy_casts(wanted: Sequence[Operation]) -> list[Finding]:
     """
     findings = []
     for op in sorted(needed(wanted), key=lambda each: each.index):
-        if op.type != "Cast":
+        if op.spec is not CAST:
             continue
         have, want = op.inputs[0].dtype, op.outputs[0].dtype
         if have.is_floating and want.is_integer:

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from graphopt.codegen.elementwise.division import DIVISIONS
 from graphopt.codegen.elementwise.elementwise import lower_elementwise
 from graphopt.codegen.elementwise.finite import look_at
 from graphopt.codegen.lower import lower_operation
 from graphopt.graph.effects import handles_written
 from graphopt.graph.graph import Operation
-from graphopt.graph.opspec import Elementwise, Family
+from graphopt.graph.opspec import Cost, Elementwise, Family
 from graphopt.schedule.steps import Lowered, Word
-
-# Families that only move elements: what comes out has gone in.
-_MOVES: Final = """
-    arg_extreme band check_numerics checked_indices concat copy_all diag diag_part
-    first_occurrence gather gather_nd roll set_diag slice split split_like tile transpose unpack
-"""
-MOVES: Final = frozenset(_MOVES.split())
 
 
 def lower_checked(op: Operation) -> Lowered:
@@ -27,11 +17,11 @@ def lower_checked(op: Operation) -> Lowered:
     if lowered.host or not lowered.calls:
         return lowered
     kernel = op.spec.kernel
-    if op.type in DIVISIONS and lowered.checks:
+    if op.spec.integer_kernel is not None and lowered.checks:
         return lowered
     if isinstance(kernel, Elementwise):
         return lower_elementwise(op, checked=True)
-    if not isinstance(kernel, Family) or kernel.name in MOVES:
+    if not isinstance(kernel, Family) or op.spec.cost is Cost.MOVE:
         return lowered
     calls = list(lowered.calls)
     for index, tensor in enumerate(op.outputs):

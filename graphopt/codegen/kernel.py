@@ -94,7 +94,9 @@ def fill_template(text: str, **names: object) -> str:
     for _ in range(_DEPTH):
         if "{" not in text:
             return text
-        text = _WORD.sub(put_word, _LINES.sub(put_lines, text))
+        text, count = _LINES.subn(put_lines, text)
+        # What stands for lines may do so again.
+        text = text if count else _WORD.sub(put_word, text)
     raise KeyError(f"a name stands for itself in {text!r}")
 
 
@@ -264,7 +266,7 @@ class KernelTemplate:
     """
 
     def __init__(self, family: str, parameters: str, body: str) -> None:
-        self.family = family
+        self.family, self.signature = family, parameters
         self.parameters = tuple(
             _read_parameter(text) for text in parameters.split(",") if text.strip()
         )

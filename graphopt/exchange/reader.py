@@ -23,15 +23,16 @@ from graphopt.exchange.attributes import (
 )
 from graphopt.exchange.node_link import FORMAT, VERSION
 from graphopt.graph.body import Body, BodyGraph
-from graphopt.graph.effects import FUSED_TYPES, HANDLE
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.opspec import REGISTRY, OpSpec
 from graphopt.graph.provenance import Site
 from graphopt.graph.tensor import GraphTensor
 from graphopt.graph.words import clean_text
+from graphopt.ops.creation import PLACEHOLDER
 from graphopt.ops.custom import CUSTOM_GRADIENT
 from graphopt.ops.printing import PRINT
 from graphopt.ops.random_stateful import RandomStream
+from graphopt.ops.state import ASSIGN
 from graphopt.regular_files import read_regular_file
 from graphopt.runtime.store import VariableKey
 from graphopt.runtime.variable import adopt_variable
@@ -39,10 +40,6 @@ from graphopt.runtime.variable import adopt_variable
 LARGEST_FILE = 1 << 30
 # As `Graph.add_operation` takes them, and those that Keras and bodies make.
 _NAME = re.compile(r"[A-Za-z0-9_.\-/]{1,10000}\Z")
-# What only rewrites make, and what calls Python.
-_REFUSED = {*FUSED_TYPES, "PyFunc", "EagerPyFunc", "PythonScalar"}
-# A graph from somewhere else must not look at files, or write some.
-_ON_FILES = {"MatchingFiles", "ReadFile", "TextFileLines", "WriteFile"}
 # Attributes that no rule of an op takes by name.
 # (Files of version 0.1 have `in_order`, which says what now holds for every read.)
 _MARKS = {"initializer", "in_order"}
@@ -228,13 +225,13 @@ def _adopt_variables(
     handles: dict[VariableKey, GraphTensor] = {}
     initializers: dict[VariableKey, Operation] = {}
     for op in graph.operations:
-        if op.type == HANDLE:
+        if op.spec.is_handle:
             key, handle = op.attrs["variable"], op.outputs[0]
             if key in handles or (handle.dtype, handle.shape) != (key.dtype, key.shape):
                 raise bad("a variable is there twice, or is another one", key.name)
             handles[key] = op.outputs[0]
-        elif op.attrs.get("initializer") is True and op.type == "AssignVariableOp":
-            if op.inputs[0].op.type != HANDLE:
+        elif op.attrs.get("initializer") is True and op.spec is ASSIGN:
+            if not op.inputs[0].op.spec.is_handle:
                 raise bad("an initializer does not write a variable", op.name)
             initializers[op.inputs[0].op.attrs["variable"]] = op
     for key in keys.values():
@@ -386,7 +383,7 @@ class _Reader:
         inner.add_all(values)
         inputs = [_find(graph, name, Operation) for name in _items(values, "inputs")]
         outputs = [_find(graph, n, GraphTensor) for n in _items(values, "outputs")]
-        if any(op.type != "Placeholder" for op in inputs):
+        if any(op.spec is not PLACEHOLDER for op in inputs):
             raise bad("an input of a body is no placeholder")
         return Body(graph, tuple(op.outputs[0] for op in inputs), tuple(outputs))
 
@@ -403,10 +400,10 @@ def _spec(node: dict[str, Any], name: str) -> OpSpec:
     spec = REGISTRY.get(kind) if isinstance(kind, str) else None
     if spec is None:
         raise bad(f"{name!r} is of a type that is not in the registry", kind)
-    if spec.name in _REFUSED:
-        raise bad(f"{name!r} calls Python, or is what only a rewrite makes", kind)
-    if spec.name in _ON_FILES:
-        raise bad(f"{name!r} works on files", kind, "an op that computes")
+    if spec.parts is not None:
+        raise bad(f"{name!r} is what only a rewrite makes", kind)
+    if spec.untrusted:
+        raise bad(f"{name!r} {spec.untrusted}", kind, "an op that computes")
     return spec
 
 
@@ -451,7 +448,7 @@ def _known_attributes(kind: str) -> dict[str, frozenset[str]]:
     for sample in spec.samples():
         for key, value in sample.attrs.items():
             known.setdefault(key, set()).add(_kind(value))
-    if kind == HANDLE:
+    if spec.is_handle:
         # The sample has no storage.
         known["variable"] = {VariableKey.__name__}
     return {key: frozenset(kinds) for key, kinds in known.items()}

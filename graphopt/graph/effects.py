@@ -14,13 +14,6 @@ from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Alias, Effect
 from graphopt.graph.tensor import GraphTensor
 
-HANDLE = "VarHandleOp"
-FUSED = "FusedElementwise"
-FUSED_REDUCE = "FusedReduce"
-FUSED_PRODUCT = "FusedMatMul"
-FUSED_BOTH = "FusedMatVecs"
-FUSED_TYPES = (FUSED, FUSED_REDUCE, FUSED_PRODUCT, FUSED_BOTH)
-
 
 def variable_of(handle: GraphTensor) -> Any:
     """Returns the key of the variable behind a handle tensor."""
@@ -29,7 +22,7 @@ def variable_of(handle: GraphTensor) -> Any:
 
 def is_handle(tensor: GraphTensor) -> bool:
     """Returns whether a tensor is the handle of a variable."""
-    return tensor.op.spec.name == HANDLE
+    return tensor.op.spec.is_handle
 
 
 def variable_behind(tensor: GraphTensor) -> Any | None:
@@ -50,7 +43,7 @@ def handles_written(op: Operation) -> tuple[GraphTensor, ...]:
     """Returns the handle tensors that an op writes through."""
     if op.spec.effect is Effect.WRITE:
         return (op.inputs[0],)
-    if op.spec.name in FUSED_TYPES:
+    if op.spec.parts is not None:
         return tuple(op.inputs[index] for index, _ in op.attrs["body"].stores)
     return ()
 

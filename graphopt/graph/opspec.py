@@ -7,7 +7,10 @@ in PyTensor, spreads the same facts over methods that rewrites then match by acc
 of inheritance; a table can be listed, checked and refused.
 
 `register` refuses an entry that lacks a part: a rule for derivatives (or the statement
-that there is none), a kernel (or the reason why it runs on the host), samples.
+that there is none), a kernel (or the reason why it runs on the host), samples, and, of an
+elementwise op, what it costs. What passes, planner and files have to know of an op is a
+field here and no list of names there: a list forgets the next op, and then that op is
+silently slower, or special.
 """
 
 from __future__ import annotations
@@ -17,10 +20,15 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from string import Formatter
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from graphopt.dtypes import EVERY, DType, float16, string
+from graphopt.errors import OpError
+from graphopt.graph.status import Report
 from graphopt.lazy import cached_property
+
+if TYPE_CHECKING:
+    from graphopt.graph.graph import Operation
 
 
 class _NotDifferentiable:
@@ -39,6 +47,26 @@ class Effect(enum.Enum):
     WRITE = "writes a variable"
     RANDOM = "draws random numbers"
     HOST = "runs Python"
+
+
+class Cost(enum.Enum):
+    """What an op takes for an element where it is part of a loop, as passes see it.
+
+    The first four are bound by memory in a loop of a few of them. What nobody has measured
+    is UNRATED, which passes take for a FUNCTION.
+    """
+
+    MOVE = "the elements that come out have gone in"
+    ARITHMETIC = "one or two instructions a vector"
+    LOGIC = "a comparison or a choice"
+    DIVISION = "a division or a root, some ten cycles a vector"
+    FUNCTION = "a series, or a call of a function"
+    UNRATED = "not measured"
+
+    @property
+    def is_light(self) -> bool:
+        """Whether a loop of a few such ops takes what its memory traffic takes."""
+        return self not in (Cost.FUNCTION, Cost.UNRATED)
 
 
 @dataclass(frozen=True)
@@ -195,6 +223,25 @@ class OpSpec:
       outside: `"before"` or `"after"` for an op about the world outside of the graph: it
         may wait, so whoever runs the graph does it then, without the lock of the session.
       strings: Whether inputs may be strings too, which NumPy moves about as objects.
+      explain: `(report) -> error` of what the op's kernel has reported; None for a kernel
+        that checks nothing.
+      cost: What an elementwise op takes for an element; of others, MOVE for what comes out
+        as it went in, so that nobody need look for NaN in it.
+      integer_kernel: How the op of integers becomes native code, where that is another
+        kernel than the one for floats.
+      flops: `(op) -> multiplications and additions`, of an op whose shapes are known; by
+        default one for an element of an elementwise op or a reduction, else none.
+      reference_ns: Nanoseconds that `compute` takes about for an element of the outputs,
+        besides multiplications and additions.
+      partial_inputs: The inputs of which the op reads or writes what indices choose: their
+        size says nothing of the work.
+      takes_slices: Whether `vjp` takes `IndexedSlices` for a cotangent as they are.
+      parts: `(op) -> ops`, with names, that an op made by a rewrite stands for; None for
+        what users make.
+      is_handle: Whether the output is a variable and not a value.
+      near_zero_ulps: By how many units in the last place of 1 the kernel may be off near
+        zeros of a function, where the relative error is not small.
+      untrusted: Why no file may have the op: what it does when it is run.
     """
 
     name: str
@@ -213,6 +260,17 @@ class OpSpec:
     holomorphic: bool = True
     outside: str = ""
     strings: bool = False
+    explain: Callable[[Report], OpError] | None = None
+    cost: Cost | None = None
+    integer_kernel: Family | None = None
+    flops: Callable[[Operation], int] | None = None
+    reference_ns: float = 1.0
+    partial_inputs: tuple[int, ...] = ()
+    takes_slices: bool = False
+    parts: Callable[[Operation], tuple[Any, ...]] | None = None
+    is_handle: bool = False
+    near_zero_ulps: int = 0
+    untrusted: str = ""
 
     @property
     def is_pure(self) -> bool:
@@ -259,6 +317,8 @@ def register(spec: OpSpec) -> OpSpec:
     if not isinstance(spec.kernel, Kernel):
         raise ValueError(f"{spec.name}: kernel must be one of {Kernel}.")
     if isinstance(spec.kernel, Elementwise):
+        if spec.cost is None:
+            raise ValueError(f"{spec.name}: an elementwise op needs a cost, {[*Cost]}.")
         _check_expression(spec.name, spec.kernel.expression)
     # Made by the tests only: 230 ops' samples would double the time of the import.
     if not callable(spec.samples):

@@ -34,8 +34,6 @@ def verify_types(graph: Graph) -> None:
       AssertionError: They contradict each other.
     """
     for op in graph.operations:
-        if op.spec.name == "FusedElementwise":
-            continue
         inferred = infer_types(op.spec, op.inputs, op.attrs, op.site)
         for tensor, (shape, dtype) in zip(op.outputs, inferred, strict=True):
             assert tensor.dtype is dtype, (

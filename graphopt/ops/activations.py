@@ -15,7 +15,7 @@ from graphopt import dtypes
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
-from graphopt.graph.opspec import Sample
+from graphopt.graph.opspec import Cost, Sample
 from graphopt.graph.provenance import user_site
 from graphopt.ops.elementwise import (
     NUMERIC,
@@ -53,6 +53,7 @@ RELU6 = elementwise(
     vjp=lambda g, y, x: (where(logical_and(y > 0, y < 6), g, 0.0),),
     over=NUMERIC,
     domain=(-4.0, 9.0),
+    cost=Cost.UNRATED,
 )
 LEAKY_RELU = binary(
     "LeakyRelu",
@@ -61,12 +62,14 @@ LEAKY_RELU = binary(
     lambda g, y, x, alpha: (where(x > 0, g, g * alpha), where(x > 0, 0.0, g * x)),
     over=dtypes.FLOATING,
     samples=_leaky_samples,
+    cost=Cost.UNRATED,
 )
 ELU = elementwise(
     "Elu",
     numpy=lambda x: np.where(x < 0, np.expm1(x), x),
     kernel="select({0} < zero({0}), expm1({0}), {0})",
     vjp=lambda g, y, x: (where(y < 0, g * (y + 1), g),),
+    cost=Cost.FUNCTION,
 )
 SELU = elementwise(
     "Selu",
@@ -78,12 +81,14 @@ SELU = elementwise(
     kernel=f"select({{0}} < zero({{0}}), {SELU_SCALE_ALPHA} * expm1({{0}}), "
     f"{SELU_SCALE} * {{0}})",
     vjp=lambda g, y, x: (where(y < 0, g * (y + SELU_SCALE_ALPHA), g * SELU_SCALE),),
+    cost=Cost.FUNCTION,
 )
 SOFTSIGN = elementwise(
     "Softsign",
     numpy=lambda x: x / (np.absolute(x) + 1),
     kernel="({0} / (abs({0}) + one({0})))",
     vjp=lambda g, y, x: (g / square(1 + abs(x)),),
+    cost=Cost.UNRATED,
 )
 
 relu6 = public_function(RELU6, "relu6", "min(max(x, 0), 6)", "nn")

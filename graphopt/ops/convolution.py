@@ -7,6 +7,7 @@ cotangent.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from graphopt import dtypes
 from graphopt.dtypes import DType
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.dispatch import as_inputs, call
+from graphopt.graph.graph import Operation
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
@@ -162,6 +164,22 @@ def _to_filter_vjp(
     return call(CONV_TO_INPUT, x, gg, g, **attrs), None, call(CONV, x, gg, **attrs)
 
 
+# Nanoseconds that NumPy takes about for an element of a window.
+WINDOW_NS = 80.0
+
+
+def window_flops(op: Operation, filter_dims: int = 3) -> int:
+    """Counts the multiplications and additions of an op on an image, a filter and more.
+
+    Args:
+      op: A convolution, or a derivative of one.
+      filter_dims: How many dimensions of the filter an output adds up over.
+    """
+    taps = prod(int(dim or 0) for dim in list(op.inputs[1].shape)[:filter_dims])
+    results = op.outputs[0] if len(op.inputs) == 2 else op.inputs[2]
+    return 2 * int(results.shape.num_elements() or 0) * taps
+
+
 CONV: OpSpec = register(
     OpSpec(
         "Conv2D",
@@ -172,6 +190,8 @@ CONV: OpSpec = register(
         _samples,
         errors=_bad,
         dtypes=dtypes.FLOATING,
+        reference_ns=WINDOW_NS,
+        flops=window_flops,
     )
 )
 # The image gives only its shape here, the filter in the next one.
@@ -185,6 +205,8 @@ CONV_TO_INPUT: OpSpec = register(
         _gradient_samples,
         dtypes=dtypes.FLOATING,
         kernel_inputs=(1, 2),
+        reference_ns=WINDOW_NS,
+        flops=window_flops,
     )
 )
 CONV_TO_FILTER: OpSpec = register(
@@ -197,6 +219,8 @@ CONV_TO_FILTER: OpSpec = register(
         _gradient_samples,
         dtypes=dtypes.FLOATING,
         kernel_inputs=(0, 2),
+        reference_ns=WINDOW_NS,
+        flops=window_flops,
     )
 )
 

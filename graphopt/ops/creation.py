@@ -24,6 +24,7 @@ from graphopt.graph.dispatch import call, safe_cast
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import (
     NOT_DIFFERENTIABLE,
+    Cost,
     Elementwise,
     Host,
     OpSpec,
@@ -478,6 +479,7 @@ FILL = register(
         lambda: [Sample((np.float64(2.5),), {"dims": (2, 3)})],
         types=("any",),
         strings=True,
+        cost=Cost.UNRATED,
     )
 )
 
@@ -524,6 +526,7 @@ def _register_like(name: str, make: Any, expression: str) -> OpSpec:
             Elementwise(expression),
             lambda: [Sample((np.arange(6.0).reshape(2, 3),))],
             strings=name == "ZerosLike",
+            cost=Cost.UNRATED,
         )
     )
 

@@ -11,7 +11,7 @@ import numpy as np
 from graphopt.graph import nest
 from graphopt.graph.dispatch import call_all
 from graphopt.graph.hooks import hooks
-from graphopt.graph.opspec import Family, OpSpec, Sample, register
+from graphopt.graph.opspec import Cost, Family, OpSpec, Sample, register
 
 
 def _infer(*tensors: Any, count: int, gradient: Any) -> Any:
@@ -62,6 +62,7 @@ CUSTOM_GRADIENT = register(
         outputs=-1,
         holomorphic=False,
         strings=True,
+        cost=Cost.MOVE,
     )
 )
 

@@ -14,10 +14,11 @@ from graphopt import dtypes
 from graphopt.dtypes import DType
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.dispatch import call
+from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
-from graphopt.ops.convolution import conv2d
+from graphopt.ops.convolution import WINDOW_NS, conv2d, window_flops
 from graphopt.ops.layouts import (
     is_channels_first,
     reorder,
@@ -136,6 +137,11 @@ def _bad() -> list[BadInput]:
     ]
 
 
+def _flops(op: Operation) -> int:
+    # A depthwise filter gives each channel its own outputs.
+    return window_flops(op, filter_dims=2)
+
+
 DEPTHWISE: OpSpec = register(
     OpSpec(
         "DepthwiseConv2dNative",
@@ -149,6 +155,8 @@ DEPTHWISE: OpSpec = register(
         _samples,
         errors=_bad,
         dtypes=dtypes.FLOATING,
+        reference_ns=WINDOW_NS,
+        flops=_flops,
     )
 )
 DEPTHWISE_TO_INPUT: OpSpec = register(
@@ -165,6 +173,8 @@ DEPTHWISE_TO_INPUT: OpSpec = register(
         _gradient_samples,
         dtypes=dtypes.FLOATING,
         kernel_inputs=(1, 2),
+        reference_ns=WINDOW_NS,
+        flops=_flops,
     )
 )
 DEPTHWISE_TO_FILTER: OpSpec = register(
@@ -181,6 +191,8 @@ DEPTHWISE_TO_FILTER: OpSpec = register(
         _gradient_samples,
         dtypes=dtypes.FLOATING,
         kernel_inputs=(0, 2),
+        reference_ns=WINDOW_NS,
+        flops=_flops,
     )
 )
 

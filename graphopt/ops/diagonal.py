@@ -13,7 +13,7 @@ from graphopt.dtypes import DType
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
-from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
+from graphopt.graph.opspec import BadInput, Cost, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.ops.creation import ones, static_dims, static_ints, zeros_like
@@ -107,6 +107,7 @@ MATRIX_DIAG_PART: OpSpec = register(
         ],
         types=("any",),
         host_dtypes=(),
+        cost=Cost.MOVE,
     )
 )
 MATRIX_DIAG = register(
@@ -130,6 +131,7 @@ MATRIX_DIAG = register(
         ],
         types=("any",),
         host_dtypes=(),
+        cost=Cost.MOVE,
     )
 )
 MATRIX_SET_DIAG = register(
@@ -149,6 +151,7 @@ MATRIX_SET_DIAG = register(
             )
         ],
         host_dtypes=(),
+        cost=Cost.MOVE,
     )
 )
 
@@ -307,6 +310,7 @@ BAND_PART: OpSpec = register(
         ],
         types=("any",),
         host_dtypes=(),
+        cost=Cost.MOVE,
     )
 )
 

@@ -19,13 +19,14 @@ from graphopt.graph.dispatch import call
 from graphopt.graph.opspec import (
     NOT_DIFFERENTIABLE,
     BadInput,
+    Cost,
     Family,
     OpSpec,
     Sample,
     register,
 )
 from graphopt.graph.shape import TensorShape
-from graphopt.ops.indexing import check_indices, require_integers
+from graphopt.ops.indexing import check_indices, explain_index, require_integers
 
 Array = NDArray[Any]
 
@@ -60,6 +61,8 @@ CHECKED_INDICES = register(
             )
         ],
         dtypes=(int32, int64),
+        explain=explain_index(0, lambda op, _: op.attrs["limit"]),
+        cost=Cost.MOVE,
     )
 )
 
@@ -82,6 +85,7 @@ FIRST_OCCURRENCE = register(
             for indices in ([4, 0, 4, 8, 0, 4], [1], [])
         ],
         dtypes=(int32, int64),
+        cost=Cost.MOVE,
     )
 )
 

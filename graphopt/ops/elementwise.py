@@ -10,20 +10,23 @@ import numpy as np
 
 from graphopt import dtypes
 from graphopt.dtypes import DType, as_dtype
-from graphopt.errors import InvalidArgumentError, describe_shapes, fail
+from graphopt.errors import InvalidArgumentError, OpError, describe_shapes, fail
 from graphopt.graph.dispatch import as_inputs, call
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import (
     NOT_DIFFERENTIABLE,
     REGISTRY,
     BadInput,
+    Cost,
     Elementwise,
+    Family,
     OpSpec,
     Sample,
     register,
 )
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import SCALAR, TensorShape, broadcast_shapes
+from graphopt.graph.status import Report
 from graphopt.ops.creation import ones_like, zeros_like
 from graphopt.ops.quietly import quietly
 from graphopt.ops.truncation import cast_array
@@ -61,6 +64,7 @@ def elementwise(
     numpy: Callable[..., Any],
     kernel: str,
     vjp: Any,
+    cost: Cost,
     domain: tuple[float, float] = (-3.0, 3.0),
     arity: int = 1,
     over: Sequence[DType] = dtypes.FLOATING,
@@ -71,6 +75,9 @@ def elementwise(
     complex: bool = False,
     holomorphic: bool = True,
     strings: bool = False,
+    explain: Callable[[Report], OpError] | None = None,
+    integer_kernel: Family | None = None,
+    near_zero_ulps: int = 0,
 ) -> OpSpec:
     """Registers an elementwise op: this call is all there is to add.
 
@@ -79,6 +86,7 @@ def elementwise(
       numpy: The function on arrays.
       kernel: The expression on elements, `{0}` being the first input.
       vjp: `(g, y, *inputs) -> cotangents`, not reduced to the input's shape.
+      cost: What it takes for an element.
       domain: The range that samples are drawn from.
       arity: The number of inputs.
       over: The dtypes the inputs may have.
@@ -89,6 +97,9 @@ def elementwise(
       complex: Whether the inputs may be complex too.
       holomorphic: As in `OpSpec`.
       strings: As in `OpSpec`.
+      explain: As in `OpSpec`.
+      integer_kernel: As in `OpSpec`.
+      near_zero_ulps: As in `OpSpec`.
     """
 
     def infer(*inputs: Any) -> tuple[TensorShape, DType]:
@@ -147,6 +158,10 @@ def elementwise(
             host_dtypes=(dtypes.float16, *host_dtypes),
             holomorphic=holomorphic,
             strings=strings,
+            explain=explain,
+            cost=cost,
+            integer_kernel=integer_kernel,
+            near_zero_ulps=near_zero_ulps,
         )
     )
 
@@ -174,6 +189,10 @@ def compare(
 
 
 # ---- arithmetic
+
+
+def _explain_division(report: Report) -> InvalidArgumentError:
+    return division_error(report.op)
 
 
 def division_error(op: Any = None) -> InvalidArgumentError:
@@ -219,12 +238,23 @@ ADD = binary(
     lambda g, z, x, y: (g, g),
     complex=True,
     strings=True,  # which it joins
+    cost=Cost.ARITHMETIC,
 )
 SUB = binary(
-    "Sub", "({0} - {1})", np.subtract, lambda g, z, x, y: (g, -g), complex=True
+    "Sub",
+    "({0} - {1})",
+    np.subtract,
+    lambda g, z, x, y: (g, -g),
+    complex=True,
+    cost=Cost.ARITHMETIC,
 )
 MUL = binary(
-    "Mul", "({0} * {1})", np.multiply, lambda g, z, x, y: (g * y, g * x), complex=True
+    "Mul",
+    "({0} * {1})",
+    np.multiply,
+    lambda g, z, x, y: (g * y, g * x),
+    complex=True,
+    cost=Cost.ARITHMETIC,
 )
 DIV = binary(
     "RealDiv",
@@ -234,6 +264,7 @@ DIV = binary(
     over=dtypes.FLOATING,
     domain=(0.5, 2.0),
     complex=True,
+    cost=Cost.DIVISION,
 )
 FLOORDIV = binary(
     "FloorDiv",
@@ -242,6 +273,9 @@ FLOORDIV = binary(
     lambda g, z, x, y: (None, None),
     domain=(0.5, 3.0),
     host_dtypes=INTEGERS,  # their kernel, which looks for zeros, is in no fused loop
+    integer_kernel=Family("division", "quotient"),
+    explain=_explain_division,
+    cost=Cost.UNRATED,
 )
 FLOORMOD = binary(
     "FloorMod",
@@ -250,6 +284,9 @@ FLOORMOD = binary(
     lambda g, z, x, y: (g, -g * (x // y)),
     domain=(0.5, 3.0),
     host_dtypes=INTEGERS,
+    integer_kernel=Family("division", "remainder"),
+    explain=_explain_division,
+    cost=Cost.UNRATED,
 )
 POW = binary(
     "Pow",
@@ -259,24 +296,28 @@ POW = binary(
     domain=(0.3, 2.0),
     host_dtypes=INTEGERS,
     complex=True,
+    cost=Cost.FUNCTION,
 )
 MAXIMUM = binary(
     "Maximum",
     "maximum({0}, {1})",
     np.maximum,
     lambda g, z, x, y: (where(x >= y, g, 0.0), where(x >= y, 0.0, g)),
+    cost=Cost.ARITHMETIC,
 )
 MINIMUM = binary(
     "Minimum",
     "minimum({0}, {1})",
     np.minimum,
     lambda g, z, x, y: (where(x <= y, g, 0.0), where(x <= y, 0.0, g)),
+    cost=Cost.ARITHMETIC,
 )
 SQUARED_DIFFERENCE = binary(
     "SquaredDifference",
     "(({0} - {1}) * ({0} - {1}))",
     lambda x, y: np.square(x - y),
     lambda g, z, x, y: (2 * g * (x - y), -2 * g * (x - y)),
+    cost=Cost.ARITHMETIC,
 )
 
 NEG = elementwise(
@@ -286,6 +327,7 @@ NEG = elementwise(
     over=SIGNED,
     vjp=lambda g, y, x: (-g,),
     complex=True,
+    cost=Cost.ARITHMETIC,
 )
 ABS = elementwise(
     "Abs",
@@ -293,6 +335,7 @@ ABS = elementwise(
     kernel="abs({0})",
     over=SIGNED,
     vjp=lambda g, y, x: (g * sign(x),),
+    cost=Cost.ARITHMETIC,
 )
 SIGN = elementwise(
     "Sign",
@@ -300,6 +343,7 @@ SIGN = elementwise(
     kernel="sign({0})",
     over=SIGNED,
     vjp=lambda g, y, x: (zeros_like(x),),
+    cost=Cost.UNRATED,
 )
 SQUARE = elementwise(
     "Square",
@@ -308,6 +352,7 @@ SQUARE = elementwise(
     over=NUMERIC,
     vjp=lambda g, y, x: (g * (2 * x),),
     complex=True,
+    cost=Cost.ARITHMETIC,
 )
 RECIPROCAL = elementwise(
     "Reciprocal",
@@ -316,6 +361,7 @@ RECIPROCAL = elementwise(
     vjp=lambda g, y, x: (_times_unless_zero(-y * y, g),),
     domain=(0.5, 2.0),
     complex=True,
+    cost=Cost.DIVISION,
 )
 
 # ---- functions
@@ -331,7 +377,12 @@ def _times_unless_zero(slope: Any, g: Any) -> Any:
 
 
 EXP = elementwise(
-    "Exp", numpy=np.exp, kernel="exp({0})", vjp=lambda g, y, x: (g * y,), complex=True
+    "Exp",
+    numpy=np.exp,
+    kernel="exp({0})",
+    vjp=lambda g, y, x: (g * y,),
+    complex=True,
+    cost=Cost.FUNCTION,
 )
 EXPM1 = elementwise(
     "Expm1",
@@ -339,6 +390,7 @@ EXPM1 = elementwise(
     kernel="expm1({0})",
     vjp=lambda g, y, x: (g * exp(x),),
     complex=True,
+    cost=Cost.FUNCTION,
 )
 LOG = elementwise(
     "Log",
@@ -347,6 +399,7 @@ LOG = elementwise(
     vjp=lambda g, y, x: (g / x,),
     domain=(0.2, 4.0),
     complex=True,
+    cost=Cost.FUNCTION,
 )
 LOG1P = elementwise(
     "Log1p",
@@ -355,6 +408,7 @@ LOG1P = elementwise(
     vjp=lambda g, y, x: (g / (1 + x),),
     domain=(-0.5, 4.0),
     complex=True,
+    cost=Cost.FUNCTION,
 )
 SQRT = elementwise(
     "Sqrt",
@@ -363,6 +417,7 @@ SQRT = elementwise(
     vjp=lambda g, y, x: (_times_unless_zero(0.5 / y, g),),
     domain=(0.2, 4.0),
     complex=True,
+    cost=Cost.DIVISION,
 )
 RSQRT = elementwise(
     "Rsqrt",
@@ -371,6 +426,7 @@ RSQRT = elementwise(
     vjp=lambda g, y, x: (_times_unless_zero(-0.5 * y * y * y, g),),
     domain=(0.2, 4.0),
     complex=True,
+    cost=Cost.DIVISION,
 )
 SIN = elementwise(
     "Sin",
@@ -378,6 +434,7 @@ SIN = elementwise(
     kernel="sin({0})",
     vjp=lambda g, y, x: (g * cos(x),),
     complex=True,
+    cost=Cost.FUNCTION,
 )
 COS = elementwise(
     "Cos",
@@ -385,6 +442,7 @@ COS = elementwise(
     kernel="cos({0})",
     vjp=lambda g, y, x: (-g * sin(x),),
     complex=True,
+    cost=Cost.FUNCTION,
 )
 TANH = elementwise(
     "Tanh",
@@ -392,6 +450,7 @@ TANH = elementwise(
     kernel="tanh({0})",
     vjp=lambda g, y, x: (g * (1 - y * y),),
     complex=True,
+    cost=Cost.FUNCTION,
 )
 
 
@@ -418,18 +477,21 @@ SIGMOID = elementwise(
     kernel="sigmoid({0})",
     vjp=lambda g, y, x: (g * y * (1 - y),),
     complex=True,
+    cost=Cost.FUNCTION,
 )
 SOFTPLUS = elementwise(
     "Softplus",
     numpy=_softplus,
     kernel="softplus({0})",
     vjp=lambda g, y, x: (g * sigmoid(x),),
+    cost=Cost.FUNCTION,
 )
 ERF = elementwise(
     "Erf",
     numpy=_erf,
     kernel="erf({0})",
     vjp=lambda g, y, x: (g * (2 / math.sqrt(math.pi)) * exp(-x * x),),
+    cost=Cost.FUNCTION,
 )
 RELU = elementwise(
     "Relu",
@@ -437,24 +499,28 @@ RELU = elementwise(
     kernel="maximum({0}, zero({0}))",
     vjp=lambda g, y, x: (where(y > 0, g, 0.0),),
     over=NUMERIC,
+    cost=Cost.ARITHMETIC,
 )
 FLOOR = elementwise(
     "Floor",
     numpy=np.floor,
     kernel="floor({0})",
     vjp=NOT_DIFFERENTIABLE,
+    cost=Cost.UNRATED,
 )
 CEIL = elementwise(
     "Ceil",
     numpy=np.ceil,
     kernel="ceil({0})",
     vjp=NOT_DIFFERENTIABLE,
+    cost=Cost.UNRATED,
 )
 ROUND = elementwise(
     "Round",
     numpy=np.rint,
     kernel="round({0})",
     vjp=NOT_DIFFERENTIABLE,
+    cost=Cost.UNRATED,
 )
 for _name, _numpy in (
     ("IsNan", np.isnan),
@@ -466,37 +532,77 @@ for _name, _numpy in (
         numpy=_numpy,
         kernel=_name.lower() + "({0})",
         vjp=NOT_DIFFERENTIABLE,
+        cost=Cost.UNRATED,
         result=dtypes.bool_,
     )
 
 # ---- comparison and logic
 
-GREATER = compare("Greater", ">", np.greater)
-GREATER_EQUAL = compare("GreaterEqual", ">=", np.greater_equal)
-LESS = compare("Less", "<", np.less)
-LESS_EQUAL = compare("LessEqual", "<=", np.less_equal)
-EQUAL = compare("Equal", "==", np.equal, dtypes.ALL, complex=True, strings=True)
-NOT_EQUAL = compare(
-    "NotEqual", "!=", np.not_equal, dtypes.ALL, complex=True, strings=True
+GREATER = compare(
+    "Greater",
+    ">",
+    np.greater,
+    cost=Cost.LOGIC,
 )
-for _name, _sign, _logic in (
-    ("LogicalAnd", "&", np.logical_and),
-    ("LogicalOr", "|", np.logical_or),
-):
-    elementwise(
-        _name,
-        numpy=_logic,
-        kernel=f"({{0}} {_sign} {{1}})",
+GREATER_EQUAL = compare(
+    "GreaterEqual",
+    ">=",
+    np.greater_equal,
+    cost=Cost.LOGIC,
+)
+LESS = compare(
+    "Less",
+    "<",
+    np.less,
+    cost=Cost.LOGIC,
+)
+LESS_EQUAL = compare(
+    "LessEqual",
+    "<=",
+    np.less_equal,
+    cost=Cost.LOGIC,
+)
+EQUAL = compare(
+    "Equal",
+    "==",
+    np.equal,
+    dtypes.ALL,
+    complex=True,
+    strings=True,
+    cost=Cost.UNRATED,
+)
+NOT_EQUAL = compare(
+    "NotEqual",
+    "!=",
+    np.not_equal,
+    dtypes.ALL,
+    complex=True,
+    strings=True,
+    cost=Cost.UNRATED,
+)
+
+
+def _logic(name: str, sign: str, function: Any) -> OpSpec:
+    return elementwise(
+        name,
+        numpy=function,
+        kernel=f"({{0}} {sign} {{1}})",
         vjp=NOT_DIFFERENTIABLE,
+        cost=Cost.LOGIC,
         arity=2,
         over=(dtypes.bool_,),
     )
-elementwise(
+
+
+LOGICAL_AND = _logic("LogicalAnd", "&", np.logical_and)
+LOGICAL_OR = _logic("LogicalOr", "|", np.logical_or)
+LOGICAL_NOT = elementwise(
     "LogicalNot",
     numpy=np.logical_not,
     kernel="({0} == zero({0}))",
     vjp=NOT_DIFFERENTIABLE,
     over=(dtypes.bool_,),
+    cost=Cost.LOGIC,
 )
 
 
@@ -521,6 +627,7 @@ SELECT = elementwise(
     samples=_where_samples,
     complex=True,
     strings=True,
+    cost=Cost.LOGIC,
 )
 
 # ---- casts and copies
@@ -571,6 +678,7 @@ CAST = register(
         types=("any",),
         # The cotangent of a real part is real: no conjugates.
         holomorphic=False,
+        cost=Cost.UNRATED,
     )
 )
 

@@ -484,6 +484,7 @@ def _register_file_op(
         outputs=outputs,
         effect=Effect.HOST,
         reason="it works on files",
+        untrusted="works on files",
     )
 
 

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphopt import dtypes
-from graphopt.errors import InvalidArgumentError, fail
+from graphopt.errors import InvalidArgumentError, OpError, fail, locate
 from graphopt.graph.context import building_graph
 from graphopt.graph.dispatch import call
 from graphopt.graph.effects import is_handle
-from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
+from graphopt.graph.opspec import BadInput, Cost, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
+from graphopt.graph.status import Report
 from graphopt.ops.state import group
 
 Array = NDArray[Any]
@@ -36,6 +37,18 @@ def _check_numerics(x: Array, *, message: str) -> Array:
             site=str(user_site()),
         )
     return x
+
+
+def _explain(report: Report) -> OpError:
+    """Has NumPy look at what a kernel has stopped at, for the words of the error."""
+    op = report.op
+    try:
+        op.spec.compute(report.read(op.inputs[0]), **op.attrs)
+    except OpError as error:
+        return locate(error, op)
+    # Another thread has run the step since, with other numbers.
+    words = f"{op.attrs['message']} : Tensor had values that are not finite"
+    return fail(InvalidArgumentError, words, op=op)
 
 
 _IN_GRADIENT = "Not a number (NaN) or infinity (Inf) values detected in gradient."
@@ -62,6 +75,8 @@ CHECK_NUMERICS: OpSpec = register(
             for value, word in ((np.nan, "NaN"), (np.inf, "Inf"))
         ],
         dtypes=dtypes.FLOATING,
+        explain=_explain,
+        cost=Cost.MOVE,
     )
 )
 

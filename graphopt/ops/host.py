@@ -52,6 +52,7 @@ PYTHON_SCALAR = register(
         NOT_DIFFERENTIABLE,
         Host("it calls a Python function before each run"),
         lambda: [Sample((), {"function": float, "dtype": dtypes.float32})],
+        untrusted="calls Python",
     )
 )
 
@@ -187,6 +188,7 @@ PY_FUNC = register(
         effect=Effect.HOST,
         outputs=-1,
         strings=True,
+        untrusted="calls Python",
     )
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,13 @@ from graphopt.errors import (
     fail,
 )
 from graphopt.graph.dispatch import call
+from graphopt.graph.graph import Operation
 from graphopt.graph.hooks import hooks
 from graphopt.graph.indexed_slices import IndexedSlices
-from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
+from graphopt.graph.opspec import BadInput, Cost, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
+from graphopt.graph.status import Report
 from graphopt.ops.clipping import clip_by_norm
 from graphopt.ops.creation import static_dims, static_ints
 from graphopt.ops.deferred import deferrable, shape_of_sizes
@@ -81,42 +83,32 @@ def element_error(what: str, index: int, size: int, op: Any = None) -> OutOfRang
     )
 
 
-def reported_index(op: Any, position: int, value: int) -> OpError:
-    """Makes the error that a kernel reported for an operation with indices."""
-    if op.type in _ELEMENTS:
-        what, size = _ELEMENTS[op.type], op.inputs[0].shape[0]
-        return element_error(what, value, int(size or 0), op)
-    place = _PLACE_OF_INDICES[op.type]
-    indices = op.inputs[place]
-    attrs = op.attrs
-    if op.type == "GatherNd" or op.type.startswith("TensorScatter"):
-        depth = int(indices.shape[-1] or 1)
-        limit = op.inputs[0].shape[position % depth]
-    elif "limit" in attrs:
-        limit = attrs["limit"]
-    elif "num_segments" in attrs:
-        limit = attrs["num_segments"]
-    else:
-        limit = op.inputs[2 if place == 1 and len(op.inputs) > 2 else 0].shape[
-            attrs["axis"]
-        ]
-    return index_error(indices.shape, position, value, int(limit or 0), op)
+def explain_index(
+    place: int, limit: Callable[[Operation, int], int | None]
+) -> Callable[[Report], OpError]:
+    """Returns the `OpSpec.explain` of an op whose kernel checks indices.
+
+    Args:
+      place: Which input the indices are.
+      limit: `(op, position) -> limit` of the index at a position of that input.
+    """
+
+    def explain(report: Report) -> OpError:
+        op, position = report.op, report.index
+        most = int(limit(op, position) or 0)
+        return index_error(op.inputs[place].shape, position, report.value, most, op)
+
+    return explain
 
 
-_ELEMENTS = {"TensorListGetItem": "read from", "TensorListSetItem": "write to"}
-_PLACE_OF_INDICES = {
-    "GatherV2": 1,
-    "GatherGrad": 1,
-    "CheckedIndices": 0,
-    "GatherNd": 1,
-    "TensorScatterUpdate": 1,
-    "TensorScatterAdd": 1,
-    "TensorScatterMax": 1,
-    "TensorScatterMin": 1,
-    "UnsortedSegmentSum": 1,
-    "UnsortedSegmentMax": 1,
-    "UnsortedSegmentMin": 1,
-}
+def explain_element(what: str) -> Callable[[Report], OpError]:
+    """Returns the `OpSpec.explain` of an op on one element of an array of tensors."""
+
+    def explain(report: Report) -> OpError:
+        size = int(report.op.inputs[0].shape[0] or 0)
+        return element_error(what, report.value, size, report.op)
+
+    return explain
 
 
 def require_integers(indices: Any, what: str) -> None:
@@ -291,6 +283,9 @@ GATHER: OpSpec = register(
         types=("any", "any"),
         host_dtypes=(),
         strings=True,
+        explain=explain_index(1, lambda op, _: op.inputs[0].shape[op.attrs["axis"]]),
+        cost=Cost.MOVE,
+        partial_inputs=(0,),
     )
 )
 GATHER_GRAD: OpSpec = register(
@@ -307,6 +302,7 @@ GATHER_GRAD: OpSpec = register(
         _gather_grad_samples,
         types=("any", "any", "any"),
         kernel_inputs=(0, 1),
+        explain=explain_index(1, lambda op, _: op.inputs[2].shape[op.attrs["axis"]]),
     )
 )
 

@@ -19,6 +19,7 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import (
     NOT_DIFFERENTIABLE,
     BadInput,
+    Cost,
     Host,
     OpSpec,
     Sample,
@@ -77,6 +78,7 @@ def _bitwise(
         over=INTEGERS,
         samples=_bits_samples,
         host_dtypes=host_dtypes,
+        cost=Cost.UNRATED,
     )
 
 
@@ -92,6 +94,7 @@ LEFT_SHIFT = binary(
     over=INTEGERS,
     samples=_bits_samples,
     host_dtypes=INTEGERS,
+    cost=Cost.UNRATED,
 )
 RIGHT_SHIFT = binary(
     "RightShift",
@@ -101,6 +104,7 @@ RIGHT_SHIFT = binary(
     over=INTEGERS,
     samples=_bits_samples,
     host_dtypes=INTEGERS,
+    cost=Cost.UNRATED,
 )
 INVERT = elementwise(
     "Invert",
@@ -109,6 +113,7 @@ INVERT = elementwise(
     vjp=NOT_DIFFERENTIABLE,
     over=INTEGERS,
     host_dtypes=INTEGERS,
+    cost=Cost.UNRATED,
 )
 
 
@@ -126,6 +131,7 @@ POPULATION_COUNT = elementwise(
     over=INTEGERS,
     result=dtypes.uint8,
     host_dtypes=INTEGERS,
+    cost=Cost.UNRATED,
 )
 
 bitwise_and = public_function(BITWISE_AND, "bitwise_and", "the bits in both", "bitwise")
@@ -188,6 +194,7 @@ TRUNCATE_DIV = binary(
     lambda g, z, x, y: (None, None),
     samples=_signed_samples,
     host_dtypes=NUMERIC,
+    cost=Cost.UNRATED,
 )
 TRUNCATE_MOD = binary(
     "TruncateMod",
@@ -196,6 +203,7 @@ TRUNCATE_MOD = binary(
     lambda g, z, x, y: (g, -g * truncatediv(x, y)),
     samples=_signed_samples,
     host_dtypes=NUMERIC,
+    cost=Cost.UNRATED,
 )
 truncatediv: Any = public_function(
     TRUNCATE_DIV, "truncatediv", "x / y rounded towards zero"

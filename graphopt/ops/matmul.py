@@ -11,6 +11,7 @@ from graphopt import dtypes
 from graphopt.dtypes import DType
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.dispatch import as_inputs, call
+from graphopt.graph.graph import Operation
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
@@ -112,6 +113,12 @@ def _bad() -> list[BadInput]:
     ]
 
 
+def _flops(op: Operation) -> int:
+    a = op.inputs[0].shape
+    depth = a[-2] if op.attrs["transpose_a"] else a[-1]
+    return 2 * int(op.outputs[0].shape.num_elements() or 0) * int(depth or 0)
+
+
 MATMUL = register(
     OpSpec(
         "MatMul",
@@ -122,6 +129,7 @@ MATMUL = register(
         _samples,
         errors=_bad,
         dtypes=(*dtypes.FLOATING, *dtypes.COMPLEX, dtypes.int32, dtypes.int64),
+        flops=_flops,
     )
 )
 

@@ -11,7 +11,7 @@ from graphopt.dtypes import COMPLEX, DType
 from graphopt.errors import DecidedByRun, InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
-from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
+from graphopt.graph.opspec import BadInput, Cost, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.ops.creation import constant_value, static_ints
@@ -287,6 +287,7 @@ TILE: OpSpec = register(
         types=("any",),
         host_dtypes=(),
         strings=True,
+        cost=Cost.MOVE,
     )
 )
 TILE_SUM: OpSpec = register(
@@ -434,6 +435,7 @@ ROLL: OpSpec = register(
         types=("any",),
         host_dtypes=(),
         strings=True,
+        cost=Cost.MOVE,
     )
 )
 

@@ -14,6 +14,7 @@ from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
 from graphopt.graph.shape import TensorShape
+from graphopt.ops.convolution import WINDOW_NS
 from graphopt.ops.elementwise import NUMERIC, cast
 from graphopt.ops.layouts import (
     is_channels_first,
@@ -159,6 +160,7 @@ MAX_POOL: OpSpec = register(
         _samples((dtypes.float64, dtypes.float32, dtypes.int32)),
         errors=_bad,
         dtypes=NUMERIC,
+        reference_ns=WINDOW_NS,
     )
 )
 MAX_POOL_BACK: OpSpec = register(
@@ -170,6 +172,7 @@ MAX_POOL_BACK: OpSpec = register(
         Family("windows", "max_pool_back"),
         _gradient_samples(of_result=True),
         dtypes=dtypes.FLOATING,
+        reference_ns=WINDOW_NS,
     )
 )
 MAX_POOL_PICK: OpSpec = register(
@@ -181,6 +184,7 @@ MAX_POOL_PICK: OpSpec = register(
         Family("windows", "max_pool_pick"),
         _gradient_samples(of_result=False),
         dtypes=dtypes.FLOATING,
+        reference_ns=WINDOW_NS,
     )
 )
 AVG_POOL: OpSpec = register(
@@ -193,6 +197,7 @@ AVG_POOL: OpSpec = register(
         _samples((dtypes.float64, dtypes.float32)),
         errors=_bad,
         dtypes=dtypes.FLOATING,
+        reference_ns=WINDOW_NS,
     )
 )
 AVG_POOL_BACK: OpSpec = register(
@@ -205,6 +210,7 @@ AVG_POOL_BACK: OpSpec = register(
         _gradient_samples(of_result=True),
         dtypes=dtypes.FLOATING,
         kernel_inputs=(1,),
+        reference_ns=WINDOW_NS,
     )
 )
 

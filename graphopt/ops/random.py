@@ -28,6 +28,7 @@ from graphopt.graph.opspec import (
 )
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
+from graphopt.graph.status import Report
 from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import constant_value, static_dims
 from graphopt.ops.deferred import deferrable, shape_of_sizes
@@ -143,6 +144,11 @@ def bounds_error(low: Any, high: Any, op: Any = None) -> InvalidArgumentError:
     )
 
 
+def explain_bounds(report: Report) -> InvalidArgumentError:
+    """Makes the error that a kernel of random integers has reported."""
+    return bounds_error(report.index, report.value, report.op)
+
+
 def scalar_bounds(low: Any, high: Any) -> None:
     """Refuses bounds of random integers that are no scalars.
 
@@ -203,6 +209,7 @@ UNIFORM_INT = register(
             )
         ],
         types=("any",),
+        explain=explain_bounds,
     )
 )
 CATEGORICAL = register(

@@ -61,6 +61,7 @@ from graphopt.ops.random import (
     below_one,
     choose_classes,
     classes_shape,
+    explain_bounds,
     integers_below,
     scalar_bounds,
     seeds,
@@ -213,6 +214,7 @@ UNIFORM_INT = register(
         ],
         types=("any",),
         effect=Effect.RANDOM,
+        explain=explain_bounds,
     )
 )
 
@@ -293,6 +295,7 @@ def _register_numbered(spec: OpSpec) -> OpSpec:
             ],
             types=("int64", *spec.types),
             dtypes=spec.dtypes,
+            explain=spec.explain,
         )
     )
 

@@ -17,6 +17,7 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import (
     NOT_DIFFERENTIABLE,
     REGISTRY,
+    Cost,
     Elementwise,
     Family,
     OpSpec,
@@ -270,6 +271,7 @@ BROADCAST_LIKE = register(
         types=("any", "any"),
         kernel_inputs=(0,),
         strings=True,
+        cost=Cost.MOVE,
     )
 )
 SUM_LIKE = register(
@@ -296,6 +298,7 @@ BROADCAST_TO = register(
         lambda: [Sample((np.arange(3.0),), {"dims": (2, 3)})],
         types=("any",),
         strings=True,
+        cost=Cost.UNRATED,
     )
 )
 

@@ -74,6 +74,7 @@ def _register(
             dtypes=over,
             effect=Effect.WRITE,
             outputs=0,
+            partial_inputs=(0,),
         )
     )
 

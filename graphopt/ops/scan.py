@@ -190,7 +190,7 @@ def _samples() -> list[Sample]:
     return [*out, Sample((long,), {"axis": 0, "exclusive": False, "reverse": False})]
 
 
-def _register(name: str, compute: Any, vjp: Any) -> OpSpec:
+def _register(name: str, option: str, compute: Any, vjp: Any) -> OpSpec:
     plain = {"exclusive": False, "reverse": False}
     return register(
         OpSpec(
@@ -198,7 +198,7 @@ def _register(name: str, compute: Any, vjp: Any) -> OpSpec:
             _infer,
             compute,
             vjp,
-            Family("scan", name),
+            Family("scan", option),
             _samples,
             errors=lambda: [
                 BadInput(
@@ -214,8 +214,8 @@ def _register(name: str, compute: Any, vjp: Any) -> OpSpec:
     )
 
 
-CUMSUM: OpSpec = _register("Cumsum", _scan(np.cumsum, 0), _cumsum_vjp)
-CUMPROD = _register("Cumprod", _scan(np.cumprod, 1), _cumprod_vjp)
+CUMSUM: OpSpec = _register("Cumsum", "sum", _scan(np.cumsum, 0), _cumsum_vjp)
+CUMPROD = _register("Cumprod", "prod", _scan(np.cumprod, 1), _cumprod_vjp)
 
 
 def cumsum(

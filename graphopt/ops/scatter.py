@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 from graphopt.dtypes import COMPLEX, DType
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.dispatch import as_inputs, call
+from graphopt.graph.graph import Operation
 from graphopt.graph.hooks import hooks
-from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
+from graphopt.graph.opspec import BadInput, Cost, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.ops.creation import static_dims, zeros, zeros_like
 from graphopt.ops.deferred import deferrable, shape_of_sizes
 from graphopt.ops.elementwise import NUMERIC, cast, equal
-from graphopt.ops.indexing import check_indices, require_integers
+from graphopt.ops.indexing import check_indices, explain_index, require_integers
 
 # ---- gather_nd, scatter_nd
 
@@ -85,6 +86,14 @@ def _nd_errors(*updates: Any) -> list[BadInput]:
     ]
 
 
+def _limit(op: Operation, position: int) -> int | None:
+    depth = int(op.inputs[1].shape[-1] or 1)
+    return op.inputs[0].shape[position % depth]
+
+
+_explain = explain_index(1, _limit)
+
+
 GATHER_ND: OpSpec = register(
     OpSpec(
         "GatherNd",
@@ -100,6 +109,9 @@ GATHER_ND: OpSpec = register(
         types=("any", "any"),
         host_dtypes=(),
         strings=True,
+        explain=_explain,
+        cost=Cost.MOVE,
+        partial_inputs=(0,),
     )
 )
 
@@ -184,6 +196,8 @@ TENSOR_SCATTER_UPDATE = register(
         types=("T", "any", "T"),
         host_dtypes=(),
         strings=True,
+        explain=_explain,
+        partial_inputs=(0,),
     )
 )
 TENSOR_SCATTER_ADD: OpSpec = register(
@@ -197,6 +211,8 @@ TENSOR_SCATTER_ADD: OpSpec = register(
         errors=lambda: _nd_errors(np.zeros(2)),
         types=("T", "any", "T"),
         dtypes=(*NUMERIC, *COMPLEX),
+        explain=_explain,
+        partial_inputs=(0,),
     )
 )
 
@@ -238,6 +254,8 @@ def _register_extreme(name: str, function: np.ufunc, option: str) -> OpSpec:
             errors=lambda: _nd_errors(np.zeros(2)),
             types=("T", "any", "T"),
             dtypes=NUMERIC,
+            explain=_explain,
+            partial_inputs=(0,),
         )
     )
 

@@ -18,7 +18,12 @@ from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.ops.creation import constant_value, ones_like, static_dims
 from graphopt.ops.deferred import deferrable
 from graphopt.ops.elementwise import NUMERIC, cast, equal, maximum, where
-from graphopt.ops.indexing import check_indices, gather, require_integers
+from graphopt.ops.indexing import (
+    check_indices,
+    explain_index,
+    gather,
+    require_integers,
+)
 from graphopt.ops.shaping import reshape
 
 Array = NDArray[Any]
@@ -140,6 +145,7 @@ def _unsorted(kind: str, vjp: Any) -> OpSpec:
             errors=_errors,
             types=("T", "any"),
             dtypes=(*NUMERIC, *COMPLEX) if kind == "sum" else NUMERIC,
+            explain=explain_index(1, lambda op, _: op.attrs["num_segments"]),
         )
     )
 

@@ -15,6 +15,7 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import (
     NOT_DIFFERENTIABLE,
     BadInput,
+    Cost,
     Family,
     Host,
     OpSpec,
@@ -78,8 +79,9 @@ def _arg(name: str, choose: Any) -> OpSpec:
             _arg_infer,
             lambda x, *, axis, dtype: np.asarray(choose(x, axis), dtype.numpy),
             NOT_DIFFERENTIABLE,
-            Family("arg_extreme", name),
+            Family("arg_extreme", "max" if choose is np.argmax else "min"),
             samples,
+            cost=Cost.MOVE,
             errors=lambda: [
                 BadInput(
                     (np.zeros((2, 0)),),

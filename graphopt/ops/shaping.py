@@ -23,6 +23,7 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import (
     Alias,
     BadInput,
+    Cost,
     Family,
     Host,
     OpSpec,
@@ -363,6 +364,7 @@ IDENTITY = register(
         lambda: [Sample((_arange(2, 3),))],
         types=("any",),
         strings=True,
+        takes_slices=True,
     )
 )
 STOP_GRADIENT = register(
@@ -437,6 +439,7 @@ TRANSPOSE: OpSpec = register(
         ],
         types=("any",),
         strings=True,
+        cost=Cost.MOVE,
     )
 )
 
@@ -538,6 +541,7 @@ CONCAT = register(
             )
         ],
         strings=True,
+        cost=Cost.MOVE,
     )
 )
 # The derivative of a concatenation: one op for all parts, as many as there are.
@@ -556,6 +560,7 @@ SPLIT_LIKE = register(
         outputs=-1,
         kernel_inputs=(0,),
         strings=True,
+        cost=Cost.MOVE,
     )
 )
 
@@ -623,6 +628,7 @@ PACK = register(
             )
         ],
         strings=True,
+        cost=Cost.MOVE,
     )
 )
 

@@ -20,7 +20,7 @@ from graphopt.dtypes import DType
 from graphopt.errors import DecidedByRun, InvalidArgumentError, fail
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
-from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
+from graphopt.graph.opspec import BadInput, Cost, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.graph.tensor import Tensor
@@ -196,6 +196,7 @@ STRIDED_SLICE: OpSpec = register(
         types=("any",),
         host_dtypes=(),
         strings=True,
+        cost=Cost.MOVE,
     )
 )
 STRIDED_SLICE_GRAD: OpSpec = register(
@@ -303,6 +304,7 @@ SLICE = register(
         types=("any",),
         host_dtypes=(),
         strings=True,
+        cost=Cost.MOVE,
     )
 )
 

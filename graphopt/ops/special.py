@@ -11,7 +11,7 @@ import numpy as np
 from graphopt.dtypes import FLOATING
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
-from graphopt.graph.opspec import Sample
+from graphopt.graph.opspec import Cost, Sample
 from graphopt.ops import special_values as values
 from graphopt.ops.creation import ones_like
 from graphopt.ops.elementwise import _function as public_function
@@ -34,6 +34,7 @@ ERFC = elementwise(
     numpy=values.erfc,
     kernel="erfc({0})",
     vjp=lambda g, y, x: (g * (-2 / math.sqrt(math.pi)) * exp(-square(x)),),
+    cost=Cost.FUNCTION,
 )
 ERFINV = elementwise(
     "Erfinv",
@@ -41,6 +42,8 @@ ERFINV = elementwise(
     kernel="erfinv({0})",
     vjp=lambda g, y, x: (g * (math.sqrt(math.pi) / 2) * exp(square(y)),),
     domain=(-0.9, 0.9),
+    cost=Cost.FUNCTION,
+    near_zero_ulps=64,
 )
 LGAMMA = elementwise(
     "Lgamma",
@@ -48,6 +51,8 @@ LGAMMA = elementwise(
     kernel="lgamma({0})",
     vjp=lambda g, y, x: (g * digamma(x),),
     domain=(0.3, 12.0),
+    cost=Cost.FUNCTION,
+    near_zero_ulps=64,
 )
 DIGAMMA = elementwise(
     "Digamma",
@@ -55,6 +60,8 @@ DIGAMMA = elementwise(
     kernel="digamma({0})",
     vjp=lambda g, y, x: (g * polygamma(ones_like(x), x),),
     domain=(2.0, 12.0),
+    cost=Cost.FUNCTION,
+    near_zero_ulps=64,
 )
 
 
@@ -78,6 +85,8 @@ ZETA = binary(
         ),
         Sample((np.array([2.0, 3.0, 0.5]), np.array([-1.5, 0.0, 2.0]))),
     ],
+    cost=Cost.FUNCTION,
+    near_zero_ulps=64,
 )
 POLYGAMMA = binary(
     "Polygamma",
@@ -91,6 +100,8 @@ POLYGAMMA = binary(
         ),
         Sample((np.array([1.0, 2.0, 0.5]), np.array([-1.5, 3.0, 2.0]))),
     ],
+    cost=Cost.FUNCTION,
+    near_zero_ulps=64,
 )
 
 
@@ -126,7 +137,13 @@ def _divide_no_nan_vjp(g: Any, z: Any, x: Any, y: Any) -> tuple[Any, Any]:
 
 
 def _no_nan(
-    name: str, expression: str, winner: int, function: Any, vjp: Any, **options: Any
+    name: str,
+    expression: str,
+    winner: int,
+    function: Any,
+    vjp: Any,
+    cost: Cost = Cost.UNRATED,
+    **options: Any,
 ) -> Any:
     kernel = f"select({{{winner}}} == zero({{{winner}}}), zero({{0}}), {expression})"
     return binary(
@@ -136,6 +153,7 @@ def _no_nan(
         vjp,
         over=FLOATING,
         domain=(0.4, 2.0),
+        cost=cost,
         **options,
     )
 
@@ -223,7 +241,11 @@ def rint(x: Any, name: str | None = None) -> Any:
 
 
 RINT = elementwise(
-    "Rint", numpy=np.rint, kernel="round({0})", vjp=lambda g, y, x: (None,)
+    "Rint",
+    numpy=np.rint,
+    kernel="round({0})",
+    vjp=lambda g, y, x: (None,),
+    cost=Cost.UNRATED,
 )
 
 

@@ -12,7 +12,7 @@ from graphopt.dtypes import DType
 from graphopt.errors import DecidedByRun, InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.dispatch import call_all
 from graphopt.graph.hooks import hooks
-from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
+from graphopt.graph.opspec import BadInput, Cost, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import Tensor
@@ -125,6 +125,7 @@ SPLIT = register(
         outputs=-1,
         host_dtypes=(),
         strings=True,
+        cost=Cost.MOVE,
     )
 )
 
@@ -274,6 +275,7 @@ UNPACK = register(
         outputs=-1,
         host_dtypes=(),
         strings=True,
+        cost=Cost.MOVE,
     )
 )
 

@@ -11,10 +11,10 @@ from graphopt.dtypes import DType
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.context import building_graph
 from graphopt.graph.dispatch import call
-from graphopt.graph.effects import HANDLE
 from graphopt.graph.opspec import (
     NOT_DIFFERENTIABLE,
     Alias,
+    Cost,
     Effect,
     Elementwise,
     Host,
@@ -41,12 +41,13 @@ def _handle_sample() -> list[Sample]:
 # The output stands for the storage; fetching it gives the value.
 VAR_HANDLE = register(
     OpSpec(
-        HANDLE,
+        "VarHandleOp",
         lambda *, variable, dtype, shape: (TensorShape(shape), dtype),
         _in_the_executor,
         NOT_DIFFERENTIABLE,
         Source(),
         lambda: [Sample((), {"variable": None, "dtype": dtypes.float32, "shape": ()})],
+        is_handle=True,
     )
 )
 READ = register(
@@ -60,6 +61,7 @@ READ = register(
         types=("any",),
         effect=Effect.READ,
         strings=True,
+        takes_slices=True,
     )
 )
 
@@ -95,7 +97,9 @@ def _assign_infer(
     return []
 
 
-def _assignment(name: str, expression: str, function: Any, over: Any) -> OpSpec:
+def _assignment(
+    name: str, expression: str, function: Any, over: Any, cost: Cost
+) -> OpSpec:
     return register(
         OpSpec(
             name,
@@ -109,15 +113,24 @@ def _assignment(name: str, expression: str, function: Any, over: Any) -> OpSpec:
             effect=Effect.WRITE,
             outputs=0,
             strings=over is dtypes.EVERY,
+            cost=cost,
         )
     )
 
 
 ASSIGN = _assignment(
-    "AssignVariableOp", "{1}", lambda old, new, **_attrs: new, dtypes.EVERY
+    "AssignVariableOp",
+    "{1}",
+    lambda old, new, **_attrs: new,
+    dtypes.EVERY,
+    Cost.MOVE,
 )
-ASSIGN_ADD = _assignment("AssignAddVariableOp", "({0} + {1})", np.add, _NUMBERS)
-ASSIGN_SUB = _assignment("AssignSubVariableOp", "({0} - {1})", np.subtract, _NUMBERS)
+ASSIGN_ADD = _assignment(
+    "AssignAddVariableOp", "({0} + {1})", np.add, _NUMBERS, Cost.ARITHMETIC
+)
+ASSIGN_SUB = _assignment(
+    "AssignSubVariableOp", "({0} - {1})", np.subtract, _NUMBERS, Cost.ARITHMETIC
+)
 
 NO_OP = register(
     OpSpec(

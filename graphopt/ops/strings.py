@@ -69,6 +69,7 @@ def register_string_op(
     errors: Callable[[], Sequence[BadInput]] = tuple,
     effect: Effect = Effect.NONE,
     reason: str = REASON,
+    untrusted: str = "",
 ) -> OpSpec:
     """Registers an op that runs on the host.
 
@@ -83,6 +84,7 @@ def register_string_op(
       errors: As in `OpSpec`.
       effect: As in `OpSpec`.
       reason: Why it runs on the host.
+      untrusted: As in `OpSpec`.
     """
 
     def same(*inputs: Any, **_attrs: Any) -> tuple[TensorShape, DType]:
@@ -101,6 +103,7 @@ def register_string_op(
             outputs=outputs,
             errors=errors,
             strings=True,
+            untrusted=untrusted,
         )
     )
 

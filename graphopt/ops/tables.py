@@ -288,4 +288,5 @@ TABLE_LINES = register_string_op(
     outputs=2,
     effect=Effect.HOST,
     reason="it reads a file",
+    untrusted="works on files",
 )

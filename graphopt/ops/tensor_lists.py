@@ -34,7 +34,7 @@ from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.graph.strings import blank
 from graphopt.ops.creation import constant_value, zeros_like
-from graphopt.ops.indexing import element_error, require_integers
+from graphopt.ops.indexing import element_error, explain_element, require_integers
 from graphopt.ops.shaping import expand_dims, reshape
 
 
@@ -98,6 +98,7 @@ GET_ITEM: OpSpec = register(
         types=("any", "any"),
         host_dtypes=(),
         strings=True,
+        explain=explain_element("read from"),
     )
 )
 
@@ -150,6 +151,7 @@ SET_ITEM: OpSpec = register(
         types=("T", "any", "T"),
         host_dtypes=(),
         strings=True,
+        explain=explain_element("write to"),
     )
 )
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphopt.dtypes import FLOATING
+from graphopt.graph.opspec import Cost
 from graphopt.ops.elementwise import _function as public_function
 from graphopt.ops.elementwise import (
     binary,
@@ -34,6 +35,7 @@ TAN = elementwise(
     vjp=_tan_vjp,
     domain=(-1.2, 1.2),
     complex=True,
+    cost=Cost.FUNCTION,
 )
 ASIN = elementwise(
     "Asin",
@@ -42,6 +44,7 @@ ASIN = elementwise(
     vjp=lambda g, y, x: (g * reciprocal(sqrt(1 - square(x))),),
     domain=(-0.9, 0.9),
     complex=True,
+    cost=Cost.FUNCTION,
 )
 ACOS = elementwise(
     "Acos",
@@ -50,6 +53,7 @@ ACOS = elementwise(
     vjp=lambda g, y, x: (-g * reciprocal(sqrt(1 - square(x))),),
     domain=(-0.9, 0.9),
     complex=True,
+    cost=Cost.FUNCTION,
 )
 ATAN = elementwise(
     "Atan",
@@ -57,6 +61,7 @@ ATAN = elementwise(
     kernel="atan({0})",
     vjp=lambda g, y, x: (g * reciprocal(1 + square(x)),),
     complex=True,
+    cost=Cost.FUNCTION,
 )
 ATAN2 = binary(
     "Atan2",
@@ -65,6 +70,7 @@ ATAN2 = binary(
     _atan2_vjp,
     over=FLOATING,
     domain=(0.3, 2.0),
+    cost=Cost.FUNCTION,
 )
 SINH = elementwise(
     "Sinh",
@@ -72,6 +78,7 @@ SINH = elementwise(
     kernel="sinh({0})",
     vjp=lambda g, y, x: (g * cosh(x),),
     complex=True,
+    cost=Cost.FUNCTION,
 )
 COSH = elementwise(
     "Cosh",
@@ -79,6 +86,7 @@ COSH = elementwise(
     kernel="cosh({0})",
     vjp=lambda g, y, x: (g * sinh(x),),
     complex=True,
+    cost=Cost.FUNCTION,
 )
 # The derivatives of the inverses are written with y, which stays exact where x * x
 # has lost the 1 next to it.
@@ -88,6 +96,7 @@ ASINH = elementwise(
     kernel="asinh({0})",
     vjp=lambda g, y, x: (g / cosh(y),),
     complex=True,
+    cost=Cost.FUNCTION,
 )
 ACOSH = elementwise(
     "Acosh",
@@ -96,6 +105,7 @@ ACOSH = elementwise(
     vjp=lambda g, y, x: (g / sinh(y),),
     domain=(1.3, 4.0),
     complex=True,
+    cost=Cost.FUNCTION,
 )
 ATANH = elementwise(
     "Atanh",
@@ -104,6 +114,7 @@ ATANH = elementwise(
     vjp=lambda g, y, x: (g * reciprocal(1 - square(x)),),
     domain=(-0.8, 0.8),
     complex=True,
+    cost=Cost.FUNCTION,
 )
 
 tan = public_function(TAN, "tan", "the tangent of x in radians")

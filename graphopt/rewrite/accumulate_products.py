@@ -18,16 +18,15 @@ from typing import Any
 
 from graphopt.dtypes import float32, float64
 from graphopt.graph.graph import Operation
-from graphopt.graph.opspec import REGISTRY
 from graphopt.graph.program import Program, Rebuilder
 from graphopt.graph.tensor import GraphTensor
+from graphopt.ops.elementwise import ADD
 from graphopt.ops.fused import ADD_PRODUCT, SUM_OF_PRODUCTS
 from graphopt.ops.matmul import MATMUL
 from graphopt.rewrite.driver import graph_pass
 
 DEEPEST = 256
 """Terms of a product that the kernel sums in registers."""
-_ADD = REGISTRY["AddV2"]
 
 
 @graph_pass(preserves="bits")
@@ -62,7 +61,7 @@ def _find_sums(
 
     found: dict[Operation, tuple[list[Operation], list[Operation]]] = {}
     for op in program.operations:
-        if op.spec is not _ADD or op.control_inputs:
+        if op.spec is not ADD or op.control_inputs:
             continue
         first, second = op.inputs
         if not (is_inside(second) and _is_product(second)):
@@ -124,7 +123,7 @@ def add_products(program: Program) -> Program:
     sums = {
         op: op.inputs[1].op
         for op in program.operations
-        if op.spec is _ADD
+        if op.spec is ADD
         and op.outputs[0] in fetched
         and op.inputs[0] in given
         and op.inputs[0].shape == op.inputs[1].shape

@@ -20,11 +20,12 @@ from graphopt.graph.graph import Operation
 from graphopt.graph.program import Program
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.matmul import MATMUL
+from graphopt.ops.shaping import TRANSPOSE
 from graphopt.rewrite.driver import graph_pass
 from graphopt.rewrite.node_rules import NodeRule, apply_rules, node_rule, replacement
 
 
-@node_rule("MatMul")
+@node_rule(MATMUL)
 def fold_transposed_operand(op: Operation) -> GraphTensor | None:
     """matmul(transpose(a), b) -> matmul(a, b, transpose_a=True), and b likewise."""
     inputs, attrs = list(op.inputs), dict(op.attrs)
@@ -42,7 +43,7 @@ def fold_transposed_operand(op: Operation) -> GraphTensor | None:
 
 
 def _swaps_last_two(op: Operation) -> bool:
-    if op.type != "Transpose" or op.control_inputs:
+    if op.spec is not TRANSPOSE or op.control_inputs:
         return False
     perm = list(op.attrs["perm"])
     rank = len(perm)
@@ -55,6 +56,6 @@ RULES: Final[tuple[NodeRule, ...]] = (fold_transposed_operand,)
 @graph_pass(preserves="bits")
 def fold_transposes(program: Program) -> Program:
     """Makes transposes that feed products attributes of the products."""
-    if not any(op.type == "Transpose" for op in program.operations):
+    if not any(op.spec is TRANSPOSE for op in program.operations):
         return program
     return apply_rules(program, RULES)

@@ -21,14 +21,14 @@ from graphopt.graph.dimensions import merge_blocks, merge_dimensions
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Family
 from graphopt.graph.program import Program, Rebuilder
+from graphopt.graph.region import region_of
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.blocks import BLOCK
 from graphopt.ops.fused import FUSED_REDUCE
 from graphopt.rewrite.driver import graph_pass
 from graphopt.rewrite.fuse_elementwise import (
-    ARITHMETIC,
-    MOST_ARITHMETIC,
-    loop_body,
+    MOST_LIGHT,
+    is_light,
 )
 
 SMALLEST = 1 << 14
@@ -85,12 +85,12 @@ def takes(source: Operation, reduction: Operation) -> bool:
     """Returns whether a loop and a reduction of what it makes can be one op."""
     if set(reduction.control_inputs) - {source, *source.control_inputs}:
         return False
-    body = loop_body(source)
+    body = region_of(source)
     if body is None or body.only_if is not None:
         return False
-    types = [instruction.type for instruction in body.instructions]
-    if len(types) > MOST_OPS and not (
-        len(types) <= MOST_ARITHMETIC and ARITHMETIC.issuperset(types)
+    count = len(body.instructions)
+    if count > MOST_OPS and not (
+        count <= MOST_LIGHT and all(is_light(i.spec) for i in body.instructions)
     ):
         return False
     total = reduction.inputs[0].shape.num_elements() or 0
@@ -115,7 +115,7 @@ def takes(source: Operation, reduction: Operation) -> bool:
 
 
 def _add_fused(rebuilder: Rebuilder, loop: Operation, reduction: Operation) -> None:
-    body = loop_body(loop)
+    body = region_of(loop)
     assert body is not None
     reduced = reduction.inputs[0]
     kept: list[GraphTensor] = [t for t in loop.outputs if t is not reduced]

@@ -29,18 +29,18 @@ Rule = Callable[[Operation], GraphTensor | None]
 
 @dataclass(frozen=True)
 class NodeRule:
-    """A rule and the types of op that it looks at; its name is the function's."""
+    """A rule and the ops that it looks at; its name is the function's."""
 
     name: str
     function: Rule
-    matches: tuple[str, ...]
+    matches: tuple[OpSpec, ...]
 
 
-def node_rule(*matches: str) -> Callable[[Rule], NodeRule]:
+def node_rule(*matches: OpSpec) -> Callable[[Rule], NodeRule]:
     """Makes a rule of a function that returns what an op may be replaced by, or None.
 
     Args:
-      *matches: The types of op that it looks at.
+      *matches: The ops that it looks at.
     """
 
     def wrap(function: Rule) -> NodeRule:
@@ -59,20 +59,20 @@ def apply_rules(program: Program, rules: Sequence[NodeRule]) -> Program:
     Returns:
       The new program, or the same one if no rule fits.
     """
-    by_type: dict[str, list[Rule]] = defaultdict(list)
+    by_spec: dict[OpSpec, list[Rule]] = defaultdict(list)
     for rule in rules:
-        for name in rule.matches:
-            by_type[name].append(rule.function)
-    if not any(op.type in by_type for op in program.operations):
+        for spec in rule.matches:
+            by_spec[spec].append(rule.function)
+    if not any(op.spec in by_spec for op in program.operations):
         return program
     rebuilder = Rebuilder(program)
     effects = _Effects()
     changed = False
     for op in program.operations:
         new = rebuilder.copy(op)
-        if op.type not in by_type or len(op.outputs) != 1:
+        if op.spec not in by_spec or len(op.outputs) != 1:
             continue
-        found = _simplest(new, by_type, effects)
+        found = _simplest(new, by_spec, effects)
         if found is not new.outputs[0]:
             rebuilder.tensors[op.outputs[0]] = found
             rebuilder.operations[op] = found.op
@@ -117,12 +117,12 @@ def same_type(a: GraphTensor, b: GraphTensor) -> bool:
 
 
 def _simplest(
-    op: Operation, rules: dict[str, list[Rule]], effects: _Effects
+    op: Operation, rules: dict[OpSpec, list[Rule]], effects: _Effects
 ) -> GraphTensor:
     """Returns what is left of an op when no rule fits any more."""
     tensor = op.outputs[0]
     while not tensor.op.control_inputs:
-        for rule in rules.get(tensor.op.type, ()):
+        for rule in rules.get(tensor.op.spec, ()):
             found = rule(tensor.op)
             if found is not None and _may_replace(tensor.op, found, effects):
                 tensor = found

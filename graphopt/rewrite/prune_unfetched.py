@@ -12,6 +12,7 @@ from graphopt.graph.program import Program, Rebuilder
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.creation import CONST, PLACEHOLDER
+from graphopt.ops.state import NO_OP
 from graphopt.rewrite.driver import graph_pass
 
 
@@ -132,7 +133,7 @@ def _through_no_ops(op: Operation) -> list[Operation]:
     seen = set(stack)
     while stack:
         control = stack.pop()
-        if control.type not in _WAITING:
+        if control.spec not in _WAITING:
             found[control] = None
             continue
         for parent in reversed(control.control_inputs):
@@ -144,4 +145,4 @@ def _through_no_ops(op: Operation) -> list[Operation]:
 
 # Ops that do nothing, or nothing that takes time: to wait for one is to wait for its
 # control inputs.
-_WAITING = ("NoOp", CONST.name)
+_WAITING = (NO_OP, CONST)

@@ -17,10 +17,31 @@ from graphopt.graph.opspec import OpSpec
 from graphopt.graph.program import Program, Rebuilder
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import GraphTensor
-from graphopt.ops.creation import CONST, FILL, constant_value
-from graphopt.ops.deferred import make_call
-from graphopt.ops.reduction import BROADCAST_TO, SUM
-from graphopt.ops.shaping import RESHAPE, identity
+from graphopt.ops.creation import (
+    CONST,
+    FILL,
+    FILL_DIMS,
+    ONES_LIKE,
+    SHAPE,
+    ZEROS_LIKE,
+    constant_value,
+)
+from graphopt.ops.deferred import DEFERRED, make_call
+from graphopt.ops.reduction import (
+    BROADCAST_LIKE,
+    BROADCAST_TO,
+    REDUCED_COUNT,
+    SUM,
+    SUM_LIKE,
+)
+from graphopt.ops.sequences import RANGE, RANK, SIZE
+from graphopt.ops.shaping import (
+    RESHAPE,
+    RESHAPE_DIMS,
+    RESHAPE_LIKE,
+    RESHAPE_REDUCED,
+    identity,
+)
 from graphopt.rewrite.driver import graph_pass
 from graphopt.rewrite.prune_unfetched import prune_unfetched
 
@@ -42,7 +63,7 @@ def resolve_shapes(program: Program) -> Program:
 
 def _is_known(op: Operation) -> bool:
     """Whether an op asks for shapes, and all of them are known."""
-    return op.type in _RULES and all(
+    return op.spec in _RULES and all(
         tensor.shape.is_fully_defined() for tensor in (*op.inputs, *op.outputs)
     )
 
@@ -51,7 +72,7 @@ def _resolve_once(program: Program) -> tuple[Program, bool]:
     rebuilder = Rebuilder(program)
     changed = False
     for op in program.operations:
-        found = _RULES[op.type](op, rebuilder) if _is_known(op) else None
+        found = _RULES[op.spec](op, rebuilder) if _is_known(op) else None
         if found is None:
             rebuilder.copy(op)
             continue
@@ -96,7 +117,7 @@ def _constant(op: Operation, rebuilder: Rebuilder) -> GraphTensor:
 
 def _filled(op: Operation, rebuilder: Rebuilder) -> GraphTensor:
     dtype = op.outputs[0].dtype
-    given: Any = b"" if dtype.is_string else op.type == "OnesLike"
+    given: Any = b"" if dtype.is_string else op.spec is ONES_LIKE
     number = np.array(given, dtype.numpy)
     scalar = _replace(op, rebuilder, CONST, [], {"value": number}, (), "/value")
     dims = tuple(op.outputs[0].shape)
@@ -173,19 +194,19 @@ def _make_call(op: Operation, rebuilder: Rebuilder) -> Sequence[GraphTensor]:
 
 
 Found = GraphTensor | Sequence[GraphTensor] | None
-_RULES: dict[str, Callable[[Operation, Rebuilder], Found]] = {
-    "Deferred": _make_call,
-    "Range": _range,
-    "Shape": _constant,
-    "Rank": _constant,
-    "Size": _constant,
-    "ReducedCount": _constant,
-    "ZerosLike": _filled,
-    "OnesLike": _filled,
-    "ReshapeDims": _reshape,
-    "ReshapeLike": _reshape,
-    "ReshapeLikeReduced": _reshape,
-    "BroadcastLike": _broadcast,
-    "FillDims": _fill,
-    "SumLike": _sum,
+_RULES: dict[OpSpec, Callable[[Operation, Rebuilder], Found]] = {
+    DEFERRED: _make_call,
+    RANGE: _range,
+    SHAPE: _constant,
+    RANK: _constant,
+    SIZE: _constant,
+    REDUCED_COUNT: _constant,
+    ZEROS_LIKE: _filled,
+    ONES_LIKE: _filled,
+    RESHAPE_DIMS: _reshape,
+    RESHAPE_LIKE: _reshape,
+    RESHAPE_REDUCED: _reshape,
+    BROADCAST_LIKE: _broadcast,
+    FILL_DIMS: _fill,
+    SUM_LIKE: _sum,
 }

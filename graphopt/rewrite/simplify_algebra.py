@@ -33,11 +33,34 @@ from numpy.typing import NDArray
 
 from graphopt.dtypes import DType
 from graphopt.graph.graph import Operation
+from graphopt.graph.opspec import OpSpec
 from graphopt.graph.program import Program
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.creation import CONST, FILL
-from graphopt.ops.elementwise import CAST, MUL
-from graphopt.ops.shaping import RESHAPE, TRANSPOSE
+from graphopt.ops.elementwise import (
+    ADD,
+    CAST,
+    DIV,
+    LOGICAL_AND,
+    LOGICAL_NOT,
+    LOGICAL_OR,
+    MAXIMUM,
+    MINIMUM,
+    MUL,
+    NEG,
+    POW,
+    SELECT,
+    SUB,
+)
+from graphopt.ops.reduction import ALL, ANY, BROADCAST_TO, MAX, MIN, PROD
+from graphopt.ops.shaping import (
+    EXPAND_DIMS,
+    IDENTITY,
+    RESHAPE,
+    SQUEEZE,
+    STOP_GRADIENT,
+    TRANSPOSE,
+)
 from graphopt.rewrite.driver import graph_pass
 from graphopt.rewrite.node_rules import (
     NodeRule,
@@ -72,7 +95,7 @@ def is_constant(tensor: GraphTensor, number: float) -> bool:
 # ---- arithmetic
 
 
-@node_rule("Mul")
+@node_rule(MUL)
 def remove_multiply_by_one(op: Operation) -> GraphTensor | None:
     """x * 1 and 1 * x -> x."""
     x, y = op.inputs
@@ -81,14 +104,14 @@ def remove_multiply_by_one(op: Operation) -> GraphTensor | None:
     return y if is_constant(x, 1) else None
 
 
-@node_rule("RealDiv")
+@node_rule(DIV)
 def remove_divide_by_one(op: Operation) -> GraphTensor | None:
     """x / 1 -> x."""
     x, divisor = op.inputs
     return x if is_constant(divisor, 1) else None
 
 
-@node_rule("RealDiv")
+@node_rule(DIV)
 def multiply_by_exact_reciprocal(op: Operation) -> GraphTensor | None:
     """x / 2**k -> x * 2**-k: both are the same real number, rounded once."""
     x, divisor = op.inputs
@@ -114,14 +137,14 @@ def multiply_by_exact_reciprocal(op: Operation) -> GraphTensor | None:
     return replacement(op, MUL, (x, factor), {})
 
 
-@node_rule("Sub")
+@node_rule(SUB)
 def remove_subtract_zero(op: Operation) -> GraphTensor | None:
     """x - 0 -> x, for -0.0 too; x - (-0.0) is another matter."""
     x, zero = op.inputs
     return x if is_constant(zero, 0) else None
 
 
-@node_rule("AddV2")
+@node_rule(ADD)
 def remove_add_zero(op: Operation) -> GraphTensor | None:
     """x + (-0.0) -> x, and x + 0 for integers, which have one zero."""
     x, y = op.inputs
@@ -131,62 +154,62 @@ def remove_add_zero(op: Operation) -> GraphTensor | None:
     return y if is_constant(x, zero) else None
 
 
-@node_rule("Pow")
+@node_rule(POW)
 def remove_power_of_one(op: Operation) -> GraphTensor | None:
     """x ** 1 -> x."""
     x, exponent = op.inputs
     return x if is_constant(exponent, 1) else None
 
 
-@node_rule("Neg")
+@node_rule(NEG)
 def remove_double_negation(op: Operation) -> GraphTensor | None:
     """-(-x) -> x: a negation flips one bit."""
     (inner,) = op.inputs
-    return _through(inner, "Neg")
+    return _through(inner, NEG)
 
 
-@node_rule("LogicalNot")
+@node_rule(LOGICAL_NOT)
 def remove_double_not(op: Operation) -> GraphTensor | None:
     """not not x -> x."""
     (inner,) = op.inputs
-    return _through(inner, "LogicalNot")
+    return _through(inner, LOGICAL_NOT)
 
 
-@node_rule("Maximum", "Minimum", "LogicalAnd", "LogicalOr")
+@node_rule(MAXIMUM, MINIMUM, LOGICAL_AND, LOGICAL_OR)
 def remove_idempotent(op: Operation) -> GraphTensor | None:
     """max(x, x), min(x, x), x and x, x or x -> x; NaN stays NaN."""
     x, y = op.inputs
     return x if x is y else None
 
 
-@node_rule("SelectV2")
+@node_rule(SELECT)
 def remove_equal_branches(op: Operation) -> GraphTensor | None:
     """where(c, x, x) -> x."""
     _, x, y = op.inputs
     return x if x is y else None
 
 
-def _through(tensor: GraphTensor, name: str) -> GraphTensor | None:
-    """Returns the input of the op that made a tensor, if it is of a type."""
+def _through(tensor: GraphTensor, spec: OpSpec) -> GraphTensor | None:
+    """Returns the input of the op that made a tensor, if it is of a kind."""
     op = tensor.op
-    return op.inputs[0] if op.type == name and not op.control_inputs else None
+    return op.inputs[0] if op.spec is spec and not op.control_inputs else None
 
 
 # ---- casts
 
 
-@node_rule("Cast")
+@node_rule(CAST)
 def remove_cast_to_same(op: Operation) -> GraphTensor | None:
     """cast(x, dtype of x) -> x."""
     (x,) = op.inputs
     return x if x.dtype is op.outputs[0].dtype else None
 
 
-@node_rule("Cast")
+@node_rule(CAST)
 def join_casts(op: Operation) -> GraphTensor | None:
     """cast(cast(x, wide), dtype) -> cast(x, dtype), where wide holds every x."""
     (wide,) = op.inputs
-    x, dtype = _through(wide, "Cast"), op.outputs[0].dtype
+    x, dtype = _through(wide, CAST), op.outputs[0].dtype
     if x is None or not _holds(wide.dtype, x.dtype):
         return None
     if dtype is x.dtype:
@@ -211,42 +234,40 @@ def _holds(wide: DType, dtype: DType) -> bool:
 # ---- shapes
 
 
-@node_rule(
-    "Identity", "StopGradient", "BroadcastTo", "Reshape", "ExpandDims", "Squeeze"
-)
+@node_rule(IDENTITY, STOP_GRADIENT, BROADCAST_TO, RESHAPE, EXPAND_DIMS, SQUEEZE)
 def remove_same_shape(op: Operation) -> GraphTensor | None:
     """Identity, and a reshape or broadcast to the shape that x has -> x."""
     (x,) = op.inputs
     return x if same_type(x, op.outputs[0]) else None
 
 
-@node_rule("Max", "Min", "Prod", "All", "Any")
+@node_rule(MAX, MIN, PROD, ALL, ANY)
 def remove_reduction_over_nothing(op: Operation) -> GraphTensor | None:
     """reduce_max(x, axis=()) -> x, and likewise what keeps -0.0 and NaN."""
     return op.inputs[0] if op.attrs["axis"] == () else None
 
 
-_RESHAPES: Final = ("Reshape", "ExpandDims", "Squeeze")
+_RESHAPES: Final = (RESHAPE, EXPAND_DIMS, SQUEEZE)
 
 
 @node_rule(*_RESHAPES)
 def join_reshapes(op: Operation) -> GraphTensor | None:
     """reshape(reshape(x)) -> reshape(x)."""
     inner, out = op.inputs[0].op, op.outputs[0]
-    if inner.type not in _RESHAPES or inner.control_inputs:
+    if inner.spec not in _RESHAPES or inner.control_inputs:
         return None
     if not (out.shape.is_fully_defined() and inner.inputs[0].shape.is_fully_defined()):
         return None
     return replacement(op, RESHAPE, inner.inputs[:1], {"shape": tuple(out.shape)})
 
 
-@node_rule("Transpose")
+@node_rule(TRANSPOSE)
 def join_transposes(op: Operation) -> GraphTensor | None:
     """transpose(transpose(x)) -> one transpose, or x if nothing moves."""
     (inner,), perm = op.inputs, op.attrs["perm"]
     if perm == tuple(range(len(perm))):
         return inner
-    x = _through(inner, "Transpose")
+    x = _through(inner, TRANSPOSE)
     if x is None:
         return None
     joined = tuple(inner.op.attrs["perm"][axis] for axis in perm)

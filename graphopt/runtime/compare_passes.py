@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from graphopt.graph.effects import variables_written
 from graphopt.graph.graph import Operation
 from graphopt.graph.program import Program
+from graphopt.ops.matmul import MATMUL
 from graphopt.rewrite.driver import Trace
 from graphopt.rewrite.order_effects import order_effects
 from graphopt.runtime.interpreter import Run
@@ -60,7 +61,7 @@ class _ReferenceRun(Run):
         if op.name in self.recorded:
             self.given[op.name] = [np.array(array) for array in arrays]
             return self.recorded[op.name]
-        if op.type == "MatMul":
+        if op.spec is MATMUL:
             return (_multiply(op, arrays),)
         return super().compute(op, [_plain(array) for array in arrays])
 

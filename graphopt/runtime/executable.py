@@ -16,13 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphopt.codegen.elementwise.division import STATUS_DIVISOR
-from graphopt.codegen.elementwise.finite import STATUS_CHECK
 from graphopt.codegen.kernels import get_kernel, make_kernels
-from graphopt.codegen.movement.gathers import STATUS_INDEX
-from graphopt.codegen.random.integer_source import STATUS_BOUNDS
-from graphopt.codegen.reductions.rows import STATUS_LABEL
-from graphopt.codegen.tape.repeat import repeat_request
+from graphopt.codegen.tape.jumps import request_repetition
 from graphopt.errors import InvalidArgumentError, OpError, fail, locate
 from graphopt.graph import draws
 from graphopt.graph.body import Body
@@ -31,12 +26,9 @@ from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Effect
 from graphopt.graph.outside import current
 from graphopt.graph.program import Program
+from graphopt.graph.status import Report, Status, StatusWord
 from graphopt.graph.strings import to_array
 from graphopt.graph.tensor import GraphTensor
-from graphopt.ops.elementwise import division_error
-from graphopt.ops.indexing import reported_index
-from graphopt.ops.nn import label_error
-from graphopt.ops.random import bounds_error
 from graphopt.runtime.memory import aligned_zeros
 from graphopt.runtime.store import VariableStore, nested_run
 from graphopt.runtime.threads import MOST_THREADS, pool
@@ -401,7 +393,7 @@ class Executable:
         counter = self._counter
         if counter is None:
             counter = aligned_zeros(8 * (4 + 2 * len(self._feed_words))).view(np.int64)
-            kernel = self._kernel_of(repeat_request())
+            kernel = self._kernel_of(request_repetition())
             counter[2] = block.ctypes.data + 8 * tape.BLOCK_STATUS
             self._rows[-1] = (kernel.address, counter.ctypes.data, 0, 1)
             # Last, for an interrupt may come anywhere above.
@@ -479,19 +471,19 @@ class Executable:
                 self._budget[0] = self._rounds
                 start = time.perf_counter()
                 code = entry()
-                if code == tape.GROW:
-                    value = tape.BLOCK_STATUS + tape.STATUS_VALUE
+                if code == Status.GROW:
+                    value = tape.BLOCK_STATUS + StatusWord.VALUE
                     self._grow_stack(int(block[value]))
-                elif code != tape.PAUSE:
+                elif code != Status.PAUSE:
                     return code
                 seconds = time.perf_counter() - start
-                if code == tape.GROW:
+                if code == Status.GROW:
                     pass
                 elif seconds > LONGEST_CALL:
                     self._rounds = max(1, self._rounds // 4)
                 elif seconds < LONGEST_CALL / 4:
                     self._rounds *= 4
-                position = tape.BLOCK_STATUS + tape.STATUS_INDEX
+                position = tape.BLOCK_STATUS + StatusWord.INDEX
                 block[tape.BLOCK_START] = block[position]
         finally:
             block[tape.BLOCK_START] = 0
@@ -590,44 +582,32 @@ class Executable:
         """Returns the status words of the part that reported an error."""
         at = self._tape.BLOCK_STATUS
         for block in self._blocks:
-            if block[at + self._tape.STATUS_CODE]:
+            if block[at + StatusWord.CODE]:
                 break
         return block[at:]
 
     def reporting_operation(self) -> Operation | None:
         """Returns the operation that reported the last error."""
-        index = int(self._status()[self._tape.STATUS_OPERATION])
+        index = int(self._status()[StatusWord.OPERATION])
         return self.operations.get(index)
 
     def _error(self, code: int) -> OpError:
-        tape, status, op = self._tape, self._status(), self.reporting_operation()
-        index, value = int(status[tape.STATUS_INDEX]), int(status[tape.STATUS_VALUE])
-        if code == STATUS_LABEL and op is not None:
-            classes = int(op.inputs[0].shape[-1] or 0)
-            error = label_error(index, value, classes, op)
-            assert isinstance(error, OpError)
-            return error
-        if code == STATUS_DIVISOR and op is not None:
-            return division_error(op)
-        if code == STATUS_INDEX and op is not None:
-            return reported_index(op, index, value)
-        if code == STATUS_BOUNDS and op is not None:
-            return bounds_error(index, value, op)
-        if code == STATUS_CHECK and op is not None:
-            return self._failed_check(op)
-        return fail(OpError, f"A kernel failed with the unknown code {code}", op=op)
+        status, op = self._status(), self.reporting_operation()
+        if op is None or op.spec.explain is None:
+            return fail(OpError, f"A kernel failed with the unknown code {code}", op=op)
+        return op.spec.explain(
+            Report(
+                op,
+                Status(code),
+                int(status[StatusWord.INDEX]),
+                int(status[StatusWord.VALUE]),
+                self._read,
+            )
+        )
 
-    def _failed_check(self, op: Operation) -> OpError:
-        """Has NumPy look at what a kernel has stopped at, for the words of the error."""
-        tensor = op.inputs[0]
-        buffer = self.schedule.locations[tensor]
-        try:
-            op.spec.compute(self._view(buffer, tensor, self._host_feeds), **op.attrs)
-        except OpError as error:
-            return locate(error, op)
-        # Another thread has run the step since, with other numbers.
-        words = f"{op.attrs['message']} : Tensor had values that are not finite"
-        return fail(InvalidArgumentError, words, op=op)
+    def _read(self, tensor: GraphTensor) -> Array:
+        """Returns the memory of a tensor as the last run has left it."""
+        return self._view(self.schedule.locations[tensor], tensor, self._host_feeds)
 
 
 def _find_streams(program: Program) -> tuple[list[Any], bool]:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail
-from graphopt.graph.effects import FUSED_TYPES
 from graphopt.graph.graph import Operation
 
 Array = NDArray[Any]
@@ -103,7 +102,7 @@ def bad_eager(
 def unexplained(op: Operation | None) -> InvalidArgumentError:
     """Makes the error for what a kernel made and the replay with NumPy did not."""
     names = ""
-    if op is not None and op.type in FUSED_TYPES:
+    if op is not None and op.spec.parts is not None:
         made = op.attrs["body"].instructions
         names = ", one of " + ", ".join(f"{i.name} ({i.site_text})" for i in made)
     outputs = describe_shapes(*op.outputs) if op is not None else ""

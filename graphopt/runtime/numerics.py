@@ -23,13 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphopt.codegen.checked import lower_checked
-from graphopt.codegen.elementwise.elementwise import STATUS_NOT_FINITE
 from graphopt.codegen.elementwise.finite import keep_copy, look_at
 from graphopt.errors import OpError
 from graphopt.graph import draws
 from graphopt.graph.effects import handles_written, is_handle, variable_of
 from graphopt.graph.graph import Operation
 from graphopt.graph.program import Program
+from graphopt.graph.status import Status
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.creation import CONST
 from graphopt.ops.state import ASSIGN
@@ -168,7 +168,7 @@ class _Watched(Executable):
         self.recorded: dict[str, Sequence[Array]] = {}
 
     def _error(self, code: int) -> OpError:
-        if code == STATUS_NOT_FINITE:
+        if code == Status.NOT_FINITE:
             raise _NotFiniteError(self.reporting_operation())
         return super()._error(code)
 

@@ -1,7 +1,7 @@
 """What a step should compute, by NumPy, and how far a kernel may be from it.
 
 Integers and truth values have to be equal, NaN and infinities in the same places. A
-single op on floats may be `ULPS` units in the last place away (`SPECIAL` ones more). What a loop of several
+single op on floats may be `ULPS` units in the last place away (those with `near_zero_ulps` more). What a loop of several
 ops may be away follows from how errors grow: each value carries a bound; to find that of
 the next one, its op is computed again with each input moved by its bound, and `ULPS` are
 added. So exp(x) - 1 near 0 may be as wrong as exp(x) makes it, and x * 2 may not.
@@ -21,14 +21,11 @@ from numpy.typing import NDArray
 
 from graphopt.errors import OpError
 from graphopt.graph.opspec import Elementwise, OpSpec
-from graphopt.ops.fused import FusedBody, Instruction
+from graphopt.graph.region import Instruction, Region
 from graphopt.runtime.numerics import flushed
 
 Array = NDArray[Any]
 ULPS = 8
-# Series and functions of the C library, near whose zeros only the absolute error is small.
-SPECIAL = frozenset(["Digamma", "Erfinv", "Lgamma", "Polygamma", "Zeta"])
-SPECIAL_ULPS = 64
 SLACK = 8.0
 
 
@@ -50,7 +47,7 @@ class Difference(NamedTuple):
     size: int
 
 
-def evaluate_instructions(body: FusedBody, arrays: Sequence[Array]) -> list[Bounded]:
+def evaluate_instructions(body: Region, arrays: Sequence[Array]) -> list[Bounded]:
     """Computes all values of a loop with their bounds, the inputs first."""
     values = [Bounded(flushed(np.asarray(array)), 0.0) for array in arrays]
     for instruction in body.instructions:
@@ -76,9 +73,9 @@ def evaluate_instruction(
     given = [each.value for each in inputs]
     value = compute(given)
     bound: Any = _units(value)
-    if instruction.type in SPECIAL:
+    if instruction.spec.near_zero_ulps:
         largest = np.maximum(np.abs(value), value.dtype.type(1))
-        bound = SPECIAL_ULPS / ULPS * _units(largest)
+        bound = instruction.spec.near_zero_ulps / ULPS * _units(largest)
     for i, (array, off) in enumerate(inputs):
         if not np.any(off):
             continue

@@ -13,11 +13,12 @@ from graphopt.graph.effects import (
     variable_of,
 )
 from graphopt.graph.graph import Operation
-from graphopt.graph.guards import guards_of
 from graphopt.graph.opspec import Alias, Bodies, Effect, Source
 from graphopt.graph.program import Program, find_complex
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.state import INITIALIZED_VALUE
+from graphopt.ops.while_loop import WHILE_GRAD
+from graphopt.rewrite.guards import guards_of
 from graphopt.schedule.control import add_bodies, with_guard
 from graphopt.schedule.memory import place_buffers
 from graphopt.schedule.order import (
@@ -117,7 +118,7 @@ class Builder:
           operations: Those of the program, or of a body, in order.
           kept: What is read when they have run.
         """
-        self.derivatives += [op for op in operations if op.type == "WhileGrad"]
+        self.derivatives += [op for op in operations if op.spec is WHILE_GRAD]
         readers = Counter(tensor for op in operations for tensor in op.inputs)
         readers.update(kept)
         for tensor, count in readers.items():

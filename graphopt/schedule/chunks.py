@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from graphopt.graph.effects import handles_written
-from graphopt.graph.opspec import Family
 from graphopt.schedule.steps import Call, Schedule, Step
 from graphopt.schedule.work import count_flops
 
@@ -31,8 +30,6 @@ WORTH_WAKING: Final = 100_000.0
 _MOST_CHUNKS: Final = 128
 # Elements of a flat loop: whole cache lines and whole vectors of every dtype.
 _LINE: Final = 64
-# What these read is chosen by indices; their first input may be far larger.
-_CHOSEN: Final = ("gather", "gather_nd", "scatter", "scatter_nd", "resource_scatter")
 
 
 @dataclass(frozen=True)
@@ -123,11 +120,11 @@ def cost_of(step: Step, call: Call) -> float:
     """Estimates the nanoseconds that a call takes on one core."""
     if call.cost:
         return call.cost
-    kernel = step.op.spec.kernel
-    inputs = step.inputs
-    if isinstance(kernel, Family) and kernel.name in _CHOSEN:
-        inputs = inputs[1:]
-    size = sum(buffer.nbytes for buffer in (*inputs, *step.outputs))
+    partial = step.op.spec.partial_inputs
+    size = sum(
+        buffer.nbytes for i, buffer in enumerate(step.inputs) if i not in partial
+    )
+    size += sum(buffer.nbytes for buffer in step.outputs)
     flops = count_flops(step.op) or 0
     near, few = _NEAR
     byte = near if size <= few else _FAR

@@ -26,12 +26,13 @@ from graphopt.graph.body import Body
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Alias, Bodies, Source
 from graphopt.graph.tensor import GraphTensor
+from graphopt.ops.matmul import MATMUL
 from graphopt.schedule.steps import (
     Argument,
     Buffer,
     Call,
+    CallableKernel,
     Jumps,
-    KernelRequest,
     Lowered,
     Word,
     is_host_value,
@@ -39,8 +40,6 @@ from graphopt.schedule.steps import (
 
 if TYPE_CHECKING:
     from graphopt.schedule.build import Builder
-
-_STATUS = Word("status")
 
 
 def add_bodies(builder: Builder, op: Operation, kind: str) -> None:
@@ -121,7 +120,7 @@ def _prepare(
     places = {body.inputs[i]: inputs[i] for i in constant}
     made: dict[tuple[int, tuple[Call, ...]], Buffer] = {}
     for op in body.operations:
-        if op.type != "MatMul":
+        if op.spec is not MATMUL:
             continue
         prepared = builder.lower(op).prepared
         if prepared is None or op.inputs[prepared.index] not in places:
@@ -160,24 +159,26 @@ def _copy(
         builder.place_step(op, jumps.copy(tensor), (source,), (target,))
 
 
-def _jump(request: KernelRequest, *arguments: Argument) -> Lowered:
-    return Lowered((Call(request, arguments, 1),))
+def _run(kernel: CallableKernel, **arguments: Argument) -> Lowered:
+    return Lowered((kernel.call(1, **arguments),))
+
+
+def _jump(kernel: CallableKernel, label: int, **arguments: Argument) -> Lowered:
+    place = Word("label", label)
+    return _run(kernel, status=Word("status"), label=place, **arguments)
 
 
 def _add_condition(builder: Builder, op: Operation, jumps: Jumps) -> None:
     condition, *inputs = (builder.locations[tensor] for tensor in op.inputs)
     outputs = [builder.new("arena", _size(t), t) for t in op.outputs]
     otherwise, end = _new_label(builder), _new_label(builder)
-    to_otherwise = Word("label", otherwise)
-    branch = _jump(jumps.unless, Word("input"), _STATUS, to_otherwise)
-    builder.place_step(op, branch, (condition,))
+    builder.place_step(op, _jump(jumps.unless, otherwise), (condition,))
     for body in (op.attrs["then_body"], op.attrs["else_body"]):
         found = _add_body(builder, body, inputs)
         for tensor, source, target in zip(op.outputs, found, outputs, strict=True):
             _copy(builder, op, jumps, tensor, source, target)
         if body is op.attrs["then_body"]:
-            go = _jump(jumps.always, _STATUS, Word("label", end))
-            builder.place_step(op, go, ())
+            builder.place_step(op, _jump(jumps.always, end), ())
             _place(builder, otherwise)
     _place(builder, end)
     builder.place_all(op.outputs, outputs)
@@ -192,9 +193,8 @@ def with_guard(builder: Builder, guard: GraphTensor | None) -> None:
     builder.guard = guard
     if guard is not None:
         builder.behind_guard = _new_label(builder)
-        label = Word("label", builder.behind_guard)
         assert builder.jump_kernels is not None
-        branch = _jump(builder.jump_kernels.unless, Word("input"), _STATUS, label)
+        branch = _jump(builder.jump_kernels.unless, builder.behind_guard)
         builder.place_step(guard.op, branch, (builder.locations[guard],))
 
 
@@ -263,14 +263,13 @@ def _add_rounds(
     limit, rounds = op.attrs["limit"], None
     if limit is not None:
         rounds = builder.new("arena", 8, None)
-        builder.place_step(op, _jump(jumps.reset, Word("input")), (rounds,))
+        builder.place_step(op, _run(jumps.reset), (rounds,))
     _place(builder, top)
     (condition,) = _add_body(builder, op.attrs["cond"], [*values, *captures])
-    leave: tuple[Argument, ...] = (Word("input"), _STATUS, Word("label", end))
     if rounds is None:
-        builder.place_step(op, _jump(jumps.unless, *leave), (condition,))
+        builder.place_step(op, _jump(jumps.unless, end), (condition,))
     else:
-        limited = _jump(jumps.limited, *leave, Word("input", 1), limit)
+        limited = _jump(jumps.limited, end, limit=limit)
         builder.place_step(op, limited, (condition, rounds))
     if history is not None:
         history.push(values)
@@ -279,7 +278,7 @@ def _add_rounds(
         history.push_kept(found[count:])
         del found[count:]
     _move_values(builder, op, jumps, tensors, found, values)
-    again = _jump(jumps.again, _STATUS, Word("label", top), Word("budget"))
+    again = _jump(jumps.again, top, budget=Word("budget"))
     builder.place_step(op, again, ())
     _place(builder, end)
     counted = [] if rounds is None else [rounds]
@@ -319,43 +318,36 @@ class _History:
         self.number = len(builder.stacks)
         builder.stacks.append(max(self.frame, 8))
         self.count = builder.new("arena", 8, None)
-        builder.place_step(op, _jump(jumps.reset, Word("input")), (self.count,))
+        builder.place_step(op, _run(jumps.reset), (self.count,))
 
     def push(self, values: Sequence[Buffer]) -> None:
         """Begins a frame, with the loop variables."""
         here = _new_label(self.builder)
         _place(self.builder, here)
-        reserve = _jump(
-            self.jumps.reserve,
-            _STATUS,
-            Word("label", here),
-            Word("input"),
-            Word("stack", self.number),
-            self.number,
-        )
+        stack = Word("stack", self.number)
+        reserve = _jump(self.jumps.reserve, here, stack=stack, number=self.number)
         self._step(reserve, ())
         self._move(self.jumps.push, 0, [values[i] for i in self.wanted])
 
     def push_kept(self, buffers: Sequence[Buffer]) -> None:
         """Ends a frame, with what the round has computed."""
         self._move(self.jumps.push, len(self.wanted), buffers)
-        self._step(_jump(self.jumps.bump, Word("input")), ())
+        self._step(_run(self.jumps.bump), ())
 
     def pop(self, end: int, values: Sequence[Buffer], kept: Sequence[Buffer]) -> None:
         """Takes the last frame away, or goes to a label if there is none."""
-        label = Word("label", end)
-        self._step(_jump(self.jumps.pop, _STATUS, label, Word("input")), ())
+        self._step(_jump(self.jumps.pop, end), ())
         buffers = [*(values[i] for i in self.wanted), *kept]
         self._move(self.jumps.load, 0, buffers)
 
     def _move(
-        self, request: KernelRequest, first: int, buffers: Sequence[Buffer]
+        self, kernel: CallableKernel, first: int, buffers: Sequence[Buffer]
     ) -> None:
         """Copies parts of a frame, from one on."""
         stack = Word("stack", self.number)
         for i, buffer in enumerate(buffers, first):
-            where = (self.frame, self.offsets[i], self.sizes[i])
-            move = _jump(request, Word("input"), stack, Word("input", 1), *where)
+            place = {"offset": self.offsets[i], "size": self.sizes[i]}
+            move = _run(kernel, stack=stack, frame_size=self.frame, **place)
             self._step(move, (buffer,))
 
     def _step(self, lowered: Lowered, buffers: tuple[Buffer, ...]) -> None:
@@ -391,7 +383,7 @@ def _add_loop_back(builder: Builder, op: Operation, jumps: Jumps) -> None:
     history.pop(end, values, kept)
     found = _add_body(builder, backward, inputs)
     _move_values(builder, op, jumps, op.outputs, found, totals)
-    again = _jump(jumps.again, _STATUS, Word("label", top), Word("budget"))
+    again = _jump(jumps.again, top, budget=Word("budget"))
     builder.place_step(op, again, ())
     _place(builder, end)
     _keep_until_now(

@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from graphopt.graph.effects import (
-    FUSED_BOTH,
-    FUSED_REDUCE,
-    FUSED_TYPES,
     handles_written,
     variable_of,
 )
@@ -139,14 +136,8 @@ def _name_of(buffer: Buffer, number: int) -> str:
 
 def fused_names(op: Operation) -> tuple[str, ...]:
     """Returns the names of the ops that a fused op stands for."""
-    if op.type not in FUSED_TYPES:
-        return ()
-    names = [i.name for i in op.attrs["body"].instructions]
-    if op.type == FUSED_REDUCE:
-        names.append(op.attrs["reduction"].name)
-    if op.type == FUSED_BOTH:
-        names.append(op.attrs["second"].name)
-    return tuple(clean_text(name) for name in names)
+    parts = () if op.spec.parts is None else op.spec.parts(op)
+    return tuple(clean_text(part.name) for part in parts)
 
 
 def _planned(step: Step, names: dict[int, str]) -> PlannedStep:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import isfinite, prod
+from math import isfinite
 from typing import Any
 
 from graphopt.graph.body import Body
-from graphopt.graph.effects import FUSED_BOTH, FUSED_PRODUCT, FUSED_TYPES
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Alias, Elementwise, Family, Source
 from graphopt.graph.tensor import GraphTensor
+from graphopt.ops.creation import CONST
+from graphopt.ops.elementwise import GREATER, GREATER_EQUAL, LESS, LESS_EQUAL
 
-_WINDOWS = ("Conv2D", "DepthwiseConv2dNative")
-# Nanoseconds that NumPy takes about: for an op, a multiplication or addition of a product,
-# an element of a window, of a row, of anything else. Measured on a Xeon of 2023; that they
-# are right within a factor of 3 is enough, for what they decide between is farther apart.
-_OP, _FLOP, _WINDOW, _ROW, _ELEMENT = 5_000.0, 0.03, 80.0, 20.0, 1.0
+# Nanoseconds that NumPy takes about: for an op, a multiplication or addition of a product;
+# `OpSpec.reference_ns` has those for an element. Measured on a Xeon of 2023; that they are
+# right within a factor of 3 is enough, for what they decide between is farther apart.
+_OP, _FLOP = 5_000.0, 0.03
 # Nanoseconds that compiling takes about for an op, when no kernel is in the cache.
 _COMPILED = 5e7
 # Nanoseconds that a plan takes about for an op.
@@ -43,45 +43,16 @@ def count_flops(op: Operation) -> int | None:
     tensors = (*op.inputs, *op.outputs)
     if not tensors or not all(t.shape.is_fully_defined() for t in tensors):
         return None
-    if op.type in FUSED_TYPES:
-        body = op.attrs["body"]
-        flops = _count(body.shape) * len(body.instructions)
-        if op.type == FUSED_PRODUCT:
-            product = body.instructions[0]
-            a = op.inputs[product.arguments[0]].shape
-            depth = a[-2] if product.attrs["transpose_a"] else a[-1]
-            flops += _count(body.shape) * (2 * _count([depth]) - 1)
-        if op.type == FUSED_BOTH:
-            flops += _count(body.shape) * (4 * _count([op.inputs[0].shape[1]]) - 1)
-        return flops
+    if op.spec.flops is not None:
+        return op.spec.flops(op)
     if not op.outputs:
         return None
-    out = _count(op.outputs[0].shape)
-    if op.type == "MatMul":
-        a = op.inputs[0].shape
-        return 2 * out * _count([a[-2] if op.attrs["transpose_a"] else a[-1]])
-    if op.type == "SumOfMatMuls":
-        depths = [
-            op.inputs[2 * i].shape[0 if transpose_a else 1]
-            for i, (transpose_a, _) in enumerate(op.attrs["transposes"])
-        ]
-        return 2 * out * _count([sum(depth or 0 for depth in depths)])
-    if op.type.startswith(_WINDOWS):
-        filters = op.inputs[1].shape
-        # A depthwise filter gives each channel its own outputs.
-        taps = _count(list(filters)[: 2 if op.type.startswith("Depth") else 3])
-        results = out if len(op.inputs) == 2 else _count(op.inputs[2].shape)
-        return 2 * results * taps
     match op.spec.kernel:
         case Elementwise():
-            return out
+            return op.outputs[0].shape.num_elements()
         case Family(name="reduce") if op.inputs:
-            return _count(op.inputs[0].shape)
+            return op.inputs[0].shape.num_elements()
     return None
-
-
-def _count(sizes: Iterable[int | None]) -> int:
-    return prod(size or 0 for size in sizes)
 
 
 def is_worth_compiling(
@@ -124,15 +95,8 @@ def _interpreted_op(op: Operation) -> float:
     tensors = (*op.inputs, *op.outputs)
     if not all(tensor.shape.is_fully_defined() for tensor in tensors):
         return _OP
-    out = sum(_count(tensor.shape) for tensor in op.outputs)
-    match op.spec.kernel:
-        case Family(name="windows"):
-            element = _WINDOW
-        case Family(name="rows"):
-            element = _ROW
-        case _:
-            element = _ELEMENT
-    return _OP + element * out + _FLOP * (count_flops(op) or 0)
+    out = sum(tensor.shape.num_elements() or 0 for tensor in op.outputs)
+    return _OP + op.spec.reference_ns * out + _FLOP * (count_flops(op) or 0)
 
 
 def _count_rounds(op: Operation) -> int:
@@ -140,7 +104,7 @@ def _count_rounds(op: Operation) -> int:
     limit = op.attrs.get("limit")
     condition: Body = op.attrs["cond"]
     last = condition.outputs[0].op
-    if last.type in ("Less", "LessEqual", "Greater", "GreaterEqual"):
+    if last.spec in (LESS, LESS_EQUAL, GREATER, GREATER_EQUAL):
         values = [_loop_constant(op, condition, tensor) for tensor in last.inputs]
         if None not in values:
             distance = abs(float(values[1]) - float(values[0]))
@@ -155,5 +119,5 @@ def _loop_constant(op: Operation, condition: Body, tensor: GraphTensor) -> Any:
     places = {id(given): place for place, given in enumerate(condition.inputs)}
     if id(tensor) in places:
         tensor = op.inputs[places[id(tensor)]]
-    value = tensor.op.attrs.get("value") if tensor.op.type == "Const" else None
+    value = tensor.op.attrs.get("value") if tensor.op.spec is CONST else None
     return value if value is not None and value.size == 1 else None

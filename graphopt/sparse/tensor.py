@@ -13,7 +13,12 @@ from graphopt.graph.context import building_graph, get_default_graph
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import GraphTensor
-from graphopt.ops.creation import constant_value, convert_to_tensor, placeholder
+from graphopt.ops.creation import (
+    PLACEHOLDER,
+    constant_value,
+    convert_to_tensor,
+    placeholder,
+)
 from graphopt.runtime.fetches import Composite
 
 
@@ -145,7 +150,7 @@ class SparseTensor(Composite):
         yield self.indices, indices
         yield self.values, parts[1]
         # A shape that the graph knows is no placeholder.
-        if self.dense_shape.op.type == "Placeholder":
+        if self.dense_shape.op.spec is PLACEHOLDER:
             yield self.dense_shape, np.asarray(parts[2], np.int64)
 
     def eval(self, feed_dict: Any = None, session: Any = None) -> SparseTensorValue:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphopt.graph.graph import Operation, shown_attrs
+from graphopt.ops.creation import CONST
 from graphopt.viz.words import clean_text, format_type
 
 
@@ -97,7 +98,7 @@ def describe_operation(op: Operation) -> str:
         for tensor in op.inputs
     ]
     attrs = [f"{key}={value}" for key, value in shown_attrs(op)]
-    if op.type == "Const":
+    if op.spec is CONST:
         attrs.append(f"value={_value(op.attrs['value'])}")
     if "body" in op.attrs and hasattr(op.attrs["body"], "instructions"):
         parts = [step.name for step in op.attrs["body"].instructions]

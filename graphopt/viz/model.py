@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from graphopt.graph.effects import HANDLE, has_side_effect, variable_of
+from graphopt.graph.effects import has_side_effect, variable_of
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.opspec import Effect
 from graphopt.graph.tensor import GraphTensor
@@ -153,7 +153,7 @@ def make_drawing(graph: Graph, targets: Sequence[Operation] = ()) -> Drawing:
     root = Box("", None)
     leaves = _grow_tree(root, shown)
     variables = dict.fromkeys(
-        tensor for op in operations for tensor in op.outputs if op.type == HANDLE
+        tensor for op in operations for tensor in op.outputs if op.spec.is_handle
     )
     drawing = Drawing(graph, operations, tuple(targets), root, [], list(variables))
     _add_links(drawing, leaves)
@@ -191,10 +191,10 @@ def _hidden_operations(
     for op in operations:
         is_plain_read = op.spec.effect is Effect.READ and not op.control_inputs
         is_busy_input = op.spec is PLACEHOLDER and uses[op] >= FAN_OUT_OF_BADGE
-        is_unused = not uses[op] and op.type != HANDLE
+        is_unused = not uses[op] and not op.spec.is_handle
         if is_unused and not is_plain_read and op not in hidden:
             continue
-        if is_plain_read or is_busy_input or op.spec is CONST or op.type == HANDLE:
+        if is_plain_read or is_busy_input or op.spec is CONST or op.spec.is_handle:
             hidden.add(op)
     return hidden - asked
 
@@ -216,7 +216,7 @@ def _initializing(operations: Sequence[Operation]) -> set[Operation]:
         used_by = users.get(op, ())
         if used_by and not has_side_effect(op) and all(u in found for u in used_by):
             found.add(op)
-    return {op for op in found if op.type != HANDLE}
+    return {op for op in found if not op.spec.is_handle}
 
 
 def _grow_tree(root: Box, shown: Iterable[Operation]) -> dict[Operation, Box]:
@@ -255,7 +255,7 @@ def _add_links(drawing: Drawing, leaves: dict[Operation, Box]) -> None:
 
 
 def _badge(op: Operation, tensor: GraphTensor) -> Badge | None:
-    if tensor.op.type == HANDLE:
+    if tensor.op.spec.is_handle:
         kind = "write" if op.spec.effect is Effect.WRITE else "variable"
         return Badge(kind, _variable_name(tensor), size_of(tensor))
     return operation_badge(tensor.op)
@@ -272,7 +272,7 @@ def operation_badge(op: Operation) -> Badge | None:
         return None
     if op.spec.effect is Effect.READ:
         return Badge("variable", _variable_name(op.inputs[0]), size_of(tensor))
-    if op.type == HANDLE:
+    if op.spec.is_handle:
         return Badge("variable", _variable_name(tensor), size_of(tensor))
     if op.spec is CONST:
         value = op.attrs["value"]

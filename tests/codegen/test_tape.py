@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from graphopt.codegen.compile import native
 from graphopt.codegen.tape import tape
+from graphopt.graph.status import StatusWord
 
 NAMESPACE = {name: getattr(native, name) for name in native.__all__}
 SOURCE = """
@@ -99,7 +100,7 @@ def test_an_error_stops_the_step_and_is_cleared_by_the_next() -> None:
     assert step.block[tape.BLOCK_STOPPED_AT] == 1
     step.block[tape.BLOCK_COUNT] = 1
     assert step.run() == 0
-    assert status[tape.STATUS_CODE] == 0
+    assert status[StatusWord.CODE] == 0
 
 
 def test_jumps_make_loops() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 import graphopt as tf
 from graphopt.autodiff.cotangents import walk_cotangents
+from graphopt.codegen.lower import lower_operation
 from graphopt.dtypes import as_dtype, float64
 from graphopt.errors import OpError
 from graphopt.graph.body import TypedValue
@@ -25,10 +26,12 @@ from graphopt.graph.opspec import (
     Source,
     register,
 )
+from graphopt.graph.program import Program
 from graphopt.graph.shape import TensorShape
 from graphopt.ops.creation import PLACEHOLDER
 from graphopt.ops.fused import FUSED_ELEMENTWISE
 from graphopt.ops.state import VAR_HANDLE
+from graphopt.rewrite.resolve_shapes import resolve_shapes
 from tests.helpers import as_tuple, assert_ulps, run_eagerly, run_in_graph
 
 SPECS = list(REGISTRY.values())
@@ -277,6 +280,40 @@ def test_entries_are_complete(spec):
     if isinstance(spec.kernel, Elementwise):
         count = len(spec.samples()[0].inputs)
         assert spec.kernel.expression.format(*(["x"] * max(count, 2)))
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        s
+        for s in SPECS
+        if isinstance(s.kernel, (Elementwise, Family))
+        and s.effect in (Effect.NONE, Effect.RANDOM)
+        and s is not FUSED_ELEMENTWISE
+    ],
+    ids=by_name,
+)
+def test_what_a_kernel_reports_is_explained(spec):
+    """A kernel that checks something, forgotten in `explain`, is an unknown code."""
+    for sample in spec.samples():
+        with tf.Graph().as_default() as graph:
+            inputs = [
+                tf.compat.v1.placeholder(tf.as_dtype(a.dtype), a.shape)
+                for a in map(np.asarray, sample.inputs)
+            ]
+            outputs = as_tuple(call(spec, *inputs, **sample.attrs))
+        program = Program(graph, tuple(inputs), outputs, ())
+        for op in resolve_shapes.function(program).operations:
+            tensors = (*op.inputs, *op.outputs)
+            if isinstance(op.spec.kernel, Source) or any(
+                t.dtype.is_string or not t.shape.is_fully_defined() for t in tensors
+            ):
+                continue
+            lowered = lower_operation(op)
+            reports = any("report_status(" in c.kernel.source for c in lowered.calls)
+            assert reports <= lowered.checks, "what reports needs Lowered.checks"
+            if lowered.checks:
+                assert op.spec.explain is not None, f"{op.type} needs `explain`"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from graphopt.exchange.graph_def import format_graph_def
 from graphopt.exchange.graph_def_reader import parse_graph_def, parse_text
 from graphopt.exchange.node_link import graph_to_json
 from graphopt.exchange.reader import graph_from_json, parse_json, read_graph
-from graphopt.graph.effects import FUSED_TYPES
 from graphopt.graph.opspec import REGISTRY, Effect
 from graphopt.rewrite.merge_common_subexpressions import attribute_key
 from graphopt.viz.target import load_target
@@ -101,7 +100,8 @@ PURE = [
     spec
     for spec in REGISTRY.values()
     if spec.effect in (Effect.NONE, Effect.RANDOM)
-    and spec.name not in (*FUSED_TYPES, "PythonScalar")
+    and spec.parts is None
+    and not spec.untrusted
     and spec.name not in ("Placeholder", "VarHandleOp", "NoOp", "IdentityN")
 ]
 

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 import graphopt as tf
-from graphopt.graph.effects import HANDLE
 from graphopt.graph.program import Program
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.verify import verify_program
@@ -94,7 +93,7 @@ def make_case(seed: int, size: int = 40) -> Case:
         variables = {
             op.attrs["variable"]: rng.standard_normal(tuple(op.outputs[0].shape))
             for op in graph.operations
-            if op.type == HANDLE
+            if op.spec.is_handle
         }
     return Case(
         program,

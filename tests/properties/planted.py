@@ -24,7 +24,7 @@ def wrong_rule(*matches: str) -> Any:
     """Makes a pass, to be inserted before the order of effects, of a wrong rule."""
 
     def wrap(function: Any) -> Pass:
-        rule = node_rule(*matches)(function)
+        rule = node_rule(*(REGISTRY[name] for name in matches))(function)
         made = Pass(function.__name__, lambda p: apply_rules(p, (rule,)), "bits")
         ALGEBRA.append(made)
         return made

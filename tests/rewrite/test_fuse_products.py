@@ -7,7 +7,7 @@ import pytest
 
 import graphopt as tf
 from graphopt.config import config
-from graphopt.graph.effects import FUSED_PRODUCT
+from graphopt.ops.fused import FUSED_PRODUCT
 from graphopt.rewrite import fuse_products
 from graphopt.schedule import chunks
 
@@ -65,7 +65,7 @@ def run(sizes, make_optimizer, dtype, off=(), extra=None, **settings):
 
 
 def is_joined(plan):
-    return any(step.type == FUSED_PRODUCT for step in plan.steps)
+    return any(step.type == FUSED_PRODUCT.name for step in plan.steps)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -79,7 +79,7 @@ def test_the_update_takes_the_gradient_in_with_the_same_bits(name, dtype):
     assert not is_joined(other)
     gradient = 520 * 510 * np.dtype(dtype).itemsize
     assert other.peak_bytes - plan.peak_bytes > 0.7 * gradient
-    (step,) = (step for step in plan.steps if step.type == FUSED_PRODUCT)
+    (step,) = (step for step in plan.steps if step.type == FUSED_PRODUCT.name)
     assert any("MatMul" in fused for fused in step.fused)
     assert len(step.fused) > 1
 

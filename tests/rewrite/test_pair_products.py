@@ -7,7 +7,7 @@ import pytest
 
 import graphopt as tf
 from graphopt.config import config
-from graphopt.graph.effects import FUSED_BOTH
+from graphopt.ops.fused import FUSED_BOTH
 from graphopt.rewrite import pair_products
 
 v1 = tf.compat.v1
@@ -25,7 +25,7 @@ def run(make, feeds, off=()):
 
 
 def pairs_of(plan):
-    return [step for step in plan.steps if step.type == FUSED_BOTH]
+    return [step for step in plan.steps if step.type == FUSED_BOTH.name]
 
 
 def arrays(rows, columns, dtype=np.float32):

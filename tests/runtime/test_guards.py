@@ -7,7 +7,7 @@ import pytest
 
 import graphopt as tf
 from graphopt.config import config
-from graphopt.graph.guards import SMALLEST
+from graphopt.rewrite.guards import SMALLEST
 
 COUNT = 3 * SMALLEST
 

@@ -37,12 +37,7 @@ from graphopt.codegen.compile.draft import Draft, emit_object
 from graphopt.codegen.compile.intrinsics import intrinsic
 from graphopt.codegen.compile.target import RAISES, write_draft
 from graphopt.codegen.compile.vectors import ELEMENTS, INT64, Code, Pointer, Value
-from graphopt.codegen.tape.tape import (
-    STATUS_CODE,
-    STATUS_INDEX,
-    STATUS_OPERATION,
-    STATUS_VALUE,
-)
+from graphopt.graph.status import StatusWord
 
 __all__ = [
     "KERNEL_SIGNATURE",
@@ -253,10 +248,10 @@ def report_status(
     the instruction have ended, so the order of these writes does not matter.
     """
     words, builder = code.pointer(status, INT64), code.builder
-    place = words.at(code.word(STATUS_CODE)).raw
+    place = words.at(code.word(StatusWord.CODE)).raw
     order = ("monotonic", "monotonic")
     exchange = builder.cmpxchg(place, _I64(0), reported.raw, *order)
     with builder.if_then(builder.extract_value(exchange, 1), likely=True):
-        places = (STATUS_OPERATION, STATUS_INDEX, STATUS_VALUE)
+        places = (StatusWord.OPERATION, StatusWord.INDEX, StatusWord.VALUE)
         for number, word in zip(places, (operation, *others), strict=True):
             words.at(code.word(number)).store(word)

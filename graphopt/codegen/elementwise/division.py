@@ -10,38 +10,48 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
-from graphopt.codegen.elementwise.elementwise import Writer, lower_elementwise
+from graphopt.codegen.elementwise.elementwise import LoopWriter, lower_elementwise
 from graphopt.graph.graph import Operation
+from graphopt.graph.status import Status
 from graphopt.schedule.steps import Lowered
 
-STATUS_DIVISOR: Final = 5
-DIVISIONS: Final = ("FloorDiv", "FloorMod")
 
+class _QuotientWriter(LoopWriter):
+    status = Status.DIVISOR
+    # Whether the rest is wanted and not the quotient.
+    is_remainder = False
 
-class _DivisionWriter(Writer):
-    code = STATUS_DIVISOR
-
-    def compute(self, indent: int, suffix: str = "") -> None:
+    def compute(self, suffix: str = "") -> list[str]:
         """Divides, notes zeros and stores."""
         assert not suffix
         (instruction,) = self.body.instructions
+        self.names[self.body.input_count] = "v0"
         x, y = (self.names[argument] for argument in instruction.arguments)
         t, signed = instruction.dtype.name, not instruction.dtype.is_unsigned
-        self.line(indent, f"bad = int32(bad | int32({y} == 0))")
         harmless = f"({y} != 0) & ({y} != -1)" if signed else f"{y} != 0"
-        self.line(indent, f"d = {t}({y}) if {harmless} else {t}(1)")
-        if instruction.type == "FloorMod":
+        if self.is_remainder:
             # The rest of a division by -1 is that by 1.
-            self.line(indent, f"v0 = {t}({x} % d)")
+            result = f"{t}({x} % d)"
         elif signed:
-            self.line(indent, f"v0 = {t}(-{x}) if {y} == -1 else {t}({x} // d)")
+            result = f"{t}(-{x}) if {y} == -1 else {t}({x} // d)"
         else:
-            self.line(indent, f"v0 = {t}({x} // d)")
-        at = f"o{self.depth - 1}" if self.depth else "0"
-        self.line(indent, f"py0[{at}] = v0")
+            result = f"{t}({x} // d)"
+        return [
+            f"bad = int32(bad | int32({y} == 0))",
+            f"d = {t}({y}) if {harmless} else {t}(1)",
+            f"v0 = {result}",
+            *self.store(),
+        ]
 
 
-def lower_division(op: Operation) -> Lowered:
+class _RemainderWriter(_QuotientWriter):
+    is_remainder = True
+
+
+_WRITERS: Final = {"quotient": _QuotientWriter, "remainder": _RemainderWriter}
+
+
+def lower_division(op: Operation, option: str) -> Lowered:
     """Returns the call that divides integers."""
-    lowered = lower_elementwise(op, checked=True, writer=_DivisionWriter)
+    lowered = lower_elementwise(op, checked=True, writer=_WRITERS[option])
     return dataclasses.replace(lowered, checks=True)

@@ -15,29 +15,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from graphopt.codegen.elementwise.expressions import expand_template
+from graphopt.codegen.kernel import (
+    Kernel,
+    Parameter,
+    element_type,
+    input_of,
+    output_of,
+    size_of,
+)
 from graphopt.dtypes import DType, float32, float64
 from graphopt.graph.body import TypedValue
-from graphopt.graph.dimensions import merge_dimensions
+from graphopt.graph.dimensions import dims_of, merge_dimensions
 from graphopt.graph.effects import variable_behind, variable_of
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Elementwise
+from graphopt.graph.region import Instruction, Region, region_of
+from graphopt.graph.status import Status
 from graphopt.graph.tensor import GraphTensor
-from graphopt.ops.fused import (
-    FusedBody,
-    Instruction,
-    single_body,
-)
-from graphopt.rewrite.fuse_elementwise import loop_body
-from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
+from graphopt.schedule.steps import Argument, KernelRequest, Lowered, Word
 
-# What a kernel writes to the status words when a number is NaN or infinite.
-STATUS_NOT_FINITE = 3
+Lines = list[str]
 
 
 def lower_elementwise(
-    op: Operation, checked: bool = False, writer: type[Writer] | None = None
+    op: Operation, checked: bool = False, writer: type[LoopWriter] | None = None
 ) -> Lowered:
     """Returns the call of the loop that computes an elementwise operation.
 
@@ -45,24 +49,21 @@ def lower_elementwise(
       op: The operation.
       checked: Whether the loop says when any value in it is not finite, those that never
         leave it included.
-      writer: What writes the kernel, if that is not `Writer`.
+      writer: What writes the kernel, if that is not `LoopWriter`.
     """
     # One with a writer of its own is an op that no loop is to be shared with.
     body = (
-        loop_body(op)
+        region_of(op)
         if writer is None
-        else single_body(op, tuple(int(dim or 0) for dim in op.outputs[0].shape))
+        else region_of(op, tuple(dims_of(op.outputs[0])))
     )
     assert body is not None, op
     if 0 in body.shape:
         return Lowered()
     loop = plan_loop(op, body, op.inputs, checked, writer)
-    arguments = list(loop.arguments)
-    if checked:
-        arguments += [Word("status"), op.index]
     extent = loop.sizes[0] if loop.sizes else 1
     repeats = not loop.sizes and not checked
-    return Lowered((Call(loop.request, tuple(arguments), extent, repeats=repeats),))
+    return Lowered((loop.kernel.call(extent, op, repeats=repeats, **loop.words),))
 
 
 @dataclass(frozen=True)
@@ -70,24 +71,34 @@ class Loop:
     """A loop nest over elements.
 
     Attributes:
-      request: Its kernel.
-      arguments: What that is given.
+      kernel: What runs it.
+      words: What that is called with, by name.
       sizes: Its dimensions; the range of the kernel is the first.
       inputs: Which inputs of the body the first arguments are.
     """
 
-    request: KernelRequest
-    arguments: tuple[Argument, ...]
+    kernel: Kernel
+    words: dict[str, Any]
     sizes: tuple[int, ...]
     inputs: tuple[int, ...]
+
+    @property
+    def request(self) -> KernelRequest:
+        """What a plan asks for."""
+        return self.kernel.request
+
+    @property
+    def arguments(self) -> tuple[Argument, ...]:
+        """The words of a call; those of the inputs come first."""
+        return self.kernel.words(**self.words)
 
 
 def plan_loop(
     op: Operation,
-    body: FusedBody,
+    body: Region,
     tensors: Sequence[GraphTensor | TypedValue],
     checked: bool = False,
-    writer: type[Writer] | None = None,
+    writer: type[LoopWriter] | None = None,
 ) -> Loop:
     """Returns the loop that computes a body.
 
@@ -96,20 +107,29 @@ def plan_loop(
       body: What it computes; no dimension is 0.
       tensors: The inputs of the body; first those of the operation.
       checked: Whether it says when a value is not finite.
-      writer: What writes the kernel, if that is not `Writer`.
+      writer: What writes the kernel, if that is not `LoopWriter`.
     """
-    sizes, operands = find_operands(body, tensors)
-    in_place = stores_in_place(op, body, operands)
-    make = writer or Writer
-    source = make(body, operands, len(sizes), in_place, checked).write()
-    addresses = loop_addresses(body, operands, in_place, len(body.outputs))
-    request = KernelRequest("elementwise", source)
-    inputs = tuple(operand.value for operand in operands)
-    return Loop(request, (*addresses, *sizes), sizes, inputs)
+    loop = (writer or LoopWriter)(op, body, tensors, checked)
+    inputs = tuple(operand.value for operand in loop.operands)
+    return Loop(loop.write(), loop.words, loop.sizes, inputs)
+
+
+@dataclass(frozen=True)
+class Operand:
+    """An input that a loop reads: its number, its dtype, where it moves."""
+
+    value: int
+    dtype: DType
+    pattern: tuple[bool, ...]
+
+    @property
+    def last(self) -> int:
+        """The innermost dimension in which it moves, -1 if there is none."""
+        return max((k for k, moves in enumerate(self.pattern) if moves), default=-1)
 
 
 def find_operands(
-    body: FusedBody, tensors: Sequence[GraphTensor | TypedValue]
+    body: Region, tensors: Sequence[GraphTensor | TypedValue]
 ) -> tuple[tuple[int, ...], tuple[Operand, ...]]:
     """Returns the merged dimensions of a loop, and what it reads."""
     read = values_read(body)
@@ -123,28 +143,29 @@ def find_operands(
     return tuple(sizes), operands
 
 
-def loop_addresses(
-    body: FusedBody,
-    operands: tuple[Operand, ...],
-    in_place: dict[int, int],
-    outputs: int,
-) -> list[Argument]:
-    """Returns the addresses that `Writer.pointers` reads.
-
-    Args:
-      body: The loop.
-      operands, in_place: What it reads, and which of that it stores to.
-      outputs: How many of its outputs are stored.
-    """
-    addresses: list[Argument] = [Word("input", operand.value) for operand in operands]
-    addresses += [Word("output", i) for i in range(outputs)]
-    stores = enumerate(body.stores)
-    addresses += [Word("input", i) for k, (i, _) in stores if k not in in_place]
-    return addresses
+def values_read(body: Region) -> set[int]:
+    """Returns the inputs whose values matter, by number."""
+    read: set[int] = {value for value in body.outputs}
+    for instruction in body.instructions:
+        read.update(_arguments_used(instruction))
+    return read
 
 
-def stores_in_place(
-    op: Operation, body: FusedBody, operands: tuple[Operand, ...]
+def _template(instruction: Instruction) -> str:
+    kernel = instruction.spec.kernel
+    assert isinstance(kernel, Elementwise)
+    return kernel.expression
+
+
+def _arguments_used(instruction: Instruction) -> list[int]:
+    """Returns the values that the expression of an instruction names."""
+    template = _template(instruction)
+    arguments = enumerate(instruction.arguments)
+    return [value for i, value in arguments if f"{{{i}}}" in template]
+
+
+def _find_shared_stores(
+    op: Operation, body: Region, operands: tuple[Operand, ...]
 ) -> dict[int, int]:
     """Finds the stores to memory that is read as well, element by element.
 
@@ -160,181 +181,158 @@ def stores_in_place(
         for position, operand in enumerate(operands)
         if all(operand.pattern) and operand.value < len(op.inputs)
     }
-    found = {}
-    for k, (i, _) in enumerate(body.stores):
-        position = read.get(variable_of(op.inputs[i]))
-        if position is not None:
-            found[k] = position
-    return found
+    stores = [variable_of(op.inputs[i]) for i, _ in body.stores]
+    return {k: read[variable] for k, variable in enumerate(stores) if variable in read}
 
 
-@dataclass(frozen=True)
-class Operand:
-    """An input that a loop reads: its number, its dtype, where it moves."""
+class LoopWriter:
+    """Writes one loop nest, outermost first.
 
-    value: int
-    dtype: DType
-    pattern: tuple[bool, ...]
+    Args:
+      op: The operation that it belongs to.
+      body: What it computes.
+      tensors: The inputs of the body; first those of the operation.
+      checked: Whether it says when a value is not finite.
+      outputs: How many of the outputs of the body are stored; all if None.
 
-
-def values_read(body: FusedBody) -> set[int]:
-    """Returns the inputs whose values matter, by number."""
-    read: set[int] = {value for value in body.outputs}
-    for instruction in body.instructions:
-        template = _template(instruction)
-        read.update(
-            argument
-            for i, argument in enumerate(instruction.arguments)
-            if f"{{{i}}}" in template
-        )
-    return read
-
-
-def _template(instruction: Instruction) -> str:
-    kernel = instruction.spec.kernel
-    assert isinstance(kernel, Elementwise)
-    return kernel.expression
-
-
-class Writer:
-    """Writes one loop nest, outermost first."""
+    Attributes:
+      sizes: The dimensions of the nest.
+      operands: What it reads.
+      parameters, words: Those of its kernel: addresses, then sizes but the first.
+    """
 
     # What a checked loop reports.
-    code = STATUS_NOT_FINITE
+    status = Status.NOT_FINITE
 
     def __init__(
         self,
-        body: FusedBody,
-        operands: tuple[Operand, ...],
-        depth: int,
-        in_place: dict[int, int],
-        checked: bool,
+        op: Operation,
+        body: Region,
+        tensors: Sequence[GraphTensor | TypedValue],
+        checked: bool = False,
+        outputs: int | None = None,
     ) -> None:
-        self.checked = checked
-        self.shared = {f"s{k}": f"p{position}" for k, position in in_place.items()}
-        self.body = body
-        self.operands = operands
-        self.depth = depth
-        self.lines: list[str] = []
-        self.names = {operand.value: f"x{i}" for i, operand in enumerate(operands)}
-        self.dtypes = {operand.value: operand.dtype for operand in operands}
-        targets = [(value, f"y{i}") for i, value in enumerate(body.outputs)]
-        targets += [(v, f"s{i}") for i, (_, v) in enumerate(body.stores)]
-        self.targets = targets
+        self.body, self.checked = body, checked
+        self.sizes, self.operands = find_operands(body, tensors)
+        self.depth = len(self.sizes)
+        self.names = {x.value: f"x{i}" for i, x in enumerate(self.operands)}
+        self.dtypes = {x.value: x.dtype for x in self.operands}
+        self.parameters: list[Parameter] = []
+        self.words: dict[str, Any] = {}
+        # Values that are stored, and the pointer of each.
+        self.targets: list[tuple[int, str]] = []
+        self._declare(
+            _find_shared_stores(op, body, self.operands),
+            body.outputs if outputs is None else body.outputs[:outputs],
+        )
 
-    def write(self) -> str:
+    def _declare(self, shared: dict[int, int], outputs: Sequence[int]) -> None:
+        def point(parameter: Parameter, word: Word) -> None:
+            self.parameters.append(parameter)
+            self.words[parameter.name] = word
+
+        for i, operand in enumerate(self.operands):
+            parameter = input_of(f"p{i}", element_type(operand.dtype))
+            point(parameter, Word("input", operand.value))
+        for i, value in enumerate(outputs):
+            parameter = output_of(f"py{i}", element_type(self._dtype(value)))
+            point(parameter, Word("output", i))
+            self.targets.append((value, parameter.name))
+        for k, (i, value) in enumerate(self.body.stores):
+            if k in shared:
+                self.targets.append((value, f"p{shared[k]}"))
+                continue
+            parameter = input_of(f"ps{k}", element_type(self._dtype(value)))
+            point(parameter, Word("input", i))
+            self.targets.append((value, parameter.name))
+        for level, size in enumerate(self.sizes[1:], 1):
+            self.parameters += size_of(f"n{level}")
+            self.words[f"n{level}"] = size
+
+    def write(self) -> Kernel:
         """Returns the whole kernel."""
-        self.line(-1, "def kernel(args, lo, hi):")
-        first_size = self.pointers(self.targets)
-        for level in range(1, self.depth):
-            self.line(0, f"n{level} = args[{first_size + level}]")
-        if not self.depth and not self.checked:
-            self.line(0, "for _ in range(lo, hi):")
-            self.load(1, level=-1)
-            self.compute(1)
-            return "\n".join(self.lines) + "\n"
+        parameters = list(self.parameters)
+        lines: Lines = []
         if self.checked:
-            self.line(0, "bad = int32(0)")
-        self.load(0, level=-1)
+            parameters.append(Parameter("status", "status"))
+            lines.append("    bad = int32(0)")
+        if not self.depth and not self.checked:
+            lines.append("    for _ in range(lo, hi):")
+            lines += indent([*self.load(-1), *self.compute()], 2)
+            return Kernel("elementwise", tuple(parameters), join_lines(lines))
+        lines += indent(self.load(-1), 1)
         for level in range(self.depth):
             extent = "lo, hi" if level == 0 else f"n{level}"
-            self.line(level, f"for i{level} in range({extent}):")
-            self.offsets(level, level + 1)
-            self.load(level + 1, level)
-        self.compute(self.depth)
+            lines += indent([f"for i{level} in range({extent}):"], level + 1)
+            lines += indent([*self.offsets(level), *self.load(level)], level + 2)
+        lines += indent(self.compute(), self.depth + 1)
         if self.checked:
-            at = first_size + self.depth
-            words = f"{self.code}, args[{at + 1}], 0, 0"
-            self.line(0, "if bad != 0:")
-            self.line(1, f"report_status(args[{at}], {words})")
-        return "\n".join(self.lines) + "\n"
+            lines.append("    if bad != 0:")
+            report = f"report_status(status, {self.status:d}, operation, 0, 0)"
+            lines.append(f"        {report}")
+        return Kernel("elementwise", tuple(parameters), join_lines(lines))
 
-    def pointers(self, targets: Sequence[tuple[int, str]]) -> int:
-        """Reads the addresses of operands and targets; returns the next argument."""
-        for i, operand in enumerate(self.operands):
-            self.line(0, f"p{i} = pointer_{_stored(operand.dtype)}(args[{i}])")
-        word = len(self.operands)
-        for value, name in targets:
-            if name in self.shared:
-                continue
-            pointer = f"pointer_{_stored(self._dtype(value))}"
-            self.line(0, f"p{name} = {pointer}(args[{word}])")
-            word += 1
-        return word
-
-    def take(self) -> str:
-        """Returns the lines so far, for a text around them, and starts anew."""
-        lines, self.lines = self.lines, []
-        return "".join(line + "\n" for line in lines)
-
-    def line(self, level: int, text: str) -> None:
-        """Adds a line."""
-        self.lines.append("    " * (level + 1) + text)
-
-    def offsets(self, level: int, indent: int) -> None:
+    def offsets(self, level: int) -> Lines:
         """Tracks each operand's position over the dimensions that it moves in."""
-        before = "" if level == 0 else f"o{level - 1}"
-        text = f"i{level}" if level == 0 else f"{before} * n{level} + i{level}"
-        self.line(indent, f"o{level} = {text}")
+        text = f"o{level - 1} * n{level} + i{level}" if level else "i0"
+        lines = [f"o{level} = {text}"]
         for i, operand in enumerate(self.operands):
             if all(operand.pattern) or not operand.pattern[level]:
                 continue
             moved = [k for k in range(level) if operand.pattern[k]]
             start = f"o{i}_{moved[-1]} * n{level} + " if moved else ""
-            self.line(indent, f"o{i}_{level} = {start}i{level}")
+            lines.append(f"o{i}_{level} = {start}i{level}")
+        return lines
 
-    def load(self, indent: int, level: int, suffix: str = "") -> None:
+    def load(self, level: int, suffix: str = "") -> Lines:
         """Loads the operands whose last moving dimension is `level`.
 
         Args:
-          indent: How deep the lines are.
           level: Which dimension.
           suffix: Ends the names of what is read and written here, if the same is computed
             for several elements.
         """
+        lines = []
         for i, operand in enumerate(self.operands):
-            last = max((k for k, m in enumerate(operand.pattern) if m), default=-1)
-            if last != level:
+            if operand.last != level:
                 continue
-            whole = all(operand.pattern)
-            at = f"o{level}" if whole else f"o{i}_{level}"
+            at = f"o{level}" if all(operand.pattern) else f"o{i}_{level}"
             at = "0" if level < 0 else at + suffix
-            text = f"p{i}[{at}]" + (" != 0" if operand.dtype.is_bool else "")
-            self.names[operand.value] = f"x{i}{suffix}"
-            self.line(indent, f"x{i}{suffix} = {text}")
+            name = self.names[operand.value] = f"x{i}{suffix}"
+            is_true = " != 0" if operand.dtype.is_bool else ""
+            lines.append(f"{name} = p{i}[{at}]{is_true}")
+        return lines
 
-    def compute(self, indent: int, suffix: str = "") -> None:
+    def compute(self, suffix: str = "") -> Lines:
         """Computes every value and stores those that are wanted."""
+        lines = []
         for j, instruction in enumerate(self.body.instructions):
             value = self.body.input_count + j
-            template = _template(instruction)
-            arguments = instruction.arguments
-            names = tuple(self.names.get(argument, "unused") for argument in arguments)
-            operand = self._operand_dtype(instruction)
-            text = expand_template(template, names, operand)
-            self.names[value] = f"v{j}{suffix}"
+            name = self.names[value] = f"v{j}{suffix}"
             self.dtypes[value] = instruction.dtype
-            cast = _cast(text, operand, instruction.dtype, template)
-            self.line(indent, f"v{j}{suffix} = {cast}")
+            lines.append(f"{name} = {self._express(instruction)}")
         if self.checked:
-            self._check(indent)
+            lines += self._check()
+        return lines + self.store(suffix)
+
+    def store(self, suffix: str = "") -> Lines:
+        """Stores the values that are wanted."""
         at = f"o{self.depth - 1}{suffix}" if self.depth else "0"
-        for value, name in self.targets:
-            pointer = self.shared.get(name, f"p{name}")
-            self.line(indent, f"{pointer}[{at}] = {self.stored(value)}")
+        return [f"{p}[{at}] = {self.stored(value)}" for value, p in self.targets]
 
     def stored(self, value: int) -> str:
         """Returns what a value is in memory: truth values are bytes."""
         name = self.names[value]
         return f"uint8({name})" if self._dtype(value).is_bool else name
 
-    def _check(self, indent: int) -> None:
+    def _check(self) -> Lines:
         """Notes whether any value is not finite: x - x is 0 or NaN.
 
         The differences are added up, so that there is one comparison for a dtype, and
         what is kept from one iteration to the next is an integer: a sum of floats would
         keep the loop from being vectorized.
         """
+        lines = []
         for dtype in (float32, float64):
             terms = [
                 f"(v{j} - v{j})"
@@ -342,15 +340,17 @@ class Writer:
                 if instruction.dtype is dtype
             ]
             if terms:
-                self.line(indent, f"f = {' + '.join(terms)}")
-                self.line(indent, "bad = int32(bad | int32(f != f))")
+                lines.append(f"f = {' + '.join(terms)}")
+                lines.append("bad = int32(bad | int32(f != f))")
+        return lines
 
-    def _operand_dtype(self, instruction: Instruction) -> DType:
-        template = _template(instruction)
-        used = [
-            a for i, a in enumerate(instruction.arguments) if f"{{{i}}}" in template
-        ]
-        return self.dtypes[used[-1] if used else instruction.arguments[-1]]
+    def _express(self, instruction: Instruction) -> str:
+        arguments = instruction.arguments
+        names = tuple(self.names.get(argument, "unused") for argument in arguments)
+        used = _arguments_used(instruction) or arguments
+        operand, template = self.dtypes[used[-1]], _template(instruction)
+        text = expand_template(template, names, operand)
+        return _cast(text, operand, instruction.dtype, template)
 
     def _dtype(self, value: int) -> DType:
         if value < self.body.input_count:
@@ -358,9 +358,14 @@ class Writer:
         return self.body.instructions[value - self.body.input_count].dtype
 
 
-def _stored(dtype: DType) -> str:
-    """The type in memory: truth values are bytes."""
-    return "uint8" if dtype.is_bool else dtype.name
+def indent(lines: Lines, level: int) -> Lines:
+    """Returns lines that are moved in by levels of four spaces."""
+    return ["    " * level + line for line in lines]
+
+
+def join_lines(lines: Lines) -> str:
+    """Returns a text of lines, each of them ended."""
+    return "".join(line + "\n" for line in lines)
 
 
 def _cast(text: str, operand: DType, result: DType, template: str) -> str:

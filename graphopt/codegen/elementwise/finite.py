@@ -8,61 +8,60 @@ that never leave it matter too: exp(x) may overflow where 1 / (1 + exp(x)) is 0.
 from __future__ import annotations
 
 import math
+from typing import Final
 
-from graphopt.codegen.elementwise.elementwise import STATUS_NOT_FINITE
+from graphopt.codegen.kernel import KernelTemplate
+from graphopt.codegen.movement.moves import copy_run
 from graphopt.dtypes import DType, float32, float64
+from graphopt.graph.dimensions import dims_of
 from graphopt.graph.graph import Operation
+from graphopt.graph.status import Status
 from graphopt.graph.tensor import GraphTensor
-from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
+from graphopt.schedule.steps import Call, Lowered, Word
 
-# What the kernel of CheckNumerics reports.
-STATUS_CHECK = 4
-_LOOK = """def kernel(args, lo, hi):
-    x = pointer_{t}(args[0])
+_LOOK: Final = KernelTemplate(
+    "finite",
+    "x: input {t}, status",
+    """
     bad = int32(0)
     for i in range(lo, hi):
         bad = int32(bad | int32((x[i] - x[i]) != 0))
     if bad != 0:
-        report_status(args[1], {code}, args[2], 0, 0)
-"""
-_KEEP = """def kernel(args, lo, hi):
-    x = pointer_{t}(args[0])
-    y = pointer_{t}(args[1])
+        report_status(status, {code}, operation, 0, 0)
+""",
+)
+_KEEP: Final = KernelTemplate(
+    "finite",
+    "x: input {t}, y: output {t}, status",
+    """
     bad = int32(0)
     for i in range(lo, hi):
         y[i] = x[i]
         bad = int32(bad | int32((x[i] - x[i]) != 0))
     if bad != 0:
-        report_status(args[2], {code}, args[3], 0, 0)
-"""
-_COPY = """def kernel(args, lo, hi):
-    x = pointer_uint8(args[0])
-    y = pointer_uint8(args[1])
-    for i in range(lo, hi):
-        y[i] = x[i]
-"""
+        report_status(status, {code}, operation, 0, 0)
+""",
+)
 
 
 def lower_check_numerics(op: Operation) -> Lowered:
     """Returns the call that copies a tensor and stops where it is not finite."""
-    return Lowered(
-        tuple(keep_copy(op.inputs[0], op.index, True, STATUS_CHECK)), checks=True
-    )
+    calls = keep_copy(op.inputs[0], op.index, True, Status.CHECK)
+    return Lowered(calls, checks=True)
 
 
-def look_at(tensor: GraphTensor, where: Word, operation: int) -> list[Call]:
+def look_at(tensor: GraphTensor, where: Word, operation: int) -> tuple[Call, ...]:
     """Returns the call that looks at a tensor; none where it has no floats."""
-    count = _count(tensor)
+    count = math.prod(dims_of(tensor))
     if not _can_look(tensor.dtype) or not count:
-        return []
-    source = _LOOK.format(t=tensor.dtype.name, code=STATUS_NOT_FINITE)
-    arguments: tuple[Argument, ...] = (where, Word("status"), operation)
-    return [Call(KernelRequest("finite", source), arguments, count)]
+        return ()
+    kernel = _LOOK.fill(t=tensor.dtype.name, code=int(Status.NOT_FINITE))
+    return (kernel.call(count, operation, x=where),)
 
 
 def keep_copy(
-    tensor: GraphTensor, operation: int, look: bool, code: int = STATUS_NOT_FINITE
-) -> list[Call]:
+    tensor: GraphTensor, operation: int, look: bool, code: Status = Status.NOT_FINITE
+) -> tuple[Call, ...]:
     """Returns the call that copies input 0 to output 0.
 
     Args:
@@ -71,27 +70,13 @@ def keep_copy(
       look: Whether the elements have to be finite.
       code: What to report where they are not.
     """
-    count = _count(tensor)
-    if not count:
-        return []
-    if look and _can_look(tensor.dtype):
-        source = _KEEP.format(t=tensor.dtype.name, code=code)
-        arguments: tuple[Argument, ...] = (
-            Word("input", 0),
-            Word("output", 0),
-            Word("status"),
-            operation,
-        )
-        return [Call(KernelRequest("finite", source), arguments, count)]
-    arguments = (Word("input", 0), Word("output", 0))
-    size = count * tensor.dtype.size
-    return [Call(KernelRequest("finite", _COPY), arguments, size)]
+    count = math.prod(dims_of(tensor))
+    if not count or not (look and _can_look(tensor.dtype)):
+        return copy_run(tensor)
+    kernel = _KEEP.fill(t=tensor.dtype.name, code=int(code))
+    return (kernel.call(count, operation),)
 
 
 def _can_look(dtype: DType) -> bool:
     """float16 has no kernels; where it appears the host computes, and looks."""
     return dtype in (float32, float64)
-
-
-def _count(tensor: GraphTensor) -> int:
-    return math.prod(int(dim) for dim in tensor.shape if dim is not None)

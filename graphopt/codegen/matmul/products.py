@@ -20,13 +20,12 @@ from graphopt.codegen.matmul.layout import (
     gemm_layout,
     narrow_vectors,
 )
-from graphopt.codegen.movement.copies import lower_copy
+from graphopt.codegen.movement.moves import lower_copy
 from graphopt.dtypes import DType
 from graphopt.graph.body import TypedValue
 from graphopt.graph.graph import Operation
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import GraphTensor
-from graphopt.ops.fused import split_product
 from graphopt.schedule.build import nbytes_of
 from graphopt.schedule.steps import Argument, Call, Lowered, Prepared, Word
 
@@ -287,7 +286,7 @@ def lower_fused_product(op: Operation) -> Lowered:
     Raises:
       ValueError: The region cannot run on some rows of the product.
     """
-    product, body = split_product(op.attrs["body"])
+    product, body = op.attrs["body"].split_first()
     m, n = body.shape
     a, b = (Word("input", i) for i in product.arguments)
     flags = product.attrs["transpose_a"], product.attrs["transpose_b"]
@@ -315,7 +314,7 @@ def lower_fused_both(op: Operation) -> Lowered:
     Raises:
       ValueError: The region cannot run on some rows of the product.
     """
-    product, body = split_product(op.attrs["body"])
+    product, body = op.attrs["body"].split_first()
     matrix, dtype = op.inputs[0], product.dtype
     rows, depth = (int(size or 0) for size in matrix.shape)
     loop, place = _plan_following(op, dtype, body, (rows,), most=1)

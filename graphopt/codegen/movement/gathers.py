@@ -1,32 +1,50 @@
-"""Gathers, scatters and sums over segments -> kernels that follow indices.
+"""Slices that indices name -> kernels that read along them, each index checked where it is used.
 
-An index is checked where it is used; a bad one is written to the status words and the
-tape leaves. Additions to one row happen in the order of the indices, so the result has
-the same bits however the range is cut: it is cut by columns, never by indices.
+A bad index is written to the status words and the tape leaves.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any, Final
 
-from graphopt.codegen.movement.copies import lower_copy, moved_type
-from graphopt.codegen.movement.slices import dims_of, strides_of
+from graphopt.codegen.kernel import KernelTemplate, moved_type
+from graphopt.codegen.movement.moves import copy_tensor
+from graphopt.graph.dimensions import dims_of, strides_of
 from graphopt.graph.graph import Operation
+from graphopt.graph.status import Status
 from graphopt.ops.indexing import split_dims
-from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
+from graphopt.schedule.steps import Call, Lowered, Word
 
-# Code that a kernel writes to the status words when an index is out of range.
-STATUS_INDEX = 2
-COLUMNS = 256
+__all__ = [
+    "FIND_SLICE",
+    "REPORT_INDEX",
+    "lower_checked_indices",
+    "lower_gather",
+    "lower_gather_nd",
+    "lower_get_row",
+    "lower_set_row",
+]
 
-_GATHER = """def kernel(args, lo, hi):
-    x = pointer_{t}(args[0])
-    index = pointer_{i}(args[1])
-    y = pointer_{t}(args[2])
-    outer = args[3]
-    count = args[4]
-    inner = args[5]
-    n = args[6]
+# Lines of several kernels: `taken` is at `place` of the indices and out of range.
+REPORT_INDEX: Final = f"""\
+report_status(status, {Status.INDEX:d}, operation, {{place}}, taken)
+return
+"""
+# `to` becomes where the slice begins that a row of `depth` indices names; the sizes of the
+# dimensions and their strides are arguments.
+FIND_SLICE: Final = """\
+to = 0
+for k in range(depth):
+    taken = int64(index[row * depth + k])
+    if (taken < 0) | (taken >= dims[k]):
+        {report}
+    to += taken * dims[depth + k]
+"""
+_GATHER: Final = KernelTemplate(
+    "gather",
+    "x: input {t}, index: input {i}, y: output {t}, outer, count, inner, n, status",
+    """
     row = lo
     while row < hi:
         group = row // count
@@ -37,108 +55,52 @@ _GATHER = """def kernel(args, lo, hi):
         for position in range(start, stop):
             taken = int64(index[first + position])
             if (taken < 0) | (taken >= n):
-                report_status(args[7], 2, args[8], first + position, taken)
-                return
-{move}
+                {report}
+            {move}
             row += 1
+""",
+)
+_MOVE_ONE: Final = "y[row] = x[base + taken]"
+_MOVE_SLICE: Final = """\
+a = base + taken * inner
+b = row * inner
+for c in range(inner):
+    y[b + c] = x[a + c]
 """
-_MOVE_ONE = "            y[row] = x[base + taken]"
-_MOVE_ROW = """            a = base + taken * inner
-            b = row * inner
-            for c in range(inner):
-                y[b + c] = x[a + c]"""
-_SEGMENTS = """def kernel(args, lo, hi):
-    x = pointer_{t}(args[0])
-    index = pointer_{i}(args[1])
-    y = pointer_{t}(args[2])
-    outer = args[3]
-    count = args[4]
-    inner = args[5]
-    n = args[6]
-    blocks = args[7]
-    skip = args[8]
-    start = {t}({start})
-    for piece in range(lo, hi):
-        group = piece // blocks
-        first = (piece - group * blocks) * 256
-        last = min(first + 256, inner)
-        for row in range(group * n, group * n + n):
-            for c in range(row * inner + first, row * inner + last):
-                y[c] = start
-        at = (group // outer) * count
-        for k in range(count):
-            taken = int64(index[at + k])
-            if (taken < 0) & (skip != 0):
-                continue
-            if (taken < 0) | (taken >= n):
-                report_status(args[9], 2, args[10], at + k, taken)
-                return
-            a = (group * count + k) * inner
-            b = (group * n + taken) * inner
-            for c in range(first, last):
-                y[b + c] = {t}({combine})
-"""
-_COMBINE = {
-    "sum": "y[b + c] + x[a + c]",
-    "max": "x[a + c] if (x[a + c] > y[b + c]) | (x[a + c] != x[a + c]) else y[b + c]",
-    "min": "x[a + c] if (x[a + c] < y[b + c]) | (x[a + c] != x[a + c]) else y[b + c]",
-}
-# The position of a row from several indices: depth, sizes and strides are arguments.
-_POSITION = """        to = 0
-        for k in range(depth):
-            taken = int64(index[row * depth + k])
-            if (taken < 0) | (taken >= args[{first} + k]):
-                report_status(args[{status}], 2, args[{status} + 1], row * depth + k, taken)
-                return
-            to += taken * args[{first} + depth + k]
-"""
-_GATHER_ND = (
-    """def kernel(args, lo, hi):
-    x = pointer_{t}(args[0])
-    index = pointer_{i}(args[1])
-    y = pointer_{t}(args[2])
-    inner = args[3]
-    depth = args[4]
+_GATHER_ND: Final = KernelTemplate(
+    "gather_nd",
+    "x: input {t}, index: input {i}, y: output {t}, inner, depth, status, dims: words",
+    """
     for row in range(lo, hi):
-"""
-    + _POSITION.replace("{first}", "7").replace("{status}", "5")
-    + """        at = row * inner
+        {find}
+        at = row * inner
         for c in range(inner):
             y[at + c] = x[to + c]
-"""
+""",
 )
-_SCATTER_ND = (
-    """def kernel(args, lo, hi):
-    index = pointer_{i}(args[0])
-    x = pointer_{t}(args[1])
-    y = pointer_{t}(args[2])
-    inner = args[3]
-    depth = args[4]
-    rows = args[7]
-    for row in range(rows):
-"""
-    + _POSITION.replace("{first}", "8").replace("{status}", "5")
-    + """        at = row * inner
-        for c in range(lo, hi):
-            y[to + c] = {value}
-"""
+_ROW: Final = KernelTemplate(
+    "row_access",
+    "x: input {t}, index: input {i}, y: output {t}, inner, n, status",
+    """
+    taken = int64(index[0])
+    if (taken < 0) | (taken >= n):
+        {report}
+    at = taken * inner
+    for c in range(lo, hi):
+        {move}
+""",
 )
-
-
-_SCATTERED = {
-    "update": "x[at + c]",
-    "add": "{t}(y[to + c] + x[at + c])",
-    "max": (
-        "x[at + c] if (x[at + c] > y[to + c]) | (x[at + c] != x[at + c]) else y[to + c]"
-    ),
-    "min": (
-        "x[at + c] if (x[at + c] < y[to + c]) | (x[at + c] != x[at + c]) else y[to + c]"
-    ),
-}
-
-
-def _status(op: Operation) -> tuple[Argument, Argument]:
-    return Word("status"), op.index
+_CHECKED: Final = KernelTemplate(
+    "indices",
+    "index: input {i}, y: output {i}, n, status",
+    """
+    for k in range(lo, hi):
+        taken = int64(index[k])
+        if (taken < 0) | (taken >= n):
+            {report}
+        y[k] = index[k]
+""",
+)
 
 
 def lower_gather(op: Operation) -> Lowered:
@@ -151,128 +113,66 @@ def lower_gather(op: Operation) -> Lowered:
     # Without columns nothing is moved, but the indices are checked all the same.
     if not rows:
         return Lowered()
-    source = _GATHER.format(
-        t=moved_type(params.dtype.size),
-        i=indices.dtype.name,
-        move=_MOVE_ONE if inner == 1 else _MOVE_ROW,
+    kernel = _GATHER.fill(
+        move=_MOVE_ONE if inner == 1 else _MOVE_SLICE,
+        **_names(params.dtype.size, indices, "first + position"),
     )
-    arguments: tuple[Argument, ...] = (
-        Word("input", 0),
-        Word("input", 1),
-        Word("output", 0),
-        outer,
-        count,
-        inner,
-        n,
-        *_status(op),
-    )
-    call = Call(KernelRequest("gather", source), arguments, rows)
+    call = kernel.call(rows, op, outer=outer, count=count, inner=inner, n=n)
     return Lowered((call,), checks=True)
 
 
-def lower_gather_grad(op: Operation) -> Lowered:
-    """Returns the call that adds slices up at their index along an axis."""
-    out = op.outputs[0]
-    return _segments(
-        op,
-        "sum",
-        split_dims(
-            dims_of(out),
-            dims_of(op.inputs[1]),
-            op.attrs["axis"],
-            op.attrs["batch_dims"],
-        ),
-        skip=False,
-    )
-
-
-def lower_segments(op: Operation, option: str) -> Lowered:
-    """Returns the call that combines the rows of each segment."""
-    data, ids = op.inputs
-    rank = len(ids.shape)
-    count = math.prod(dims_of(ids))
-    inner = math.prod(dims_of(data)[rank:])
-    sizes = (1, 1, count, op.attrs["num_segments"], inner)
-    return _segments(op, option, sizes, skip=True)
-
-
-def _segments(
-    op: Operation, option: str, sizes: tuple[int, int, int, int, int], skip: bool
-) -> Lowered:
-    batch, outer, count, n, inner = sizes
-    dtype, ids = op.outputs[0].dtype, op.inputs[1]
-    blocks = -(-inner // COLUMNS)
-    if not (batch * outer * blocks):
-        return Lowered()
-    limits = ("-1e999", "1e999") if dtype.is_floating else (dtype.min, dtype.max)
-    start = {"sum": 0, "max": limits[0], "min": limits[1]}[option]
-    source = _SEGMENTS.format(
-        t=dtype.name, i=ids.dtype.name, start=start, combine=_COMBINE[option]
-    )
-    arguments: tuple[Argument, ...] = (
-        Word("input", 0),
-        Word("input", 1),
-        Word("output", 0),
-        outer,
-        count,
-        inner,
-        n,
-        blocks,
-        int(skip),
-        *_status(op),
-    )
-    request = KernelRequest("segments", source)
-    return Lowered((Call(request, arguments, batch * outer * blocks),), checks=True)
+def _names(size: int, indices: Any, place: str) -> dict[str, str]:
+    names = {"t": moved_type(size), "i": indices.dtype.name}
+    return {**names, "report": REPORT_INDEX, "place": place}
 
 
 def lower_gather_nd(op: Operation) -> Lowered:
     """Returns the call that takes slices by several indices each."""
     params, indices = op.inputs
     sizes = dims_of(params)
-    depth = dims_of(indices)[-1]
-    rows = math.prod(dims_of(indices)[:-1])
+    *batch, depth = dims_of(indices)
+    rows = math.prod(batch)
     if not rows:
         return Lowered()
-    source = _GATHER_ND.format(t=moved_type(params.dtype.size), i=indices.dtype.name)
-    arguments: tuple[Argument, ...] = (
-        Word("input", 0),
-        Word("input", 1),
-        Word("output", 0),
-        math.prod(sizes[depth:]),
-        depth,
-        *_status(op),
-        *sizes[:depth],
-        *strides_of(sizes)[:depth],
+    names = _names(params.dtype.size, indices, "row * depth + k")
+    call = _GATHER_ND.fill(find=FIND_SLICE, **names).call(
+        rows,
+        op,
+        inner=math.prod(sizes[depth:]),
+        depth=depth,
+        dims=(*sizes[:depth], *strides_of(sizes)[:depth]),
     )
-    call = Call(KernelRequest("gather_nd", source), arguments, rows)
     return Lowered((call,), checks=True)
 
 
-def lower_scatter_nd(op: Operation, option: str) -> Lowered:
-    """Returns the calls that copy a tensor and change slices of it, in order."""
-    indices, out = op.inputs[1], op.outputs[0]
-    sizes = dims_of(out)
-    depth = dims_of(indices)[-1]
-    rows = math.prod(dims_of(indices)[:-1])
-    inner = math.prod(sizes[depth:])
-    copy = lower_copy(op).calls
-    if not rows or not inner:
-        return Lowered(copy, in_place=())
-    # Replacing elements moves bits; everything else looks at them.
-    moves = option == "update"
-    name = moved_type(out.dtype.size) if moves else out.dtype.name
-    value = _SCATTERED[option].format(t=name)
-    source = _SCATTER_ND.format(t=name, i=indices.dtype.name, value=value)
-    arguments: tuple[Argument, ...] = (
-        Word("input", 1),
-        Word("input", 2),
-        Word("output", 0),
-        inner,
-        depth,
-        *_status(op),
-        rows,
-        *sizes[:depth],
-        *strides_of(sizes)[:depth],
-    )
-    call = Call(KernelRequest("scatter_nd", source), arguments, inner)
-    return Lowered((*copy, call), checks=True, in_place=(call,))
+def lower_get_row(op: Operation) -> Lowered:
+    """Returns the call that copies one row of a buffer."""
+    return Lowered(_access_row(op, Word("input", 0), "y[c] = x[at + c]"), checks=True)
+
+
+def lower_set_row(op: Operation) -> Lowered:
+    """Returns the calls that copy a buffer and replace one row of it."""
+    calls = _access_row(op, Word("input", 2), "y[at + c] = x[c]")
+    copy = copy_tensor(op.outputs[0]).calls
+    return Lowered((*copy, *calls), checks=True, in_place=calls)
+
+
+def _access_row(op: Operation, source: Word, move: str) -> tuple[Call, ...]:
+    buffer, index = op.inputs[:2]
+    n, *row = dims_of(buffer)
+    inner = math.prod(row)
+    if not inner:
+        return ()
+    kernel = _ROW.fill(move=move, **_names(buffer.dtype.size, index, "0"))
+    index_at = Word("input", 1)
+    return (kernel.call(inner, op, x=source, index=index_at, inner=inner, n=n),)
+
+
+def lower_checked_indices(op: Operation) -> Lowered:
+    """Returns the call that copies indices and checks them."""
+    (indices,) = op.inputs
+    count = math.prod(dims_of(indices))
+    if not count:
+        return Lowered()
+    kernel = _CHECKED.fill(i=indices.dtype.name, report=REPORT_INDEX, place="k")
+    return Lowered((kernel.call(count, op, n=op.attrs["limit"]),), checks=True)

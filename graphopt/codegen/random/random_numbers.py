@@ -22,13 +22,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from graphopt.codegen.random.integer_source import integer_source
-from graphopt.codegen.random.normal_source import normal_source
+from graphopt.codegen.kernel import KernelTemplate
+from graphopt.codegen.random.integer_source import DRAW_INTEGERS
+from graphopt.codegen.random.normal_source import DRAW_NORMAL, REFILL, name_normal
 from graphopt.dtypes import DType, float32
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Effect
 from graphopt.ops.blocks import BLOCK
-from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
+from graphopt.schedule.steps import Argument, Call, Lowered, Word
 
 __all__ = ["lower_random"]
 
@@ -38,100 +39,115 @@ _BLOCKS: Final = BLOCK // _BLOCK
 _NANOSECONDS: Final = 2.5
 _SERIAL_NANOSECONDS: Final = 4.5
 
+# Returns how often a stream was drawn from, and counts one more.
+_COUNT: Final = KernelTemplate(
+    "random",
+    "y: output int64, draws: address int64",
+    """
+    y[0] = draws[0]
+    draws[0] += 1
+""",
+)
+_ADVANCE: Final = KernelTemplate(
+    "random", "draws: address int64", "    draws[0] += 1\n"
+)
+_PARAMETERS: Final = (
+    "y: output {t}, n, first, second, kind, draws: address {draws_type}"
+)
+_BODY: Final = """
+    draw = {draw}
+    words = pointer_int64(block_buffer())
+    {fill}
+"""
+# The upper 53 bits of a word, whatever the sign.
+_FILL_UNIFORM: Final = """\
+while lo < hi:
+    last = min(lo + {blocks}, hi)
+    for block in range(lo, last):
+        philox(words, {block} * (block - lo), block + 1, kind, draw, first, second)
+    at = {block} * lo
+    for i in range(min({block} * (last - lo), n - at)):
+        x = {t}(float64((words[i] >> 11) & {mask}) * {unit})
+        y[at + i] = {stored}
+    lo = last
+"""
+# Of each option: the parameters behind those of all, and the lines that fill the array.
+_KERNELS: Final = {
+    "uniform": ("", _FILL_UNIFORM),
+    "normal": ("", DRAW_NORMAL),
+    "truncated": (", drawn: scratch float64", DRAW_NORMAL),
+    "integers": (", low: input {t}, high: input {t}, status", DRAW_INTEGERS),
+}
+_TEMPLATES: Final = {
+    option: KernelTemplate("random", _PARAMETERS + more, _BODY)
+    for option, (more, _) in _KERNELS.items()
+}
+
 
 def lower_random(op: Operation, option: str) -> Lowered:
     """Returns the calls that fill an array with random numbers.
 
     Args:
       op: The operation.
-      option: `uniform` in [0, 1), `normal`, `truncated` normal ones within 2, or `integers`
-        between the first two inputs.
+      option: `uniform` in [0, 1), `normal`, `truncated` normal ones within 2, `integers`
+        between the first two inputs, or `draws`, how often a stream was drawn from.
     """
     if option == "draws":
-        cells = (Word("output", 0), Word("draws"))
-        return Lowered((Call(KernelRequest("random", _COUNT), cells, 1),))
+        return Lowered((_COUNT.fill().call(1, draws=Word("draws")),))
     out = op.outputs[0]
     count = out.shape.num_elements() or 0
     stream = op.attrs.get("stream")
     # Those in bodies are given the number of the draw.
     is_numbered = op.spec.effect is not Effect.RANDOM and stream is not None
-    first = int(is_numbered)
-    draw: Argument
+    draws: Argument
     if stream is None:
-        key, kind, draw = op.attrs["seed"], 0, 0
+        key, kind, draws = op.attrs["seed"], 0, 0
     else:
         key, kind = (stream.first, stream.second), stream.kind
-        draw = Word("input", 0) if is_numbered else Word("draws")
-    words = (_signed(key[0]), _signed(key[1]), kind, draw)
-    arguments: list[Argument] = [Word("output", 0), count, *words]
-    source = _head(out.dtype, isinstance(draw, Word))
-    scratch: tuple[int, ...] = ()
-    if option == "uniform":
-        source += _uniform(out.dtype)
-        blocks, cost = -(-count // _BLOCK), _NANOSECONDS * count
-    else:
+        draws = Word("input", 0) if is_numbered else Word("draws")
+    words: dict[str, Any] = {"n": count, "kind": kind, "draws": draws}
+    words |= {"first": _signed(key[0]), "second": _signed(key[1])}
+    if option == "integers":
+        first = int(is_numbered)
+        words |= {"low": Word("input", first), "high": Word("input", first + 1)}
+    is_counted = isinstance(draws, Word)
+    kernel = _TEMPLATES[option].fill(
+        t=out.dtype.name,
+        draws_type="int64" if is_counted else "",
+        draw="draws[0]" if is_counted else "draws",
+        fill=_KERNELS[option][1],
+        refill=REFILL,
+        **_name(option, out.dtype),
+    )
+    blocks, cost = -(-count // _BLOCK), _NANOSECONDS * count
+    if option != "uniform":
         # By one worker, from the front to the end.
         blocks, cost = min(count, 1), _SERIAL_NANOSECONDS * count
-        if option == "integers":
-            source += integer_source(out.dtype)
-            arguments += [Word("input", first), Word("input", first + 1)]
-            arguments += [Word("status"), op.index]
-        else:
-            source += normal_source(out.dtype, option == "truncated")
-        if option == "truncated":
-            scratch = (8 * count,)
-            arguments.append(Word("scratch", 0))
-    request = KernelRequest("random", source)
-    calls = [Call(request, tuple(arguments), blocks, cost=cost)]
-    if isinstance(draw, Word) and not is_numbered:
+    calls: list[Call] = [kernel.call(blocks, op, cost=cost, **words)]
+    if is_counted and not is_numbered:
         # Another call, for the numbers may be shared out to several workers.
-        calls.append(Call(KernelRequest("random", _ADVANCE), (draw,), 1))
+        calls.append(_ADVANCE.fill().call(1, draws=draws))
+    scratch = (8 * count,) if option == "truncated" else ()
     return Lowered(tuple(calls), scratch, checks=option == "integers")
+
+
+def _name(option: str, dtype: DType) -> dict[str, object]:
+    """Returns what stands in the lines of an option."""
+    if option == "integers":
+        return {}
+    if option != "uniform":
+        return name_normal(dtype, option == "truncated")
+    largest = float(np.nextafter(np.float32(1), np.float32(0)))
+    stored = f"(x if x < float32(1) else float32({largest!r}))"
+    return {
+        "blocks": _BLOCKS,
+        "block": _BLOCK,
+        "mask": (1 << 53) - 1,
+        "unit": repr(2.0**-53),
+        "stored": stored if dtype is float32 else "x",
+    }
 
 
 def _signed(word: Any) -> int:
     """The same 64 bits as a signed number, as the arguments of kernels are."""
     return (int(word) + (1 << 63)) % (1 << 64) - (1 << 63)
-
-
-_COUNT: Final = """def kernel(args, lo, hi):
-    y = pointer_int64(args[0])
-    draws = pointer_int64(args[1])
-    y[0] = draws[0]
-    draws[0] += 1
-"""
-_ADVANCE: Final = """def kernel(args, lo, hi):
-    draws = pointer_int64(args[0])
-    draws[0] += 1
-"""
-
-
-def _head(dtype: DType, is_counted: bool) -> str:
-    draw = "pointer_int64(args[5])[0]" if is_counted else "args[5]"
-    return f"""def kernel(args, lo, hi):
-    y = pointer_{dtype.name}(args[0])
-    n = args[1]
-    first = args[2]
-    second = args[3]
-    kind = args[4]
-    draw = {draw}
-    words = pointer_int64(block_buffer())
-"""
-
-
-def _uniform(dtype: DType) -> str:
-    stored = "x"
-    if dtype is float32:
-        largest = float(np.nextafter(np.float32(1), np.float32(0)))
-        stored = f"(x if x < float32(1) else float32({largest!r}))"
-    return f"""    while lo < hi:
-        last = min(lo + {_BLOCKS}, hi)
-        for block in range(lo, last):
-            philox(words, {_BLOCK} * (block - lo), block + 1, kind, draw, first, second)
-        at = {_BLOCK} * lo
-        for i in range(min({_BLOCK} * (last - lo), n - at)):
-            # The upper 53 bits, whatever the sign.
-            x = {dtype.name}(float64((words[i] >> 11) & {(1 << 53) - 1}) * {2.0**-53!r})
-            y[at + i] = {stored}
-        lo = last
-"""

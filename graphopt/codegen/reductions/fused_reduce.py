@@ -11,30 +11,20 @@ of the reduction never crosses the end of a row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from graphopt.codegen.elementwise.elementwise import (
-    Writer,
-    find_operands,
-    loop_addresses,
-    stores_in_place,
-)
+from graphopt.codegen.elementwise.elementwise import LoopWriter, indent, join_lines
+from graphopt.codegen.kernel import Kernel, element_type
 from graphopt.codegen.reductions.reduce import Reduction
 from graphopt.codegen.reductions.reduction_kernels import (
-    COLUMNS_SIZES,
-    ROWS_SIZES,
     Computed,
-    columns_source,
-    memory_type,
-    rows_source,
-    wide_type,
+    write_columns,
+    write_rows,
 )
 from graphopt.dtypes import DType
 from graphopt.graph.dimensions import merge_blocks
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Family
+from graphopt.graph.region import Region
 from graphopt.ops.blocks import LANES
-from graphopt.ops.fused import FusedBody
 from graphopt.schedule.steps import Lowered, Word
 
 # Instructions that are written out four times.
@@ -45,110 +35,106 @@ _MOST_CHECKS = 8
 
 
 def lower_fused_reduce(op: Operation) -> Lowered:
-    """Returns the calls of a loop whose last value is reduced."""
-    body: FusedBody = op.attrs["body"]
+    """Returns the calls of a region whose last value is reduced."""
+    body: Region = op.attrs["body"]
     kernel = op.attrs["reduction"].kernel
     assert isinstance(kernel, Family)
     axis = op.attrs["options"]["axis"]
     kept = [axis is not None and i not in axis for i in range(len(body.shape))]
-    loop = _Loop(op, body)
+    region = _ReducedRegion(op, body)
     reduction = Reduction(
         kernel.option,
-        loop.dtype,
+        region.dtype,
         op.outputs[-1].dtype,
         output=Word("output", len(op.outputs) - 1),
-        loop=loop,
+        region=region,
     )
     return reduction.lower(merge_blocks(list(body.shape), kept))
 
 
-class _Loop:
-    """Writes the loop into the kernels that reduce."""
+class _ReducedRegion:
+    """Writes a region into the kernels that reduce."""
 
-    def __init__(self, op: Operation, body: FusedBody) -> None:
-        self.body = body
-        self.dtype = body.instructions[body.outputs[-1] - body.input_count].dtype
-        self.sizes, self.operands = find_operands(body, op.inputs)
-        self.in_place = stores_in_place(op, body, self.operands)
-        stored = len(body.outputs) - 1
-        addresses = loop_addresses(body, self.operands, self.in_place, stored)
-        self.arguments = (*addresses, *self.sizes[1:])
+    def __init__(self, op: Operation, body: Region) -> None:
+        self.op, self.body = op, body
+        self.reduced = body.outputs[-1]
+        self.dtype = body.instructions[self.reduced - body.input_count].dtype
+        writer = self._start()
+        self.operands, self.words = writer.operands, writer.words
 
-    def write(self, layout: str, option: str, result: DType) -> str:
-        """Writes the kernel that computes and reduces."""
-        types = (self.dtype, wide_type(self.dtype), result)
-        if layout == "rows":
-            return rows_source(option, *types, self._write_rows(result))
-        return columns_source(option, *types, self._write_columns(result))
+    def _start(self) -> LoopWriter:
+        # The last output is reduced.
+        stored = len(self.body.outputs) - 1
+        return LoopWriter(self.op, self.body, self.op.inputs, outputs=stored)
 
-    def _begin(self, sizes: Sequence[str], result: DType) -> Writer:
-        """Returns a writer that has read the arguments."""
-        depth = len(self.sizes)
-        loop = Writer(self.body, self.operands, depth, self.in_place, checked=False)
-        # The last one is reduced.
-        del loop.targets[len(self.body.outputs) - 1]
-        word = loop.pointers(loop.targets)
-        for level in range(1, depth):
-            loop.line(0, f"n{level} = args[{word + level - 1}]")
-        word += depth - 1
-        for i, name in enumerate(sizes):
-            text = f"args[{word + i}]"
-            if name == "y":
-                text = f"pointer_{memory_type(result)}({text})"
-            loop.line(0, f"{name} = {text}")
-        loop.load(0, level=-1)
-        return loop
+    def write(self, by_rows: bool, option: str, result: DType) -> Kernel:
+        """Returns the kernel that computes and reduces."""
+        if by_rows:
+            return write_rows(option, self.dtype, result, self._write_rows())
+        return write_columns(option, self.dtype, result, self._write_columns())
 
-    def _write_rows(self, result: DType) -> Computed:
-        loop, reduced = self._begin(ROWS_SIZES, result), self.body.outputs[-1]
-        kind, size = memory_type(self.dtype), self.dtype.size
-        loop.line(0, "buffer = block_buffer()")
-        head = loop.take()
-        whole, inner = f"o{loop.depth - 1}", loop.depth - 1
+    def _write_rows(self) -> Computed:
+        loop = self._start()
+        kind, size = element_type(self.dtype), self.dtype.size
+        begin = [*loop.load(-1), "buffer = block_buffer()"]
+        inner = loop.depth - 1
+        block = []
         if inner:
-            loop.line(2, "i0 = begin // n1")
-            loop.offsets(0, 2)
-            loop.load(2, level=0)
-            loop.line(2, "row_begin = i0 * n1")
-        block = loop.take()
+            block = ["i0 = begin // n1", *loop.offsets(0), *loop.load(0)]
+            block.append("row_begin = i0 * n1")
+        whole = f"o{inner}"
 
-        def element(indent: int, index: str, suffix: str = "") -> str:
-            loop.line(indent, f"{whole}{suffix} = {index}")
+        def compute(index: str, suffix: str = "") -> tuple[list[str], str]:
+            lines = [f"{whole}{suffix} = {index}"]
             for i, operand in enumerate(loop.operands):
                 if inner and operand.pattern == (False, True):
-                    at = f"o{i}_1{suffix}"
-                    loop.line(indent, f"{at} = {whole}{suffix} - row_begin")
-            loop.load(indent, inner, suffix)
-            loop.compute(indent, suffix)
-            return loop.stored(reduced)
+                    lines.append(f"o{i}_1{suffix} = {whole}{suffix} - row_begin")
+            lines += [*loop.load(inner, suffix), *loop.compute(suffix)]
+            return lines, loop.stored(self.reduced)
 
-        values = tuple(
-            element(5, f"j + k + {LANES * i}", suffix)
+        rounds = [
+            compute(f"j + k + {LANES * i}", suffix)
             for i, suffix in enumerate("abcd" if self._is_short() else "")
+        ]
+        lines, value = compute("at")
+        single = [
+            # So that the buffer has the indices of the whole.
+            f"x = pointer_{kind}(buffer - j * {size})",
+            "for at in range(j, end):",
+            *indent([*lines, f"x[at] = {value}"], 1),
+        ]
+        return Computed(
+            tuple(loop.parameters),
+            join_lines(begin),
+            join_lines(block),
+            join_lines([line for lines, _ in rounds for line in lines]),
+            tuple(value for _, value in rounds),
+            join_lines(single),
         )
-        several = loop.take()
-        # So that the buffer has the indices of the whole.
-        loop.line(2, f"x = pointer_{kind}(buffer - j * {size})")
-        loop.line(2, "for at in range(j, end):")
-        loop.line(3, f"x[at] = {element(3, 'at')}")
-        return Computed(head, block, several, values, loop.take())
 
-    def _write_columns(self, result: DType) -> Computed:
-        loop, reduced = self._begin(COLUMNS_SIZES, result), self.body.outputs[-1]
-        head = loop.take()
+    def _write_columns(self) -> Computed:
+        loop = self._start()
+        begin = loop.load(-1)
 
-        def element(suffix: str) -> str:
-            loop.load(3, 0, suffix)
-            loop.compute(3, suffix)
-            return loop.stored(reduced)
+        def compute(suffix: str) -> tuple[list[str], str]:
+            lines = [*loop.load(0, suffix), *loop.compute(suffix)]
+            return lines, loop.stored(self.reduced)
 
-        values = []
+        several, values = [], []
         for row, suffix in enumerate("abcd"[: self._rows_together()]):
-            loop.line(3, f"o0{suffix} = o0 + {row} * inner")
-            values.append(element(suffix))
-        several = loop.take()
-        value = element("")
-        return Computed(head, "", several, tuple(values), loop.take(), value)
+            lines, value = compute(suffix)
+            several += [f"o0{suffix} = o0 + {row} * inner", *lines]
+            values.append(value)
+        single, value = compute("")
+        return Computed(
+            tuple(loop.parameters),
+            join_lines(begin),
+            "",
+            join_lines(several),
+            tuple(values),
+            join_lines(single),
+            value,
+        )
 
     def _is_short(self) -> bool:
         """Returns whether it pays to write the loop out several times.

@@ -20,20 +20,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
+from graphopt.codegen.kernel import Kernel
 from graphopt.codegen.reductions.reduction_kernels import (
     FEW_COLUMNS,
     MANY_COLUMNS,
-    columns_source,
-    rows_source,
     wide_type,
+    write_columns,
+    write_rows,
 )
 from graphopt.dtypes import DType
-from graphopt.graph.dimensions import merge_blocks
+from graphopt.graph.dimensions import dims_of, merge_blocks
 from graphopt.graph.graph import Operation
 from graphopt.ops.blocks import LANES
-from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
+from graphopt.schedule.steps import Call, Lowered, Word
 
 PIECE = 1 << 14
 ROWS_PER_BLOCK = 128
@@ -45,9 +46,19 @@ def lower_reduce(op: Operation, option: str) -> Lowered:
     """Returns the calls that compute a reduction."""
     x, out = op.inputs[0], op.outputs[0]
     axis = op.attrs["axis"]
-    shape = [int(dim) for dim in x.shape if dim is not None]
+    shape = dims_of(x)
     kept = [axis is not None and i not in axis for i in range(len(shape))]
     return lower_blocks(option, x.dtype, out.dtype, merge_blocks(shape, kept))
+
+
+def lower_tile_sum(op: Operation) -> Lowered:
+    """Returns the calls that add up the copies that a tiling made."""
+    out = op.outputs[0]
+    shape: list[int] = []
+    for times, size in zip(op.attrs["multiples"], dims_of(out), strict=True):
+        shape += [times, size]
+    blocks = merge_blocks(shape, [False, True] * len(dims_of(out)))
+    return lower_blocks("sum", out.dtype, out.dtype, blocks)
 
 
 def lower_blocks(
@@ -70,20 +81,20 @@ def lower_blocks(
     return Reduction(option, source, result, at=at, scratch=scratch).lower(blocks)
 
 
-class Loop(Protocol):
-    """A loop that computes what is reduced.
+class Computation(Protocol):
+    """A fused region that computes what is reduced.
 
     Attributes:
-      arguments: What its kernel is given before what a reduction is.
+      words: What its kernel is called with besides what a reduction is, by name.
     """
 
-    arguments: tuple[Argument, ...]
+    words: dict[str, Any]
 
-    def write(self, layout: str, option: str, result: DType) -> str:
-        """Writes the kernel that computes and reduces.
+    def write(self, by_rows: bool, option: str, result: DType) -> Kernel:
+        """Returns the kernel that computes and reduces.
 
         Args:
-          layout: "rows" or "columns".
+          by_rows: Whether it reduces rows; else columns.
           option: Which reduction.
           result: The dtype of what is stored.
         """
@@ -95,10 +106,10 @@ class Reduction:
     Args:
       option: Which reduction.
       source, result: The dtypes of what goes in and comes out.
-      at: What is reduced, if there is no loop.
+      at: What is reduced, if there is no region.
       output: Where the result goes.
       scratch: The sizes of scratch buffers that there are already.
-      loop: What computes the numbers to be reduced.
+      region: What computes the elements to be reduced.
     """
 
     def __init__(
@@ -110,11 +121,11 @@ class Reduction:
         at: Word = Word("input", 0),  # noqa: B008 (it is immutable)
         output: Word = Word("output", 0),  # noqa: B008
         scratch: Sequence[int] = (),
-        loop: Loop | None = None,
+        region: Computation | None = None,
     ) -> None:
         self.option, self.dtype, self.result = option, source, result
         self.wide = wide_type(source)
-        self.at, self.output, self.loop = at, output, loop
+        self.at, self.output, self.region = at, output, region
         self.divisor = 1
         self.calls: list[Call] = []
         self.scratch = list(scratch)
@@ -149,9 +160,9 @@ class Reduction:
     def _rows(self, outer: int, n: int, final: bool) -> None:
         if outer == 1 and n > 2 * PIECE:
             pieces = -(-n // PIECE)
-            self._call("rows", pieces, False, (PIECE, n), pieces)
+            self._call(True, pieces, False, pieces, {"n": PIECE, "size": n})
             n = pieces
-        self._call("rows", outer, final, (n, outer * n), outer)
+        self._call(True, outer, final, outer, {"n": n, "size": outer * n})
 
     def _columns(self, outer: int, n: int, inner: int, final: bool) -> None:
         # Narrow rows are taken several at a time.
@@ -161,30 +172,31 @@ class Reduction:
         many = outer * pieces * -(-inner // MANY_COLUMNS)
         span = MANY_COLUMNS if many >= _MANY_PIECES else FEW_COLUMNS
         blocks = -(-inner // span)
+        sizes = {"n": n, "inner": inner, "group": group, "blocks": blocks, "span": span}
         if pieces > 1:
-            sizes = (n, inner, group, height, pieces, blocks, span)
+            part = {**sizes, "height": height, "pieces": pieces}
             extent = outer * pieces * blocks
-            self._call("columns", outer * pieces * inner, False, sizes, extent)
+            self._call(False, outer * pieces * inner, False, extent, part)
             n = pieces
-        sizes = (n, inner, group, n, 1, blocks, span)
-        self._call("columns", outer * inner, final, sizes, outer * blocks)
+        whole = {**sizes, "n": n, "height": n, "pieces": 1}
+        self._call(False, outer * inner, final, outer * blocks, whole)
 
     def _call(
-        self, layout: str, count: int, final: bool, sizes: tuple[int, ...], extent: int
+        self, by_rows: bool, count: int, final: bool, extent: int, sizes: dict[str, int]
     ) -> None:
-        """Adds a call that leaves `count` numbers, which the next one reduces."""
+        """Adds a call that leaves `count` elements, which the next one reduces."""
         target, dtype = self.output, self.result
         if not final:
             self.scratch.append(count * 8)
             target, dtype = Word("scratch", len(self.scratch) - 1), self.wide
-        if self.loop is not None:
-            source = self.loop.write(layout, self.option, dtype)
-            given: tuple[Argument, ...] = self.loop.arguments
-            request = KernelRequest("fused_reduce", source)
+        words: dict[str, Any] = {"y": target, **sizes}
+        words["divisor"] = self.divisor if final else 1
+        if self.region is not None:
+            kernel = self.region.write(by_rows, self.option, dtype)
+            words |= self.region.words
         else:
-            write = rows_source if layout == "rows" else columns_source
-            source = write(self.option, self.dtype, self.wide, dtype)
-            given, request = (self.at,), KernelRequest("reduce", source)
-        arguments = (*given, target, *sizes, self.divisor if final else 1)
-        self.calls.append(Call(request, arguments, extent))
-        self.at, self.dtype, self.loop = target, dtype, None
+            write = write_rows if by_rows else write_columns
+            kernel = write(self.option, self.dtype, dtype)
+            words["x"] = self.at
+        self.calls.append(kernel.call(extent, **words))
+        self.at, self.dtype, self.region = target, dtype, None

@@ -1,6 +1,6 @@
-"""The text of the kernels that reduce rows and columns.
+"""The kernels that reduce rows and columns.
 
-What is reduced lies in memory, or is computed by lines that come from a loop
+What is reduced lies in memory, or is computed by lines that come from a fused region
 (`fused_reduce`). The order of adding is the same, and so are the bits.
 
 In what is computed, several rounds of lanes or several rows are written out one after
@@ -12,8 +12,18 @@ out, is computed into a buffer and read from there.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from graphopt.codegen.kernel import (
+    Kernel,
+    Parameter,
+    element_type,
+    fill_template,
+    input_of,
+    output_of,
+    size_of,
+)
 from graphopt.dtypes import DType, float64, int64
 from graphopt.ops.blocks import BLOCK, LANES
 
@@ -22,20 +32,23 @@ FEW_COLUMNS: Final = 512
 MANY_COLUMNS: Final = 1024
 
 
-class Computed(NamedTuple):
-    """Lines of a loop that compute what is reduced.
+@dataclass(frozen=True)
+class Computed:
+    """Lines of a fused region that compute what is reduced, not indented.
 
     Attributes:
-      head: Gives values to all names that a kernel starts with.
+      parameters: Those of the kernel that the lines read.
+      begin: What is done first.
       block: What is done before a block of a row.
-      several: Computes the numbers of several rounds or rows; rounds may be none.
+      several: Computes the elements of several rounds or rows; rounds may be none.
       values: Their names, in the order in which they are taken.
-      single: Computes a number: of rows, in a loop from `j` to `end` into a buffer that
-        `x` points to then; of columns, the number of one row.
+      single: Computes an element: of rows, in a loop from `j` to `end` into a buffer that
+        `x` points to then; of columns, the element of one row.
       value: Its name, for columns.
     """
 
-    head: str
+    parameters: tuple[Parameter, ...]
+    begin: str
     block: str
     several: str
     values: tuple[str, ...]
@@ -44,30 +57,22 @@ class Computed(NamedTuple):
 
 
 class _Kind(NamedTuple):
-    """How a reduction starts, combines and ends."""
+    """How a reduction starts and combines, and what `accumulators` has for it."""
 
     start: str
     combine: str
-    compensated: bool = False
+    accumulator: str = ""
 
 
-_KINDS = {
-    "sum": _Kind("{t}(0)", "{a} + {x}", True),
-    "mean": _Kind("{t}(0)", "{a} + {x}", True),
+_SUM: Final = _Kind("{t}(0)", "{a} + {x}", "sum")
+_KINDS: Final = {
+    "sum": _SUM,
+    "mean": _SUM,
     "prod": _Kind("{t}(1)", "{a} * {x}"),
-    "max": _Kind("{lowest}", "({x} if ({x} >= {a}) | ({x} != {x}) else {a})"),
-    "min": _Kind("{highest}", "({x} if ({x} <= {a}) | ({x} != {x}) else {a})"),
+    "max": _Kind("{t}({lowest})", "maximum({x}, {a})", "max"),
+    "min": _Kind("{t}({highest})", "minimum({x}, {a})", "min"),
     "any": _Kind("{t}(0)", "{a} | {x}"),
     "all": _Kind("{t}(1)", "{a} & {x}"),
-}
-
-
-# Those of floats that `accumulators` has.
-_IN_REGISTERS = {
-    "sum": "sum",
-    "mean": "sum",
-    "max": "max",
-    "min": "min",
 }
 
 
@@ -81,233 +86,186 @@ def wide_type(dtype: DType) -> DType:
 class _Terms:
     """What the text of a reduction names: its type, its start, how it combines."""
 
-    def __init__(self, option: str, source: DType, wide: DType) -> None:
-        self.kind = _KINDS[option]
-        self.t = t = "uint8" if wide.is_bool else wide.name
+    def __init__(self, option: str, source: DType, result: DType) -> None:
+        self.kind, self.option = _KINDS[option], option
+        wide = wide_type(source)
+        self.t, self.result = element_type(wide), element_type(result)
+        limits: tuple[object, object] = (0, 1)
         if source.is_floating:
-            lowest, highest = f"{t}(-1e999)", f"{t}(1e999)"
-        elif wide is int64:
-            info = (int(source.min), int(source.max)) if source.is_integer else (0, 1)
-            lowest, highest = f"{t}({info[0]})", f"{t}({info[1]})"
-        else:
-            lowest = highest = f"{t}(0)"
-        self.start = self.kind.start.format(t=t, lowest=lowest, highest=highest)
-        # What `accumulators` has for it.
-        self.accumulator = _IN_REGISTERS.get(option) if wide is float64 else None
-        self.is_compensated = self.kind.compensated and wide is float64
+            limits = ("-1e999", "1e999")
+        elif source.is_integer:
+            limits = (int(source.min), int(source.max))
+        elif wide is not int64:
+            limits = (0, 0)
+        names = dict(zip(("lowest", "highest"), limits, strict=True))
+        self.start = self.kind.start.format(t=self.t, **names)
+        self.accumulator = self.kind.accumulator if wide is float64 else ""
 
     def combine(self, a: str, x: str) -> str:
         """Writes the combination of two values."""
         return f"{self.t}({self.kind.combine.format(a=a, x=x)})"
 
-    def take(self, cell: str, values: Sequence[str], indent: int) -> str:
+    def take(self, cell: str, values: Sequence[str]) -> str:
         """Writes what combines an accumulator with values, one after the other."""
         lines = [f"sofar = {cell}"]
         for value in values:
             lines.append(f"taken = {self.t}({value})")
             lines.append(f"sofar = {self.combine('sofar', 'taken')}")
-        lines.append(f"{cell} = sofar")
-        return "".join(" " * indent + line + "\n" for line in lines)
+        return "\n".join([*lines, f"{cell} = sofar"])
+
+    def finish(self, total: str) -> str:
+        """Writes the value to be stored; only means are divided."""
+        is_mean = self.option == "mean"
+        return f"{self.result}({total}{' / float64(divisor)' if is_mean else ''})"
 
 
-def memory_type(dtype: DType) -> str:
-    """The type in memory: truth values are bytes."""
-    return "uint8" if dtype.is_bool else dtype.name
-
-
-def _finish(total: str, result: DType, option: str) -> str:
-    """Writes the value to be stored; only means are divided."""
-    value = total
-    if option == "mean":
-        value = f"{total} / float64(divisor)"
-    return f"{memory_type(result)}({value})"
-
-
-# What the kernels are given besides what is reduced, in this order.
-ROWS_SIZES: Final = ("y", "n", "size", "divisor")
-COLUMNS_SIZES: Final = (
-    "y",
-    "n",
-    "inner",
-    "group",
-    "height",
-    "pieces",
-    "blocks",
-    "span",
-    "divisor",
-)
-
-
-def _head(names: Sequence[str], source: DType, result: DType) -> str:
-    types = {"x": memory_type(source), "y": memory_type(result)}
-    lines = []
-    for i, name in enumerate(("x", *names)):
-        value = f"args[{i}]"
-        if name in types:
-            value = f"pointer_{types[name]}({value})"
-        lines.append(f"    {name} = {value}\n")
-    return "".join(lines)
-
-
-def rows_source(
-    option: str,
-    source: DType,
-    wide: DType,
-    result: DType,
-    computed: Computed | None = None,
-) -> str:
-    """Writes the kernel that reduces rows.
-
-    Args:
-      option: Which reduction.
-      source: The dtype of what is reduced.
-      wide: The dtype to combine in.
-      result: The dtype of what is stored.
-      computed: The loop that computes it, if it does not lie in memory.
-    """
-    terms = _Terms(option, source, wide)
-    t, start, combine = terms.t, terms.start, terms.combine
-    # Eight at a time, in the order of the lanes.
-    folds = "\n".join(
-        f"                    a{i} = {combine(f'a{i}', f'lanes[k + {i}]')}"
-        for i in range(8)
-    )
-    fold = f"""                for m in range({LANES // 8}):
-                    k = 8 * m
-{folds}"""
-    rounds = f"""                while j + {LANES} <= end:
-                    for k in range({LANES}):
-                        lanes[k] = {combine("lanes[k]", f"{t}(x[j + k])")}
-                    j += {LANES}
-"""
-    clear = f"""                for k in range({LANES}):
-                    lanes[k] = {start}
-"""
-    block = several = ""
-    if computed is not None:
-        block = computed.block
-        several = computed.single
-    if computed is not None and computed.values:
-        step = LANES * len(computed.values)
-        taken = terms.take("lanes[k]", computed.values, 24)
-        several = f"""            if j + {2 * LANES} <= end:
-{clear}                while j + {step} <= end:
-                    for k in range({LANES}):
-{computed.several}{taken}                    j += {step}
-{computed.single}"""
-        long_row = rounds + fold
-    elif terms.accumulator:
-        long_row = (
-            f"                j = accumulate_{terms.accumulator}(x, j, end, lanes)\n"
-            + "\n".join(f"                a{i} = lanes[{i}]" for i in range(8))
-        )
-    else:
-        long_row = clear + rounds + fold
-    loads = "\n".join(
-        f"                a{i} = {combine(f'a{i}', f'{t}(x[j + {i}])')}"
-        for i in range(8)
-    )
-    starts = "\n".join(f"            a{i} = {start}" for i in range(8))
-    # Statements, for an expression of expressions names each of them several times.
-    tree = "\n".join(
-        f"            a{i} = {combine(f'a{i}', f'a{i + step}')}"
-        for step in (1, 2, 4)
-        for i in range(0, 8, 2 * step)
-    )
-    if terms.is_compensated:
-        add = """            new = total + block
-            if abs(total) >= abs(block):
-                lost += (total - new) + block
-            else:
-                lost += (block - new) + total
-            total = new"""
-        end = """        if lost - lost == 0.0:
-            total += lost
-"""
-    else:
-        add = f"            total = {combine('total', 'block')}"
-        end = ""
-    head = _head(ROWS_SIZES, source, result) if computed is None else computed.head
-    return f"""def kernel(args, lo, hi):
-{head}    lanes = pointer_{t}(lane_buffer())
+_ROWS: Final = """\
+    {begin}
+    lanes = pointer_{t}(lane_buffer())
     for row in range(lo, hi):
         begin = row * n
         stop = min(begin + n, size)
         total = {start}
         lost = 0.0
         while begin < stop:
-            end = min(begin + {BLOCK}, stop)
-{block}{starts}
+            end = min(begin + {block_size}, stop)
+            {block}
+            {starts}
             j = begin
-{several}            if end - begin >= {2 * LANES}:
-{long_row}
+            {several}
+            if end - begin >= {two_rounds}:
+                {long_row}
             while j + 8 <= end:
-{loads}
+                {loads}
                 j += 8
             while j < end:
-                a0 = {combine("a0", f"{t}(x[j])")}
+                a0 = {combine_one}
                 j += 1
-{tree}
+            {tree}
             block = a0
-{add}
+            {add_block}
             begin = end
-{end}        y[row] = {_finish("total", result, option)}
+        {finish}
+        y[row] = {result}
+"""
+_CLEAR_LANES: Final = """\
+for k in range({lanes}):
+    lanes[k] = {start}
+"""
+_TAKE_ROUNDS: Final = """\
+while j + {lanes} <= end:
+    for k in range({lanes}):
+        lanes[k] = {combine_lane}
+    j += {lanes}
+"""
+# Eight at a time, in the order of the lanes.
+_FOLD_LANES: Final = """\
+for m in range({lanes} // 8):
+    k = 8 * m
+    {folds}
+"""
+_ACCUMULATE: Final = """\
+j = accumulate_{accumulator}(x, j, end, lanes)
+{starts_of_lanes}
+"""
+_SEVERAL_ROUNDS: Final = """\
+if j + {two_rounds} <= end:
+    {clear}
+    while j + {step} <= end:
+        for k in range({lanes}):
+            {compute}
+            {take}
+        j += {step}
+{single}
+"""
+_ADD_COMPENSATED: Final = """\
+new = total + block
+if abs(total) >= abs(block):
+    lost += (total - new) + block
+else:
+    lost += (block - new) + total
+total = new
+"""
+_ADD_LOST: Final = """\
+if lost - lost == 0.0:
+    total += lost
 """
 
 
-def columns_source(
-    option: str,
-    source: DType,
-    wide: DType,
-    result: DType,
-    computed: Computed | None = None,
-) -> str:
-    """Writes the kernel that reduces columns.
+def write_rows(
+    option: str, source: DType, result: DType, computed: Computed | None = None
+) -> Kernel:
+    """Writes the kernel that reduces rows.
+
+    Its arguments besides what is reduced are `y`, the length of a row `n`, the elements of
+    all rows `size`, of which the last may have fewer, and `divisor`.
 
     Args:
       option: Which reduction.
       source: The dtype of what is reduced.
-      wide: The dtype to combine in.
       result: The dtype of what is stored.
-      computed: The loop that computes it, if it does not lie in memory; then `group`
-        is 1.
+      computed: What computes it, if it does not lie in memory.
     """
-    terms = _Terms(option, source, wide)
-    t, start, combine = terms.t, terms.start, terms.combine
+    terms = _Terms(option, source, result)
+    t, combine = terms.t, terms.combine
+    is_compensated = terms.accumulator == "sum"
+    eight = range(8)
+    names: dict[str, object] = {
+        "begin": "",
+        "block": "",
+        "several": "",
+        "t": t,
+        "start": terms.start,
+        "lanes": LANES,
+        "two_rounds": 2 * LANES,
+        "block_size": BLOCK,
+        "accumulator": terms.accumulator,
+        "clear": _CLEAR_LANES,
+        "long_row": _CLEAR_LANES + _TAKE_ROUNDS + _FOLD_LANES,
+        "starts": "\n".join(f"a{i} = {terms.start}" for i in eight),
+        "starts_of_lanes": "\n".join(f"a{i} = lanes[{i}]" for i in eight),
+        "loads": "\n".join(
+            f"a{i} = {combine(f'a{i}', f'{t}(x[j + {i}])')}" for i in eight
+        ),
+        "folds": "\n".join(
+            f"a{i} = {combine(f'a{i}', f'lanes[k + {i}]')}" for i in eight
+        ),
+        "combine_lane": combine("lanes[k]", f"{t}(x[j + k])"),
+        "combine_one": combine("a0", f"{t}(x[j])"),
+        # Statements, for an expression of expressions names each of them several times.
+        "tree": "\n".join(
+            f"a{i} = {combine(f'a{i}', f'a{i + step}')}"
+            for step in (1, 2, 4)
+            for i in range(0, 8, 2 * step)
+        ),
+        "add_block": _ADD_COMPENSATED
+        if is_compensated
+        else f"total = {combine('total', 'block')}",
+        "finish": _ADD_LOST if is_compensated else "",
+        "result": terms.finish("total"),
+    }
+    parameters: tuple[Parameter, ...] = (input_of("x", element_type(source)),)
     if computed is not None:
-        many = len(computed.values)
-        written = [(many, computed.several, computed.values)]
-        if many > 1:
-            written.append((1, computed.single, (computed.value,)))
-        add_rows = "\n".join(
-            f"""        while row + {step} <= end:
-            for o0 in range(at, at + count):
-{lines}{terms.take("part[o0 - at]", values, 16)}            row += {step}
-            at += {step} * inner"""
-            for step, lines, values in written
-        )
+        parameters = computed.parameters
+        names |= {"begin": computed.begin, "block": computed.block}
+        names |= {"single": computed.single, "several": computed.single}
+        if computed.values:
+            names["several"] = _SEVERAL_ROUNDS
+            names["long_row"] = _TAKE_ROUNDS + _FOLD_LANES
+            names["compute"] = computed.several
+            names["take"] = terms.take("lanes[k]", computed.values)
+            names["step"] = LANES * len(computed.values)
     elif terms.accumulator:
-        # Groups of rows, then the rows that make no group; one call for both, for its
-        # code is most of the kernel.
-        add_rows = f"""        rounds = (end - row) // group
-        wide = width
-        for _ in range(2):
-            rows_{terms.accumulator}(x, at, group * inner, rounds, part, wide)
-            row += rounds * group
-            at += rounds * group * inner
-            rounds = 1
-            wide = (end - row) * count"""
-    else:
-        into = f"{combine('part[c]', f'{t}(x[at + c])')}"
-        add_rows = f"""        while row < end:
-            wide = min(group, end - row) * count
-            for c in range(wide):
-                part[c] = {into}
-            row += group
-            at += group * inner"""
-    head = _head(COLUMNS_SIZES, source, result) if computed is None else computed.head
-    return f"""def kernel(args, lo, hi):
-{head}    part = pointer_{t}(block_buffer())
+        names["long_row"] = _ACCUMULATE
+    y = output_of("y", terms.result)
+    parameters = (*parameters, y, *size_of("n", "size", "divisor"))
+    family = "reduce" if computed is None else "fused_reduce"
+    return Kernel(family, parameters, fill_template(_ROWS, **names))
+
+
+_COLUMNS: Final = """\
+    {begin}
+    part = pointer_{t}(block_buffer())
     for piece in range(lo, hi):
         part_of = piece // blocks
         first = (piece - part_of * blocks) * span
@@ -319,11 +277,93 @@ def columns_source(
         for c in range(width):
             part[c] = {start}
         at = (outer * n + row) * inner + first
-{add_rows}
+        {add_rows}
         for k in range(1, group):
             for c in range(count):
-                part[c] = {combine("part[c]", "part[k * count + c]")}
+                part[c] = {combine_groups}
         to = part_of * inner + first
         for c in range(count):
-            y[to + c] = {_finish("part[c]", result, option)}
+            y[to + c] = {result}
 """
+_TAKE_ROWS: Final = """\
+while row < end:
+    wide = min(group, end - row) * count
+    for c in range(wide):
+        part[c] = {combine_cell}
+    row += group
+    at += group * inner
+"""
+# Groups of rows, then the rows that make no group; one call for both, for its code is
+# most of the kernel.
+_ACCUMULATE_ROWS: Final = """\
+rounds = (end - row) // group
+wide = width
+for _ in range(2):
+    rows_{accumulator}(x, at, group * inner, rounds, part, wide)
+    row += rounds * group
+    at += rounds * group * inner
+    rounds = 1
+    wide = (end - row) * count
+"""
+_COMPUTE_ROWS: Final = """\
+while row + {step} <= end:
+    for o0 in range(at, at + count):
+        {compute}
+        {take}
+    row += {step}
+    at += {step} * inner
+"""
+
+
+def write_columns(
+    option: str, source: DType, result: DType, computed: Computed | None = None
+) -> Kernel:
+    """Writes the kernel that reduces columns.
+
+    Its arguments besides what is reduced are `y`, the rows of a matrix `n`, its columns
+    `inner`, the rows that lie side by side in the lanes `group`, the rows of a piece
+    `height`, the `pieces` of a matrix, the `blocks` of columns of a piece, their width
+    `span`, and `divisor`.
+
+    Args:
+      option: Which reduction.
+      source: The dtype of what is reduced.
+      result: The dtype of what is stored.
+      computed: What computes it, if it does not lie in memory; then `group` is 1.
+    """
+    terms = _Terms(option, source, result)
+    combine = terms.combine
+    parameters: tuple[Parameter, ...] = (input_of("x", element_type(source)),)
+    names: dict[str, object] = {
+        "begin": "",
+        "t": terms.t,
+        "start": terms.start,
+        "accumulator": terms.accumulator,
+        "add_rows": _ACCUMULATE_ROWS if terms.accumulator else _TAKE_ROWS,
+        "combine_cell": combine("part[c]", f"{terms.t}(x[at + c])"),
+        "combine_groups": combine("part[c]", "part[k * count + c]"),
+        "result": terms.finish("part[c]"),
+    }
+    if computed is not None:
+        parameters = computed.parameters
+        names["begin"] = computed.begin
+        many = len(computed.values)
+        written = [(many, computed.several, computed.values)]
+        if many > 1:
+            written.append((1, computed.single, (computed.value,)))
+        names["add_rows"] = "".join(
+            fill_template(
+                _COMPUTE_ROWS,
+                step=step,
+                compute=lines,
+                take=terms.take("part[o0 - at]", values),
+            )
+            for step, lines, values in written
+        )
+    y = output_of("y", terms.result)
+    sizes = size_of(
+        "n", "inner", "group", "height", "pieces", "blocks", "span", "divisor"
+    )
+    family = "reduce" if computed is None else "fused_reduce"
+    text = fill_template(_COLUMNS, **names)
+    return Kernel(family, (*parameters, y, *sizes), text)

@@ -1,4 +1,4 @@
-"""The instructions that send the tape to another position: branches and loops.
+"""The instructions that send the tape to another position: branches, loops, repetitions.
 
 A status of JUMP is no error: the tape goes on at the position that the index word names,
 so branches and loops cost nothing where there are none. PAUSE ends the call in front of
@@ -8,101 +8,116 @@ signals, so that a loop which never ends can be interrupted.
 
 from __future__ import annotations
 
-from graphopt.codegen.movement.copies import copy_of
+import functools
+from collections.abc import Callable
+from typing import Any, Final
+
+from graphopt.codegen.kernel import KernelTemplate
+from graphopt.graph.status import Status, StatusWord
 from graphopt.schedule.steps import Jumps, KernelRequest
 
-_GO = """        status = pointer_int64(args[{status}])
-        status[{index}] = args[{label}]
-        status[{code}] = {what}
+_GO: Final = f"""\
+status[{StatusWord.INDEX:d}] = label
+status[{StatusWord.CODE:d}] = {{code}}
 """
-_UNLESS = """def kernel(args, lo, hi):
-    condition = pointer_uint8(args[0])
+_STATUS: Final = "status: address int64, label"
+_FRAME: Final = "count: input int64, stack: address int64, value: input uint8, frame_size, offset, size"
+_FIND_FRAME: Final = """
+    frame = pointer_uint8(stack[0] + count[0] * frame_size + offset)
+    for i in range(size):
+"""
+# Each with its parameters and its lines. A stack is two words: where it begins and how many
+# frames it has room for.
+_TEXTS: Final = {
+    "unless": (
+        f"condition: input uint8, {_STATUS}",
+        """
     if condition[0] == 0:
-"""
-_LIMITED = """def kernel(args, lo, hi):
-    condition = pointer_uint8(args[0])
-    count = pointer_int64(args[3])
-    if condition[0] != 0 and count[0] < args[4]:
+        {go}
+""",
+    ),
+    "limited": (
+        f"condition: input uint8, count: input int64, limit, {_STATUS}",
+        """
+    if condition[0] != 0 and count[0] < limit:
         count[0] = count[0] + 1
     else:
-"""
-_RESET = """def kernel(args, lo, hi):
-    count = pointer_int64(args[0])
-    count[0] = 0
-"""
-_ALWAYS = """def kernel(args, lo, hi):
+        {go}
+""",
+    ),
+    "reset": ("count: input int64", "    count[0] = 0\n"),
+    "bump": ("count: input int64", "    count[0] = count[0] + 1\n"),
+    "always": (
+        _STATUS,
+        """
     if lo < hi:
-"""
-# A stack is two words: where it begins and how many frames it has room for.
-_RESERVE = """def kernel(args, lo, hi):
-    count = pointer_int64(args[2])
-    stack = pointer_int64(args[3])
+        {go}
+""",
+    ),
+    "again": (
+        f"budget: address int64, {_STATUS}",
+        f"""
+    budget[0] = budget[0] - 1
+    status[{StatusWord.INDEX:d}] = label
+    if budget[0] > 0:
+        status[{StatusWord.CODE:d}] = {Status.JUMP:d}
+    else:
+        status[{StatusWord.CODE:d}] = {Status.PAUSE:d}
+""",
+    ),
+    "reserve": (
+        f"count: input int64, stack: address int64, number, {_STATUS}",
+        f"""
     if count[0] >= stack[1]:
-        status = pointer_int64(args[0])
-        status[{value}] = args[4]
-"""
-_PUSH = """def kernel(args, lo, hi):
-    count = pointer_int64(args[0])
-    stack = pointer_int64(args[1])
-    source = pointer_uint8(args[2])
-    frame = pointer_uint8(stack[0] + count[0] * args[3] + args[4])
-    for i in range(args[5]):
-        frame[i] = source[i]
-"""
-_LOAD = """def kernel(args, lo, hi):
-    count = pointer_int64(args[0])
-    stack = pointer_int64(args[1])
-    target = pointer_uint8(args[2])
-    frame = pointer_uint8(stack[0] + count[0] * args[3] + args[4])
-    for i in range(args[5]):
-        target[i] = frame[i]
-"""
-_BUMP = """def kernel(args, lo, hi):
-    count = pointer_int64(args[0])
-    count[0] = count[0] + 1
-"""
-_POP = """def kernel(args, lo, hi):
-    count = pointer_int64(args[2])
+        status[{StatusWord.VALUE:d}] = number
+        {{go}}
+""",
+    ),
+    "pop": (
+        f"count: input int64, {_STATUS}",
+        """
     if count[0] > 0:
         count[0] = count[0] - 1
     else:
-"""
-_AGAIN = """def kernel(args, lo, hi):
-    budget = pointer_int64(args[2])
-    budget[0] = budget[0] - 1
-    if budget[0] > 0:
-"""
+        {go}
+""",
+    ),
+    "push": (_FRAME, _FIND_FRAME + "        frame[i] = value[i]\n"),
+    "load": (_FRAME, _FIND_FRAME + "        value[i] = frame[i]\n"),
+}
+# One step is done. Each of the words that follow, an address and a distance, is moved on,
+# so that every step reads its own row of an array.
+_REPEAT: Final = KernelTemplate(
+    "repeat",
+    "done, wanted, status: address int64, count, moved: words",
+    """
+    args[0] = done + 1
+    if done + 1 < wanted:
+        for i in range(count):
+            word = pointer_int64(moved[2 * i])
+            word[0] = word[0] + moved[2 * i + 1]
+        label = 0
+        {go}
+""",
+)
 
 
-def jump_kernels() -> Jumps:
-    """Returns the requests for the kernels of branches and loops."""
-    # Loaded when it is needed, for it loads llvmlite.
-    from graphopt.codegen.tape.tape import (
-        GROW,
-        JUMP,
-        PAUSE,
-        STATUS_CODE,
-        STATUS_INDEX,
-        STATUS_VALUE,
-    )
+@functools.cache
+def declare_jumps(copy: Callable[[Any], Any]) -> Jumps:
+    """Returns the kernels of branches and loops.
 
-    def go(status: int, label: int, what: int = JUMP) -> str:
-        places = {"status": status, "label": label, "what": what}
-        return _GO.format(index=STATUS_INDEX, code=STATUS_CODE, **places)
+    Args:
+      copy: Returns the calls that copy what is like a tensor.
+    """
+    kernels = {
+        name: KernelTemplate("jump", parameters, body).fill(
+            go=_GO, code=int(Status.GROW if name == "reserve" else Status.JUMP)
+        )
+        for name, (parameters, body) in _TEXTS.items()
+    }
+    return Jumps(**kernels, copy=copy)
 
-    def request(source: str) -> KernelRequest:
-        return KernelRequest("jump", source)
 
-    return Jumps(
-        unless=request(_UNLESS + go(1, 2)),
-        limited=request(_LIMITED + go(1, 2)),
-        reset=request(_RESET),
-        always=request(_ALWAYS + go(0, 1)),
-        again=request(_AGAIN + go(0, 1) + "    else:\n" + go(0, 1, PAUSE)),
-        reserve=request(_RESERVE.format(value=STATUS_VALUE) + go(0, 1, GROW)),
-        push=request(_PUSH),
-        bump=request(_BUMP),
-        pop=request(_POP + go(0, 1)),
-        load=request(_LOAD),
-        copy=copy_of,
-    )
+def request_repetition() -> KernelRequest:
+    """Returns the kernel that sends the tape back to its beginning, for another step."""
+    return _REPEAT.fill(go=_GO, code=int(Status.JUMP)).request

@@ -11,7 +11,7 @@ Kernels cannot raise. A kernel that checks something (an index, a finite value) 
 the address of the status words through its arguments and writes the code last; the
 loop reads the code after every instruction and leaves when it is not zero. Reading it
 every time is cheaper than a flag for each instruction, for the word stays in the
-first-level cache. One code, `JUMP`, is not an error: the loop takes the next position
+first-level cache. One code, `Status.JUMP`, is not an error: the loop takes the next position
 from the index word and goes on, so branches and loops cost nothing where there are
 none.
 
@@ -49,6 +49,7 @@ from graphopt.codegen.compile.denormals import (
     emit_restore_float_control,
 )
 from graphopt.codegen.compile.emitted import load_emitted
+from graphopt.graph.status import Status, StatusWord
 
 __all__ = [
     "BLOCK_COUNT",
@@ -57,14 +58,7 @@ __all__ = [
     "BLOCK_STATUS",
     "BLOCK_STOPPED_AT",
     "BLOCK_WORDS",
-    "GROW",
     "INSTRUCTION_WORDS",
-    "JUMP",
-    "PAUSE",
-    "STATUS_CODE",
-    "STATUS_INDEX",
-    "STATUS_OPERATION",
-    "STATUS_VALUE",
     "load_tape",
     "make_entry",
 ]
@@ -82,23 +76,8 @@ BLOCK_STOPPED_AT: Final = 6
 BLOCK_START: Final = 7
 """Word of a block: position of the first instruction to run, 0 but after a pause."""
 
-STATUS_CODE: Final = 0
-"""Status word: 0 while all is well; the loop clears it, a kernel writes it last."""
-STATUS_OPERATION: Final = 1
-"""Status word: which operation reports, in the numbering of whoever planned it."""
-STATUS_INDEX: Final = 2
-"""Status word: where in its operand, or the target position of a `JUMP`."""
-STATUS_VALUE: Final = 3
-"""Status word: the offending value, an integer or the bits of a float64."""
-
 INSTRUCTION_WORDS: Final = 4
 """Length of an instruction row: kernel address, arguments address, lo, hi."""
-JUMP: Final = -1
-"""Status code that means "go on at position `STATUS_INDEX`", not an error."""
-GROW: Final = -3
-"""Status code that ends the call until the stack `STATUS_VALUE` has more room."""
-PAUSE: Final = -2
-"""Status code that ends the call; the step goes on from position `STATUS_INDEX`."""
 
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 _KERNEL = ir.FunctionType(ir.VoidType(), [_I64.as_pointer(), _I64, _I64])
@@ -127,8 +106,8 @@ def _emit_run_tape(module: ir.Module) -> ir.Function:
         return builder.gep(block, [_I64(position)])
 
     saved = emit_flush_denormals(builder)
-    status = word(BLOCK_STATUS + STATUS_CODE)
-    target = word(BLOCK_STATUS + STATUS_INDEX)
+    status = word(BLOCK_STATUS + StatusWord.CODE)
+    target = word(BLOCK_STATUS + StatusWord.INDEX)
     stopped_at = word(BLOCK_STOPPED_AT)
     builder.store(_I64(0), status)
     builder.store(_I64(-1), stopped_at)
@@ -160,7 +139,7 @@ def _emit_run_tape(module: ir.Module) -> ir.Function:
     builder.cbranch(well, head, stop).set_weights([1 << 20, 1])
 
     builder.position_at_end(stop)
-    builder.cbranch(builder.icmp_signed("==", code, _I64(JUMP)), jump, failed)
+    builder.cbranch(builder.icmp_signed("==", code, _I64(Status.JUMP)), jump, failed)
 
     builder.position_at_end(jump)
     builder.store(_I64(0), status)

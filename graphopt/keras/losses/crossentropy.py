@@ -12,14 +12,16 @@ from typing import Any
 from graphopt.dtypes import int64
 from graphopt.graph.asked_sizes import choose_by_size
 from graphopt.graph.hooks import hooks
+from graphopt.graph.opspec import OpSpec
 from graphopt.graph.tensor import GraphTensor
 from graphopt.keras import backend
 from graphopt.keras.losses.pairs import check_classes, convert_pair
 from graphopt.keras.messages import warn_user
 from graphopt.ops.clipping import clip_by_value
 from graphopt.ops.creation import shape, zeros_like
-from graphopt.ops.elementwise import cast, log, not_equal, pow, sigmoid, where
+from graphopt.ops.elementwise import SIGMOID, cast, log, not_equal, pow, sigmoid, where
 from graphopt.ops.nn import (
+    SOFTMAX,
     sigmoid_cross_entropy_with_logits,
     softmax,
     softmax_cross_entropy_with_logits,
@@ -29,16 +31,18 @@ from graphopt.ops.reduction import reduce_mean, reduce_sum
 from graphopt.ops.shaping import reshape, squeeze, transpose
 
 
-def _logits_of(output: Any, from_logits: bool, op: str, what: str) -> tuple[Any, bool]:
+def _logits_of(
+    output: Any, from_logits: bool, spec: OpSpec, what: str
+) -> tuple[Any, bool]:
     """Returns what went into a softmax or sigmoid, or the output; and which of the two."""
     logits = getattr(output, "_keras_logits", None)
-    if logits is None and isinstance(output, GraphTensor) and output.op.type == op:
+    if logits is None and isinstance(output, GraphTensor) and output.op.spec is spec:
         logits = output.op.inputs[0]
     if logits is None:
         return output, from_logits
     if from_logits:
         warn_user(
-            f"{what} received `from_logits=True`, but y_pred comes out of a {op} "
+            f"{what} received `from_logits=True`, but y_pred comes out of a {spec.name} "
             "activation and is no logits. Try from_logits=False, or a last layer "
             "without activation."
         )
@@ -104,7 +108,7 @@ def categorical_crossentropy(
     """
     what = "categorical_crossentropy"
     y_true, y_pred = _prepare(y_true, y_pred, label_smoothing, axis, what)
-    y_pred, from_logits = _logits_of(y_pred, from_logits, "Softmax", what)
+    y_pred, from_logits = _logits_of(y_pred, from_logits, SOFTMAX, what)
     if from_logits:
         return softmax_cross_entropy_with_logits(y_true, y_pred, axis=axis)
     return -reduce_sum(y_true * log(_probabilities(y_pred, axis)), axis=axis)
@@ -136,7 +140,7 @@ def categorical_focal_crossentropy(
     """
     what = "categorical_focal_crossentropy"
     y_true, y_pred = _prepare(y_true, y_pred, label_smoothing, axis, what)
-    y_pred, from_logits = _logits_of(y_pred, from_logits, "Softmax", what)
+    y_pred, from_logits = _logits_of(y_pred, from_logits, SOFTMAX, what)
     y_pred = _probabilities(softmax(y_pred, axis) if from_logits else y_pred, axis)
     entropy = -y_true * log(y_pred)
     factor = pow(1.0 - y_pred, gamma) * cast(hooks.convert(alpha), y_pred.dtype)
@@ -168,7 +172,7 @@ def sparse_categorical_crossentropy(
     _check_axis(axis)
     y_pred = hooks.convert(y_pred)
     y_true = cast(hooks.convert(y_true), int64)
-    output, from_logits = _logits_of(y_pred, from_logits, "Softmax", what)
+    output, from_logits = _logits_of(y_pred, from_logits, SOFTMAX, what)
     if not from_logits:
         small = backend.epsilon()
         output = log(clip_by_value(output, small, 1.0 - small))
@@ -214,7 +218,7 @@ def _smooth_binary(y_true: Any, label_smoothing: Any) -> Any:
 
 def binary_entropies(y_true: Any, y_pred: Any, from_logits: bool, what: str) -> Any:
     """Returns the cross entropy of each element."""
-    y_pred, from_logits = _logits_of(y_pred, from_logits, "Sigmoid", what)
+    y_pred, from_logits = _logits_of(y_pred, from_logits, SIGMOID, what)
     if from_logits:
         return sigmoid_cross_entropy_with_logits(y_true, y_pred)
     small = backend.epsilon()

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from graphopt.graph.effects import FUSED_TYPES
 from graphopt.graph.graph import Operation
 from graphopt.graph.words import format_type
 from graphopt.schedule.summary import (
@@ -180,7 +179,7 @@ def _add_new_ops(
     leaves = {leaf.op.name: leaf for leaf in drawing.root.leaves() if leaf.op}
     for history in histories.values():
         op = history.last
-        is_shown = op.type in FUSED_TYPES or (
+        is_shown = op.spec.parts is not None or (
             history.born and operation_badge(op) is None
         )
         if op.name in leaves or not history.born or not is_shown:

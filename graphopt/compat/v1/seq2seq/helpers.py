@@ -11,13 +11,13 @@ from graphopt.dtypes import as_dtype, int32
 from graphopt.graph import nest
 from graphopt.graph.hooks import hooks
 from graphopt.graph.shape import SCALAR, TensorShape
-from graphopt.ops.creation import constant_value, fill, zeros_like
-from graphopt.ops.elementwise import cast, equal, minimum, where
+from graphopt.ops.creation import FILL, FILL_DIMS, constant_value, fill, zeros_like
+from graphopt.ops.elementwise import CAST, cast, equal, minimum, where
 from graphopt.ops.indexing import embedding_lookup
 from graphopt.ops.random_stateful import categorical, uniform
 from graphopt.ops.reduction import reduce_all
 from graphopt.ops.selecting import argmax
-from graphopt.ops.shaping import expand_dims, reshape
+from graphopt.ops.shaping import IDENTITY, expand_dims, reshape
 from graphopt.ops.tensor_array import TensorArray
 
 
@@ -249,10 +249,10 @@ class TrainingHelper(Helper):
 def _longest(lengths: Any) -> int | None:
     """Returns the largest length, if it is known while the graph is built."""
     op = getattr(lengths, "op", None)
-    while op is not None and op.type in ("Cast", "Identity"):
+    while op is not None and op.spec in (CAST, IDENTITY):
         lengths = op.inputs[0]
         op = lengths.op
-    if op is not None and op.type in ("Fill", "FillDims"):
+    if op is not None and op.spec in (FILL, FILL_DIMS):
         # `tf.fill([batch], n)`, whatever the batch.
         lengths = op.inputs[0]
     known = constant_value(lengths)

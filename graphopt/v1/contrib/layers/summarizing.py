@@ -10,7 +10,8 @@ from typing import Any
 from graphopt.compat.v1 import summary
 from graphopt.dtypes import bool_, float32
 from graphopt.graph.context import get_default_graph
-from graphopt.ops.elementwise import cast, greater, less
+from graphopt.ops.activations import RELU6
+from graphopt.ops.elementwise import RELU, SOFTPLUS, cast, greater, less
 from graphopt.ops.reduction import reduce_mean
 from graphopt.runtime.collections import GraphKeys
 
@@ -33,10 +34,10 @@ def summarize_activation(op: Any) -> Any:
     Source: `tf.contrib.layers.summarize_activation`.
     """
     name = op.op.name
-    if op.op.type in ("Relu", "Softplus", "Relu6"):
+    if op.op.spec in (RELU, SOFTPLUS, RELU6):
         below = cast(less(op.op.inputs[0], 0.0), float32)
         summary.scalar(f"{name}/zeros", reduce_mean(below))
-    if op.op.type == "Relu6":
+    if op.op.spec is RELU6:
         above = cast(greater(op.op.inputs[0], 6.0), float32)
         summary.scalar(f"{name}/sixes", reduce_mean(above))
     return summary.histogram(f"{name}/activation", op)

@@ -20,6 +20,8 @@ from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Bodies, Effect, Host, Source
 from graphopt.graph.program import Program
 from graphopt.graph.tensor import GraphTensor
+from graphopt.ops.elementwise import SELECT
+from graphopt.ops.state import ASSIGN
 
 # A jump costs about what a kernel of so many elements costs.
 SMALLEST = 1024
@@ -95,10 +97,10 @@ def _guard_of_write(op: Operation, writes: Counter[object]) -> GraphTensor | Non
     if only_if is not None:
         guard: GraphTensor = op.inputs[only_if]
         return guard
-    if op.type != "AssignVariableOp":
+    if op.spec is not ASSIGN:
         return None
     handle, value = op.inputs
-    if _size(value) < SMALLEST or value.op.type != "SelectV2":
+    if _size(value) < SMALLEST or value.op.spec is not SELECT:
         return None
     condition, _, otherwise = value.op.inputs
     is_old = (
