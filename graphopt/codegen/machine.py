@@ -29,13 +29,35 @@ from typing import Final
 
 from graphopt.config import settings
 
-__all__ = ["CACHE", "NEAR_CACHE", "WIDTHS", "Machine", "assume", "find_machine"]
-__all__ += ["get_machine", "make_arm_machine", "name_family", "read_model"]
+__all__ = [
+    "CACHE",
+    "IMAGE_BYTES",
+    "NEAR_CACHE",
+    "PACKED_BYTES",
+    "RESULT_BYTES",
+    "STRIP_BYTES",
+    "WIDTHS",
+    "Machine",
+    "assume",
+    "find_machine",
+    "get_machine",
+    "make_arm_machine",
+    "name_family",
+    "read_model",
+]
 
 NEAR_CACHE: Final = 1 << 15
 """Bytes of the first-level cache that kernels count on."""
 CACHE: Final = 1 << 19
 """Bytes of the second-level cache that kernels count on."""
+PACKED_BYTES: Final = CACHE // 4
+"""Room for panels that a product packs on its way, on the stack of a kernel."""
+RESULT_BYTES: Final = CACHE // 2
+"""Room for rows of a product that are used up at once, on the stack of a kernel."""
+STRIP_BYTES: Final = CACHE // 4
+"""Rows of a matrix that are read a second time while they are in the cache."""
+IMAGE_BYTES: Final = 2 * NEAR_CACHE
+"""Room for rows of an image with their padding, on the stack of a kernel."""
 WIDTHS: Final = (128, 256, 512)
 
 # LLVM's generic processors with vectors of so many bits, for machines that have wider ones.
@@ -63,6 +85,10 @@ class Machine:
     vector_bits: int
     is_fused: bool
     is_host: bool = True
+
+    def count_lanes(self, nbytes: int) -> int:
+        """Returns the elements of a size that a vector has."""
+        return self.vector_bits // 8 // nbytes
 
 
 def name_family() -> str:

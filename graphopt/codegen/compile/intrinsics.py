@@ -27,9 +27,10 @@ import numba
 import numba.extending
 
 from graphopt.codegen.compile import vectors
+from graphopt.codegen.compile.target import make_flags
 from graphopt.codegen.compile.vectors import ELEMENTS, Code, Pointer, Value
 
-__all__ = ["INTRINSICS", "intrinsic"]
+__all__ = ["INTRINSICS", "inline", "intrinsic"]
 
 # numba's annotations are partial: as Any they do not stand in the way.
 _types: Any = numba.types
@@ -122,13 +123,41 @@ def intrinsic(signature: str, name: str = "") -> Callable[[Callable[..., Any]], 
 
             return returned(*taken), generate
 
-        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-        parameters = [inspect.Parameter(each, kind) for each in ("typing", *names)]
-        define.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         define.__name__, define.__doc__ = name or write.__name__, write.__doc__
-        return _make(define)
+        return _declare(define, names)
 
     return decorate
+
+
+def _declare(define: Callable[..., Any], names: Sequence[str]) -> Any:
+    """Makes the function for numba, which asks `define` what it is for given types."""
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = [inspect.Parameter(each, kind) for each in ("typing", *names)]
+    define.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return _make(define)
+
+
+def inline(function: Callable[..., Any]) -> Any:
+    """Makes a function for kernels of one in Python, of float64 and returning one.
+
+    It is compiled into each kernel that calls it.
+    """
+
+    def define(typing: Any, *operands: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            made = context.compile_subroutine(
+                builder, function, signature, flags=make_flags()
+            )
+            return context.call_internal(builder, made.fndesc, signature, values)
+
+        kinds = [
+            _types.float64 if isinstance(operand, _types.Number) else operand
+            for operand in operands
+        ]
+        return _types.float64(*kinds), generate
+
+    define.__name__, define.__doc__ = function.__name__, function.__doc__
+    return _declare(define, list(inspect.signature(function).parameters))
 
 
 def _publish(choose: Callable[[Value, Value], Value]) -> Any:

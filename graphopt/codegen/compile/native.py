@@ -22,20 +22,21 @@ about 2 ms, where compiling takes 20 to 50 ms (the first one in a process 0.2 s 
 
 from __future__ import annotations
 
+import contextlib
 import linecache
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any, Final
 
 import numba
-import numba.core.cgutils
-import numba.extending
 from llvmlite import ir
 
 from graphopt.codegen.cache.object_code import NativeKernel, load_object_code
 from graphopt.codegen.compile.draft import Draft, emit_object
+from graphopt.codegen.compile.intrinsics import intrinsic
 from graphopt.codegen.compile.target import RAISES, write_draft
+from graphopt.codegen.compile.vectors import ELEMENTS, INT64, Code, Pointer, Value
 from graphopt.graph.status import StatusWord
 
 __all__ = [
@@ -62,13 +63,10 @@ __all__ = [
 ]
 
 # numba's annotations are partial: as Any they do not stand in the way.
-types: Any = numba.types
-cgutils: Any = numba.core.cgutils
-make_intrinsic: Any = numba.extending.intrinsic
-literal_intrinsic: Any = numba.extending.intrinsic(prefer_literal=True)
+_types: Any = numba.types
 
-KERNEL_SIGNATURE: Final[Any] = types.void(
-    types.CPointer(types.int64), types.int64, types.int64
+KERNEL_SIGNATURE: Final[Any] = _types.void(
+    _types.CPointer(_types.int64), _types.int64, _types.int64
 )
 """The C signature of every kernel: `void(int64 *args, int64 lo, int64 hi)`."""
 
@@ -79,7 +77,7 @@ _KERNEL = ir.FunctionType(ir.VoidType(), [_I64.as_pointer(), _I64, _I64])
 def draft_kernel(
     function: Callable[..., None], name: str, *, is_vector_code: bool = False
 ) -> Draft:
-    """Have numba write a Python function in LLVM's language.
+    """Has numba write a Python function in LLVM's language.
 
     Args:
         function: Takes (args, lo, hi) and returns nothing: a pointer to int64 words
@@ -100,7 +98,7 @@ def draft_kernel(
 
 
 def finish_kernel(draft: Draft) -> NativeKernel:
-    """Have LLVM compile a kernel, and load it; numba is not needed for that.
+    """Has LLVM compile a kernel, and loads it; numba is not needed for that.
 
     Args:
         draft: From `draft_kernel`.
@@ -120,7 +118,7 @@ def finish_kernel(draft: Draft) -> NativeKernel:
 
 
 def compile_kernel(function: Callable[..., None], name: str) -> NativeKernel:
-    """Compile a Python function to a kernel.
+    """Compiles a Python function to a kernel.
 
     Args:
         function: As for `draft_kernel`.
@@ -137,7 +135,7 @@ def compile_kernel(function: Callable[..., None], name: str) -> NativeKernel:
 
 
 def draft_source(source: str, name: str, namespace: Mapping[str, object]) -> Draft:
-    """Have numba write generated Python text in LLVM's language.
+    """Has numba write generated Python text in LLVM's language.
 
     The text is entered in `linecache`, so tracebacks and `inspect.getsource` show it.
 
@@ -157,18 +155,30 @@ def draft_source(source: str, name: str, namespace: Mapping[str, object]) -> Dra
     file_name = f"<kernel {name}>"
     lines = source.splitlines(keepends=True)
     linecache.cache[file_name] = (len(source), None, lines, file_name)
-    variables: dict[str, object] = {"__name__": "graphopt.generated", **namespace}
-    exec(compile(source, file_name, "exec"), variables)
+    code = compile(source, file_name, "exec")
+    variables: dict[str, object] = {"__name__": "graphopt.generated"}
+    for name_used in _names_in(code):
+        # Some names are made when they are asked for.
+        with contextlib.suppress(KeyError):
+            variables[name_used] = namespace[name_used]
+    exec(code, variables)
     function = variables.get(name)
     if not isinstance(function, FunctionType):
         raise KeyError(f"the source defines no function {name!r}")
     return draft_kernel(function, name)
 
 
+def _names_in(code: CodeType) -> Iterator[str]:
+    """Yields the global names that the functions of a text use."""
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from constant.co_names
+
+
 def compile_source(
     source: str, name: str, namespace: Mapping[str, object]
 ) -> NativeKernel:
-    """Compile a kernel from generated Python text.
+    """Compiles a kernel from generated Python text.
 
     Args:
         source: As for `draft_source`.
@@ -187,115 +197,61 @@ def compile_source(
     return finish_kernel(draft_source(source, name, namespace))
 
 
-def _make_pointer(scalar: Any) -> Any:
-    """Make the function that reads an address as a pointer to one scalar type."""
+def _make_pointer(element: str) -> Any:
+    """Makes the function that reads an address as a pointer to one type of elements."""
 
-    def pointer(typing_context: Any, address: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            data = context.get_data_type(scalar).as_pointer()
-            return builder.inttoptr(values[0], data)
+    def pointer(code: Code, address: Value) -> Pointer:
+        return code.pointer(address, ELEMENTS[element])
 
-        return types.CPointer(scalar)(types.int64), generate
-
-    pointer.__name__ = f"pointer_{scalar}"
-    pointer.__doc__ = f"Read an address (int64) as a pointer to {scalar}."
-    return make_intrinsic(pointer)
+    return intrinsic(f"address: word -> pointer {element}", f"pointer_{element}")(
+        pointer
+    )
 
 
 def make_instruction(name: str) -> Any:
-    """Make the function of one float that is an instruction of LLVM, like `sqrt`."""
+    """Makes the function of one float that is an instruction of LLVM, like `sqrt`."""
 
-    def instruction(typing_context: Any, x: Any) -> Any:
-        kind = x if isinstance(x, types.Float) else types.float64
+    def instruction(code: Code, x: Value) -> Value:
+        return x.call(name)
 
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            shape = context.get_value_type(kind)
-            function = cgutils.get_or_insert_function(
-                builder.module,
-                ir.FunctionType(shape, [shape]),
-                f"llvm.{name}.f{kind.bitwidth}",
-            )
-            return builder.call(function, values)
-
-        return kind(kind), generate
-
-    instruction.__name__ = name
-    return make_intrinsic(instruction)
+    return intrinsic("x: real -> real", name)(instruction)
 
 
-pointer_float32 = _make_pointer(types.float32)
-pointer_float64 = _make_pointer(types.float64)
-pointer_int8 = _make_pointer(types.int8)
-pointer_int16 = _make_pointer(types.int16)
-pointer_int32 = _make_pointer(types.int32)
-pointer_int64 = _make_pointer(types.int64)
-pointer_uint8 = _make_pointer(types.uint8)
-pointer_uint16 = _make_pointer(types.uint16)
-pointer_uint32 = _make_pointer(types.uint32)
-pointer_uint64 = _make_pointer(types.uint64)
+pointer_float32 = _make_pointer("float32")
+pointer_float64 = _make_pointer("float64")
+pointer_int8 = _make_pointer("int8")
+pointer_int16 = _make_pointer("int16")
+pointer_int32 = _make_pointer("int32")
+pointer_int64 = _make_pointer("int64")
+pointer_uint8 = _make_pointer("uint8")
+pointer_uint16 = _make_pointer("uint16")
+pointer_uint32 = _make_pointer("uint32")
+pointer_uint64 = _make_pointer("uint64")
 
 
-def _call_kernel(
-    typing_context: Any, address: Any, args_address: Any, lo: Any, hi: Any
-) -> Any:
-    """Call a kernel by its address, from compiled code.
-
-    Args:
-        typing_context: Given by numba.
-        address: Where the kernel's code begins, int64.
-        args_address: Where its int64 arguments begin, int64.
-        lo: First index of the outer range, int64.
-        hi: Index after the last one, int64.
-    """
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        kernel = builder.inttoptr(values[0], _KERNEL.as_pointer())
-        arguments = builder.inttoptr(values[1], _I64.as_pointer())
-        builder.call(kernel, [arguments, values[2], values[3]])
-        return context.get_dummy_value()
-
-    word = types.int64
-    return types.void(word, word, word, word), generate
+@intrinsic("address: word, args: word, lo: word, hi: word")
+def call_kernel(code: Code, address: Value, args: Value, lo: Value, hi: Value) -> None:
+    """Calls a kernel by its address, with the address of its arguments and a range."""
+    kernel = code.builder.inttoptr(address.raw, _KERNEL.as_pointer())
+    words = code.pointer(args, INT64)
+    code.builder.call(kernel, [words.raw, lo.raw, hi.raw])
 
 
-call_kernel: Any = make_intrinsic(_call_kernel)
-
-
-def _report_status(
-    typing_context: Any,
-    status_address: Any,
-    code: Any,
-    operation: Any,
-    index: Any,
-    value: Any,
-) -> Any:
-    """Write an error into the status words, unless one is there already.
+@intrinsic("status: word, code: word, operation: word, index: word, value: word")
+def report_status(
+    code: Code, status: Value, reported: Value, operation: Value, *others: Value
+) -> None:
+    """Writes an error into the status words at an address, unless there is one already.
 
     Several threads may report at once: the first to exchange the zero code for its
     own goes on to write the rest. The loop reads the rest only after all chunks of
     the instruction have ended, so the order of these writes does not matter.
-
-    Args:
-        typing_context: Given by numba.
-        status_address: Where the four status words begin, int64.
-        code: Not 0, int64.
-        operation: Which operation reports, int64.
-        index: Where in its operand, int64.
-        value: The offending value, int64.
     """
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        words = builder.inttoptr(values[0], _I64.as_pointer())
-        status = builder.gep(words, [_I64(StatusWord.CODE)])
-        exchange = builder.cmpxchg(status, _I64(0), values[1], "monotonic", "monotonic")
-        with cgutils.if_likely(builder, builder.extract_value(exchange, 1)):
-            places = (StatusWord.OPERATION, StatusWord.INDEX, StatusWord.VALUE)
-            for place, written in zip(places, values[2:], strict=True):
-                builder.store(written, builder.gep(words, [_I64(place)]))
-        return context.get_dummy_value()
-
-    word = types.int64
-    return types.void(word, word, word, word, word), generate
-
-
-report_status: Any = make_intrinsic(_report_status)
+    words, builder = code.pointer(status, INT64), code.builder
+    place = words.at(code.word(StatusWord.CODE)).raw
+    order = ("monotonic", "monotonic")
+    exchange = builder.cmpxchg(place, _I64(0), reported.raw, *order)
+    with builder.if_then(builder.extract_value(exchange, 1), likely=True):
+        places = (StatusWord.OPERATION, StatusWord.INDEX, StatusWord.VALUE)
+        for number, word in zip(places, (operation, *others), strict=True):
+            words.at(code.word(number)).store(word)

@@ -10,40 +10,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
-
-from graphopt.codegen.compile.native import cgutils, make_intrinsic, types
+from graphopt.codegen.compile.intrinsics import intrinsic
+from graphopt.codegen.compile.vectors import ELEMENTS, Code, Value, select
 
 __all__ = ["truncate_int32", "truncate_int64"]
 
 
-def _make_truncation(bits: int) -> Any:
-    """Make the function of a float that returns an integer of so many bits."""
-    result = types.int32 if bits == 32 else types.int64
+def _make_truncation(element: str) -> Any:
+    """Makes the function that rounds a float towards zero to an integer."""
 
-    def truncate(typing_context: Any, x: Any) -> Any:
-        if not isinstance(x, types.Float):
-            return None
+    def truncate(code: Code, x: Value) -> Value:
+        limit = 2.0 ** (8 * ELEMENTS[element].nbytes - 1)
+        # NaN is not inside.
+        fits = select(abs(x) < limit, x, x.constant(-limit))
+        return fits.to(ELEMENTS[element])
 
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            kind = context.get_value_type(x)
-            unary = ir.FunctionType(kind, [kind])
-            name = f"llvm.fabs.f{x.bitwidth}"
-            absolute = cgutils.get_or_insert_function(builder.module, unary, name)
-            limit = 2.0 ** (bits - 1)
-            # Ordered, so that NaN is not inside.
-            is_inside = builder.fcmp_ordered(
-                "<", builder.call(absolute, values), ir.Constant(kind, limit)
-            )
-            fits = builder.select(is_inside, values[0], ir.Constant(kind, -limit))
-            return builder.fptosi(fits, ir.IntType(bits))
-
-        return result(x), generate
-
-    truncate.__name__ = f"truncate_int{bits}"
-    truncate.__doc__ = f"Round a float towards zero to {bits} bits."
-    return make_intrinsic(truncate)
+    return intrinsic(f"x: real -> {element}", f"truncate_{element}")(truncate)
 
 
-truncate_int32 = _make_truncation(32)
-truncate_int64 = _make_truncation(64)
+truncate_int32 = _make_truncation("int32")
+truncate_int64 = _make_truncation("int64")

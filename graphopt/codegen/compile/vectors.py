@@ -224,6 +224,9 @@ class Value:
             (builder.fneg if self.element.is_float else builder.neg)(self.raw)
         )
 
+    def __invert__(self) -> Value:
+        return self._make(self.code.builder.not_(self.raw))
+
     def compare(self, sign: str, other: Value | float) -> Value:
         """Returns whether it is so; false where either is NaN."""
         builder = self.code.builder
@@ -335,7 +338,7 @@ def fma(x: Value, y: Value | float, z: Value | float) -> Value:
     """Returns x * y + z, with one rounding where the machine can do it fast."""
     y = y if isinstance(y, Value) else x.constant(y)
     z = z if isinstance(z, Value) else x.constant(z)
-    return x.call("fma", y, z) if x.code.is_fused else x * y + z
+    return x.call("fma", y, z) if x.code.machine.is_fused else x * y + z
 
 
 def select(condition: Value, yes: Value | float, no: Value) -> Value:
@@ -418,9 +421,9 @@ class Pointer:
     raw: Any
     element: Element
 
-    def at(self, index: Value) -> Pointer:
+    def at(self, index: Value | int) -> Pointer:
         """Returns a pointer so many elements further on."""
-        raw = self.code.builder.gep(self.raw, [index.raw])
+        raw = self.code.builder.gep(self.raw, [self.code.word(index).raw])
         return Pointer(self.code, raw, self.element)
 
     def to(self, element: Element) -> Pointer:
@@ -470,7 +473,7 @@ class Code:
 
     def __init__(self, builder: Any) -> None:
         self.builder = builder
-        self.is_fused = get_machine().is_fused
+        self.machine = get_machine()
 
     def constant(self, element: Element, value: float, lanes: int = 0) -> Value:
         """Returns a constant, in every lane."""
@@ -519,6 +522,17 @@ class Code:
         space.align = 64
         return Value(self, self.builder.ptrtoint(space, _I64), INT64)
 
+    def table(self, name: str, element: Element, values: Sequence[float]) -> Pointer:
+        """Returns a pointer to constants, which a module has once under a name."""
+        module = self.builder.module
+        if name not in module.globals:
+            kind = ir.ArrayType(element.scalar, len(values))
+            table = ir.GlobalVariable(module, kind, name)
+            table.initializer = ir.Constant(kind, [element.scalar(x) for x in values])
+            table.linkage, table.global_constant = "internal", True
+        raw = self.builder.bitcast(module.globals[name], element.scalar.as_pointer())
+        return Pointer(self, raw, element)
+
     def barrier(self) -> None:
         """Keeps accesses of memory in their order, and loops around it as they are."""
         kind = ir.FunctionType(ir.VoidType(), [])
@@ -530,6 +544,8 @@ class Code:
     ) -> Iterator[Value]:
         """Writes a loop, as `range` counts; yields its number."""
         if stop is None:
+            # Counts in a register from the start, where the other one has a condition
+            # for steps of either sign.
             with _cgutils.for_range(self.builder, self.word(start).raw) as loop:
                 yield Value(self, loop.index, INT64)
             return

@@ -32,18 +32,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from graphopt.codegen.convolution import direct_convolution
+from graphopt.codegen.convolution import direct_convolution, one_channel
+from graphopt.codegen.kernel import KernelTemplate
 from graphopt.codegen.machine import CACHE
-from graphopt.codegen.matmul.layout import (
-    gemm_layout,
-    multiply_arguments,
-    pack_arguments,
-)
-from graphopt.codegen.matmul.products import layout_call
-from graphopt.codegen.reductions.reduce import lower_blocks
+from graphopt.codegen.matmul.layout import gemm_layout
+from graphopt.codegen.matmul.products import product_calls
 from graphopt.dtypes import DType, float32, float64
 from graphopt.ops.windows import Axis
-from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
+from graphopt.schedule.steps import Call, Lowered, Word
 
 DTYPES = {"float32": float32, "float64": float64}
 BLOCK_BYTES = CACHE
@@ -51,42 +47,16 @@ MOST_BLOCKS = 64
 # Scratch buffers: patches, a packed operand, the filter's derivative of one block.
 _PATCHES, _PACKED, _PART = 0, 1, 2
 
-# The sizes that follow the addresses in `args`.
-_SIZES = (
-    *("h", "w", "kh", "kw", "oh", "ow", "sh", "sw", "top", "left"),
-    *("dh", "dw", "c", "base", "begin", "end"),
-)
-_HEAD = "def kernel(args, lo, hi):\n"
-# Rows of pixels, counted from `base`; windows that stick out are filled with zeros. With
-# one channel the patches, of `end` rows, are turned: what a row of pixels takes from a
-# place of their windows lies side by side in the image too.
-_GATHER = """    width = kw * c
+# Rows of pixels, counted from `base`; windows that stick out are filled with zeros.
+_SIZES = "h, w, kh, kw, oh, ow, sh, sw, top, left, dh, dw, c"
+_GATHER = KernelTemplate(
+    "windows",
+    f"x: input {{t}}, y: scratch {{t}}, {_SIZES}, base",
+    """
+    width = kw * c
     for row in range(lo, hi):
         n = (base + row) // oh
         first = (base + row - n * oh) * sh - top
-        if c == 1:
-            for j in range(kw):
-                shift = j * dw - left
-                b0 = min(ow, max(0, (sw - 1 - shift) // sw))
-                b1 = max(b0, min(ow, (w - 1 - shift) // sw + 1))
-                for i in range(kh):
-                    a = first + i * dh
-                    q0, q1 = 0, 0
-                    if (a >= 0) & (a < h):
-                        q0, q1 = b0, b1
-                    source = (n * h + a) * w + shift
-                    at = ((i * kw + j) * end + row) * ow
-                    for q in range(q0):
-                        y[at + q] = {t}(0)
-                    if sw == 1:
-                        x_at = args[0] + (source + q0) * ITEM
-                        copy_row_{t}(x_at, args[1] + (at + q0) * ITEM, q1 - q0)
-                    else:
-                        for q in range(q0, q1):
-                            y[at + q] = x[source + q * sw]
-                    for q in range(q1, ow):
-                        y[at + q] = {t}(0)
-            continue
         for column in range(ow):
             at = (row * ow + column) * kh * width
             start = column * sw - left
@@ -112,10 +82,15 @@ _GATHER = """    width = kw * c
                             source = ((n * h + a) * w + b) * c
                             for k in range(c):
                                 y[cell + k] = x[source + k]
-"""
+""",
+)
 # Rows of the image, counted from image `base`; patches are there for the output rows
 # from `begin` to `end` of each image, and rows of an image follow each other.
-_SCATTER = """    for row in range(lo, hi):
+_SCATTER = KernelTemplate(
+    "windows",
+    f"x: scratch {{t}}, y: output {{t}}, {_SIZES}, base, begin, end",
+    """
+    for row in range(lo, hi):
         n = row // h
         r = row - n * h + top
         line = (base * h + row) * w
@@ -140,56 +115,19 @@ _SCATTER = """    for row in range(lo, hi):
                     at = (line + column) * c
                     for k in range(c):
                         y[at + k] += x[source + k]
-"""
-# The first block is copied by the same kernel, so that another batch compiles nothing.
-_ADD = """    for k in range(lo, hi):
-        y[k] = x[k] if is_first else y[k] + x[k]
-"""
-
-
-# One channel: the images with their padding, then `one_channel` row by row.
-_SIZES_OF_ONE = (
-    *("h", "w", "hp", "wp", "kh", "kw", "oh", "ow", "sh", "sw"),
-    *("top", "left", "dh", "dw", "out"),
+""",
 )
-_PAD = """    for row in range(lo, hi):
-        n = row // hp
-        a = row - n * hp - top
-        at = row * wp
-        begin, end = wp, wp
-        if (a >= 0) & (a < h):
-            begin, end = min(left, wp), min(left + w, wp)
-        for q in range(begin):
-            y[at + q] = {t}(0)
-        x_at = args[0] + (n * h + a) * w * ITEM
-        copy_row_{t}(x_at, args[1] + (at + begin) * ITEM, end - begin)
-        for q in range(end, wp):
-            y[at + q] = {t}(0)
-"""
-_WINDOWS = "dw, dh * wp, kh, kw, sw"
-_CONVOLVE = f"""    for row in range(lo, hi):
-        n = row // oh
-        x_at = args[0] + (n * hp + (row - n * oh) * sh) * wp * ITEM
-        y_at = args[2] + row * ow * out * ITEM
-        convolve_row_{{t}}(x_at, {_WINDOWS}, args[1], out, y_at, ow)
-"""
-# Each image has a derivative of its own.
-_CORRELATE = f"""    size = kh * kw * out
-    z = pointer_{{t}}(args[2])
-    for n in range(lo, hi):
-        for k in range(n * size, (n + 1) * size):
-            z[k] = {{t}}(0)
-        z_at = args[2] + n * size * ITEM
-        for row in range(oh):
-            x_at = args[0] + (n * hp + row * sh) * wp * ITEM
-            g_at = args[1] + (n * oh + row) * ow * out * ITEM
-            correlate_row_{{t}}(x_at, {_WINDOWS}, g_at, out, z_at, ow)
-"""
-
-
-def _reach(axis: Axis) -> int:
-    """Elements from the first that a window needs to the last, padding included."""
-    return (axis.out - 1) * axis.stride + (axis.window - 1) * axis.dilation + 1
+# The first block is copied by the same kernel, so that another batch compiles nothing.
+_ADD = KernelTemplate(
+    "windows",
+    "x: scratch {t}, y: output {t}, is_first",
+    """
+    for k in range(lo, hi):
+        y[k] = x[k] if is_first else y[k] + x[k]
+""",
+)
+# Nanoseconds for each byte that is only moved, about.
+_BYTE = 0.2
 
 
 class _Matrix(NamedTuple):
@@ -241,9 +179,9 @@ class Convolution:
         )
 
     def forward(self) -> Lowered:
-        """The calls that compute the result of (image, filter)."""
+        """Returns the calls that compute the result of (image, filter)."""
         if self.channels == 1:
-            return self._forward_of_one()
+            return one_channel.forward(self)
         if direct := direct_convolution.forward(self):
             return direct
         calls: list[Call] = []
@@ -258,9 +196,9 @@ class Convolution:
         return Lowered(tuple(calls), scratch.sizes())
 
     def to_filter(self) -> Lowered:
-        """The calls that compute the filter's derivative of (image, filter, dy)."""
+        """Returns the calls that compute the filter's derivative of (image, filter, dy)."""
         if self.channels == 1:
-            return self._to_filter_of_one()
+            return one_channel.to_filter(self)
         if direct := direct_convolution.to_filter(self):
             return direct
         calls: list[Call] = []
@@ -280,14 +218,15 @@ class Convolution:
             part = Word("scratch", _PART)
             scratch.need(_PART, total * self.item)
             self._multiply(calls, scratch, turned, g, part, sizes, False)
-            words = (part, Word("output", 0), int(first == 0))
             cost = total * self.item * _BYTE
-            request = self._request(_ADD, ("is_first",))
-            calls.append(Call(request, words, total, cost=cost))
+            kernel = _ADD.fill(t=self.dtype)
+            calls.append(
+                kernel.call(total, cost=cost, x=part, is_first=int(first == 0))
+            )
         return Lowered(tuple(calls), scratch.sizes())
 
     def to_input(self) -> Lowered:
-        """The calls that compute the image's derivative of (image, filter, dy)."""
+        """Returns the calls that compute the image's derivative of (image, filter, dy)."""
         if direct := direct_convolution.to_input(self):
             return direct
         calls: list[Call] = []
@@ -297,67 +236,25 @@ class Convolution:
             pixels = count * (end - begin) * self.columns.out
             first = (image * self.rows.out + begin) * self.columns.out
             g = _Matrix(Word("input", 2, first * self.out * self.item), (self.out, 1))
-            sizes = (pixels, self.depth, self.out)
+            product = (pixels, self.depth, self.out)
             if self.is_product:
                 target = Word("output", 0, first * self.depth * self.item)
-                self._multiply(calls, scratch, g, filters, target, sizes, True)
+                self._multiply(calls, scratch, g, filters, target, product, True)
                 continue
             target = Word("scratch", _PATCHES)
             scratch.need(_PATCHES, pixels * self.depth * self.item)
-            self._multiply(calls, scratch, g, filters, target, sizes, True)
-            words = (target, Word("output", 0), *self._sizes(image, begin, end))
-            request = self._request(_SCATTER, _SIZES)
+            self._multiply(calls, scratch, g, filters, target, product, True)
+            sizes = {**self.sizes(), "c": self.channels}
+            sizes |= {"base": image, "begin": begin, "end": end}
             cost = pixels * self.depth * self.item * _BYTE
-            calls.append(Call(request, words, count * self.rows.size, cost=cost))
+            kernel = _SCATTER.fill(t=self.dtype)
+            calls.append(kernel.call(count * self.rows.size, cost=cost, **sizes))
         return Lowered(tuple(calls), scratch.sizes())
-
-    # ---- one channel
-
-    def _forward_of_one(self) -> Lowered:
-        padded, place = self._pad(), Word("scratch", 0)
-        words = (place, Word("input", 1), Word("output", 0), *self._sizes_of_one())
-        source = self._request(_CONVOLVE, _SIZES_OF_ONE)
-        pixels = self.batch * self.rows.out
-        cost = self._cost_of_one()
-        call = Call(source, words, pixels, cost=cost)
-        return Lowered((padded, call), (self._padded_bytes(),))
-
-    def _to_filter_of_one(self) -> Lowered:
-        size = self.depth * self.out
-        place, part = Word("scratch", 0), Word("scratch", 1)
-        words = (place, Word("input", 2), part, *self._sizes_of_one())
-        source = self._request(_CORRELATE, _SIZES_OF_ONE)
-        call = Call(source, words, self.batch, cost=self._cost_of_one())
-        scratch = [self._padded_bytes(), self.batch * size * self.item]
-        dtype = self.element
-        blocks = [(self.batch, False), (size, True)]
-        total = lower_blocks("sum", dtype, dtype, blocks, part, scratch)
-        return Lowered((self._pad(), call, *total.calls), total.scratch)
-
-    def _pad(self) -> Call:
-        """The call that copies the images with their padding."""
-        words = (Word("input", 0), Word("scratch", 0), *self._sizes_of_one())
-        cost = self._padded_bytes() * _BYTE
-        request = self._request(_PAD, _SIZES_OF_ONE)
-        return Call(request, words, self.batch * _reach(self.rows), cost=cost)
-
-    def _padded_bytes(self) -> int:
-        return self.batch * _reach(self.rows) * _reach(self.columns) * self.item
-
-    def _cost_of_one(self) -> float:
-        pixels = self.batch * self.rows.out * self.columns.out
-        return pixels * self.out * self.depth * _TERM
-
-    def _sizes_of_one(self) -> tuple[Argument, ...]:
-        r, c = self.rows, self.columns
-        sizes: list[Argument] = [r.size, c.size, _reach(r), _reach(c)]
-        sizes += [r.window, c.window, r.out, c.out, r.stride, c.stride]
-        return (*sizes, r.before, c.before, r.dilation, c.dilation, self.out)
 
     # ---- blocks
 
     def _row_blocks(self) -> list[tuple[int, int]]:
-        """The first row of pixels of each block, and how many rows it has."""
+        """Returns the first row of pixels of each block, and how many rows it has."""
         total = self.batch * self.rows.out
         count = total if self.is_product else self._rows_in_a_block()
         return [(i, min(count, total - i)) for i in range(0, total, count)]
@@ -368,7 +265,7 @@ class Convolution:
         return max(BLOCK_BYTES // row, -(-total // MOST_BLOCKS), 1)
 
     def _image_blocks(self) -> list[tuple[int, int, int, int]]:
-        """First image, images, first row and behind the last row of each block."""
+        """Returns the first image, images, first row and behind the last row of each block."""
         height = self.rows.out
         if self.is_product:
             return [(0, self.batch, 0, height)]
@@ -394,25 +291,19 @@ class Convolution:
         place = Word("scratch", _PATCHES)
         size = count * self.columns.out * self.depth * self.item
         scratch.need(_PATCHES, size)
-        words = (Word("input", 0), place, *self._sizes(first, 0, count))
-        request = self._request(_GATHER, _SIZES)
-        calls.append(Call(request, words, count, cost=size * _BYTE))
-        pixels = count * self.columns.out
-        return _Matrix(place, (1, pixels) if self.channels == 1 else (self.depth, 1))
+        sizes = {**self.sizes(), "c": self.channels, "base": first}
+        kernel = _GATHER.fill(t=self.dtype)
+        calls.append(kernel.call(count, cost=size * _BYTE, **sizes))
+        return _Matrix(place, (self.depth, 1))
 
-    def _sizes(self, base: int, begin: int, end: int) -> tuple[Argument, ...]:
-        r, c = self.rows, self.columns
-        windows = (r.size, c.size, r.window, c.window, r.out, c.out, r.stride, c.stride)
-        places = (r.before, c.before, r.dilation, c.dilation, self.channels)
-        return (*windows, *places, base, begin, end)
-
-    def _request(self, body: str, sizes: tuple[str, ...]) -> KernelRequest:
-        lines = [f"    {name} = pointer_{self.dtype}(args[{i}])" for i, name in _ENDS]
-        first = 3 if "args[2]" in body else 2
-        lines += [f"    {name} = args[{first + i}]" for i, name in enumerate(sizes)]
-        source = _HEAD + "\n".join(lines) + "\n" + body.format(t=self.dtype)
-        source = source.replace("ITEM", str(self.item))
-        return KernelRequest("windows", source)
+    def sizes(self) -> dict[str, Any]:
+        """Returns the sizes of images and windows, by the names that kernels have."""
+        sizes: dict[str, Any] = {}
+        for axis, names in ((self.rows, _ROW_NAMES), (self.columns, _COLUMN_NAMES)):
+            steps = (axis.stride, axis.before, axis.dilation)
+            values = (axis.size, axis.window, axis.out, *steps)
+            sizes |= zip(names, values, strict=True)
+        return sizes
 
     def _multiply(
         self,
@@ -436,32 +327,23 @@ class Convolution:
           keeps_b: Whether `b` is the same in all products of these calls.
         """
         m, n, k = sizes
-        layout: Any = gemm_layout(self.dtype, m, n, k, a.strides, b.strides, n)
+        layout = gemm_layout(self.dtype, m, n, k, a.strides, b.strides, n)
         scratch.need(_PACKED, layout.scratch_bytes)
-        packed: Any = Word("scratch", _PACKED)
-        at_a: Any = a.place
-        at_b: Any = b.place
-        at_c: Any = target
-        pack = KernelRequest("gemm", f"pack {self.dtype}")
-        code: Any = Word("kernel", kernel=pack)
-        if layout.pack_panels:
-            words = pack_arguments(layout, at_a, at_b, packed)
-            if words != scratch.packed:
-                calls.append(layout_call(pack, words, layout))
+        packed = Word("scratch", _PACKED)
+        *packing, call = product_calls(layout, a.place, b.place, target, packed)
+        if packing:
+            (pack,) = packing
+            if pack.arguments != scratch.packed:
+                calls.append(pack)
             # Blocks may be cut differently, and of an operand that changes from one to
-            # the next the same words do not mean the same numbers.
+            # the next the same words do not mean the same elements.
             is_kept = keeps_b and layout.form in ("rows", "matrix_vector")
-            scratch.packed = words if is_kept else None
-        words = multiply_arguments(layout, at_a, at_b, at_c, packed, code)
-        request = KernelRequest("gemm", f"{layout.kernel} {self.dtype}")
-        calls.append(layout_call(request, words, layout))
+            scratch.packed = pack.arguments if is_kept else None
+        calls.append(call)
 
 
-_ENDS = ((0, "x"), (1, "y"))
-# Nanoseconds for each byte that is only moved, about.
-_BYTE = 0.2
-# And for each product of an element and a weight, with one channel.
-_TERM = 0.02
+_ROW_NAMES = ("h", "kh", "oh", "sh", "top", "dh")
+_COLUMN_NAMES = ("w", "kw", "ow", "sw", "left", "dw")
 
 
 class _Scratch:
@@ -481,5 +363,5 @@ class _Scratch:
         self._needed[number] = max(self._needed.get(number, 8), nbytes, 8)
 
     def sizes(self) -> tuple[int, ...]:
-        """The bytes of each buffer."""
+        """Returns the bytes of each buffer."""
         return tuple(self._needed.get(i, 8) for i in range(_PART + 1))

@@ -26,20 +26,17 @@ GFLOP/s on one core, the machine's limit being 245, patches and this; filters of
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from textwrap import indent
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from graphopt.codegen.matmul.layout import (
-    DEPTH_BLOCK,
-    TileShape,
-    find_shape,
-    gemm_layout,
-    pack_arguments,
-)
-from graphopt.codegen.reductions.block_sizes import IMAGE_BYTES
+from graphopt.codegen.kernel import KernelTemplate
+from graphopt.codegen.machine import IMAGE_BYTES
+from graphopt.codegen.matmul.gemm import make_kernel
+from graphopt.codegen.matmul.layout import DEPTH_BLOCK, TileShape, find_shape
 from graphopt.codegen.reductions.reduce import lower_blocks
-from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
+from graphopt.schedule.steps import Call, Lowered, Word
 
 if TYPE_CHECKING:
     from graphopt.codegen.convolution.convolutions import Convolution
@@ -53,117 +50,129 @@ FEWEST_PARTS, MOST_PARTS = 4, 16
 
 # ---- kernels
 
-# What the windows of some rows of a result need, to `image`, with its padding. Sizes of
-# rows are in elements, for pixels lie side by side.
-_COPY_ROWS = """        n = unit // blocks
-        r0 = (unit - n * blocks) * height
-        r1 = min(r0 + height, oh)
-        copy_rows_{t}(
-            args[0] + n * h * w * ITEM, r0 * sh - top, (r1 - 1 - r0) * sh + kh,
-            h, w, left, image, line,
-        )
-"""
-_SIZES = (
-    *("h", "w", "oh", "ow", "sh", "kh", "top", "left"),
-    *("line", "blocks", "height", "run", "out"),
+# What the windows of some rows of a result need is copied to `image`, with its padding.
+# Sizes of rows are in elements, for pixels lie side by side.
+_SIZES: Final = "h, w, oh, ow, sh, kh, top, left, line, blocks, height, run, out"
+_COPY_ROWS: Final = """\
+n = unit // blocks
+r0 = (unit - n * blocks) * height
+r1 = min(r0 + height, oh)
+copy_rows(
+    x, n * h * w, r0 * sh - top, (r1 - 1 - r0) * sh + kh, h, w, left, pixels, 0, line
 )
-_CONVOLVE = (
-    """    image = image_buffer()
+"""
+_CONVOLVE: Final = KernelTemplate(
+    "windows",
+    f"x: input {{t}}, filters: scratch, y: output, {_SIZES}",
+    """
+    image = stack_{image_bytes}()
+    pixels = pointer_{t}(image)
     for unit in range(lo, hi):
-"""
-    + _COPY_ROWS
-    + """        for panel in range(0, out, WIDTH):
-            filters = args[1] + panel * kh * run * ITEM
-            columns = out - panel
+        {copy_rows}
+        for panel in range(0, out, {wide}):
+            weights = filters + panel * kh * run * {item}
             for r in range(r0, r1):
-                from_row = image + (r - r0) * sh * line * ITEM
-                to_row = args[2] + ((n * oh + r) * ow * out + panel) * ITEM
+                a = image + (r - r0) * sh * line * {item}
+                c = y + ((n * oh + r) * ow * out + panel) * {item}
                 q = 0
-                while q + TILE <= ow:
-                    x = from_row + q * PIXEL
-                    y = to_row + q * out * ITEM
-SUMS
-                    q += TILE
-REST
-"""
+                while q + {rows} <= ow:
+                    {tile}
+                    a += {rows} * {pixel}
+                    c += {rows} * out * {item}
+                    q += {rows}
+                {rest}
+""",
 )
-_REST = """                if q < ow:
-                    x = from_row + q * PIXEL
-                    y = to_row + q * out * ITEM
-"""
-# A sum that may take all of a window.
-_SUMS = """                    add_tile_{t}(
-                        {rows}, VECTORS, 0,
-                        x, PIXEL, ITEM, line * ITEM,
-                        filters, WIDTH * ITEM, run * WIDTH * ITEM,
-                        y, out, run, kh, 0, columns,
-                    )
-"""
-# As many rows of the window at once, or as much of one, as a sum may take.
-_SUMS_OF_PARTS = """                    i = 0
-                    while i < kh:
-                        rows = min(max(1, {depth} // run), kh - i)
-                        k = 0
-                        while k < run:
-                            deep = min({depth}, run - k)
-                            x_at = x + (i * line + k) * ITEM
-                            f_at = filters + (i * run + k) * WIDTH * ITEM
-                            add_tile_{t}(
-                                {rows}, VECTORS, 0,
-                                x_at, PIXEL, ITEM, line * ITEM,
-                                f_at, WIDTH * ITEM, run * WIDTH * ITEM,
-                                y, out, deep, rows, i + k, columns,
-                            )
-                            k += deep
-                        i += rows
-"""
-_CORRELATE = (
-    """    image = image_buffer()
+_CORRELATE: Final = KernelTemplate(
+    "windows",
+    f"x: input {{t}}, g: input, part: scratch, {_SIZES}, batch, parts",
+    """
+    image = stack_{image_bytes}()
+    pixels = pointer_{t}(image)
     size = kh * run * out
-    for part in range(lo, hi):
-        total = args[2] + part * size * ITEM
+    for number in range(lo, hi):
+        total = part + number * size * {item}
         cells = pointer_{t}(total)
         for k in range(size):
             cells[k] = {t}(0)
         units = batch * blocks
-        for unit in range(part * units // parts, (part + 1) * units // parts):
-"""
-    + "".join(f"    {line}\n" for line in _COPY_ROWS.splitlines())
-    + """            most = max(1, {depth} // ow)
+        for unit in range(number * units // parts, (number + 1) * units // parts):
+            {copy_rows}
+            most = max(1, {depth} // ow)
             for i in range(kh):
-                for panel in range(0, out, WIDTH):
-                    columns = out - panel
+                for panel in range(0, out, {wide}):
+                    c = total + (i * run * out + panel) * {item}
                     k = 0
-                    while k + TILE <= run:
-                        y = total + ((i * run + k) * out + panel) * ITEM
-SUMS
-                        k += TILE
-REST
-"""
+                    while k + {rows} <= run:
+                        {tile}
+                        c += {rows} * out * {item}
+                        k += {rows}
+                    {rest}
+""",
 )
-_CORRELATE_REST = """                    if k < run:
-                        y = total + ((i * run + k) * out + panel) * ITEM
-"""
-_CORRELATE_SUMS = """                        r = r0
-                        while r < r1:
-                            rows = min(most, r1 - r)
-                            x_at = image + ((i + (r - r0) * sh) * line + k) * ITEM
-                            g_at = args[1] + ((n * oh + r) * ow * out + panel) * ITEM
-                            add_tile_{t}(
-                                {rows}, VECTORS, MASKED,
-                                x_at, ITEM, PIXEL, sh * line * ITEM,
-                                g_at, out * ITEM, ow * out * ITEM,
-                                y, out, ow, rows, 1, columns,
-                            )
-                            r += rows
-"""
 # The filter [taps, c, out] with its taps in reverse and its channels exchanged.
-_TURN = """    for tap in range(lo, hi):
+_TURN: Final = KernelTemplate(
+    "windows",
+    "x: input {t}, y: scratch {t}, taps, c, out",
+    """
+    for tap in range(lo, hi):
         at = tap * c * out
         source = (taps - 1 - tap) * c * out
         for o in range(out):
             for m in range(c):
                 y[at + o * c + m] = x[source + m * out + o]
+""",
+)
+
+
+def _convolve_tile(rows: int, is_whole: bool) -> str:
+    """Returns the text that computes one tile of pixels.
+
+    Args:
+      rows: Pixels of the tile.
+      is_whole: Whether a sum may take all of a window. Else it takes as many rows of the
+        window at once, or as much of one, as it may.
+    """
+    if is_whole:
+        return f"""\
+add_tile_{{v}}_{rows}x{{vectors}}(
+    a, {{pixel}}, {{item}}, line * {{item}},
+    weights, {{wide}} * {{item}}, run * {{wide}} * {{item}},
+    c, out, run, kh, 0, out - panel,
+)
+"""
+    return f"""\
+i = 0
+while i < kh:
+    rows = min(max(1, {{depth}} // run), kh - i)
+    k = 0
+    while k < run:
+        deep = min({{depth}}, run - k)
+        add_tile_{{v}}_{rows}x{{vectors}}(
+            a + (i * line + k) * {{item}}, {{pixel}}, {{item}}, line * {{item}},
+            weights + (i * run + k) * {{wide}} * {{item}}, {{wide}} * {{item}},
+            run * {{wide}} * {{item}},
+            c, out, deep, rows, i + k, out - panel,
+        )
+        k += deep
+    i += rows
+"""
+
+
+def _correlate_tile(rows: int) -> str:
+    """Returns the text that adds to one tile of elements of a window."""
+    return f"""\
+r = r0
+while r < r1:
+    rows = min(most, r1 - r)
+    add_tile_{{masked}}{{v}}_{rows}x{{vectors}}(
+        image + ((i + (r - r0) * sh) * line + k) * {{item}}, {{item}}, {{pixel}},
+        sh * line * {{item}},
+        g + ((n * oh + r) * ow * out + panel) * {{item}}, out * {{item}},
+        ow * out * {{item}},
+        c, out, ow, rows, 1, out - panel,
+    )
+    r += rows
 """
 
 
@@ -191,36 +200,6 @@ def _choose_tile(shape: TileShape, count: int, out: int) -> _Tile:
     exact = [n for n in range(most, most // 2, -1) if count % n == 0]
     rows = exact[0] if exact else -(-count // -(-count // most))
     return _Tile(rows, count % rows, vectors, vectors * shape.lanes)
-
-
-def _write(text: str, sums: str, rest: str, tile: _Tile, names: dict[str, Any]) -> str:
-    """Writes the body of a kernel that computes tiles."""
-
-    def fill(rows: int) -> str:
-        return sums.replace("{rows}", str(rows))
-
-    last = rest + fill(tile.rest) if tile.rest else ""
-    text = text.replace("SUMS\n", fill(tile.rows)).replace("REST\n", last)
-    names = {
-        **names,
-        "TILE": tile.rows,
-        "VECTORS": tile.vectors,
-        "{depth}": DEPTH_BLOCK,
-    }
-    for name, value in names.items():
-        text = text.replace(name, str(value))
-    return text
-
-
-def _request(
-    body: str, pointers: tuple[str, ...], sizes: tuple[str, ...], first: int, kind: str
-) -> KernelRequest:
-    lines = [f"    {x} = pointer_{kind}(args[{i}])" for i, x in enumerate(pointers)]
-    lines += [f"    {name} = args[{first + i}]" for i, name in enumerate(sizes)]
-    item = np.dtype(kind).itemsize
-    body = body.replace("ITEM", str(item)).replace("{t}", kind)
-    source = "def kernel(args, lo, hi):\n" + "\n".join(lines) + "\n" + body
-    return KernelRequest("windows", source)
 
 
 # ---- plans
@@ -261,15 +240,40 @@ class _Image(NamedTuple):
         rows = IMAGE_BYTES // (self.line * item)
         return min(self.oh, (rows - self.kh) // self.sh + 1) if rows >= self.kh else 0
 
-    def sizes(self, item: int) -> tuple[Argument, ...]:
-        """The arguments `_SIZES`."""
+    def sizes(self, item: int) -> dict[str, Any]:
+        """Returns the arguments `_SIZES`."""
         height = self.height(item)
-        blocks = -(-self.oh // height)
-        return (
-            *(self.h, self.w * self.c, self.oh, self.ow, self.sh, self.kh, self.top),
-            *(self.left * self.c, self.line, blocks, height, self.kw * self.c),
-            self.out,
-        )
+        return {
+            "h": self.h,
+            "w": self.w * self.c,
+            "oh": self.oh,
+            "ow": self.ow,
+            "sh": self.sh,
+            "kh": self.kh,
+            "top": self.top,
+            "left": self.left * self.c,
+            "line": self.line,
+            "blocks": -(-self.oh // height),
+            "height": height,
+            "run": self.kw * self.c,
+            "out": self.out,
+        }
+
+    def names(self, dtype: str, tile: _Tile) -> dict[str, object]:
+        """Returns what stands for the names of a template."""
+        item = np.dtype(dtype).itemsize
+        return {
+            "t": dtype,
+            "v": f"{dtype}x{tile.width // tile.vectors}",
+            "item": item,
+            "image_bytes": IMAGE_BYTES,
+            "copy_rows": _COPY_ROWS,
+            "rows": tile.rows,
+            "vectors": tile.vectors,
+            "wide": tile.width,
+            "pixel": self.sw * self.c * item,
+            "depth": DEPTH_BLOCK,
+        }
 
 
 def _image_of(made: Convolution) -> _Image:
@@ -282,7 +286,7 @@ def _image_of(made: Convolution) -> _Image:
 
 
 def _gradient_of(made: Convolution) -> _Image:
-    """The derivative of the result, which is convolved for that of the image."""
+    """Returns the derivative of the result, which is convolved for that of the image."""
     rows, columns = made.rows, made.columns
     return _Image(
         *(Word("input", 2), made.batch, rows.out, columns.out, made.out),
@@ -300,10 +304,8 @@ def forward(made: Convolution) -> Lowered | None:
     image = _image_of(made)
     if not _is_plain(made) or not image.height(made.item):
         return None
-    calls: list[Call] = []
-    scratch = [_pack(calls, made.dtype, image, Word("input", 1), 0)]
-    _convolve(calls, made.dtype, image, 0)
-    return Lowered(tuple(calls), tuple(scratch))
+    pack, nbytes = _pack(made.dtype, image, Word("input", 1))
+    return Lowered((pack, _convolve(made.dtype, image)), (nbytes,))
 
 
 def to_input(made: Convolution) -> Lowered | None:
@@ -313,15 +315,20 @@ def to_input(made: Convolution) -> Lowered | None:
         return None
     if min(g.top, g.left) < 0 or not g.height(made.item):
         return None
-    taps = made.rows.window * made.columns.window
-    sizes = ("taps", "c", "out")
-    turn = _request(_TURN, ("x", "y"), sizes, 2, made.dtype)
-    words = (Word("input", 1), Word("scratch", 1), taps, made.channels, made.out)
-    calls = [Call(turn, words, taps, cost=taps * made.channels * made.out)]
-    packed = _pack(calls, made.dtype, g, Word("scratch", 1), 0)
-    _convolve(calls, made.dtype, g, 0)
-    filter_bytes = taps * made.channels * made.out * made.item
-    return Lowered(tuple(calls), (packed, filter_bytes))
+    taps, turned = made.rows.window * made.columns.window, Word("scratch", 1)
+    size = taps * made.channels * made.out
+    turn = _TURN.fill(t=made.dtype).call(
+        taps,
+        cost=size,
+        x=Word("input", 1),
+        y=turned,
+        taps=taps,
+        c=made.channels,
+        out=made.out,
+    )
+    pack, nbytes = _pack(made.dtype, g, turned)
+    calls = (turn, pack, _convolve(made.dtype, g))
+    return Lowered(calls, (nbytes, size * made.item))
 
 
 def to_filter(made: Convolution) -> Lowered | None:
@@ -332,60 +339,59 @@ def to_filter(made: Convolution) -> Lowered | None:
     parts = min(MOST_PARTS, PARTS_BYTES // (size * item))
     if not _is_plain(made) or not image.height(item) or parts < FEWEST_PARTS:
         return None
-    shape = find_shape(np.dtype(made.dtype), None)
+    shape = find_shape(made.dtype)
     tile = _choose_tile(shape, image.kw * image.c, image.out)
-    names = {
-        "WIDTH": tile.width,
-        "PIXEL": image.sw * image.c * item,
-        "MASKED": int(image.out % tile.width > 0),
-    }
-    body = _write(_CORRELATE, _CORRELATE_SUMS, _CORRELATE_REST, tile, names)
-    request = _request(body, (), (*_SIZES, "batch", "parts"), 3, made.dtype)
-    sizes = image.sizes(item)
-    part: Word = Word("scratch", 0)
-    words = (image.place, Word("input", 2), part, *sizes, image.batch, parts)
-    calls = [Call(request, words, parts, cost=_cost(image, shape))]
-    dtype = made.element
+    kernel = _CORRELATE.fill(
+        **image.names(made.dtype, tile),
+        masked="masked_" if image.out % tile.width else "",
+        tile=_correlate_tile(tile.rows),
+        rest=f"if k < run:\n{indent(_correlate_tile(tile.rest), '    ')}"
+        if tile.rest
+        else "",
+    )
+    sizes = {**image.sizes(item), "batch": image.batch, "parts": parts}
+    sizes |= {"x": image.place, "g": Word("input", 2)}
+    call = kernel.call(parts, cost=_cost(image, shape), **sizes)
+    dtype, part = made.element, Word("scratch", 0)
     blocks = [(parts, False), (size, True)]
     total = lower_blocks("sum", dtype, dtype, blocks, part, [parts * size * item])
-    return Lowered((*calls, *total.calls), total.scratch)
+    return Lowered((call, *total.calls), total.scratch)
 
 
-def _pack(
-    calls: list[Call], dtype: str, image: _Image, place: Word, number: int
-) -> int:
-    """Adds the call that packs a filter for tiles; returns the size of its buffer."""
-    depth = image.kh * image.kw * image.c
-    layout = gemm_layout(
-        dtype, 1, image.out, depth, (depth, 1), (image.out, 1), image.out, by_rows=True
+def _pack(dtype: str, image: _Image, filters: Word) -> tuple[Call, int]:
+    """Returns the call that packs a filter for tiles, and the size of its buffer."""
+    depth, shape = image.kh * image.kw * image.c, find_shape(dtype)
+    width = _choose_tile(shape, image.ow, image.out).width
+    panels = -(-image.out // width)
+    nbytes = panels * width * depth * np.dtype(dtype).itemsize
+    call = make_kernel("pack", dtype, shape).call(
+        panels,
+        cost=nbytes / 8,
+        source=filters,
+        length=image.out,
+        depth=depth,
+        stride=1,
+        depth_stride=image.out,
+        width=width,
     )
-    tile = _choose_tile(layout.shape, image.ow, image.out)
-    scratch, filters = (Word("scratch", number), place)
-    words: Any = pack_arguments(layout, 0, filters, scratch)  # type: ignore[arg-type]
-    panels = -(-image.out // tile.width)
-    words = (*words[:6], tile.width)
-    nbytes = panels * tile.width * depth * np.dtype(dtype).itemsize
-    request = KernelRequest("gemm", f"pack {dtype}")
-    calls.append(Call(request, words, panels, cost=nbytes / 8))
-    return nbytes
+    return call, nbytes
 
 
-def _convolve(calls: list[Call], dtype: str, image: _Image, packed: int) -> None:
-    """Adds the call that convolves, with the filter that is packed in a buffer."""
-    shape, item = find_shape(np.dtype(dtype), None), np.dtype(dtype).itemsize
+def _convolve(dtype: str, image: _Image) -> Call:
+    """Returns the call that convolves, with the filter that is packed."""
+    shape, item = find_shape(dtype), np.dtype(dtype).itemsize
     tile = _choose_tile(shape, image.ow, image.out)
-    names = {
-        "WIDTH": tile.width,
-        "PIXEL": image.sw * image.c * item,
-    }
     is_whole = image.kh * image.kw * image.c <= DEPTH_BLOCK
-    sums = _SUMS if is_whole else _SUMS_OF_PARTS
-    body = _write(_CONVOLVE, sums, _REST, tile, names)
-    request = _request(body, (), _SIZES, 3, dtype)
+    kernel = _CONVOLVE.fill(
+        **image.names(dtype, tile),
+        tile=_convolve_tile(tile.rows, is_whole),
+        rest=f"if q < ow:\n{indent(_convolve_tile(tile.rest, is_whole), '    ')}"
+        if tile.rest
+        else "",
+    )
     units = image.batch * -(-image.oh // image.height(item))
-    words = (image.place, Word("scratch", packed), Word("output", 0))
-    cost = _cost(image, shape)
-    calls.append(Call(request, (*words, *image.sizes(item)), units, cost=cost))
+    cost, sizes = _cost(image, shape), image.sizes(item)
+    return kernel.call(units, cost=cost, x=image.place, **sizes)
 
 
 def _cost(image: _Image, shape: TileShape) -> float:

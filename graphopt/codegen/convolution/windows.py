@@ -10,49 +10,57 @@ double precision where a whole batch is.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
-
-import numpy as np
+from collections.abc import Callable
+from typing import Any, Final
 
 from graphopt.codegen.convolution.convolutions import Convolution
+from graphopt.codegen.kernel import KernelTemplate
 from graphopt.graph.graph import Operation
 from graphopt.ops.windows import place_both
-from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
+from graphopt.schedule.steps import Lowered, Word
 
-# Names of the sizes that follow the addresses in `args`, the same for all kernels.
-_SIZES = (
-    *("batch", "h", "w", "kh", "kw", "oh", "ow", "sh", "sw", "top", "left"),
-    *("dh", "dw", "c", "out"),
-)
-_HEAD = "def kernel(args, lo, hi):\n"
+_SIZES: Final = "batch, h, w, kh, kw, oh, ow, sh, sw, top, left, dh, dw, c, out"
+
+
+def _template(parameters: str, body: str) -> KernelTemplate:
+    return KernelTemplate("windows", f"{parameters}, {_SIZES}", body)
+
+
 # In a depthwise convolution `out` is how many channels each one is made into: a pixel
-# of the result has WIDTH of them, those that belong to channel m begin at OFFSET.
-_FORWARD = """    for row in range(lo, hi):
+# of the result has `wide` of them, those that belong to channel m begin at `first`.
+_FORWARD = _template(
+    "x: input {t}, filters: input {t}, y: output {t}",
+    """
+    for row in range(lo, hi):
         n = row // oh
-        first = (row - n * oh) * sh - top
+        a0 = (row - n * oh) * sh - top
         for column in range(ow):
-            at = (row * ow + column) * WIDTH
-            for k in range(WIDTH):
+            at = (row * ow + column) * {wide}
+            for k in range({wide}):
                 y[at + k] = {t}(0)
-            start = column * sw - left
+            b0 = column * sw - left
             for i in range(kh):
-                a = first + i * dh
+                a = a0 + i * dh
                 if (a < 0) | (a >= h):
                     continue
                 for j in range(kw):
-                    b = start + j * dw
+                    b = b0 + j * dw
                     if (b < 0) | (b >= w):
                         continue
                     pixel = ((n * h + a) * w + b) * c
                     cell = (i * kw + j) * c * out
                     for m in range(c):
-                        value = x0[pixel + m]
+                        value = x[pixel + m]
+                        first = at + {first}
                         base = cell + m * out
                         for k in range(out):
-                            y[at + OFFSETk] += value * x1[base + k]
-"""
-_TO_INPUT = """    for row in range(lo, hi):
+                            y[first + k] += value * filters[base + k]
+""",
+)
+_TO_INPUT = _template(
+    "filters: input {t}, g: input {t}, y: output {t}",
+    """
+    for row in range(lo, hi):
         n = row // h
         r = row - n * h + top
         for column in range(w):
@@ -67,16 +75,20 @@ _TO_INPUT = """    for row in range(lo, hi):
                     b = column + left - j * dw
                     if (b < 0) | (b % sw != 0) | (b >= ow * sw):
                         continue
-                    pixel = ((n * oh + a // sh) * ow + b // sw) * WIDTH
+                    pixel = ((n * oh + a // sh) * ow + b // sw) * {wide}
                     cell = (i * kw + j) * c * out
                     for m in range(c):
+                        first = pixel + {first}
                         base = cell + m * out
                         total = {t}(0)
                         for k in range(out):
-                            total += x1[pixel + OFFSETk] * x0[base + k]
+                            total += g[first + k] * filters[base + k]
                         y[at + m] += total
-"""
-_TO_FILTER = """    total = pointer_float64(args[{scratch}])
+""",
+)
+_TO_FILTER = _template(
+    "x: input {t}, g: input {t}, y: output {t}, total: scratch float64",
+    """
     for cell in range(lo, hi):
         i = cell // kw
         j = cell - i * kw
@@ -94,16 +106,22 @@ _TO_FILTER = """    total = pointer_float64(args[{scratch}])
                     if (b < 0) | (b >= w):
                         continue
                     pixel = ((n * h + a) * w + b) * c
-                    at = ((n * oh + r) * ow + column) * WIDTH
+                    at = ((n * oh + r) * ow + column) * {wide}
                     for m in range(c):
-                        value = float64(x0[pixel + m])
+                        value = float64(x[pixel + m])
+                        first = at + {first}
                         base = begin + m * out
                         for k in range(out):
-                            total[base + k] += value * float64(x1[at + OFFSETk])
+                            total[base + k] += value * float64(g[first + k])
         for k in range(begin, end):
             y[k] = {t}(total[k])
-"""
-_WINDOW = """    for row in range(lo, hi):
+""",
+)
+# The first of equal maxima; a NaN is larger than any number.
+_PICK = _template(
+    "x: input {t}, chosen: input {t}, y: output {t}",
+    """
+    for row in range(lo, hi):
         n = row // oh
         first = (row - n * oh) * sh - top
         a0 = max(first, 0)
@@ -114,72 +132,58 @@ _WINDOW = """    for row in range(lo, hi):
             b1 = min(start + kw, w)
             at = (row * ow + column) * c
             for m in range(c):
-"""
-# The first of equal maxima; a NaN is larger than any number.
-_LARGEST = """                best = ((n * h + a0) * w + b0) * c + m
+                best = ((n * h + a0) * w + b0) * c + m
                 for a in range(a0, a1):
                     for b in range(b0, b1):
                         p = ((n * h + a) * w + b) * c + m
-                        v = x0[p]
-                        if (v > x0[best]) | ((v != v) & (x0[best] == x0[best])):
+                        v = x[p]
+                        if (v > x[best]) | ((v != v) & (x[best] == x[best])):
                             best = p
-"""
-# Channels are innermost, where one instruction compares many. A result begins with the
-# first element of its window; only what is larger, or the first NaN, takes its place.
-_ACROSS = """    for row in range(lo, hi):
-        n = row // oh
-        first = (row - n * oh) * sh - top
-        a0 = max(first, 0)
-        rows = min(first + kh, h) - a0
-        for column in range(ow):
-            start = column * sw - left
-            b0 = max(start, 0)
-            columns = min(start + kw, w) - b0
-            at = (row * ow + column) * c * ITEM
-            x = args[0] + ((n * h + a0) * w + b0) * c * ITEM
-"""
-_MAX = (
-    _ACROSS
-    + """            y_at = args[1] + at
-            max_window_{t}(x, c, w * c, rows, columns, y_at, c)
-"""
+                y[at + m] = chosen[best]
+""",
 )
-_PICK = _WINDOW + _LARGEST + "                y[at + m] = x1[best]\n"
-_AVERAGE = (
-    _ACROSS
-    + """            y_at = args[1] + at
-            average_window_{t}(x, c, w * c, rows, columns, y_at, c)
+# Channels are innermost, where one instruction compares many.
+_WINDOWS = """\
+for row in range({begin}, {end}):
+    n = row // oh
+    first = (row - n * oh) * sh - top
+    a0 = max(first, 0)
+    rows = min(first + kh, h) - a0
+    for column in range(ow):
+        start = column * sw - left
+        b0 = max(start, 0)
+        columns = min(start + kw, w) - b0
+        at = ((n * h + a0) * w + b0) * c
+        to = (row * ow + column) * c
+        {visit}
 """
+_POOL = _template("x: input {t}, y: output {t}", "    {windows}\n")
+# Windows may overlap, so a whole image is one piece of work.
+_POOL_BACK = _template(
+    "x: input {t}, g: input {t}, y: output {t}",
+    """
+    for image in range(lo, hi):
+        {clear}
+        {windows}
+""",
 )
-# Windows overlap, so a whole image is one piece of work.
-_CLEAR = """        for p in range(image * h * w * c, (image + 1) * h * w * c):
-            y[p] = {t}(0)
+_CLEAR = """\
+for p in range(image * h * w * c, (image + 1) * h * w * c):
+    y[p] = {t}(0)
 """
-_MAX_BACK = (
-    """    for image in range(lo, hi):
-"""
-    + _CLEAR
-    + "".join("    " + line + "\n" for line in _ACROSS.splitlines()).replace(
-        "range(lo, hi)", "range(image * oh, (image + 1) * oh)"
-    )
-    + """                g = args[1] + at
-                dx = args[2] + (x - args[0])
-                spread_window_{t}(x, c, w * c, rows, columns, g, dx, c)
-"""
-)
-# Windows that cover an image side by side: their size is in the text, so that the
-# compiler writes out their loops.
-_MAX_APART = _MAX.replace("rows, columns,", "KH, KW,")
-_MAX_BACK_APART = (
-    _MAX_BACK.replace(_CLEAR, "")
-    .replace("spread_", "fill_")
-    .replace("rows, columns,", "KH, KW,")
-)
+_ROWS: Final = {"windows": _WINDOWS, "begin": "lo", "end": "hi"}
+_IMAGES: Final = {
+    "windows": _WINDOWS,
+    "begin": "image * oh",
+    "end": "(image + 1) * oh",
+}
 # A pixel gets its share of the gradient of each window that it is in: the shares of
 # windows inside of the image are all the same.
 _SHARES = 1024
-_AVERAGE_BACK = """    shares_at = block_buffer()
-    shares = pointer_float64(shares_at)
+_AVERAGE_BACK = _template(
+    "x: input {t}, y: output {t}",
+    """
+    shares = pointer_float64(block_buffer())
     alike = 0
     for row in range(lo, hi):
         n = row // h
@@ -207,27 +211,34 @@ _AVERAGE_BACK = """    shares_at = block_buffer()
                         columns = min(start + kw, w) - max(start, 0)
                         shares[k] = 1.0 / float64(rows * columns)
                         k += 1
-            x = args[0] + ((n * oh + r0) * ow + c0) * c * ITEM
-            y_at = args[1] + (row * w + column) * c * ITEM
-            weigh_window_{t}(x, c, ow * c, r1 - r0, c1 - c0, shares_at, y_at, c)
-"""
-_SOURCES = {
-    "conv": _FORWARD,
-    "conv_to_input": _TO_INPUT,
-    "conv_to_filter": _TO_FILTER,
-    "depthwise": _FORWARD,
-    "depthwise_to_input": _TO_INPUT,
-    "depthwise_to_filter": _TO_FILTER,
-    "max_pool": _MAX,
-    "max_pool_pick": _PICK,
-    "max_pool_back": _MAX_BACK,
-    "max_pool_apart": _MAX_APART,
-    "max_pool_back_apart": _MAX_BACK_APART,
-    "avg_pool": _AVERAGE,
-    "avg_pool_back": _AVERAGE_BACK,
+            at = ((n * oh + r0) * ow + c0) * c
+            to = (row * w + column) * c
+            weigh_window(x, at, c, ow * c, r1 - r0, c1 - c0, shares, y, to, c)
+""",
+)
+_SAME: Final = {"wide": "out", "first": "0"}
+_DEPTHWISE: Final = {"wide": "c * out", "first": "m * out"}
+_MAX_WINDOW: Final = "max_window(x, at, c, w * c, {rows}, {columns}, y, to, c)"
+_SPREAD_WINDOW: Final = (
+    "{spread}_window(x, at, c, w * c, {rows}, {columns}, g, to, y, c)"
+)
+_AVERAGE_WINDOW: Final = "average_window(x, at, c, w * c, rows, columns, y, to, c)"
+# The template of each kernel, and what stands for its names.
+_TEMPLATES: Final[dict[str, tuple[KernelTemplate, dict[str, str]]]] = {
+    "conv": (_FORWARD, _SAME),
+    "conv_to_input": (_TO_INPUT, _SAME),
+    "conv_to_filter": (_TO_FILTER, _SAME),
+    "depthwise": (_FORWARD, _DEPTHWISE),
+    "depthwise_to_input": (_TO_INPUT, _DEPTHWISE),
+    "depthwise_to_filter": (_TO_FILTER, _DEPTHWISE),
+    "max_pool": (_POOL, _ROWS | {"visit": _MAX_WINDOW}),
+    "max_pool_pick": (_PICK, {}),
+    "max_pool_back": (_POOL_BACK, _IMAGES | {"visit": _SPREAD_WINDOW}),
+    "avg_pool": (_POOL, _ROWS | {"visit": _AVERAGE_WINDOW}),
+    "avg_pool_back": (_AVERAGE_BACK, {}),
 }
 # Convolutions of images that are not empty are matrix products.
-_PRODUCTS: dict[str, Callable[[Convolution], Lowered]] = {
+_PRODUCTS: Final[dict[str, Callable[[Convolution], Lowered]]] = {
     "conv": Convolution.forward,
     "conv_to_input": Convolution.to_input,
     "conv_to_filter": Convolution.to_filter,
@@ -243,56 +254,45 @@ def lower_windows(op: Operation, option: str) -> Lowered:
     if not math.prod(result):
         return Lowered()
     rows, columns = place_both(image[1:3], filters[:2], op.attrs)
+    dtype = op.outputs[0].dtype
+    made = Convolution(dtype.name, image[0], image[3], filters[3], rows, columns)
     pixels = image[0] * rows.out * columns.out
     if option in _PRODUCTS and pixels and math.prod(filters):
-        made = Convolution(
-            op.outputs[0].dtype.name, image[0], image[3], filters[3], rows, columns
-        )
         return _PRODUCTS[option](made)
-    sizes: list[Argument] = [image[0], image[1], image[2], *filters[:2]]
-    sizes += [rows.out, columns.out, rows.stride, columns.stride]
-    sizes += [rows.before, columns.before, rows.dilation, columns.dilation]
-    sizes += [image[3], filters[3]]
     overlap = -(-filters[0] // rows.stride) * -(-filters[1] // columns.stride)
     if option == "avg_pool_back" and overlap > _SHARES:
         return Lowered(host=f"{overlap} windows overlap, more than {_SHARES}")
-    used = op.spec.kernel_inputs or tuple(range(len(op.inputs)))
-    arguments: list[Argument] = [Word("input", i) for i in used]
-    arguments += [Word("output", 0), *sizes]
-    scratch: tuple[int, ...] = ()
-    if option.endswith("to_filter"):
-        arguments.append(Word("scratch", 0))
-        scratch = (8 * math.prod(filters),)
-    if option in ("max_pool", "max_pool_back") and all(
-        window == axis.stride and axis.out * window == size
-        for window, axis, size in zip(
-            filters[:2], (rows, columns), image[1:3], strict=True
-        )
-    ):
-        option += "_apart"
-    kind, last = op.outputs[0].dtype.name, len(arguments) - 1
-    source = _write(option, len(used), kind, last, filters[:2])
+    # Windows that cover an image side by side: their size is in the text, so that the
+    # compiler writes out their loops.
+    is_apart = all(
+        axis.window == axis.stride and axis.out * axis.window == axis.size
+        for axis in (rows, columns)
+    )
+    sizes = {"rows": "rows", "columns": "columns", "spread": "spread", "clear": _CLEAR}
+    if is_apart:
+        sizes = {"rows": f"{rows.window}", "columns": f"{columns.window}"}
+        sizes |= {"spread": "fill", "clear": ""}
+    template, names = _TEMPLATES[option]
+    kernel = template.fill(t=dtype.name, **sizes, **names)
+    used = op.spec.kernel_inputs or range(len(op.inputs))
+    inputs = [each.name for each in kernel.parameters if each.kind == "input"]
+    operands: dict[str, Any] = {
+        name: Word("input", i) for name, i in zip(inputs, used, strict=True)
+    }
     extent = result[0] * result[1]
-    if option.startswith("max_pool_back"):
+    if option == "max_pool_back":
         extent = image[0]
-    call = Call(KernelRequest("windows", source), tuple(arguments), extent)
-    return Lowered((call,), scratch)
+    call = kernel.call(
+        extent,
+        batch=image[0],
+        c=image[3],
+        out=filters[3],
+        **made.sizes(),
+        **operands,
+    )
+    is_summed = option.endswith("to_filter")
+    return Lowered((call,), (8 * math.prod(filters),) if is_summed else ())
 
 
 def _dims(tensor: Any) -> list[int]:
     return [int(dim) for dim in tensor.shape if dim is not None]
-
-
-def _write(
-    option: str, inputs: int, kind: str, last: int, window: Sequence[int]
-) -> str:
-    names = [f"x{i}" for i in range(inputs)] + ["y"]
-    lines = [f"    {name} = pointer_{kind}(args[{i}])" for i, name in enumerate(names)]
-    lines += [f"    {name} = args[{inputs + 1 + i}]" for i, name in enumerate(_SIZES)]
-    is_deep = option.startswith("depthwise")
-    width, offset = ("c * out", "m * out + ") if is_deep else ("out", "")
-    body = _SOURCES[option].replace("WIDTH", width).replace("OFFSET", offset)
-    body = body.replace("KH", str(window[0])).replace("KW", str(window[1]))
-    body = body.replace("ITEM", str(np.dtype(kind).itemsize))
-    body = body.format(t=kind, scratch=last)
-    return _HEAD + "\n".join(lines) + "\n" + body

@@ -8,16 +8,11 @@ its NumPy counterpart in `ops.special_values`, which explains them.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-import numba.core.cgutils
-from llvmlite import ir
-
-from graphopt.codegen.compile.native import make_intrinsic, types
-from graphopt.codegen.compile.target import make_flags
-from graphopt.codegen.maths.lane import DOUBLE, SINGLE, Number
-from graphopt.codegen.maths.vector_math import _call_library
+from graphopt.codegen.compile.intrinsics import inline, intrinsic
+from graphopt.codegen.compile.vectors import FLOAT64, Code, Value
+from graphopt.codegen.maths.vector_math import call_library
 from graphopt.ops.special_values import (
     DIGAMMA,
     ERFINV_NEAR,
@@ -28,137 +23,49 @@ from graphopt.ops.special_values import (
 
 __all__ = ["FUNCTIONS", "from_library"]
 
-cgutils: Any = numba.core.cgutils
-
-_LIBRARY = {
-    "tan": 1,
-    "asin": 1,
-    "acos": 1,
-    "atan": 1,
-    "atan2": 2,
-    "sinh": 1,
-    "cosh": 1,
-    "asinh": 1,
-    "acosh": 1,
-    "atanh": 1,
-    "erf": 1,
-    "erfc": 1,
-    "lgamma": 1,
-    "tgamma": 1,
-}
+_LIBRARY: Final = (
+    *("tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh"),
+    *("erf", "erfc", "lgamma", "tgamma"),
+)
 
 
-def from_library(name: str, count: int) -> Any:
+def from_library(name: str, count: int = 1) -> Any:
     """Makes the intrinsic that calls a function of the C library."""
 
-    def call(form: Any, builder: Any, values: Any) -> Any:
-        numbers = [Number(builder, form, value, False) for value in values]
-        if form is DOUBLE:
-            return _call_library(builder, name, *values)
-        wide = [number.to_double().value for number in numbers]
-        result = Number(builder, DOUBLE, _call_library(builder, name, *wide), False)
-        return result.to_single().value
+    def write(code: Code, *operands: Value) -> Value:
+        return call_library(name, *operands)
 
-    def define(operands: tuple[Any, ...]) -> Any:
-        single = all(operand == types.float32 for operand in operands)
-        result = types.float32 if single else types.float64
-        form = SINGLE if single else DOUBLE
-
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            return call(form, builder, values)
-
-        return result(*[result] * count), generate
-
-    if count == 1:
-
-        def one(typing_context: Any, x: Any) -> Any:
-            return define((x,))
-
-        function: Any = one
-    else:
-
-        def two(typing_context: Any, x: Any, y: Any) -> Any:
-            return define((x, y))
-
-        function = two
-    function.__name__ = name
-    function.__doc__ = f"Call `{name}` of the C library."
-    return make_intrinsic(function)
+    two = ", y: real" if count == 2 else ""
+    return intrinsic(f"x: real{two} -> real", name)(write)
 
 
-def _jit(function: Any) -> Any:
-    """Makes what kernels call of a function in Python, for one number or two.
-
-    It is compiled into each kernel that calls it.
-    """
-
-    def define(operands: tuple[Any, ...]) -> Any:
-        kinds = [
-            types.float64 if isinstance(operand, types.Number) else operand
-            for operand in operands
-        ]
-
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            made = context.compile_subroutine(
-                builder, function, signature, flags=make_flags()
-            )
-            return context.call_internal(builder, made.fndesc, signature, values)
-
-        return types.float64(*kinds), generate
-
-    def one(typing_context: Any, x: Any) -> Any:
-        return define((x,))
-
-    def two(typing_context: Any, x: Any, y: Any) -> Any:
-        return define((x, y))
-
-    made: Any = one if function.__code__.co_argcount == 1 else two
-    made.__name__ = function.__name__
-    return make_intrinsic(made)
-
-
-_calls = {name: from_library(name, count) for name, count in _LIBRARY.items()}
+_calls = {name: from_library(name) for name in _LIBRARY}
 _erf, _erfc, _tgamma = _calls["erf"], _calls["erfc"], _calls["tgamma"]
 
 
-def _polynomial(coefficients: Sequence[float]) -> Any:
+def _polynomial(*coefficients: float) -> Any:
     """Makes the intrinsic that evaluates a polynomial, in the steps of np.polyval."""
 
-    def polynomial(typing_context: Any, x: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            number = Number(builder, DOUBLE, values[0], False)
-            total = number.constant(0.0)
-            for coefficient in coefficients:
-                total = total * number + coefficient
-            return total.value
+    def polynomial(code: Code, x: Value) -> Value:
+        total = x.constant(0.0)
+        for coefficient in coefficients:
+            total = total * x + coefficient
+        return total
 
-        return types.float64(types.float64), generate
-
-    return make_intrinsic(polynomial)
+    return intrinsic("x: float64 -> float64")(polynomial)
 
 
-def _table(numbers: Sequence[float]) -> Any:
-    """Makes the intrinsic that reads one of some constants, unchecked.
+@intrinsic("k: word -> float64")
+def _maclaurin(code: Code, k: Value) -> Value:
+    """Reads one of the constants, unchecked.
 
     A loop over a tuple checks its index, which not every version of LLVM sees through.
     """
-
-    def look_up(typing_context: Any, k: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            kind = ir.ArrayType(ir.DoubleType(), len(numbers))
-            constants = cgutils.global_constant(
-                builder, "table", ir.Constant(kind, list(numbers))
-            )
-            return builder.load(builder.gep(constants, [ir.IntType(64)(0), values[0]]))
-
-        return types.float64(types.int64), generate
-
-    return make_intrinsic(look_up)
+    return code.table("maclaurin", FLOAT64, MACLAURIN).at(k).load()
 
 
-_evaluate_near: Any = _polynomial(ERFINV_NEAR)
-_evaluate_bernoulli: Any = _polynomial(DIGAMMA[::-1])
-_maclaurin: Any = _table(MACLAURIN)
+_evaluate_near: Any = _polynomial(*ERFINV_NEAR)
+_evaluate_bernoulli: Any = _polynomial(*DIGAMMA[::-1])
 
 
 def _erfinv(x: Any) -> Any:
@@ -242,9 +149,9 @@ def _zeta_above(s: Any, w: Any) -> Any:
     return total
 
 
-_jit_digamma: Any = _jit(_digamma)
-_jit_zeta_above: Any = _jit(_zeta_above)
-_jit_zeta: Any = _jit(_zeta)
+_jit_digamma: Any = inline(_digamma)
+_jit_zeta_above: Any = inline(_zeta_above)
+_jit_zeta: Any = inline(_zeta)
 
 
 def _polygamma(a: Any, x: Any) -> Any:
@@ -259,8 +166,9 @@ def _polygamma(a: Any, x: Any) -> Any:
 
 FUNCTIONS: dict[str, Any] = {
     **{name: _calls[name] for name in _calls if name not in ("erf", "erfc", "tgamma")},
-    "erfinv": _jit(_erfinv),
+    "atan2": from_library("atan2", 2),
+    "erfinv": inline(_erfinv),
     "digamma": _jit_digamma,
     "zeta": _jit_zeta,
-    "polygamma": _jit(_polygamma),
+    "polygamma": inline(_polygamma),
 }

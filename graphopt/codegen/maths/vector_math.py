@@ -41,12 +41,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-from llvmlite import ir
-
-from graphopt.codegen.compile.native import cgutils, make_intrinsic, types
-from graphopt.codegen.machine import get_machine
+from graphopt.codegen.compile.intrinsics import intrinsic
+from graphopt.codegen.compile.vectors import (
+    FLOAT32,
+    FLOAT64,
+    Code,
+    Value,
+    evaluate,
+    fma,
+    select,
+)
 from graphopt.codegen.maths.coefficients import (
     ATANH_DOUBLE,
     ATANH_MIDDLE,
@@ -64,42 +70,26 @@ from graphopt.codegen.maths.coefficients import (
     TANH,
     TURNS,
 )
-from graphopt.codegen.maths.lane import DOUBLE, SINGLE, Number, evaluate, fma, select
 
-__all__ = [
-    "cos",
-    "erf",
-    "erfc",
-    "exp",
-    "expm1",
-    "log",
-    "log1p",
-    "pow",
-    "sigmoid",
-    "sin",
-    "softplus",
-    "tanh",
-]
+__all__ = ["FUNCTIONS", "call_library"]
 
 
-def _reduce_exponent(x: Number) -> tuple[Any, Number]:
-    """Write x = n * ln 2 + r; return n as the lowest bits of a word, and r."""
-    high, low = LN2_SINGLE if x.form is SINGLE else LN2_DOUBLE
-    shifted = fma(x, 1 / math.log(2), x.form.shifter)
-    n = shifted - x.form.shifter
+def _reduce_exponent(x: Value) -> tuple[Value, Value]:
+    """Writes x = n * ln 2 + r; returns n as the lowest bits of a word, and r."""
+    high, low = LN2_SINGLE if x.element is FLOAT32 else LN2_DOUBLE
+    shifted = fma(x, 1 / math.log(2), x.element.shifter)
+    n = shifted - x.element.shifter
     r = fma(n, -high, x)
     return shifted.to_bits(), fma(n, -low, r)
 
 
-def _add_exponent(x: Number, bits: Any) -> Number:
-    """Multiply a number near 1 by the power of two that the lowest bits say."""
-    builder, word = x.builder, x.form.word
-    shifted = builder.shl(bits, word(x.form.mantissa_bits))
-    return x.from_bits(builder.add(x.to_bits(), shifted))
+def _add_exponent(x: Value, bits: Value) -> Value:
+    """Multiplies a number near 1 by the power of two that the lowest bits say."""
+    return x.from_bits(x.to_bits() + (bits << x.element.mantissa_bits))
 
 
-def _exp(x: Number) -> Number:
-    single = x.form is SINGLE
+def _exp(x: Value) -> Value:
+    single = x.element is FLOAT32
     bits, r = _reduce_exponent(x)
     q = evaluate(r, EXP_SINGLE if single else EXP_DOUBLE)
     y = _add_exponent(fma(r * r, q, r) + 1.0, bits)
@@ -114,8 +104,8 @@ def _exp(x: Number) -> Number:
     return select(x.is_nan(), x, y)
 
 
-def _expm1(x: Number) -> Number:
-    single = x.form is SINGLE
+def _expm1(x: Value) -> Value:
+    single = x.element is FLOAT32
     high, low = (88.72283172607422, -20.0) if single else (709.782712893384, -50.0)
     inside = select(x < low, low, x)
     bits, r = _reduce_exponent(inside)
@@ -129,30 +119,28 @@ def _expm1(x: Number) -> Number:
     return select(abs(x) < 2.0 ** (-26 if single else -55), x, _keep_nan(x, y))
 
 
-def _keep_nan(x: Number, y: Number) -> Number:
+def _keep_nan(x: Value, y: Value) -> Value:
     return select(x.is_nan(), x, y)
 
 
-def _split(x: Number) -> tuple[Number, Number]:
-    """Write a positive normal x as 2**k * m, m within sqrt(1/2) and sqrt(2)."""
-    form, builder = x.form, x.builder
-    word, places = form.word, form.mantissa_bits
-    root = form.encode(math.sqrt(0.5))
-    moved = builder.add(x.to_bits(), word(form.encode(1.0) - root))
-    exponent = builder.lshr(moved, word(places))
-    mantissa = builder.and_(moved, word(2**places - 1))
-    m = x.from_bits(builder.add(mantissa, word(root)))
+def _split(x: Value) -> tuple[Value, Value]:
+    """Writes a positive normal x as 2**k * m, m within sqrt(1/2) and sqrt(2)."""
+    element = x.element
+    places = element.mantissa_bits
+    root = element.encode(math.sqrt(0.5))
+    moved = (x.to_bits() + (element.encode(1.0) - root)).as_unsigned()
+    m = x.from_bits((moved & (2**places - 1)) + root)
     # An integer in the lowest places of 2**places is that much added to it.
     base = 2.0**places
-    k = x.from_bits(builder.or_(exponent, word(form.encode(base))))
-    return k - (base + form.bias), m
+    k = x.from_bits((moved >> places) | element.encode(base))
+    return k - (base + element.bias), m
 
 
 def _log_one_plus(
-    f: Number, k: Number, correction: Number | None, coefficients: tuple[float, ...]
-) -> Number:
-    """Compute k * ln 2 + log(1 + f) for small f, a correction added to f."""
-    high, low = LN2_SINGLE if f.form is SINGLE else LN2_DOUBLE
+    f: Value, k: Value, correction: Value | None, coefficients: tuple[float, ...]
+) -> Value:
+    """Computes k * ln 2 + log(1 + f) for small f, a correction added to f."""
+    high, low = LN2_SINGLE if f.element is FLOAT32 else LN2_DOUBLE
     s = f / (f + 2.0)
     z = s * s
     half = f * f * 0.5
@@ -163,10 +151,10 @@ def _log_one_plus(
     return fma(k, high, f - (half - tail))
 
 
-def _log(x: Number) -> Number:
-    single = x.form is SINGLE
+def _log(x: Value) -> Value:
+    single = x.element is FLOAT32
     lift = 24.0 if single else 54.0
-    is_small = x < x.form.smallest
+    is_small = x < x.element.smallest
     k, m = _split(select(is_small, x * 2.0**lift, x))
     k = select(is_small, k - lift, k)
     coefficients = ATANH_SINGLE if single else ATANH_DOUBLE
@@ -176,8 +164,8 @@ def _log(x: Number) -> Number:
     return _keep_nan(x, select(x.equals(math.inf), x, y))
 
 
-def _log1p(x: Number) -> Number:
-    single = x.form is SINGLE
+def _log1p(x: Value) -> Value:
+    single = x.element is FLOAT32
     u = x + 1.0
     k, m = _split(u)
     is_near = k.equals(0.0)
@@ -192,9 +180,9 @@ def _log1p(x: Number) -> Number:
     return select(abs(x) < 2.0 ** (-26 if single else -55), x, _keep_nan(x, y))
 
 
-def _tanh(x: Number) -> Number:
+def _tanh(x: Value) -> Value:
     a = abs(x)
-    if x.form is DOUBLE:
+    if x.element is FLOAT64:
         e = _expm1(select(a > 30.0, 60.0, a + a))
         y = e / (e + 2.0)
     else:
@@ -206,8 +194,8 @@ def _tanh(x: Number) -> Number:
     return _keep_nan(x, y.call("copysign", x))
 
 
-def _sigmoid(x: Number) -> Number:
-    single = x.form is SINGLE
+def _sigmoid(x: Value) -> Value:
+    single = x.element is FLOAT32
     low = -87.33654022216797 if single else -708.3964185322641
     # exp(-x) in two parts: its rounding alone could cost two ulps of the quotient,
     # which are won back by one step of Newton's method.
@@ -224,12 +212,12 @@ def _sigmoid(x: Number) -> Number:
     return _keep_nan(x, y)
 
 
-def _softplus(x: Number) -> Number:
+def _softplus(x: Value) -> Value:
     # max(x, 0) + log(1 + e), e = exp(-abs(x)) <= 1. In single precision the errors of
     # two functions would add up to more than two ulps, so they are computed in double,
     # with the shorter polynomials.
-    single = x.form is SINGLE
-    wide = x.to_double() if single else x
+    single = x.element is FLOAT32
+    wide = x.to(FLOAT64) if single else x
     a, lowest = abs(wide), 708.3964185322641
     bits, r = _reduce_exponent(-select(a > lowest, lowest, a))
     q = evaluate(r, EXP_SINGLE if single else EXP_DOUBLE)
@@ -242,10 +230,10 @@ def _softplus(x: Number) -> Number:
     y = y + select(wide > 0.0, wide, wide.constant(0.0))
     y = select(wide < -lowest, 0.0, y)
     y = _keep_nan(wide, y)
-    return y.to_single() if single else y
+    return y.to(FLOAT32) if single else y
 
 
-def _erf(x: Number) -> Number:
+def _erf(x: Value) -> Value:
     a, s = abs(x), x * x
     near = fma(evaluate(s, ERF_NEAR), a, a)
     bounded = select(a > 4.0, 4.0, a)
@@ -254,20 +242,19 @@ def _erf(x: Number) -> Number:
     return _keep_nan(x, y.call("copysign", x))
 
 
-def _erfc(x: Number) -> Number:
-    wide = abs(x).to_double()
+def _erfc(x: Value) -> Value:
+    wide = abs(x).to(FLOAT64)
     # Beyond 10.2 the result is 0.
     a = select(wide > 10.2, 10.2, wide)
     q = (a - 2.5) / (a + 2.5)
     y = _exp(-a * a) * evaluate(q, ERFC) / fma(a, 2.0, 1.0)
     y = select(wide > 10.2, 0.0, y)
-    y = select(x < 0.0, 2.0 - y, y).to_single()
+    y = select(x < 0.0, 2.0 - y, y).to(FLOAT32)
     return select(x.is_nan(), x, y)
 
 
-def _pow(x: Number, y: Number) -> Number:
-    builder = x.builder
-    base, power = abs(x).to_double(), y.to_double()
+def _pow(x: Value, y: Value) -> Value:
+    base, power = abs(x).to(FLOAT64), y.to(FLOAT64)
     k, m = _split(base)
     f = m - 1.0
     logarithm = fma(
@@ -278,29 +265,26 @@ def _pow(x: Number, y: Number) -> Number:
     t = logarithm * power
     t = select(t > 300.0, 300.0, t)
     t = select(t < -300.0, -300.0, t)
-    shifted = t + DOUBLE.shifter
-    r = t - (shifted - DOUBLE.shifter)
-    z = _add_exponent(evaluate(r, EXP2), shifted.to_bits()).to_single()
+    shifted = t + FLOAT64.shifter
+    r = t - (shifted - FLOAT64.shifter)
+    z = _add_exponent(evaluate(r, EXP2), shifted.to_bits()).to(FLOAT32)
 
     is_integer = y.round().equals(y)
     half = y * 0.5
-    is_odd = builder.and_(is_integer, builder.not_(half.round().equals(half)))
+    is_odd = is_integer & ~half.round().equals(half)
     # The sign bit, not a comparison: -0.0 has one as well.
-    minus = builder.and_(is_odd, builder.icmp_signed("<", x.to_bits(), SINGLE.word(0)))
-    z = select(minus, -z, z)
-    bad = builder.and_(x < 0.0, builder.not_(is_integer))
-    bad = builder.and_(bad, x > -math.inf)
-    z = select(bad, math.nan, z)
+    z = select(is_odd & (x.to_bits() < 0), -z, z)
+    z = select((x < 0.0) & ~is_integer & (x > -math.inf), math.nan, z)
     z = select(x.is_nan(), x, z)
     z = select(y.is_nan(), y, z)
-    is_unit = builder.and_(abs(x).equals(1.0), abs(y).equals(math.inf))
-    is_one = builder.or_(x.equals(1.0), y.equals(0.0))
-    return select(builder.or_(is_unit, is_one), 1.0, z)
+    is_unit = abs(x).equals(1.0) & abs(y).equals(math.inf)
+    is_one = x.equals(1.0) | y.equals(0.0)
+    return select(is_unit | is_one, 1.0, z)
 
 
-def _sin_cos(x: Number, quarter: int) -> Number:
-    """Compute the sine a number of quarter turns later."""
-    builder, wide = x.builder, x.to_double()
+def _sin_cos(x: Value, quarter: int) -> Value:
+    """Computes the sine a number of quarter turns later."""
+    wide = x.to(FLOAT64)
     # Four pieces are enough once those are left out that give whole turns.
     a = abs(wide)
     is_beyond = [a > 2.0**54, a > 2.0**83, a > 2.0**112]
@@ -321,75 +305,60 @@ def _sin_cos(x: Number, quarter: int) -> Number:
         f = fma(part, 4.0, f)
     whole = f.round()
     f = f - whole
-    shifted = quarters + whole + DOUBLE.shifter
+    shifted = quarters + whole + FLOAT64.shifter
     square = f * f
-    bits = builder.add(shifted.to_bits(), DOUBLE.word(quarter))
-    one, two = DOUBLE.word(1), DOUBLE.word(2)
-    is_odd = builder.icmp_signed("==", builder.and_(bits, one), one)
-    is_minus = builder.icmp_signed("==", builder.and_(bits, two), two)
+    bits = shifted.to_bits() + quarter
+    is_odd, is_minus = (bits & 1).equals(1), (bits & 2).equals(2)
     y = select(is_odd, evaluate(square, COS), f * evaluate(square, SIN))
-    y = select(is_minus, -y, y).to_single()
+    y = select(is_minus, -y, y).to(FLOAT32)
     return y if quarter else select(x.equals(0.0), x, y)
 
 
-def _sin(x: Number) -> Number:
+def _sin(x: Value) -> Value:
     return _sin_cos(x, 0)
 
 
-def _cos(x: Number) -> Number:
+def _cos(x: Value) -> Value:
     return _sin_cos(x, 1)
 
 
-def _publish(name: str, emit: Callable[..., Number], is_double: bool, text: str) -> Any:
-    """Make the intrinsic of a function of one argument."""
-
-    def function(typing_context: Any, x: Any) -> Any:
-        result = types.float32 if x == types.float32 else types.float64
-        form = SINGLE if x == types.float32 else DOUBLE
-
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            if form is DOUBLE and not is_double:
-                return _call_library(builder, name, *values)
-            return emit(Number(builder, form, values[0], get_machine().is_fused)).value
-
-        return result(result), generate
-
-    function.__name__, function.__doc__ = name, text
-    return make_intrinsic(function)
+def call_library(name: str, *operands: Value) -> Value:
+    """Calls a function of the C library, which takes and returns float64."""
+    first, kind = operands[0], FLOAT64.scalar
+    raw = first.code.call(name, kind, *(each.to(FLOAT64).raw for each in operands))
+    return Value(first.code, raw, FLOAT64).to(first.element)
 
 
-def _call_library(builder: Any, name: str, *values: Any) -> Any:
-    kind = ir.FunctionType(DOUBLE.real, [DOUBLE.real] * len(values))
-    function = cgutils.get_or_insert_function(builder.module, kind, name)
-    return builder.call(function, values)
+def _publish(name: str, compute: Callable[..., Value], has_double: bool = True) -> Any:
+    """Makes the intrinsic of a function.
+
+    Args:
+        name: Its name, also in the C library.
+        compute: Writes it.
+        has_double: Whether it does so for float64, too.
+    """
+
+    def write(code: Code, *operands: Value) -> Value:
+        if operands[0].element is FLOAT64 and not has_double:
+            return call_library(name, *operands)
+        return compute(*operands)
+
+    two = ", y: real" if compute is _pow else ""
+    return intrinsic(f"x: real{two} -> real", name)(write)
 
 
-def _pow_intrinsic(typing_context: Any, x: Any, y: Any) -> Any:
-    """Compute x to the power of y."""
-    single = x == types.float32 and y == types.float32
-    result = types.float32 if single else types.float64
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        if not single:
-            return _call_library(builder, "pow", *values)
-        x, y = (
-            Number(builder, SINGLE, value, get_machine().is_fused) for value in values
-        )
-        return _pow(x, y).value
-
-    return result(result, result), generate
-
-
-exp = _publish("exp", _exp, True, "Compute e to the power of x.")
-expm1 = _publish("expm1", _expm1, True, "Compute exp(x) - 1, exactly near 0.")
-log = _publish("log", _log, True, "Compute the natural logarithm.")
-log1p = _publish("log1p", _log1p, True, "Compute log(1 + x), exactly near 0.")
-tanh = _publish("tanh", _tanh, True, "Compute the hyperbolic tangent.")
-sigmoid = _publish("sigmoid", _sigmoid, True, "Compute 1 / (1 + exp(-x)).")
-softplus = _publish("softplus", _softplus, True, "Compute log(1 + exp(x)).")
-erf = _publish("erf", _erf, False, "Compute the error function.")
-erfc = _publish("erfc", _erfc, False, "Compute 1 - erf(x), exactly far above 0.")
-sin = _publish("sin", _sin, False, "Compute the sine of any float.")
-cos = _publish("cos", _cos, False, "Compute the cosine of any float.")
-_pow_intrinsic.__name__ = "pow"
-pow = make_intrinsic(_pow_intrinsic)
+FUNCTIONS: Final[dict[str, Any]] = {
+    "exp": _publish("exp", _exp),
+    "expm1": _publish("expm1", _expm1),
+    "log": _publish("log", _log),
+    "log1p": _publish("log1p", _log1p),
+    "tanh": _publish("tanh", _tanh),
+    "sigmoid": _publish("sigmoid", _sigmoid),
+    "softplus": _publish("softplus", _softplus),
+    "erf": _publish("erf", _erf, has_double=False),
+    "erfc": _publish("erfc", _erfc, has_double=False),
+    "sin": _publish("sin", _sin, has_double=False),
+    "cos": _publish("cos", _cos, has_double=False),
+    "pow": _publish("pow", _pow, has_double=False),
+}
+"""Functions for kernels, of float32 and of float64."""

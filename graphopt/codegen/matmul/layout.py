@@ -1,8 +1,7 @@
 """How a matrix product is cut, decided before anything is compiled.
 
-The kernels themselves are `gemm`'s. What a plan has to know of them, the tile, the
-panels, the scratch buffer and the order of the arguments, is here, because a program
-whose kernels all come from the cache plans products without importing numba.
+The kernels themselves are `gemm`'s. What a plan has to know of them, the tile, the panels
+and the scratch buffer, is here.
 """
 
 from __future__ import annotations
@@ -13,23 +12,20 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from graphopt.codegen.machine import CACHE, NEAR_CACHE, WIDTHS, get_machine
+from graphopt.codegen.machine import NEAR_CACHE, PACKED_BYTES, WIDTHS, get_machine
 
 __all__ = [
     "DEPTH_BLOCK",
     "MOST_WORDS",
     "PANEL_VECTORS",
-    "RESULT_BYTES",
-    "STRIP_BYTES",
     "GemmLayout",
-    "Kernel",
+    "KernelName",
     "TileShape",
     "find_shape",
     "gemm_layout",
     "group_size",
-    "multiply_arguments",
     "narrow_rows",
-    "pack_arguments",
+    "narrow_vectors",
 ]
 
 DEPTH_BLOCK: Final = 256
@@ -37,12 +33,8 @@ DEPTH_BLOCK: Final = 256
 PANEL_VECTORS: Final = 8
 """Vectors of results in a panel, the unit of the kernel's outer range."""
 
-RESULT_BYTES: Final = CACHE // 2
-"""Room for rows of a product that a loop uses up at once; it stays in the cache."""
-STRIP_BYTES: Final = CACHE // 4
-"""Rows of a matrix that are read a second time while they are in the cache."""
 MOST_WORDS: Final = 128
-"""The most arguments of the kernel of that loop."""
+"""The most arguments of a kernel that uses up a product."""
 
 NARROW_DEPTH: Final = 64
 """Products of few columns and less depth are small, and need no kernel of their own."""
@@ -55,10 +47,8 @@ SMALL_BYTES: Final = NEAR_CACHE
 SMALL_COPY: Final = 1 << 10
 """Elements of the second operand of a small product that may be copied."""
 
-_STACK_BYTES: Final = CACHE // 4
-
 Strides = tuple[int, int]
-Kernel = Literal[
+KernelName = Literal[
     "pack",
     "multiply",
     "multiply_narrow1",
@@ -91,21 +81,13 @@ class TileShape:
         """Columns of C in a tile."""
         return self.lanes * self.vectors
 
-    @property
-    def prefetches(self) -> bool:
-        """Whether a step of the depth takes long enough to hide a prefetch.
-
-        With 24 products of 512 bits it does. With 12 of 256 bits it is a third of the
-        instructions that are not products: 85 GFLOP/s for 94 at 1000, 1000, 1000 (Zen 3).
-        """
-        return self.rows * self.vectors > 16
-
 
 @dataclass(frozen=True)
 class GemmLayout:
     """How one product is cut: what a plan has to know before anything runs.
 
     Attributes:
+        dtype: Name of the element type.
         m: Rows of C.
         n: Columns of C.
         k: Depth of the product.
@@ -128,6 +110,7 @@ class GemmLayout:
         shape: The register tile.
     """
 
+    dtype: str
     m: int
     n: int
     k: int
@@ -135,7 +118,7 @@ class GemmLayout:
     b_strides: Strides
     c_stride: int
     form: Literal["rows", "columns", "matrix_vector", "vector_matrix"]
-    kernel: Kernel
+    kernel: KernelName
     pack_panels: int
     multiply_panels: int
     group: int
@@ -143,8 +126,8 @@ class GemmLayout:
     shape: TileShape
 
 
-def find_shape(dtype: np.dtype[Any], vector_bits: int | None) -> TileShape:
-    """Choose the register tile.
+def find_shape(dtype: Any, vector_bits: int | None = None) -> TileShape:
+    """Chooses the register tile.
 
     Args:
         dtype: float32 or float64.
@@ -156,7 +139,7 @@ def find_shape(dtype: np.dtype[Any], vector_bits: int | None) -> TileShape:
     Raises:
         ValueError: If there is no kernel for them.
     """
-    machine = get_machine()
+    dtype, machine = np.dtype(dtype), get_machine()
     bits = machine.vector_bits if vector_bits is None else vector_bits
     if dtype not in (np.float32, np.float64) or bits not in WIDTHS:
         raise ValueError(f"no product of {dtype} with vectors of {bits} bits")
@@ -180,7 +163,7 @@ def gemm_layout(
     by_rows: bool = False,
     adds: bool = False,
 ) -> GemmLayout:
-    """Decide how C[m, n] = A[m, k] @ B[k, n] is computed.
+    """Decides how C[m, n] = A[m, k] @ B[k, n] is computed.
 
     Args:
         dtype: float32 or float64.
@@ -205,7 +188,7 @@ def gemm_layout(
     dtype = np.dtype(dtype)
     shape = find_shape(dtype, vector_bits)
     make = functools.partial(
-        GemmLayout, m, n, k, a_strides, b_strides, c_stride, shape=shape
+        GemmLayout, dtype.name, m, n, k, a_strides, b_strides, c_stride, shape=shape
     )
     is_vector = (n == 1 and 1 in a_strides) or (m == 1 and 1 in b_strides)
     if is_vector and not (by_rows or adds):
@@ -228,14 +211,14 @@ def gemm_layout(
         and 1 < n <= NARROW_VECTORS * shape.lanes
         and k >= NARROW_DEPTH
     ):
-        vectors = _narrow_vectors(shape, n)
+        vectors = narrow_vectors(shape, n)
         high = narrow_rows(shape)
         return make(
             form="rows",
             kernel="multiply_narrow1" if vectors == 1 else "multiply_narrow",
             pack_panels=1,
             multiply_panels=-(-m // high),
-            group=max(1, _STACK_BYTES // (high * k * dtype.itemsize)),
+            group=max(1, PACKED_BYTES // (high * k * dtype.itemsize)),
             scratch_bytes=vectors * shape.lanes * k * dtype.itemsize,
         )
     if not (by_rows or adds) and is_small(shape, (m, n, k), b_strides, dtype.itemsize):
@@ -271,7 +254,7 @@ def gemm_layout(
 def is_small(
     shape: TileShape, size: tuple[int, int, int], b_strides: Strides, item: int
 ) -> bool:
-    """Whether a product is one for `gemm_small`.
+    """Whether a product is one for `multiply_small`.
 
     Args:
         shape: The register tile.
@@ -288,126 +271,16 @@ def is_small(
     return max(m, n) * k * item <= SMALL_BYTES
 
 
-def _narrow_vectors(shape: TileShape, n: int) -> int:
-    """Count the vectors in a row of a product of few columns."""
+def narrow_vectors(shape: TileShape, n: int) -> int:
+    """Returns the vectors in a row of a product of few columns."""
     return 1 if n <= shape.lanes else NARROW_VECTORS
 
 
 def narrow_rows(shape: TileShape) -> int:
-    """Count the rows of a tile that reads the first operand where it lies."""
+    """Returns the rows of a tile that reads the first operand where it lies."""
     return min(8, shape.rows)
 
 
 def group_size(width: int, item_bytes: int) -> int:
-    """Count the panels, `width` elements wide, that fit on a kernel's stack."""
-    return max(1, _STACK_BYTES // (width * DEPTH_BLOCK * item_bytes))
-
-
-def pack_arguments(layout: GemmLayout, a: int, b: int, scratch: int) -> tuple[int, ...]:
-    """Write the arguments of the `pack` kernel.
-
-    They are, in order: address of the operand, address of the scratch buffer, extent
-    along the panels (rows of A or columns of B), depth, the operand's stride along
-    the extent and along the depth in elements, width of a panel in elements.
-
-    Args:
-        layout: From `gemm_layout`.
-        a: Address of A.
-        b: Address of B.
-        scratch: Address of the scratch buffer, `layout.scratch_bytes` long.
-
-    Returns:
-        Seven words.
-    """
-    (row, column), (b_row, b_column), k = layout.a_strides, layout.b_strides, layout.k
-    if layout.form == "columns":
-        return (a, scratch, layout.m, k, row, column, layout.shape.rows)
-    if layout.form == "rows":
-        width = layout.shape.columns
-        if layout.kernel.startswith("multiply_narrow"):
-            width = layout.shape.lanes * _narrow_vectors(layout.shape, layout.n)
-        return (b, scratch, layout.n, k, b_column, b_row, width)
-    if layout.form == "matrix_vector":
-        return (b, scratch, 1, k, b_column, b_row, 1)
-    return (a, scratch, 1, k, row, column, 1)
-
-
-@dataclass(frozen=True)
-class Following:
-    """The kernel that uses up rows of a product, in the form "rows".
-
-    Attributes:
-        kernel: Its address.
-        arguments: Its arguments, of which one is the address of the product.
-        place: Which one that is; its value does not matter.
-        unit: How much of the kernel's range belongs to a row of the product.
-    """
-
-    kernel: Any
-    arguments: tuple[Any, ...]
-    place: int
-    unit: int
-
-
-def multiply_arguments(
-    layout: GemmLayout,
-    a: int,
-    b: int,
-    c: int,
-    scratch: int,
-    pack: int,
-    *,
-    adds: bool = False,
-    following: Following | None = None,
-) -> tuple[int, ...]:
-    """Write the arguments of the main kernel, `layout.kernel`.
-
-    Those of `multiply` are, in order: 1 if A was packed, 0 if B; address of the other
-    operand, address of the packed one, address of C, m, n, k, the other operand's
-    stride along rows or columns of C and along the depth in elements, row stride of C
-    in elements, address of the `pack` kernel, 1 if the product is added to what C holds,
-    address of the kernel that follows or 0, its unit, place, number of arguments, and
-    those. For those of `multiply_vector` see `gemv.draft_matrix_vector`, for those of
-    `multiply_narrow` see `gemm_narrow.draft_narrow`.
-
-    Args:
-        layout: From `gemm_layout`.
-        a: Address of A.
-        b: Address of B.
-        c: Address of C, row-major.
-        scratch: Address of the scratch buffer that `pack` has filled.
-        pack: Address of the `pack` kernel of the same dtype and vector width.
-        adds: Whether the product is added to C; for `multiply` only.
-        following: What uses up the rows of the product, which is then not stored.
-
-    Returns:
-        Sixteen words and those of `following`, eight for the other kernels.
-
-    Raises:
-        ValueError: The layout's form does not do what is asked for.
-    """
-    if following is not None and layout.form != "rows":
-        raise ValueError(f"nothing can follow a product in the form {layout.form!r}")
-    if adds and layout.kernel != "multiply":
-        raise ValueError(f"{layout.kernel} cannot add to what is there")
-    m, n, k = layout.m, layout.n, layout.k
-    (row, column), (b_row, b_column) = layout.a_strides, layout.b_strides
-    tail = (m, n, k)
-    if layout.kernel.startswith("multiply_narrow"):
-        return (a, scratch, c, *tail, row, layout.c_stride)
-    if layout.kernel == "multiply_small":
-        return (a, b, c, *tail, row, column, b_row, b_column, layout.c_stride)
-    last: tuple[Any, ...] = (layout.c_stride, pack, int(adds), 0, 0, 0, 0)
-    if following is not None:
-        words = following.arguments
-        last = (layout.c_stride, pack, int(adds), following.kernel, following.unit)
-        last = (*last, following.place, len(words), *words)
-    if layout.form == "columns":
-        return (1, b, scratch, c, *tail, b_column, b_row, *last)
-    if layout.form == "rows":
-        return (0, a, scratch, c, *tail, row, column, *last)
-    if layout.form == "matrix_vector":
-        x = scratch if layout.pack_panels else b
-        return (a, x, c, m, k, row, column, layout.c_stride)
-    x = scratch if layout.pack_panels else a
-    return (b, x, c, n, k, b_column, b_row, 1)
+    """Returns the panels, `width` elements wide, that fit on a kernel's stack."""
+    return max(1, PACKED_BYTES // (width * DEPTH_BLOCK * item_bytes))

@@ -1,251 +1,258 @@
-"""Vector code for products: what the kernels of `gemm` and `gemv` are made of.
+"""A tile of sums in registers, and the vector code of products around it.
 
-numba has no vector types and its vectorizer does not keep a tile of sums in registers,
-so these intrinsics write vector instructions in LLVM's terms, for any number of lanes.
-They hold whole loops, and the functions around them are short, because most of the
-time of a compilation goes to numba's reading of Python, not to LLVM.
+LLVM's vectorizer does not keep a tile of sums in registers. One function here does, for any
+number of rows and vectors in a row: `_write_tile` walks along the depth, an axis or several
+nested ones, with a step in either operand for each, and adds to every sum the product of an
+element of the first operand and a vector of the second. What a product, a convolution or a
+derivative is made of are descriptions of it:
 
-All addresses and steps are bytes, sizes and counts are elements, all are int64.
+    add_tile           operands that lie where they are: small and narrow products, products
+                       with a vector whose sums are neighbors, convolutions
+    add_tile_masked    the same, where the second operand has no more columns than the result
+    add_taps           rows that are places of a window: the derivative of a filter
+    multiply_panels    two packed panels, the next lines brought near meanwhile
+
+The text of a kernel names the tile that it wants: `add_tile_float32x16_7x2` has 7 rows of
+two vectors of 16 lanes. `find_function` makes it when it is asked for.
+
+Addresses and steps are bytes, sizes and counts are elements.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import functools
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple
 
-from llvmlite import ir
+from graphopt.codegen.compile.intrinsics import intrinsic
+from graphopt.codegen.compile.vectors import (
+    ELEMENTS,
+    Cell,
+    Code,
+    Element,
+    Value,
+    fma,
+    select,
+)
+from graphopt.codegen.matmul.layout import DEPTH_BLOCK
 
-from graphopt.codegen.compile.native import cgutils, make_intrinsic, types
-from graphopt.codegen.matmul.layout import DEPTH_BLOCK, TileShape
+__all__ = ["find_function"]
 
-__all__ = [
-    "Emitter",
-    "add_products",
-    "make_cells",
-    "make_copy",
-    "make_copy_panels",
-    "make_row_tile",
-    "make_stack",
-    "make_tiles",
-    "make_transpose",
-    "store_tile",
-]
-
-_I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
-
-
-class Emitter:
-    """Vector code of one scalar type, for the intrinsics below."""
-
-    def __init__(self, scalar: ir.Type, item_bytes: int, shape: TileShape) -> None:
-        """Prepare the vector type and the names of LLVM intrinsics."""
-        self.scalar, self.item_bytes, self.shape = scalar, item_bytes, shape
-        self.vector = ir.VectorType(scalar, shape.lanes)
-        letter = "i" if isinstance(scalar, ir.IntType) else "f"
-        self.suffix = f"v{shape.lanes}{letter}{8 * item_bytes}"
-
-    def at(self, builder: Any, address: Any, offset: int, kind: ir.Type) -> Any:
-        """Point to what lies `offset` elements after an address."""
-        moved = builder.add(address, _I64(offset * self.item_bytes))
-        return builder.inttoptr(moved, kind.as_pointer())
-
-    def load(self, builder: Any, address: Any, offset: int, kind: ir.Type) -> Any:
-        """Load a value of any alignment."""
-        pointer = self.at(builder, address, offset, kind)
-        return builder.load(pointer, align=self.item_bytes)
-
-    def store(self, builder: Any, value: Any, address: Any, offset: int) -> None:
-        """Store a value at any alignment."""
-        pointer = self.at(builder, address, offset, value.type)
-        builder.store(value, pointer, align=self.item_bytes)
-
-    def prefetch(self, builder: Any, address: Any) -> None:
-        """Have a line of memory brought near, if there is one at the address."""
-        pointer = builder.inttoptr(address, _I8.as_pointer())
-        kind = ir.FunctionType(ir.VoidType(), [pointer.type, _I32, _I32, _I32])
-        name = "llvm.prefetch.p0i8"
-        function = cgutils.get_or_insert_function(builder.module, kind, name)
-        # To be read; kept in the second-level cache; data.
-        builder.call(function, [pointer, _I32(0), _I32(2), _I32(1)])
-
-    def splat(self, builder: Any, scalar: Any) -> Any:
-        """Fill a vector with one value."""
-        kind = ir.VectorType(scalar.type, self.shape.lanes)
-        undefined = ir.Constant(kind, ir.Undefined)
-        first = builder.insert_element(undefined, scalar, _I32(0))
-        zeros = ir.Constant(
-            ir.VectorType(_I32, self.shape.lanes), [0] * self.shape.lanes
-        )
-        return builder.shuffle_vector(first, undefined, zeros)
-
-    def multiply_add(self, builder: Any, x: Any, y: Any, total: Any) -> Any:
-        """Compute x * y + total as the machine does it best."""
-        if not self.shape.fused:
-            return builder.fadd(builder.fmul(x, y), total)
-        kind = ir.FunctionType(self.vector, [self.vector] * 3)
-        name = f"llvm.fma.{self.suffix}"
-        fma = cgutils.get_or_insert_function(builder.module, kind, name)
-        return builder.call(fma, [x, y, total])
-
-    def interleave(self, builder: Any, x: Any, y: Any, upper: bool) -> Any:
-        """Take the lower or upper halves of two vectors in turn."""
-        half = self.shape.lanes // 2
-        start = half if upper else 0
-        order = [start + i // 2 + (i % 2) * 2 * half for i in range(2 * half)]
-        indices = ir.Constant(ir.VectorType(_I32, 2 * half), order)
-        return builder.shuffle_vector(x, y, indices)
-
-    def sum_lanes(self, builder: Any, value: Any) -> Any:
-        """Add the lanes of a vector by halves, in a fixed order."""
-        lanes = self.shape.lanes
-        width = lanes // 2
-        while width:
-            order = [min(i + width, lanes - 1) for i in range(lanes)]
-            indices = ir.Constant(ir.VectorType(_I32, lanes), order)
-            value = builder.fadd(value, builder.shuffle_vector(value, value, indices))
-            width //= 2
-        return builder.extract_element(value, _I32(0))
-
-    def mask(self, builder: Any, count: Any) -> Any:
-        """Choose the first `count` lanes; `count` may be negative or too large."""
-        lanes = self.shape.lanes
-        lane = ir.Constant(ir.VectorType(_I64, lanes), [_I64(i) for i in range(lanes)])
-        return builder.icmp_signed("<", lane, self.splat(builder, count))
-
-    def masked_load(self, builder: Any, pointer: Any, mask: Any) -> Any:
-        """Load the chosen lanes, zeros elsewhere, reading no others."""
-        zero = ir.Constant(self.vector, None)
-        kind = ir.FunctionType(
-            self.vector, [pointer.type, _I32, mask.type, self.vector]
-        )
-        name = f"llvm.masked.load.{self.suffix}.p0"
-        function = cgutils.get_or_insert_function(builder.module, kind, name)
-        return builder.call(function, [pointer, _I32(self.item_bytes), mask, zero])
-
-    def masked_store(self, builder: Any, value: Any, pointer: Any, mask: Any) -> None:
-        """Store the chosen lanes, writing no others."""
-        kind = ir.FunctionType(
-            ir.VoidType(), [self.vector, pointer.type, _I32, mask.type]
-        )
-        name = f"llvm.masked.store.{self.suffix}.p0"
-        function = cgutils.get_or_insert_function(builder.module, kind, name)
-        builder.call(function, [value, pointer, _I32(self.item_bytes), mask])
+# Rows of a short panel that are computed at a time.
+_FEW_ROWS: Final = 4
 
 
-def _emit_tile(
-    emit: Emitter, builder: Any, values: Sequence[Any], rows: int, vectors: int
+@dataclass(frozen=True)
+class _Tile:
+    """A tile of sums.
+
+    Attributes:
+        element: What it is made of.
+        lanes: Elements in a vector.
+        rows: How many it has.
+        vectors: Vectors in a row.
+    """
+
+    element: Element
+    lanes: int
+    rows: int = 1
+    vectors: int = 1
+
+    @property
+    def item(self) -> int:
+        """Bytes of an element."""
+        return self.element.nbytes
+
+    @property
+    def vector_bytes(self) -> int:
+        """Bytes of a vector."""
+        return self.lanes * self.item
+
+    @property
+    def columns(self) -> int:
+        """Elements in a row."""
+        return self.lanes * self.vectors
+
+    @property
+    def has_prefetch(self) -> bool:
+        """Whether a step of the depth takes long enough to hide a prefetch.
+
+        With 24 products of 512 bits it does. With 12 of 256 bits it is a third of the
+        instructions that are not products: 85 GFLOP/s for 94 at 1000, 1000, 1000 (Zen 3).
+        """
+        return self.rows * self.vectors > 16
+
+    def load(self, code: Code, at: Value, v: int, mask: Value | None = None) -> Value:
+        """Returns the vector number `v` of those at an address."""
+        place = code.pointer(at + v * self.vector_bytes, self.element)
+        return place.load(self.lanes, mask)
+
+    def store(self, value: Value, at: Value, v: int, mask: Value | None = None) -> None:
+        """Stores the vector number `v` of those at an address."""
+        place = value.code.pointer(at + v * self.vector_bytes, self.element)
+        place.store(value, mask)
+
+    def make_cells(self, code: Code, count: int) -> list[Cell]:
+        """Returns vectors of sums that begin as zeros."""
+        zero = code.zeros(self.element, self.lanes)
+        return [code.cell(zero) for _ in range(count)]
+
+    def make_masks(self, code: Code, columns: Value, count: int) -> list[Value]:
+        """Returns which lanes of so many vectors are among the columns."""
+        return [code.mask(columns - self.lanes * v, self.lanes) for v in range(count)]
+
+
+class _Axis(NamedTuple):
+    """A loop along the depth: how long it is, and its step in each operand."""
+
+    length: Value
+    a_step: Value | int
+    b_step: Value | int
+
+
+class _Target(NamedTuple):
+    """Where a tile goes: only the rows and columns that exist are stored."""
+
+    at: Value
+    step: Value
+    adds: Value
+    rows: Value
+    columns: Value
+
+
+def _write_tile(
+    code: Code,
+    tile: _Tile,
+    operands: tuple[Value, Value],
+    rows: Sequence[Value | int],
+    axes: Sequence[_Axis],
+    target: _Target,
+    *,
+    masks: Sequence[Value | None] = (),
+    visit: Callable[[Value], None] | None = None,
 ) -> None:
-    """Emit code that computes one register tile of C, or the part that exists."""
-    a, b, *target, depth, accumulate, row_count, column_count = values[:8]
-    ahead, ahead_step, shift = values[8:]
-    shape, lanes, item = emit.shape, emit.shape.lanes, emit.item_bytes
-    tile = make_cells(emit, builder, rows * vectors)
-    with cgutils.for_range(builder, depth) as loop:
-        a_at = builder.add(a, builder.mul(loop.index, _I64(shape.rows * item)))
-        b_at = builder.add(b, builder.mul(loop.index, _I64(shape.columns * item)))
-        b_row = [
-            emit.load(builder, b_at, lanes * v, emit.vector) for v in range(vectors)
-        ]
-        for r in range(rows):
-            x = emit.load(builder, a_at, r, emit.scalar)
-            add_products(emit, builder, x, b_row, tile[r * vectors :])
-        if shape.prefetches:
-            line = builder.ashr(loop.index, shift)
-            neighbor = builder.sub(loop.index, builder.shl(line, shift))
-            place = builder.add(ahead, builder.mul(line, ahead_step))
-            emit.prefetch(builder, builder.add(place, builder.shl(neighbor, _I64(6))))
-    limits = (row_count, column_count)
-    store_tile(emit, builder, tile, (rows, vectors), target, accumulate, limits)
-
-
-def make_cells(emit: Emitter, builder: Any, count: int) -> list[Any]:
-    """Make vectors of sums that begin as zeros."""
-    # Promoted to registers: these are only ever loaded and stored whole.
-    cells = [cgutils.alloca_once(builder, emit.vector) for _ in range(count)]
-    for cell in cells:
-        builder.store(ir.Constant(emit.vector, [0.0] * emit.shape.lanes), cell)
-    return cells
-
-
-def add_products(
-    emit: Emitter, builder: Any, x: Any, row: Sequence[Any], cells: Sequence[Any]
-) -> None:
-    """Add the products of a scalar and the vectors of a row to the first cells."""
-    factor = emit.splat(builder, x)
-    for vector, cell in zip(row, cells, strict=False):
-        total = emit.multiply_add(builder, factor, vector, builder.load(cell))
-        builder.store(total, cell)
-
-
-def store_tile(
-    emit: Emitter,
-    builder: Any,
-    tile: Sequence[Any],
-    size: tuple[int, int],
-    target: Sequence[Any],
-    accumulate: Any,
-    limits: tuple[Any, Any],
-) -> None:
-    """Emit code that stores a tile, or the part of it that exists.
+    """Writes what computes one tile and stores it, or the part that exists.
 
     Args:
-        emit: Writer of vector code.
-        builder: LLVM's builder.
-        tile: Vectors of sums, row after row.
-        size: Rows of the tile, and vectors of a row.
-        target: Address of its first element, elements from row to row.
-        accumulate: Not 0 if the sums are added to what is there.
-        limits: Rows and columns that exist; either may be more than the tile has.
+        code: Where it is written.
+        tile: How large it is.
+        operands: The addresses of both.
+        rows: Where each row begins in the first operand.
+        axes: The depth, its outermost axis first.
+        target: Where the tile goes.
+        masks: Which lanes of the second operand are read; all of them by default.
+        visit: Writes what else is done in a step of the innermost axis.
     """
-    (rows, vectors), (c, c_step), lanes = size, target, emit.shape.lanes
-    (row_count, column_count), item = limits, emit.item_bytes
-    cells = range(rows * vectors)
-    adds = builder.icmp_signed("!=", accumulate, _I64(0))
-    row_at = [builder.add(c, builder.mul(c_step, _I64(r * item))) for r in range(rows)]
-    whole_rows = builder.icmp_signed(">=", row_count, _I64(rows))
-    whole_columns = builder.icmp_signed(">=", column_count, _I64(lanes * vectors))
-    with builder.if_else(builder.and_(whole_rows, whole_columns)) as (whole, part):
-        with whole:
-            with builder.if_then(adds):
-                for i in cells:
-                    r, offset = i // vectors, lanes * (i % vectors)
-                    old = emit.load(builder, row_at[r], offset, emit.vector)
-                    total = builder.fadd(old, builder.load(tile[i]))
-                    builder.store(total, tile[i])
-            for i in cells:
-                r, offset = i // vectors, lanes * (i % vectors)
-                emit.store(builder, builder.load(tile[i]), row_at[r], offset)
-        with part:
-            # By way of memory, in a loop: written out for each vector of the tile, this
-            # rare case would be most of the code and of the time to compile it.
-            copy = cgutils.alloca_once(builder, emit.vector, size=len(tile))
-            for i in cells:
-                at = builder.gep(copy, [_I64(i)])
-                builder.store(builder.load(tile[i]), at)
-            masks = [
-                emit.mask(builder, builder.sub(column_count, _I64(lanes * v)))
-                for v in range(vectors)
-            ]
-            none = emit.mask(builder, _I64(0))
-            high = builder.select(whole_rows, _I64(rows), row_count)
-            with cgutils.for_range(builder, high) as loop:
-                row = builder.add(
-                    c, builder.mul(loop.index, builder.mul(c_step, _I64(item)))
-                )
-                first = builder.mul(loop.index, _I64(vectors))
-                for v, mask in enumerate(masks):
-                    reads = builder.select(adds, mask, none)
-                    place = emit.at(builder, row, lanes * v, emit.vector)
-                    old = emit.masked_load(builder, place, reads)
-                    at = builder.gep(copy, [builder.add(first, _I64(v))])
-                    total = builder.load(at)
-                    sum_ = builder.fadd(old, total)
-                    total = builder.select(adds, sum_, total)
-                    emit.masked_store(builder, total, place, mask)
+    cells = tile.make_cells(code, len(rows) * tile.vectors)
+    chosen = masks or [None] * tile.vectors
+
+    def walk(depth: int, a: Value, b: Value) -> None:
+        if depth == len(axes):
+            row = [tile.load(code, b, v, mask) for v, mask in enumerate(chosen)]
+            for r, offset in enumerate(rows):
+                x = code.pointer(a + offset, tile.element).load().splat(tile.lanes)
+                for v, y in enumerate(row):
+                    cell = cells[r * tile.vectors + v]
+                    cell.set(fma(x, y, cell.get()))
+            return
+        length, a_step, b_step = axes[depth]
+        with code.for_range(length) as index:
+            walk(depth + 1, a + index * a_step, b + index * b_step)
+            if visit and depth + 1 == len(axes):
+                visit(index)
+
+    walk(0, *operands)
+    _store_tile(code, tile, cells, target)
 
 
-def make_tiles(emit: Emitter) -> Any:
-    """Make the intrinsic that computes the tile where two panels meet.
+def _store_tile(code: Code, tile: _Tile, cells: list[Cell], target: _Target) -> None:
+    """Writes what stores the part of a tile that exists."""
+    rows, vectors = len(cells) // tile.vectors, tile.vectors
+    adds = ~target.adds.equals(0)
+    has_rows = target.rows >= rows
+    is_whole = has_rows & (target.columns >= tile.columns)
+
+    def store_whole() -> None:
+        rows_at = [target.at + target.step * (r * tile.item) for r in range(rows)]
+        places = [(rows_at[i // vectors], i % vectors) for i in range(len(cells))]
+        with code.if_(adds):
+            for cell, place in zip(cells, places, strict=True):
+                cell.set(tile.load(code, *place) + cell.get())
+        for cell, place in zip(cells, places, strict=True):
+            tile.store(cell.get(), *place)
+
+    def store_part() -> None:
+        # By way of memory, in a loop: written out for each vector of the tile, this
+        # rare case would be most of the code and of the time to compile it.
+        copy = code.reserve(len(cells) * tile.vector_bytes)
+        for i, cell in enumerate(cells):
+            tile.store(cell.get(), copy, i)
+        masks = tile.make_masks(code, target.columns, vectors)
+        none = code.mask(code.word(0), tile.lanes)
+        high = select(has_rows, rows, target.rows)
+        with code.for_range(high) as index:
+            row = target.at + index * (target.step * tile.item)
+            first = copy + index * (vectors * tile.vector_bytes)
+            for v, mask in enumerate(masks):
+                old = tile.load(code, row, v, select(adds, mask, none))
+                total = tile.load(code, first, v)
+                total = select(adds, old + total, total)
+                tile.store(total, row, v, mask)
+
+    code.if_else(is_whole, store_whole, store_part)
+
+
+def _add_tile(tile: _Tile, is_masked: bool = False) -> Any:
+    """Makes the function that computes a tile of operands that lie where they are.
+
+    `outer` and `depth` are two axes of the depth. `c_step` is in elements, from row to row
+    of the result; `adds` is not 0 if the sums are added to what is there, and `columns`
+    how many of them exist.
+    """
+
+    def add_tile(code: Code, *values: Value) -> None:
+        a, a_row, a_step, a_outer, b, b_step, b_outer = values[:7]
+        c, c_step, depth, outer, adds, columns = values[7:]
+        rows = [a_row * r for r in range(tile.rows)]
+        axes = [_Axis(outer, a_outer, b_outer), _Axis(depth, a_step, b_step)]
+        target = _Target(c, c_step, adds, code.word(tile.rows), columns)
+        masks = tile.make_masks(code, columns, tile.vectors) if is_masked else ()
+        _write_tile(code, tile, (a, b), rows, axes, target, masks=masks)
+
+    return intrinsic(
+        "a: word, a_row: word, a_step: word, a_outer: word, b: word, b_step: word, "
+        "b_outer: word, c: word, c_step: word, depth: word, outer: word, adds: word, "
+        "columns: word"
+    )(add_tile)
+
+
+def _add_taps(tile: _Tile) -> Any:
+    """Makes the function that adds to the derivative of a filter what a row of pixels gives.
+
+    The rows of the tile are the taps of a window with `width` columns, from number `first`
+    on; `across` and `down` are the steps in the image from tap to tap, `step` and `g_step`
+    those from pixel to pixel.
+    """
+
+    def add_taps(code: Code, *values: Value) -> None:
+        x, across, down, width, first, step, g, g_step, c, c_step, pixels, out = values
+        taps = [first + r for r in range(tile.rows)]
+        rows = [(tap // width) * down + (tap % width) * across for tap in taps]
+        target = _Target(c, c_step, code.word(1), code.word(tile.rows), out)
+        masks = tile.make_masks(code, out, tile.vectors)
+        axes = [_Axis(pixels, step, g_step)]
+        _write_tile(code, tile, (x, g), rows, axes, target, masks=masks)
+
+    return intrinsic(
+        "x: word, across: word, down: word, width: word, first: word, step: word, "
+        "g: word, g_step: word, c: word, c_step: word, pixels: word, out: word"
+    )(add_taps)
+
+
+def _multiply_panels(tile: _Tile) -> Any:
+    """Makes the function that computes the tile where two packed panels meet.
 
     A short panel of rows is computed four rows at a time, a narrow one of columns
     with fewer vectors in a row: less work is wasted on what does not exist, and the sums
@@ -255,246 +262,270 @@ def make_tiles(emit: Emitter) -> Any:
     packed next: the memory works while the processor multiplies. The lines lie in runs of
     `1 << shift` neighbors, `ahead_step` bytes from run to run.
     """
-    shape, item = emit.shape, emit.item_bytes
 
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        a, b, c, c_step, depth, accumulate, row_count, column_count = values[:8]
+    def multiply_panels(code: Code, *values: Value) -> None:
+        a, b, c, c_step, depth, adds, row_count, column_count, *lines = values
+        ahead, ahead_step, shift = lines
+        axes = [_Axis(depth, tile.rows * tile.item, tile.columns * tile.item)]
 
-        def choose(values: Sequence[Any], rows: int, vectors: int) -> None:
-            if vectors == 1:
-                _emit_tile(emit, builder, values, rows, vectors)
+        def prefetch(index: Value) -> None:
+            line = index >> shift
+            neighbor = index - (line << shift)
+            place = ahead + line * ahead_step + (neighbor << 6)
+            code.pointer(place, tile.element).prefetch()
+
+        def write(a: Value, c: Value, part: _Tile, count: Value) -> None:
+            def write_wide() -> None:
+                rows = [r * tile.item for r in range(part.rows)]
+                target = _Target(c, c_step, adds, count, column_count)
+                visit = prefetch if tile.has_prefetch else None
+                _write_tile(code, part, (a, b), rows, axes, target, visit=visit)
+
+            if part.vectors == 1:
+                write_wide()
                 return
-            fewer = _I64(shape.lanes * (vectors - 1))
-            is_wide = builder.icmp_signed(">", column_count, fewer)
-            with builder.if_else(is_wide) as (wide, narrow):
-                with wide:
-                    _emit_tile(emit, builder, values, rows, vectors)
-                with narrow:
-                    choose(values, rows, vectors - 1)
+            fewer = replace(part, vectors=part.vectors - 1)
+            is_wide = column_count > fewer.columns
+            code.if_else(is_wide, write_wide, lambda: write(a, c, fewer, count))
 
-        few = min(4, shape.rows)
-        if few == shape.rows:
-            choose(values, few, shape.vectors)
-            return context.get_dummy_value()
-        is_high = builder.icmp_signed(">=", row_count, _I64(shape.rows))
-        with builder.if_else(is_high) as (high, low):
-            with high:
-                choose(values, shape.rows, shape.vectors)
-            with (
-                low,
-                cgutils.for_range_slice(
-                    builder, _I64(0), row_count, _I64(few), _I64
-                ) as (first, _),
-            ):
-                a_at = builder.add(a, builder.mul(first, _I64(item)))
-                c_at = builder.mul(builder.mul(first, c_step), _I64(item))
-                c_at = builder.add(c, c_at)
-                left = builder.sub(row_count, first)
-                moved = (a_at, b, c_at, c_step, depth, accumulate, left, column_count)
-                choose((*moved, *values[8:]), few, shape.vectors)
-        return context.get_dummy_value()
+        few = replace(tile, rows=min(_FEW_ROWS, tile.rows))
 
-    def compute_tiles(
-        typing_context: Any,
-        a: Any,
-        b: Any,
-        c: Any,
-        c_step: Any,
-        depth: Any,
-        accumulate: Any,
-        row_count: Any,
-        column_count: Any,
-        ahead: Any,
-        ahead_step: Any,
-        shift: Any,
-    ) -> Any:
-        return types.void(*[types.int64] * 11), generate
+        def write_low() -> None:
+            with code.for_range(0, row_count, few.rows) as first:
+                to = c + first * c_step * tile.item
+                write(a + first * tile.item, to, few, row_count - first)
 
-    return make_intrinsic(compute_tiles)
+        if few.rows == tile.rows:
+            write(a, c, tile, row_count)
+        else:
+            is_high = row_count >= tile.rows
+            code.if_else(is_high, lambda: write(a, c, tile, row_count), write_low)
+
+    return intrinsic(
+        "a: word, b: word, c: word, c_step: word, depth: word, adds: word, "
+        "row_count: word, column_count: word, ahead: word, ahead_step: word, shift: word"
+    )(multiply_panels)
 
 
-def make_row_tile(emit: Emitter, rows: int, vectors: int) -> Any:
-    """Make the intrinsic that computes a tile of rows that are read where they lie.
+# ---- products with a vector
 
-    Its arguments are the address of the first operand, the bytes from row to row and from
-    column to column in it; that of the second operand and its bytes from row to row; the
-    result and the elements of its rows; the depth, whether the sums are added to the
-    result, and the columns that exist.
+
+def _for_vectors(
+    code: Code, tile: _Tile, depth: Value, body: Callable[..., None]
+) -> None:
+    """Writes `body(address offset, masks)` for rows of vectors along the depth.
+
+    The masks are those of the vectors of the last one, which is there in part; else None.
     """
-    lanes = emit.shape.lanes
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        a, a_row, a_step, b, b_row, c, c_step, depth, adds, columns = values
-        tile = make_cells(emit, builder, rows * vectors)
-        starts = [builder.add(a, builder.mul(a_row, _I64(r))) for r in range(rows)]
-        with cgutils.for_range(builder, depth) as loop:
-            at = builder.mul(loop.index, a_step)
-            b_at = builder.add(b, builder.mul(loop.index, b_row))
-            row = [
-                emit.load(builder, b_at, lanes * v, emit.vector) for v in range(vectors)
-            ]
-            for r in range(rows):
-                x = emit.load(builder, builder.add(starts[r], at), 0, emit.scalar)
-                add_products(emit, builder, x, row, tile[r * vectors :])
-        limits = (_I64(rows), columns)
-        store_tile(emit, builder, tile, (rows, vectors), (c, c_step), adds, limits)
-        return context.get_dummy_value()
-
-    def compute_tile(
-        typing_context: Any,
-        a: Any,
-        a_row: Any,
-        a_step: Any,
-        b: Any,
-        b_row: Any,
-        c: Any,
-        c_step: Any,
-        depth: Any,
-        adds: Any,
-        columns: Any,
-    ) -> Any:
-        return types.void(*[types.int64] * 10), generate
-
-    return make_intrinsic(compute_tile)
+    whole = depth // tile.columns
+    with code.for_range(whole) as index:
+        body(index * (tile.columns * tile.item), [None] * tile.vectors)
+    done = whole * tile.columns
+    left = depth - done
+    with code.if_(left > 0):
+        body(done * tile.item, tile.make_masks(code, left, tile.vectors))
 
 
-def make_copy(emit: Emitter, size: int) -> Any:
-    """Make the intrinsic that copies `count` times `size` neighbors."""
-    kind = ir.VectorType(emit.scalar, size) if size > 1 else emit.scalar
+def _dot(tile: _Tile) -> Any:
+    """Makes the function that multiplies rows, whose elements are neighbors, with a vector.
 
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    Every row has as many vectors of partial sums as the tile, which are added at the end
+    by a fixed tree.
+    """
+
+    def dot(code: Code, *values: Value) -> None:
+        matrix, step, vector, result, result_step, depth = values
+        cells = tile.make_cells(code, tile.rows * tile.vectors)
+        starts = [matrix + step * r for r in range(tile.rows)]
+
+        def add(at: Value, masks: Sequence[Value | None]) -> None:
+            for v, mask in enumerate(masks):
+                x = tile.load(code, vector + at, v, mask)
+                for r, start in enumerate(starts):
+                    cell = cells[r * tile.vectors + v]
+                    y = tile.load(code, start + at, v, mask)
+                    cell.set(fma(x, y, cell.get()))
+
+        _for_vectors(code, tile, depth, add)
+        for r in range(tile.rows):
+            totals = [cells[r * tile.vectors + v].get() for v in range(tile.vectors)]
+            total = functools.reduce(lambda x, y: x + y, totals)
+            place = code.pointer(result + result_step * r, tile.element)
+            place.store(_sum_lanes(total))
+
+    return intrinsic(
+        "matrix: word, step: word, vector: word, result: word, result_step: word, "
+        "depth: word"
+    )(dot)
+
+
+def _sum_lanes(value: Value) -> Value:
+    """Adds the lanes of a vector by halves, in a fixed order."""
+    lanes = value.lanes
+    width = lanes // 2
+    while width:
+        order = [min(i + width, lanes - 1) for i in range(lanes)]
+        value = value + value.shuffle(order)
+        width //= 2
+    return value.lane(0)
+
+
+def _add_rows(tile: _Tile) -> Any:
+    """Makes the function that adds multiples of rows, one after the other, to sums."""
+
+    def add_rows(code: Code, *values: Value) -> None:
+        matrix, step, factors, sums, depth = values
+        starts = [matrix + step * r for r in range(tile.rows)]
+        places = [
+            code.pointer(factors + r * tile.item, tile.element)
+            for r in range(tile.rows)
+        ]
+        by = [place.load().splat(tile.lanes) for place in places]
+
+        def add(at: Value, masks: Sequence[Value | None]) -> None:
+            (mask,) = masks
+            total = tile.load(code, sums + at, 0, mask)
+            for factor, start in zip(by, starts, strict=True):
+                total = fma(factor, tile.load(code, start + at, 0, mask), total)
+            tile.store(total, sums + at, 0, mask)
+
+        _for_vectors(code, tile, depth, add)
+
+    return intrinsic(
+        "matrix: word, step: word, factors: word, sums: word, depth: word"
+    )(add_rows)
+
+
+# ---- packing
+
+
+def _copy_blocks(tile: _Tile) -> Any:
+    """Makes the function that copies `count` vectors, or elements for one lane."""
+    lanes = tile.lanes if tile.lanes > 1 else 0
+
+    def copy_blocks(code: Code, *values: Value) -> None:
         source, source_step, target, target_step, count = values
-        with cgutils.for_range(builder, count) as loop:
-            at = builder.add(source, builder.mul(loop.index, source_step))
-            to = builder.add(target, builder.mul(loop.index, target_step))
-            emit.store(builder, emit.load(builder, at, 0, kind), to, 0)
+        with code.for_range(count) as index:
+            value = code.pointer(source + index * source_step, tile.element).load(lanes)
+            code.pointer(target + index * target_step, tile.element).store(value)
             # Memory decides the speed of this loop. Without the barrier the compiler
             # spends a third of its time on finding that out.
-            barrier = ir.FunctionType(ir.VoidType(), [])
-            builder.asm(barrier, "", "~{memory}", [], side_effect=True)
-        return context.get_dummy_value()
+            code.barrier()
 
-    def copy(
-        typing_context: Any,
-        source: Any,
-        source_step: Any,
-        target: Any,
-        target_step: Any,
-        count: Any,
-    ) -> Any:
-        return types.void(*[types.int64] * 5), generate
-
-    return make_intrinsic(copy)
+    return intrinsic(
+        "source: word, source_step: word, target: word, target_step: word, count: word"
+    )(copy_blocks)
 
 
-def make_copy_panels(emit: Emitter, width: int) -> Any:
-    """Make the intrinsic that copies rows of neighbors to panels, `width` to each.
+def _copy_panels(tile: _Tile) -> Any:
+    """Makes the function that copies rows of neighbors to panels, a row of the tile to each.
 
     Long runs of neighbors are what the processor reads ahead: panel by panel, with a
     few neighbors of each row, the rows of a large matrix come four times as slowly.
     """
-    lanes, item = emit.shape.lanes, emit.item_bytes
 
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    def copy_panels(code: Code, *values: Value) -> None:
         source, source_step, target, panel_step, rows, panels = values
-        row_bytes = _I64(width * item)
-        with cgutils.for_range(builder, rows) as row:
-            line = builder.add(source, builder.mul(row.index, source_step))
-            to_line = builder.add(target, builder.mul(row.index, row_bytes))
-            with cgutils.for_range(builder, panels) as panel:
-                at = builder.add(line, builder.mul(panel.index, row_bytes))
-                to = builder.add(to_line, builder.mul(panel.index, panel_step))
-                for first in range(0, width, lanes):
-                    value = emit.load(builder, at, first, emit.vector)
-                    emit.store(builder, value, to, first)
+        row_bytes = tile.columns * tile.item
+        with code.for_range(rows) as row:
+            line, to_line = source + row * source_step, target + row * row_bytes
+            with code.for_range(panels) as panel:
+                at, to = line + panel * row_bytes, to_line + panel * panel_step
+                for v in range(tile.vectors):
+                    tile.store(tile.load(code, at, v), to, v)
                 # As above.
-                barrier = ir.FunctionType(ir.VoidType(), [])
-                builder.asm(barrier, "", "~{memory}", [], side_effect=True)
-        return context.get_dummy_value()
+                code.barrier()
 
-    def copy_panels(
-        typing_context: Any,
-        source: Any,
-        source_step: Any,
-        target: Any,
-        panel_step: Any,
-        rows: Any,
-        panels: Any,
-    ) -> Any:
-        return types.void(*[types.int64] * 6), generate
-
-    return make_intrinsic(copy_panels)
+    return intrinsic(
+        "source: word, source_step: word, target: word, panel_step: word, rows: word, "
+        "panels: word"
+    )(copy_panels)
 
 
-def make_transpose(emit: Emitter, quad: int) -> Any:
-    """Make the intrinsic that copies `quad` rows, transposed, `lanes` at a time.
+def _transpose(tile: _Tile) -> Any:
+    """Makes the function that copies the rows of the tile transposed, `lanes` at a time.
 
     It returns how many of the `count` elements of each row it has copied.
     """
-    lanes, item = emit.shape.lanes, emit.item_bytes
+    lanes, quad = tile.lanes, tile.rows
 
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        start, source_step, to, target_step, count = values
-        loops = builder.sdiv(count, _I64(lanes))
-        with cgutils.for_range(builder, loops) as loop:
-            source = builder.add(start, builder.mul(loop.index, _I64(lanes * item)))
-            target = builder.mul(loop.index, builder.mul(target_step, _I64(lanes)))
-            target = builder.add(to, target)
-            emit_block(builder, source, source_step, target, target_step)
-        return builder.mul(loops, _I64(lanes))
-
-    def emit_block(
-        builder: Any, source: Any, source_step: Any, target: Any, target_step: Any
+    def write_block(
+        code: Code, source: Value, source_step: Value, target: Value, target_step: Value
     ) -> None:
         lines = []
         for _ in range(quad):
-            lines.append(emit.load(builder, source, 0, emit.vector))
-            ahead = builder.add(source, _I64(DEPTH_BLOCK * item))
-            emit.prefetch(builder, ahead)
-            source = builder.add(source, source_step)
-        width = 1
-        while width < quad:
-            # One round of a perfect shuffle: after log2(quad) of them the elements
-            # of one column are neighbors.
-            half = quad // 2
+            lines.append(tile.load(code, source, 0))
+            ahead = source + DEPTH_BLOCK * tile.item
+            code.pointer(ahead, tile.element).prefetch()
+            source = source + source_step
+        # After log2(quad) rounds of a perfect shuffle the elements of one column are
+        # neighbors.
+        halves = [
+            [start + i // 2 + (i % 2) * lanes for i in range(lanes)]
+            for start in (0, lanes // 2)
+        ]
+        for _ in range(quad.bit_length() - 1):
             lines = [
-                emit.interleave(builder, lines[i // 2], lines[i // 2 + half], i % 2 > 0)
+                lines[i // 2].shuffle(halves[i % 2], lines[i // 2 + quad // 2])
                 for i in range(quad)
             ]
-            width *= 2
         for line in lines:
             for start in range(0, lanes, quad):
-                order = ir.Constant(
-                    ir.VectorType(_I32, quad), list(range(start, start + quad))
-                )
-                part = builder.shuffle_vector(line, line, order)
-                emit.store(builder, part, target, 0)
-                target = builder.add(target, target_step)
+                part = line.shuffle(range(start, start + quad))
+                code.pointer(target, tile.element).store(part)
+                target = target + target_step
 
-    def transpose(
-        typing_context: Any,
-        source: Any,
-        source_step: Any,
-        target: Any,
-        target_step: Any,
-        count: Any,
-    ) -> Any:
-        return types.int64(*[types.int64] * 5), generate
+    def transpose(code: Code, *values: Value) -> Value:
+        start, source_step, to, target_step, count = values
+        loops = count // lanes
+        with code.for_range(loops) as index:
+            source = start + index * tile.vector_bytes
+            target = to + index * (target_step * lanes)
+            write_block(code, source, source_step, target, target_step)
+        return loops * lanes
 
-    return make_intrinsic(transpose)
+    return intrinsic(
+        "source: word, source_step: word, target: word, target_step: word, count: word "
+        "-> word"
+    )(transpose)
 
 
-def make_stack(count: int) -> Any:
-    """Make the intrinsic that reserves `count` bytes of stack, on a cache line."""
+def _reserve(nbytes: int) -> Any:
+    """Makes the function that reserves bytes of stack, which begin on a cache line."""
+    return intrinsic("-> word")(lambda code: code.reserve(nbytes))
 
-    def reserve_stack(typing_context: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            # Not by numba's helper, which also stores zeros to every byte.
-            with builder.goto_entry_block():
-                space = builder.alloca(ir.ArrayType(ir.IntType(8), count))
-            space.align = 64
-            return builder.ptrtoint(space, _I64)
 
-        return types.int64(), generate
+_MAKERS: Final[dict[str, Callable[[_Tile], Any]]] = {
+    "add_tile": _add_tile,
+    "add_tile_masked": functools.partial(_add_tile, is_masked=True),
+    "add_taps": _add_taps,
+    "multiply_panels": _multiply_panels,
+    "dot": _dot,
+    "add_rows": _add_rows,
+    "copy_blocks": _copy_blocks,
+    "copy_panels": _copy_panels,
+    "transpose": _transpose,
+}
+_TILED: Final = re.compile(r"([a-z_]+)_(float32|float64)x(\d+)(?:_(\d+)x(\d+))?")
+_STACK: Final = re.compile(r"stack_(\d+)")
 
-    return make_intrinsic(reserve_stack)
+
+@functools.cache
+def find_function(name: str) -> Any | None:
+    """Returns the function for kernels that a name describes.
+
+    Args:
+        name: `stack_BYTES`, or that of a function of this file, its element type and
+            lanes and, if it is not one vector, the rows of a tile and the vectors in a row.
+
+    Returns:
+        The function, None if the name describes none.
+    """
+    if match := _STACK.fullmatch(name):
+        return _reserve(int(match[1]))
+    match = _TILED.fullmatch(name)
+    if match is None or match[1] not in _MAKERS:
+        return None
+    _, element, lanes, rows, vectors = match.groups()
+    tile = _Tile(ELEMENTS[element], int(lanes), int(rows or 1), int(vectors or 1))
+    return _MAKERS[match[1]](tile)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from graphopt.codegen.elementwise.elementwise import LoopWriter, indent, join_lines
 from graphopt.codegen.kernel import Kernel, element_type
-from graphopt.codegen.reductions.block_sizes import LANES
 from graphopt.codegen.reductions.reduce import Reduction
 from graphopt.codegen.reductions.reduction_kernels import (
     Computed,
@@ -25,6 +24,7 @@ from graphopt.graph.dimensions import merge_blocks
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Family
 from graphopt.graph.region import Region
+from graphopt.ops.blocks import LANES
 from graphopt.schedule.steps import Lowered, Word
 
 # Instructions that are written out four times.

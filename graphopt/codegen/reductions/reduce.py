@@ -23,7 +23,6 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from graphopt.codegen.kernel import Kernel
-from graphopt.codegen.reductions.block_sizes import LANES
 from graphopt.codegen.reductions.reduction_kernels import (
     FEW_COLUMNS,
     MANY_COLUMNS,
@@ -34,6 +33,7 @@ from graphopt.codegen.reductions.reduction_kernels import (
 from graphopt.dtypes import DType
 from graphopt.graph.dimensions import dims_of, merge_blocks
 from graphopt.graph.graph import Operation
+from graphopt.ops.blocks import LANES
 from graphopt.schedule.steps import Call, Lowered, Word
 
 PIECE = 1 << 14

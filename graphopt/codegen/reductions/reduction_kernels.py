@@ -24,9 +24,8 @@ from graphopt.codegen.kernel import (
     output_of,
     size_of,
 )
-from graphopt.codegen.reductions.block_sizes import LANES
 from graphopt.dtypes import DType, float64, int64
-from graphopt.ops.blocks import BLOCK
+from graphopt.ops.blocks import BLOCK, LANES
 
 # Columns whose accumulators a kernel has at a time, in few pieces and in many.
 FEW_COLUMNS: Final = 512
