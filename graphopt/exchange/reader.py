@@ -401,7 +401,7 @@ def _spec(node: dict[str, Any], name: str) -> OpSpec:
     if spec is None:
         raise bad(f"{name!r} is of a type that is not in the registry", kind)
     if spec.parts is not None:
-        raise bad(f"{name!r} is what only a rewrite makes", kind)
+        raise bad(f"{name!r} calls Python, or is what only a rewrite makes", kind)
     if spec.untrusted:
         raise bad(f"{name!r} {spec.untrusted}", kind, "an op that computes")
     return spec

@@ -18,7 +18,7 @@ from graphopt.codegen import kernels
 from graphopt.codegen.cache.object_code import get_target_machine
 from graphopt.codegen.compile import limits
 from graphopt.codegen.compile.draft import Draft, emit_object
-from graphopt.codegen.kernel import Kernel as DeclaredKernel
+from graphopt.codegen.kernel import Kernel
 from graphopt.codegen.lower import FAMILIES, lower_operation
 from graphopt.codegen.machine import Machine, assume, make_arm_machine
 from graphopt.codegen.matmul.gemm import make_kernel
@@ -112,7 +112,7 @@ def test_products_need_nothing_from_outside(kernel: KernelName, dtype: str) -> N
 
 def test_jumps() -> None:
     values = vars(declare_jumps(copy_tensor)).values()
-    requests = [value.request for value in values if isinstance(value, DeclaredKernel)]
+    requests = [value.request for value in values if isinstance(value, Kernel)]
     assert len(requests) > 5
     for request in requests:
         compile_for_arm(kernels._write_draft(request))

@@ -186,7 +186,7 @@ def where_takes_the_first_branch(op):
     return op.inputs[1]
 
 
-@wrong_rule("ConcatV2", "Concat")
+@wrong_rule("ConcatV2")
 def concat_in_another_order(op):
     first, *rest = op.inputs
     if op.name.endswith("'"):

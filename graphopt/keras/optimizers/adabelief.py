@@ -6,7 +6,7 @@ from typing import Any
 
 from graphopt.dtypes import DType
 from graphopt.keras.optimizers.base import Optimizer
-from graphopt.keras.optimizers.checks import check_fraction
+from graphopt.keras.optimizers.hyperparameters import Fraction, Number
 from graphopt.ops.elementwise import cast, pow, sqrt
 
 
@@ -39,21 +39,15 @@ class AdaBelief(Optimizer):
 
     def __init__(
         self,
-        learning_rate: Any = 0.001,
-        beta_1: Any = 0.9,
-        beta_2: Any = 0.999,
+        learning_rate: Number = 0.001,
+        beta_1: Fraction = 0.9,
+        beta_2: Fraction = 0.999,
         epsilon: float = 1e-14,
         name: str = "AdaBelief",
         **kwargs: Any,
     ) -> None:
         super().__init__(name, **kwargs)
-        check_fraction("beta_1", beta_1)
-        check_fraction("beta_2", beta_2)
-        self._set_hyper("learning_rate", learning_rate)
-        self._set_hyper("decay", self._initial_decay)
-        self._set_hyper("beta_1", beta_1)
-        self._set_hyper("beta_2", beta_2)
-        self.epsilon = epsilon
+        self._take_arguments(locals())
 
     def coefficients(self, dtype: DType, learning_rate: Any) -> dict[str, Any]:
         """Returns the betas, the corrected learning rate and the other correction."""
@@ -84,7 +78,3 @@ class AdaBelief(Optimizer):
         away = g - m
         s = beta_2 * s + (1.0 - beta_2) * (away * away) + self.epsilon
         return w - lr_t * m / (sqrt(s / correction) + self.epsilon), {"m": m, "s": s}
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns what `from_config` makes the same optimizer of."""
-        return {**super().get_config(), "epsilon": self.epsilon}

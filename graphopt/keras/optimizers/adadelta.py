@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from graphopt.dtypes import DType
-from graphopt.keras.optimizers.base import EPSILON, Optimizer
-from graphopt.keras.optimizers.checks import check_fraction
+from graphopt.keras.optimizers.base import Optimizer
+from graphopt.keras.optimizers.hyperparameters import EPSILON, Epsilon, Fraction, Number
 from graphopt.ops.elementwise import sqrt
 
 
@@ -41,18 +41,14 @@ class Adadelta(Optimizer):
 
     def __init__(
         self,
-        learning_rate: Any = 0.001,
-        rho: Any = 0.95,
-        epsilon: float | None = EPSILON,
+        learning_rate: Number = 0.001,
+        rho: Fraction = 0.95,
+        epsilon: Epsilon = EPSILON,
         name: str = "Adadelta",
         **kwargs: Any,
     ) -> None:
         super().__init__(name, **kwargs)
-        check_fraction("rho", rho)
-        self._set_hyper("learning_rate", learning_rate)
-        self._set_hyper("decay", self._initial_decay)
-        self._set_hyper("rho", rho)
-        self.epsilon = epsilon or EPSILON
+        self._take_arguments(locals())
 
     def coefficients(self, dtype: DType, learning_rate: Any) -> dict[str, Any]:
         """Returns rho and 1 - rho."""
@@ -75,7 +71,3 @@ class Adadelta(Optimizer):
         u = sqrt(accum_var + self.epsilon) / sqrt(n + self.epsilon) * g
         d = rho * accum_var + rest * (u * u)
         return w - lr_t * u, {"accum_grad": n, "accum_var": d}
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns what `from_config` makes the same optimizer of."""
-        return {**super().get_config(), "epsilon": self.epsilon}

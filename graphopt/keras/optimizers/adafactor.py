@@ -7,6 +7,7 @@ from typing import Any
 
 from graphopt.dtypes import DType
 from graphopt.keras.optimizers.base import Optimizer
+from graphopt.keras.optimizers.hyperparameters import Number
 from graphopt.keras.optimizers.norms import root_mean_square
 from graphopt.ops.elementwise import cast, maximum, minimum, pow, rsqrt, sqrt
 from graphopt.ops.reduction import reduce_mean
@@ -48,7 +49,7 @@ class Adafactor(Optimizer):
 
     def __init__(
         self,
-        learning_rate: Any = 0.001,
+        learning_rate: Number = 0.001,
         beta_2_decay: float = -0.8,
         epsilon_1: float = 1e-30,
         epsilon_2: float = 1e-3,
@@ -58,15 +59,11 @@ class Adafactor(Optimizer):
         **kwargs: Any,
     ) -> None:
         super().__init__(name, **kwargs)
-        self._set_hyper("learning_rate", learning_rate)
-        self._set_hyper("decay", self._initial_decay)
-        self.beta_2_decay = beta_2_decay
-        self.epsilon_1 = epsilon_1
-        self.epsilon_2 = epsilon_2
-        self.clip_threshold = clip_threshold
-        self.relative_step = relative_step
+        self._take_arguments(locals())
 
-    def _slot_initializers(self) -> dict[str, Any]:
+    @property
+    def slots(self) -> dict[str, Any]:
+        """Its slots, with what they start as."""
         return dict.fromkeys(("r", "c", "v"), "zeros")
 
     def _create_slots(self, var_list: Sequence[Variable]) -> None:
@@ -113,14 +110,3 @@ class Adafactor(Optimizer):
             u = g / sqrt(v)
         u = u / maximum(root_mean_square(u) / self.clip_threshold, 1.0)
         return w - maximum(root_mean_square(w), self.epsilon_2) * rho * u, slots
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns what `from_config` makes the same optimizer of."""
-        config = {
-            "beta_2_decay": self.beta_2_decay,
-            "epsilon_1": self.epsilon_1,
-            "epsilon_2": self.epsilon_2,
-            "clip_threshold": self.clip_threshold,
-            "relative_step": self.relative_step,
-        }
-        return {**super().get_config(), **config}

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from graphopt.keras import initializers
-from graphopt.keras.optimizers.base import EPSILON, Optimizer
+from graphopt.keras.optimizers.base import Optimizer
+from graphopt.keras.optimizers.hyperparameters import EPSILON, Constant, Epsilon, Number
 from graphopt.ops.elementwise import sqrt
+
+
+def _check_start(name: str, value: float) -> None:
+    if value < 0.0:
+        raise ValueError(f"{name} must be non-negative: {value}")
+
+
+_Start = Annotated[float, Constant(check=_check_start, is_private=True)]
 
 
 class Adagrad(Optimizer):
@@ -40,24 +49,18 @@ class Adagrad(Optimizer):
 
     def __init__(
         self,
-        learning_rate: Any = 0.001,
-        initial_accumulator_value: float = 0.1,
-        epsilon: float | None = EPSILON,
+        learning_rate: Number = 0.001,
+        initial_accumulator_value: _Start = 0.1,
+        epsilon: Epsilon = EPSILON,
         name: str = "Adagrad",
         **kwargs: Any,
     ) -> None:
-        if initial_accumulator_value < 0.0:
-            raise ValueError(
-                "initial_accumulator_value must be non-negative: "
-                f"{initial_accumulator_value}"
-            )
         super().__init__(name, **kwargs)
-        self._set_hyper("learning_rate", learning_rate)
-        self._set_hyper("decay", self._initial_decay)
-        self._initial_accumulator_value = initial_accumulator_value
-        self.epsilon = epsilon or EPSILON
+        self._take_arguments(locals())
 
-    def _slot_initializers(self) -> dict[str, Any]:
+    @property
+    def slots(self) -> dict[str, Any]:
+        """Its slots, with what they start as."""
         return {"accumulator": initializers.Constant(self._initial_accumulator_value)}
 
     def update(
@@ -66,11 +69,3 @@ class Adagrad(Optimizer):
         """Returns the new value and slots, by the equation above."""
         n = accumulator + g * g
         return w - lr_t * g / (sqrt(n) + self.epsilon), {"accumulator": n}
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns what `from_config` makes the same optimizer of."""
-        config = {
-            "initial_accumulator_value": self._initial_accumulator_value,
-            "epsilon": self.epsilon,
-        }
-        return {**super().get_config(), **config}

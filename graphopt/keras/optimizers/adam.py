@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from graphopt.dtypes import DType
-from graphopt.keras.optimizers.base import EPSILON, Optimizer
-from graphopt.keras.optimizers.checks import check_fraction
+from graphopt.keras.optimizers.base import Optimizer
+from graphopt.keras.optimizers.hyperparameters import EPSILON, Epsilon, Fraction, Number
 from graphopt.ops.elementwise import cast, maximum, pow, sqrt
 
 
@@ -42,25 +42,20 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        learning_rate: Any = 0.001,
-        beta_1: Any = 0.9,
-        beta_2: Any = 0.999,
-        epsilon: float | None = EPSILON,
+        learning_rate: Number = 0.001,
+        beta_1: Fraction = 0.9,
+        beta_2: Fraction = 0.999,
+        epsilon: Epsilon = EPSILON,
         amsgrad: bool = False,
         name: str = "Adam",
         **kwargs: Any,
     ) -> None:
         super().__init__(name, **kwargs)
-        check_fraction("beta_1", beta_1)
-        check_fraction("beta_2", beta_2)
-        self._set_hyper("learning_rate", learning_rate)
-        self._set_hyper("decay", self._initial_decay)
-        self._set_hyper("beta_1", beta_1)
-        self._set_hyper("beta_2", beta_2)
-        self.epsilon = epsilon or EPSILON
-        self.amsgrad = amsgrad
+        self._take_arguments(locals())
 
-    def _slot_initializers(self) -> dict[str, Any]:
+    @property
+    def slots(self) -> dict[str, Any]:
+        """Its slots, with what they start as."""
         names = ("m", "v", "vhat") if self.amsgrad else ("m", "v")
         return dict.fromkeys(names, "zeros")
 
@@ -112,8 +107,3 @@ class Adam(Optimizer):
         if len(weights) == 3 * count + 1 and len(params) == 2 * count + 1:
             weights = weights[: len(params)]
         super().set_weights(weights)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns what `from_config` makes the same optimizer of."""
-        config = {"epsilon": self.epsilon, "amsgrad": self.amsgrad}
-        return {**super().get_config(), **config}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from graphopt.dtypes import DType
-from graphopt.keras.optimizers.base import EPSILON, Optimizer
-from graphopt.keras.optimizers.checks import check_fraction
+from graphopt.keras.optimizers.base import Optimizer
+from graphopt.keras.optimizers.hyperparameters import EPSILON, Epsilon, Fraction, Number
 from graphopt.ops.elementwise import abs, cast, maximum, pow
 
 
@@ -42,21 +42,15 @@ class Adamax(Optimizer):
 
     def __init__(
         self,
-        learning_rate: Any = 0.001,
-        beta_1: Any = 0.9,
-        beta_2: Any = 0.999,
-        epsilon: float | None = EPSILON,
+        learning_rate: Number = 0.001,
+        beta_1: Fraction = 0.9,
+        beta_2: Fraction = 0.999,
+        epsilon: Epsilon = EPSILON,
         name: str = "Adamax",
         **kwargs: Any,
     ) -> None:
         super().__init__(name, **kwargs)
-        check_fraction("beta_1", beta_1)
-        check_fraction("beta_2", beta_2)
-        self._set_hyper("learning_rate", learning_rate)
-        self._set_hyper("decay", self._initial_decay)
-        self._set_hyper("beta_1", beta_1)
-        self._set_hyper("beta_2", beta_2)
-        self.epsilon = epsilon or EPSILON
+        self._take_arguments(locals())
 
     def coefficients(self, dtype: DType, learning_rate: Any) -> dict[str, Any]:
         """Returns the betas and the corrected learning rate."""
@@ -85,7 +79,3 @@ class Adamax(Optimizer):
         m = beta_1 * m + rest_1 * g
         v = maximum(beta_2 * v, abs(g))
         return w - lr_t * m / (v + self.epsilon), {"m": m, "v": v}
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns what `from_config` makes the same optimizer of."""
-        return {**super().get_config(), "epsilon": self.epsilon}

@@ -7,7 +7,7 @@ from typing import Any
 from graphopt import dtypes
 from graphopt.dtypes import DType
 from graphopt.keras.optimizers.adam import Adam
-from graphopt.keras.optimizers.base import EPSILON
+from graphopt.keras.optimizers.hyperparameters import EPSILON
 from graphopt.ops.elementwise import cast
 
 

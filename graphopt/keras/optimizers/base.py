@@ -1,71 +1,54 @@
 """`Optimizer`: everything about an optimizer but its equation.
 
-The class is TensorFlow 2.0's `OptimizerV2`. A subclass names its slots and hyperparameters
-and writes its equation once, in `update`, on tensors: the same lines run eagerly, are
-traced into a graph, and end up in one fused kernel for each variable.
+The class is TensorFlow 2.0's `OptimizerV2`. A subclass names its arguments in its
+constructor and its slots in `slots`, and writes its equation once, in `update`, on tensors:
+the same lines run eagerly, are traced into a graph, and end up in one fused kernel for each
+variable. What is here are the methods that users call and subclasses override; the work is
+done by `hyperparameters`, `options`, `state`, `computing` and `steps`.
 """
 
 from __future__ import annotations
 
 import copy
-import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from inspect import signature
 from typing import Any
 
 from graphopt import dtypes
 from graphopt.autodiff.tape import GradientTape
 from graphopt.dtypes import DType, as_dtype
-from graphopt.errors import GraphoptWarning
 from graphopt.graph.context import building_graph
-from graphopt.graph.hooks import hooks
 from graphopt.graph.indexed_slices import IndexedSlices
 from graphopt.graph.locks import building
+from graphopt.keras.messages import warn_user
+from graphopt.keras.optimizers import computing, options, state, steps
 from graphopt.keras.optimizers.checks import (
     GradsAndVars,
+    check_fraction,
     check_pairs,
     check_variables,
 )
 from graphopt.keras.optimizers.compiled import CompiledUpdates
-from graphopt.keras.optimizers.computing import GradientComputation
-from graphopt.keras.optimizers.gradient_steps import (
-    ACCUMULATOR,
-    accumulated,
-    all_true,
-    checked,
-    unscaled,
+from graphopt.keras.optimizers.gradient_steps import clip
+from graphopt.keras.optimizers.hyperparameters import (
+    Hyperparameters,
+    plain_constants,
+    take_arguments,
 )
-from graphopt.keras.optimizers.schedules import LearningRateSchedule, deserialize
-from graphopt.keras.optimizers.state import as_number
-from graphopt.keras.optimizers.transformers import deserialize_chain
 from graphopt.keras.optimizers.updates import (
-    AVERAGE,
+    ApplyState,
     Rows,
-    all_rows,
-    apply_constraint,
-    apply_equation,
-    argument_names,
-    on_touched_rows,
-    rows_of,
-    starts_as,
+    Step,
+    step_of,
     unique_rows,
-    with_average,
-    with_weight_decay,
 )
-from graphopt.ops.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
-from graphopt.ops.elementwise import cast, equal, not_equal
 from graphopt.ops.state import no_op
 from graphopt.runtime.names import name_scope
+from graphopt.runtime.tracking import Slot, Trackable
 from graphopt.runtime.variable import Variable
 
-# Keras replaces an epsilon of None or 0 by this.
-EPSILON = 1e-7
-# By their ids, for every step asks, and to compare dtypes runs Python.
-_WIDE = frozenset(map(id, (dtypes.float64, dtypes.complex128)))
-SPARSE_HOOKS = ("_resource_apply_sparse", "_resource_apply_sparse_duplicate_indices")
 
-
-class Optimizer(GradientComputation):
+class Optimizer(Trackable):
     """The base class of optimizers.
 
     This class is not used directly: make one of a subclass, as `SGD` or `Adam`.
@@ -115,6 +98,40 @@ class Optimizer(GradientComputation):
     # What a sparse gradient changes: "all" rows, as if it were dense; all rows of the
     # slots but of the variable only those "touched" ("all slots"); or only "touched".
     sparse_rows: str = "all"
+    # Whether hyperparameters are float64 whatever is trained.
+    wide_hyperparameters = False
+    # Whether weights from an old file may lack the step count at the front.
+    accepts_weights_without_iterations = False
+
+    clipnorm = options.Clip("The largest norm of each gradient, or None.")
+    clipvalue = options.Clip(
+        "The largest absolute value of a gradient's element, or None."
+    )
+    global_clipnorm = options.Clip(
+        "The largest norm of all gradients together, or None."
+    )
+    weight_decay = options.NumberOption(
+        "What a variable loses in a step, times the rate."
+    )
+    ema_momentum = options.NumberOption(
+        "How much of an average a step keeps.", check_fraction
+    )
+    loss_scale_factor = options.NumberOption("What the loss is multiplied by, or None.")
+    use_ema = False
+    ema_overwrite_frequency: int | None = None
+    gradient_accumulation_steps: int | None = None
+    on_nonfinite: str | None = None
+    learning_rate_factors: Sequence[tuple[options.Selector, Any]] = ()
+
+    # What subclasses hand to `assign`; there is nothing to lock here.
+    _use_locking = True
+    _initial_decay: Any = 0.0
+    _not_decayed: Sequence[options.Selector] = ()
+    _iterations: Variable | None = None
+    # How many calls are accumulated.
+    _accumulated_calls: Variable | None = None
+    # The class whose constructor declared the arguments.
+    _declaring: type | None = None
 
     def __init__(
         self,
@@ -124,14 +141,83 @@ class Optimizer(GradientComputation):
         | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(name, gradient_aggregator, gradient_transformers, kwargs)
-        self._updates = CompiledUpdates()
-        # Whether the call that is being built updates at all: a bool tensor, or None.
-        self._only_if: Any = None
-        # How many calls are accumulated.
-        self._accumulated_calls: Variable | None = None
-        # Of the variable whose coefficients are being computed.
-        self._rate_factor: Any = None
+        # `__setattr__` asks of each whether it is a hyperparameter, and is not needed.
+        own = vars(self)
+        own["_name"], own["_updates"] = name, CompiledUpdates()
+        own["_hyper"], own["_slots"] = Hyperparameters(), state.Slots()
+        own["_weights"] = []
+        # Hyperparameters that are options; a subclass may have one of the same name.
+        own["_options"] = set()
+        # The coefficients that a subclass's hook was given, should it not hand them on.
+        own["_handed"] = None
+        own["gradient_aggregator"] = gradient_aggregator
+        own["gradient_transformers"] = [*(gradient_transformers or ())]
+        if kwargs:
+            options.take_options(self, kwargs)
+
+    _name: str
+    _updates: CompiledUpdates
+    _hyper: Hyperparameters
+    _slots: state.Slots
+    _weights: list[Variable]
+    _options: set[str]
+    _handed: ApplyState | None
+    gradient_aggregator: Callable[[GradsAndVars], GradsAndVars] | None
+    gradient_transformers: list[Callable[[GradsAndVars], GradsAndVars]]
+
+    _take_arguments = take_arguments
+
+    # ---- hyperparameters
+
+    def _set_hyper(self, name: str, value: Any) -> None:
+        """Sets a hyperparameter: a number, tensor, variable, callable or schedule."""
+        self._hyper.set(name, value)
+
+    def _get_hyper(self, name: str, dtype: Any = None) -> Any:
+        """Returns a hyperparameter, as a tensor of `dtype` if one is given."""
+        if not self._hyper.are_made:
+            self._create_hypers()
+        return self._hyper.read(name, dtype)
+
+    def _create_hypers(self) -> None:
+        """Makes variables of the numbers; a hook for subclasses."""
+        if not self._hyper.are_made:
+            kept = len(self._weights)
+            self._hyper.make_variables(self.add_weight, self.wide_hyperparameters)
+            del self._weights[kept:]
+
+    def _get_option(self, name: str) -> Any:
+        """Returns a number option; None if it is not in use."""
+        if name in self._options:
+            return self._get_hyper(name)
+        return None if name in self._hyper else vars(self).get(f"_{name}")
+
+    def __getattr__(self, name: str) -> Any:
+        hyper = vars(self).get("_hyper", ())
+        key = "learning_rate" if name == "lr" else name
+        if key in hyper:
+            return self._get_hyper(key)
+        raise AttributeError(
+            f"{type(self).__name__!r} object has no attribute {name!r}"
+        )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        name = "learning_rate" if name == "lr" else name
+        if name in vars(self).get("_hyper", ()) and not hasattr(type(self), name):
+            self._set_hyper(name, value)
+        else:
+            super().__setattr__(name, value)
+
+    def __dir__(self) -> Iterable[str]:
+        return {*super().__dir__(), *self._hyper.names()}
+
+    def _serialize_hyperparameter(self, name: str) -> Any:
+        return self._hyper.plain(name)
+
+    @staticmethod
+    def _call_if_callable(param: Any) -> Any:
+        """Returns what a function returns, or the value that is none."""
+        return param() if callable(param) else param
 
     # ---- configuration
 
@@ -140,10 +226,10 @@ class Optimizer(GradientComputation):
 
         Functions, and variables that options name, are no part of it.
         """
-        config: dict[str, Any] = {"name": self._name, **self._option_config()}
+        config: dict[str, Any] = {"name": self._name, **options.list_options(self)}
         for name in self._hyper:
             config[name] = self._serialize_hyperparameter(name)
-        return config
+        return {**config, **plain_constants(self)}
 
     @classmethod
     def from_config(
@@ -157,13 +243,7 @@ class Optimizer(GradientComputation):
         """
         if "lr" in config:
             config["learning_rate"] = config.pop("lr")
-        arguments = dict(config)
-        rate = arguments.get("learning_rate")
-        if isinstance(rate, dict):
-            arguments["learning_rate"] = deserialize(rate, custom_objects)
-        if "gradient_transformers" in arguments:
-            chain = deserialize_chain(arguments["gradient_transformers"])
-            arguments["gradient_transformers"] = chain
+        arguments = options.arguments_of(config, custom_objects)
         not_decayed = arguments.pop("exclude_from_weight_decay", None)
         made = cls(**arguments)
         if not_decayed:
@@ -215,10 +295,29 @@ class Optimizer(GradientComputation):
         pairs = [(grad, var) for grad, var in pairs if grad is not None]
         return self.apply_gradients(pairs, name=name)
 
+    get_gradients = computing.get_gradients
+    scale_loss = computing.scale_loss
+    _compute_gradients = computing.compute_gradients
+
     def get_updates(self, loss: Any, params: Sequence[Variable]) -> list[Any]:
         """Returns a list with the train op for a loss, in a graph."""
         grads = self.get_gradients(loss, params)
         return [self.apply_gradients(list(zip(grads, params, strict=True)))]
+
+    def _transform_loss(self, loss: Any) -> Any:
+        """Returns the loss to differentiate; a hook for subclasses."""
+        return loss
+
+    def _get_gradients(
+        self, tape: GradientTape, loss: Any, var_list: Any, grad_loss: Any = None
+    ) -> list[Any]:
+        """Returns the gradients; a hook for subclasses."""
+        grads: list[Any] = tape.gradient(loss, list(var_list), grad_loss)
+        return grads
+
+    def _loss_scale(self) -> Any:
+        """What `minimize` multiplies the loss by, or None."""
+        return self._get_option("loss_scale_factor")
 
     def apply_gradients(
         self,
@@ -246,11 +345,9 @@ class Optimizer(GradientComputation):
             variables = list({id(var): var for _, var in pairs}.values())
             self._create_all(variables)
             if not pairs:
-                warnings.warn(
+                warn_user(
                     "apply_gradients was called without any gradients: nothing is "
-                    "updated.",
-                    GraphoptWarning,
-                    stacklevel=2,
+                    "updated."
                 )
                 return no_op()
             if experimental_aggregate_gradients:
@@ -282,29 +379,7 @@ class Optimizer(GradientComputation):
         Of threads that take their first steps at the same time one makes it.
         """
         with building:
-            self._create_once(variables)
-
-    def _create_once(self, variables: Sequence[Variable]) -> None:
-        _ = self.iterations
-        if any(id(var.key.dtype) in _WIDE for var in variables):
-            self._trains_wide = True
-            # A wrapper makes the hyperparameters of the optimizer inside of it.
-            for inner in list(vars(self).values()):
-                if isinstance(inner, Optimizer):
-                    inner._trains_wide = True
-        self._create_hypers()
-        self._create_slots(variables)
-        if self.gradient_accumulation_steps and self._accumulated_calls is None:
-            self._accumulated_calls = self.add_weight(
-                "accumulated_calls", shape=[], dtype=dtypes.int64, trainable=False
-            )
-        if not self.gradient_accumulation_steps and not self.use_ema:
-            return
-        for var in variables:
-            if self.gradient_accumulation_steps:
-                self.add_slot(var, ACCUMULATOR)
-            if self.use_ema:
-                self.add_slot(var, AVERAGE, starts_as(var))
+            state.create_all(self, variables)
 
     def _apply_pairs(
         self,
@@ -323,34 +398,7 @@ class Optimizer(GradientComputation):
           counts: Bool scalar: whether the call counts at all; None if it does.
           before: Ops that are part of the step.
         """
-        self._check_hooks()
-        pairs, self._only_if, done = self._prepare_gradients(pairs, counts)
-        try:
-            variables = list({id(var): var for _, var in pairs}.values())
-            if transforms:
-                pairs = self._transform_gradients(pairs)
-            state = self._prepare(variables)
-            return self._apply_all(pairs, name, state, [*before, *done])
-        finally:
-            self._only_if = None
-
-    def _prepare_gradients(
-        self, pairs: GradsAndVars, counts: Any
-    ) -> tuple[GradsAndVars, Any, list[Any]]:
-        """Unscales, checks and accumulates gradients.
-
-        Returns:
-          The pairs, a bool tensor that says whether this call updates, or None, and ops
-          that are part of the step.
-        """
-        scale = self._get_option("loss_scale_factor")
-        if scale is not None:
-            pairs = unscaled(pairs, scale)
-        pairs, finite = checked(pairs, self)
-        counts = all_true([each for each in (counts, finite) if each is not None])
-        if self.gradient_accumulation_steps:
-            return accumulated(pairs, self, counts)
-        return pairs, counts, []
+        return steps.apply_pairs(self, pairs, name, transforms, counts, before)
 
     def _aggregate_gradients(self, grads_and_vars: GradsAndVars) -> GradsAndVars:
         """Calls the aggregator; a hook for subclasses."""
@@ -364,67 +412,43 @@ class Optimizer(GradientComputation):
 
     def _transform_gradients(self, grads_and_vars: GradsAndVars) -> GradsAndVars:
         """Clips and transforms: value, norm, global norm, transformers in order."""
-        pairs = grads_and_vars
-        if self._clipvalue is not None:
-            limit = self._clipvalue
-            pairs = [(clip_by_value(g, -limit, limit), v) for g, v in pairs]
-        if self._clipnorm is not None:
-            pairs = [(clip_by_norm(g, self._clipnorm), v) for g, v in pairs]
-        if self._global_clipnorm is not None:
-            grads, _ = clip_by_global_norm([g for g, _ in pairs], self._global_clipnorm)
-            pairs = list(zip(grads, (v for _, v in pairs), strict=True))
+        pairs = clip(grads_and_vars, self)
         for transformer in self.gradient_transformers:
             pairs = list(transformer(pairs))
         return pairs
 
-    def _decayed_lr(self, var_dtype: Any) -> Any:
-        """Returns the learning rate of this step as a tensor."""
-        rate = self._get_hyper("learning_rate", var_dtype)
-        step = None
-        if isinstance(rate, LearningRateSchedule):
-            step = cast(self._step(), var_dtype)
-            rate = cast(rate(step), var_dtype)
-        if self._initial_decay:
-            step = cast(self._step(), var_dtype) if step is None else step
-            rate = rate / (1.0 + self._initial_decay * step)
-        return rate
-
-    def _rate(self, dtype: DType) -> Any:
-        """The learning rate of the variable at hand."""
-        rate = self._decayed_lr(dtype)
-        if self._rate_factor is None:
-            return rate
-        return rate * as_number(self._rate_factor, dtype)
+    _decayed_lr = steps.decayed_rate
 
     def _step(self) -> Any:
         """The number of steps before this one; two train ops in one run count on."""
         return self.iterations.read_value()
 
+    def _begin_step(self, step: Step) -> list[Any]:
+        """Moves on what is kept for all variables together; a hook for subclasses.
+
+        Args:
+          step: The step.
+
+        Returns:
+          Ops that are part of it.
+        """
+        return []
+
     def _prepare(self, var_list: Sequence[Variable]) -> dict[Any, Any]:
         """Returns what is computed once a step, by (device, dtype)."""
-        apply_state: dict[Any, Any] = {}
-        for var in var_list:
-            key = (var.device, var.dtype)
-            if key not in apply_state:
-                apply_state[key] = {}
-                self._prepare_local(var.device, var.dtype, apply_state)
-        return apply_state
+        keys = [(var.device, var.dtype) for var in var_list]
+        return steps.prepare_state(self, Step(), keys)
 
     def _prepare_local(
         self, var_device: str, var_dtype: DType, apply_state: dict[Any, Any]
     ) -> None:
         """Fills in the coefficients of one dtype; a hook for subclasses."""
-        state = apply_state[(var_device, var_dtype)]
-        rate = self._rate(var_dtype) if "learning_rate" in self._hyper else None
-        state["lr_t"] = rate
-        state.update(self.coefficients(var_dtype, rate))
+        steps.prepare_local(self, (var_device, var_dtype), apply_state)
 
     def _fallback_apply_state(self, var_device: str, var_dtype: Any) -> dict[str, Any]:
         """Returns the coefficients of one dtype where a hook was not given them."""
         key = (var_device, as_dtype(var_dtype))
-        apply_state: dict[Any, Any] = {key: {}}
-        self._prepare_local(*key, apply_state)
-        return apply_state[key]  # type: ignore[no-any-return]
+        return steps.prepare_state(self, step_of(self._handed), [key])[key]
 
     def coefficients(self, dtype: DType, learning_rate: Any) -> dict[str, Any]:
         """Returns the scalars of the equation, as tensors, computed once a step.
@@ -441,8 +465,9 @@ class Optimizer(GradientComputation):
         Args:
           w: The variable's value.
           g: Its gradient.
-          *args: Subclasses name their slots here,
-          **kwargs: and what `coefficients` returned.
+          *args: Subclasses name all their slots here,
+          **kwargs: and all that `coefficients` returned; `lr_t`, the learning rate of the
+            step, if they use it; `**_` stands for what they do not use.
 
         Returns:
           The new value and a dict of the new slots.
@@ -453,7 +478,7 @@ class Optimizer(GradientComputation):
         self, grad: Any, handle: Variable, apply_state: dict[Any, Any] | None = None
     ) -> Any:
         """Updates one variable with a dense gradient; a hook for subclasses."""
-        return self._update_variable(handle, Rows(grad), apply_state)
+        return steps.update_variable(self, handle, Rows(grad), apply_state)
 
     def _resource_apply_sparse_duplicate_indices(
         self, grad: Any, handle: Variable, indices: Any, **kwargs: Any
@@ -474,7 +499,7 @@ class Optimizer(GradientComputation):
     ) -> Any:
         """Updates rows of one variable, each listed once; a hook for subclasses."""
         sparse = IndexedSlices(grad, indices, handle.shape)
-        return self._update_rows(sparse, handle, apply_state)
+        return steps.update_rows(self, sparse, handle, apply_state)
 
     def _resource_scatter_add(self, x: Variable, i: Any, v: Any) -> Any:
         """Adds to rows of a variable and returns it; for the hooks of subclasses."""
@@ -488,20 +513,11 @@ class Optimizer(GradientComputation):
         self, grad: IndexedSlices, var: Variable, apply_state: dict[Any, Any]
     ) -> Any:
         """Updates with a sparse gradient, by the same equation as with a dense one."""
-        if self._has_hooks(SPARSE_HOOKS):
+        if self._has_hooks(steps.SPARSE_HOOKS):
             hook = self._resource_apply_sparse_duplicate_indices
-            state = self._state_for(self._resource_apply_sparse, apply_state)
+            state = steps.pass_state(self._resource_apply_sparse, apply_state)
             return hook(grad.values, var, grad.indices, **state)
-        return self._update_rows(grad, var, apply_state)
-
-    def _update_rows(
-        self, grad: IndexedSlices, var: Variable, apply_state: dict[Any, Any] | None
-    ) -> Any:
-        rows = rows_of(grad, var, self.sparse_rows)
-        if self.use_ema or self._get_option("weight_decay") is not None:
-            # These change all rows, whatever the equation does.
-            rows = all_rows(grad, var, self.sparse_rows)
-        return self._update_variable(var, rows, apply_state)
+        return steps.update_rows(self, grad, var, apply_state)
 
     @property
     def _dense_apply_args(self) -> list[str]:
@@ -518,64 +534,14 @@ class Optimizer(GradientComputation):
         cls = type(self)
         return any(getattr(cls, hook) is not getattr(Optimizer, hook) for hook in names)
 
-    def _state_for(
-        self, hook: Callable[..., Any], apply_state: dict[Any, Any]
-    ) -> dict[str, Any]:
-        """The keyword `apply_state` for a hook of a subclass, if it takes that."""
-        parameters = signature(hook).parameters.values()
-        takes = any(
-            p.name == "apply_state" or p.kind == p.VAR_KEYWORD for p in parameters
-        )
-        return {"apply_state": apply_state} if takes else {}
+    def _inner(self) -> dict[str, Optimizer]:
+        """The optimizers inside of this one, by attribute."""
+        found = vars(self).items()
+        return {name: part for name, part in found if isinstance(part, Optimizer)}
 
     def _parts(self) -> list[Optimizer]:
         """This optimizer and those inside of it."""
         return [self]
-
-    def _check_hooks(self) -> None:
-        """Refuses options that need the equation of a subclass that hides it."""
-        used = {
-            "weight_decay": self._get_option("weight_decay") is not None,
-            "use_ema": self.use_ema,
-            "gradient_accumulation_steps": self.gradient_accumulation_steps,
-            "on_nonfinite": self.on_nonfinite == "skip",
-        }
-        names = [name for name, value in used.items() if value]
-        if names and self._has_hooks(("_resource_apply_dense", *SPARSE_HOOKS)):
-            raise NotImplementedError(
-                f"{', '.join(names)} of {type(self).__name__}, which assigns to "
-                "variables in _resource_apply_dense or _resource_apply_sparse; write its "
-                "equation as `update(w, g, **slots, **coefficients)`."
-            )
-
-    def _update_variable(
-        self, var: Variable, rows: Rows, apply_state: dict[Any, Any] | None
-    ) -> Any:
-        """Puts the equation to work on a variable and its slots.
-
-        Args:
-          var: The variable.
-          rows: Its gradient, and what of it to work on.
-          apply_state: What `_prepare` returned.
-        """
-        key = (var.device, var.dtype)
-        if apply_state is None or key not in apply_state:
-            # Called by a hook that was not told; `_prepare` has run for the step.
-            apply_state = {key: self._fallback_apply_state(*key)}
-        equation = self._equation_of(var)
-        names = argument_names(equation)
-        state = {k: v for k, v in apply_state[key].items() if k in names}
-        slots = {name: self.get_slot(var, name) for name in self._slots_of(var)}
-        update = on_touched_rows(equation, rows)
-        if self.use_ema:
-            slots[AVERAGE] = self.get_slot(var, AVERAGE)
-            update = self._with_average(update, var.dtype)
-        weight_decay = self._weight_decay_of(var)
-        if weight_decay is not None:
-            weight_decay = as_number(weight_decay, var.dtype)
-            rate = self._rate(var.dtype)
-            update = with_weight_decay(update, weight_decay, rate)
-        return apply_equation(update, var, slots, rows, state, self._only_if)
 
     def _equation_of(self, var: Variable) -> Callable[..., Any]:
         """The equation that updates a variable; a hook for subclasses with several."""
@@ -589,52 +555,75 @@ class Optimizer(GradientComputation):
         """How much of a variable decays, or None; a hook for subclasses."""
         return self._get_option("weight_decay") if self._decays(var) else None
 
-    def _with_average(self, update: Callable[..., Any], dtype: DType) -> Any:
-        """Adds the average of a variable to its equation."""
-        # The first value is an average of one.
-        later = cast(not_equal(self._step(), 0), dtype)
-        momentum = later * self._get_hyper("ema_momentum", dtype)
-        replace = None
-        if self.ema_overwrite_frequency:
-            replace = equal((self._step() + 1) % self.ema_overwrite_frequency, 0)
-        return with_average(update, momentum, replace)
+    # ---- what it keeps, and of which variables; written in `state` and `options`
 
-    def _apply_all(
-        self,
-        pairs: GradsAndVars,
-        name: str,
-        apply_state: dict[Any, Any],
-        before: Sequence[Any] = (),
+    add_weight = state.add_weight
+    add_slot = state.add_slot
+    get_slot = state.get_slot
+    get_weights = state.get_weights
+    set_weights = state.set_weights
+    _create_slots = state.create_slots
+    trackable_children = state.trackable_children
+    exclude_from_weight_decay = options.exclude_from_weight_decay
+    finalize_variable_values = options.finalize_variable_values
+    swap_variable_values = options.swap_variable_values
+    _decays = options.decays
+    _factor_of = options.factor_of
+
+    @property
+    def iterations(self) -> Variable:
+        """The number of steps taken, int64; made when first asked for."""
+        if self._iterations is None:
+            self._iterations = self.add_weight(
+                "iter", shape=[], dtype=dtypes.int64, trainable=False
+            )
+        return self._iterations
+
+    @iterations.setter
+    def iterations(self, variable: Variable) -> None:
+        if self._iterations is not None:
+            raise RuntimeError(
+                "Cannot set `iterations` to a new Variable after the Optimizer weights "
+                f"have been created; got {variable!r}."
+            )
+        self._iterations = variable
+        self._weights.append(variable)
+
+    @property
+    def slots(self) -> Mapping[str, Any]:
+        """What is kept for each variable: name -> initializer, in order.
+
+        Subclasses have an attribute of this name, `slots = {"m": "zeros"}`, or a
+        property. An initializer is a name, a function of shape and dtype, or a value.
+        """
+        return {}
+
+    def _slot_initializers(self) -> dict[str, Any]:
+        """Returns `slots`; the name that it had before, for subclasses."""
+        return dict(self.slots)
+
+    def get_slot_names(self) -> list[str]:
+        """Returns the names of the slots, in the order in which they are made."""
+        return list(self._slot_initializers())
+
+    @property
+    def weights(self) -> list[Variable]:
+        """The step count and the slots, in the order in which they were made."""
+        return self._weights
+
+    def variables(self) -> list[Variable]:
+        """Returns `weights`."""
+        return self._weights
+
+    def _track_trackable(
+        self, trackable: Any, name: str, overwrite: bool = False
     ) -> Any:
-        graph = building_graph()
-        done = list(before)
-        with name_scope(name):
-            for grad, var in pairs:
-                with name_scope(f"update_{var.key.name.rpartition('/')[2]}"):
-                    done.append(self._apply_one(grad, var, apply_state))
-            one = 1 if self._only_if is None else cast(self._only_if, dtypes.int64)
-            if graph is None:
-                return self.iterations.assign_add(one)
-            with graph.control_dependencies([op for op in done if op is not None]):
-                train_op = self.iterations.assign_add(one, read_value=False)
-        if graph.building_function:
-            with graph.control_dependencies([train_op]):
-                return self.iterations.read_value()
-        if hooks.on_train_op is not None:
-            hooks.on_train_op(train_op)
-        return train_op
+        """Returns a part that a checkpoint is to save; for subclasses.
 
-    def _apply_one(self, grad: Any, var: Variable, apply_state: dict[Any, Any]) -> Any:
-        self._rate_factor = self._factor_of(var)
-        try:
-            if self._rate_factor is not None:
-                key = (var.device, var.dtype)
-                apply_state = {key: self._fallback_apply_state(*key)}
-            if isinstance(grad, IndexedSlices):
-                done = self._apply_sparse(grad, var, apply_state)
-            else:
-                state = self._state_for(self._resource_apply_dense, apply_state)
-                done = self._resource_apply_dense(grad, var, **state)
-        finally:
-            self._rate_factor = None
-        return apply_constraint(var, done, self._only_if)
+        Parts are found by the attributes that hold them.
+        """
+        return trackable
+
+    def trackable_slots(self) -> Iterator[Slot]:
+        """Yields the slots."""
+        return self._slots.list_all()

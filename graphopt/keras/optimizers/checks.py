@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from graphopt.errors import GraphoptWarning, InvalidArgumentError, describe_shapes, fail
+from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph import nest
 from graphopt.graph.hooks import hooks
 from graphopt.graph.indexed_slices import IndexedSlices
 from graphopt.graph.tensor import EagerTensor, GraphTensor, Tensor
+from graphopt.keras.messages import warn_user
 from graphopt.runtime.variable import Variable
 
 GradsAndVars = list[tuple[Any, Variable]]
@@ -92,6 +92,15 @@ def check_fraction(name: str, value: Any, upper_included: bool = True) -> None:
         )
 
 
+def check_proper_fraction(name: str, value: Any) -> None:
+    """Refuses numbers outside of [0, 1).
+
+    Raises:
+      ValueError: The number is out of range.
+    """
+    check_fraction(name, value, upper_included=False)
+
+
 def check_variables(var_list: Any) -> list[Variable]:
     """Returns the variables of a nest.
 
@@ -105,9 +114,7 @@ def check_variables(var_list: Any) -> list[Variable]:
         )
     found = nest.flatten(as_structure(var_list))
     if not found:
-        warnings.warn(
-            "var_list is empty: nothing is updated.", GraphoptWarning, stacklevel=4
-        )
+        warn_user("var_list is empty: nothing is updated.")
     for index, var in enumerate(found):
         if not isinstance(var, Variable):
             raise TypeError(
@@ -170,11 +177,9 @@ def check_any_gradient(
             f"No gradients provided for any variable: {names} ({reasons})."
         )
     names = [var.name for var in missing]
-    warnings.warn(
+    warn_user(
         f"Gradients do not exist for variables {names} when minimizing the loss "
-        f"({reasons}).",
-        GraphoptWarning,
-        stacklevel=5,
+        f"({reasons})."
     )
 
 
@@ -187,11 +192,7 @@ def check_pairs(grads_and_vars: Iterable[tuple[Any, Variable]]) -> GradsAndVars:
         raise ValueError(f"No gradients provided for any variable: {names}.")
     if len(pairs) < len(given):
         names = [var.name for grad, var in given if grad is None]
-        warnings.warn(
-            f"Gradients do not exist for variables {names}.",
-            GraphoptWarning,
-            stacklevel=4,
-        )
+        warn_user(f"Gradients do not exist for variables {names}.")
     return pairs
 
 

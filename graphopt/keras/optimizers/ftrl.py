@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from graphopt.dtypes import DType
 from graphopt.keras import initializers
 from graphopt.keras.optimizers.base import Optimizer
+from graphopt.keras.optimizers.hyperparameters import Constant, Hyperparameter, Number
 from graphopt.ops.creation import zeros_like
 from graphopt.ops.elementwise import abs, pow, sign, sqrt, where
 from graphopt.runtime.variable import Variable
+
+
+def _check_amount(name: str, value: float) -> None:
+    if value < 0.0:
+        raise ValueError(f"`{name}` needs to be positive or zero. Received: {value}.")
+
+
+def _check_power(name: str, value: float) -> None:
+    if value > 0.0:
+        raise ValueError(f"`{name}` needs to be negative or zero. Received: {value}.")
+
+
+_Power = Annotated[float, Hyperparameter(_check_power)]
+_Strength = Annotated[float, Hyperparameter(_check_amount)]
+_Amount = Annotated[float, Constant(check=_check_amount, is_private=True)]
 
 
 class Ftrl(Optimizer):
@@ -55,42 +71,18 @@ class Ftrl(Optimizer):
 
     def __init__(
         self,
-        learning_rate: Any = 0.001,
-        learning_rate_power: float = -0.5,
-        initial_accumulator_value: float = 0.1,
-        l1_regularization_strength: float = 0.0,
-        l2_regularization_strength: float = 0.0,
+        learning_rate: Number = 0.001,
+        learning_rate_power: _Power = -0.5,
+        initial_accumulator_value: _Amount = 0.1,
+        l1_regularization_strength: _Strength = 0.0,
+        l2_regularization_strength: _Strength = 0.0,
         name: str = "Ftrl",
-        l2_shrinkage_regularization_strength: float = 0.0,
-        beta: float = 0.0,
+        l2_shrinkage_regularization_strength: _Amount = 0.0,
+        beta: Number = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(name, **kwargs)
-        for label, number in {
-            "initial_accumulator_value": initial_accumulator_value,
-            "l1_regularization_strength": l1_regularization_strength,
-            "l2_regularization_strength": l2_regularization_strength,
-            "l2_shrinkage_regularization_strength": l2_shrinkage_regularization_strength,
-        }.items():
-            if number < 0.0:
-                raise ValueError(
-                    f"`{label}` needs to be positive or zero. Received: {number}."
-                )
-        if learning_rate_power > 0.0:
-            raise ValueError(
-                "`learning_rate_power` needs to be negative or zero. Received: "
-                f"{learning_rate_power}."
-            )
-        self._set_hyper("learning_rate", learning_rate)
-        self._set_hyper("decay", self._initial_decay)
-        self._set_hyper("learning_rate_power", learning_rate_power)
-        self._set_hyper("l1_regularization_strength", l1_regularization_strength)
-        self._set_hyper("l2_regularization_strength", l2_regularization_strength)
-        self._set_hyper("beta", beta)
-        self._initial_accumulator_value = initial_accumulator_value
-        self._l2_shrinkage_regularization_strength = (
-            l2_shrinkage_regularization_strength
-        )
+        self._take_arguments(locals())
 
     def _set_hyper(self, name: str, value: Any) -> None:
         if name == "learning_rate_power":
@@ -106,7 +98,9 @@ class Ftrl(Optimizer):
             self._is_root = is_root
         super()._set_hyper(name, value)
 
-    def _slot_initializers(self) -> dict[str, Any]:
+    @property
+    def slots(self) -> dict[str, Any]:
+        """Its slots, with what they start as."""
         start = initializers.Constant(self._initial_accumulator_value)
         return {"accumulator": start, "linear": "zeros"}
 
@@ -148,12 +142,3 @@ class Ftrl(Optimizer):
 
     def _power(self, x: Any, power: Any) -> Any:
         return sqrt(x) if self._is_root else pow(x, power)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns what `from_config` makes the same optimizer of."""
-        shrinkage = self._l2_shrinkage_regularization_strength
-        config = {
-            "initial_accumulator_value": self._initial_accumulator_value,
-            "l2_shrinkage_regularization_strength": shrinkage,
-        }
-        return {**super().get_config(), **config}

@@ -1,4 +1,4 @@
-"""What happens to gradients before clipping: loss scale, finiteness, accumulation.
+"""What happens to gradients before the equation: scale, finiteness, sums, clipping.
 
 A call that is not to update anything still runs the same ops: what it would write is
 replaced by what is there, element by element, so that the same graph serves every call
@@ -13,6 +13,7 @@ from graphopt import dtypes
 from graphopt.graph.context import building_graph
 from graphopt.graph.hooks import hooks
 from graphopt.graph.indexed_slices import IndexedSlices
+from graphopt.ops.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
 from graphopt.ops.creation import zeros_like
 from graphopt.ops.elementwise import (
     cast,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 ACCUMULATOR = "gradient_accumulator"
 
 
-def unscaled(pairs: GradsAndVars, factor: Any) -> GradsAndVars:
+def unscale(pairs: GradsAndVars, factor: Any) -> GradsAndVars:
     """Divides gradients by the factor that the loss was multiplied by."""
     return [(_on_values(g, lambda x: x / cast(factor, x.dtype)), v) for g, v in pairs]
 
@@ -52,11 +53,11 @@ def all_true(conditions: list[Any]) -> Any:
     return result
 
 
-def checked(pairs: GradsAndVars, optimizer: Optimizer) -> tuple[GradsAndVars, Any]:
+def check_finite(pairs: GradsAndVars, optimizer: Optimizer) -> tuple[GradsAndVars, Any]:
     """Does what `on_nonfinite` says.
 
     Args:
-      pairs: Gradients, unscaled.
+      pairs: Gradients, unscale.
       optimizer: Its option counts.
 
     Returns:
@@ -90,7 +91,7 @@ def checked(pairs: GradsAndVars, optimizer: Optimizer) -> tuple[GradsAndVars, An
         return [(_on_values(grad, identity), var) for grad, var in pairs], None
 
 
-def accumulated(
+def accumulate(
     pairs: GradsAndVars, optimizer: Optimizer, counts: Any
 ) -> tuple[GradsAndVars, Any, list[Any]]:
     """Adds gradients to those of the calls before.
@@ -123,6 +124,45 @@ def accumulated(
         done.append(accumulator.assign(kept, read_value=False))
         means.append((total / cast(steps, total.dtype), var))
     return means, is_last, done
+
+
+def prepare_gradients(
+    pairs: GradsAndVars, optimizer: Optimizer, counts: Any
+) -> tuple[GradsAndVars, Any, list[Any]]:
+    """Unscales, checks and accumulates gradients.
+
+    Args:
+      pairs: Gradients of this call.
+      optimizer: Its options count.
+      counts: Whether the call counts; None if it does.
+
+    Returns:
+      The pairs, a bool tensor that says whether this call updates, or None, and ops
+      that are part of the step.
+    """
+    scale = optimizer._get_option("loss_scale_factor")
+    if scale is not None:
+        pairs = unscale(pairs, scale)
+    pairs, finite = check_finite(pairs, optimizer)
+    counts = all_true([each for each in (counts, finite) if each is not None])
+    if optimizer.gradient_accumulation_steps:
+        return accumulate(pairs, optimizer, counts)
+    return pairs, counts, []
+
+
+def clip(pairs: GradsAndVars, optimizer: Optimizer) -> GradsAndVars:
+    """Clips gradients: by value, by norm, by the norm of all."""
+    limit = optimizer.clipvalue
+    if limit is not None:
+        pairs = [(clip_by_value(g, -limit, limit), v) for g, v in pairs]
+    limit = optimizer.clipnorm
+    if limit is not None:
+        pairs = [(clip_by_norm(g, limit), v) for g, v in pairs]
+    limit = optimizer.global_clipnorm
+    if limit is not None:
+        grads, _ = clip_by_global_norm([g for g, _ in pairs], limit)
+        pairs = list(zip(grads, (v for _, v in pairs), strict=True))
+    return pairs
 
 
 def _values(grad: Any) -> Any:

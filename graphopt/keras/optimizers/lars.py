@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 from graphopt.dtypes import DType
 from graphopt.keras.optimizers.base import Optimizer
-from graphopt.keras.optimizers.checks import check_fraction
+from graphopt.keras.optimizers.hyperparameters import (
+    Constant,
+    Fraction,
+    Number,
+    as_number,
+)
 from graphopt.keras.optimizers.norms import norm
 from graphopt.keras.optimizers.options import is_selected
-from graphopt.keras.optimizers.state import as_number
 from graphopt.ops.creation import ones_like
 from graphopt.ops.elementwise import logical_and, where
 from graphopt.runtime.variable import Variable
+
+_Excluded = Annotated[
+    Sequence[Any],
+    Constant(list, plain=lambda chosen: [x for x in chosen if isinstance(x, str)]),
+]
 
 
 class LARS(Optimizer):
@@ -52,25 +61,18 @@ class LARS(Optimizer):
 
     def __init__(
         self,
-        learning_rate: Any = 0.01,
-        momentum: Any = 0.9,
+        learning_rate: Number = 0.01,
+        momentum: Fraction = 0.9,
         weight_decay: Any = 0.0,
         trust_coefficient: float = 0.001,
         epsilon: float = 0.0,
         nesterov: bool = False,
-        exclude_from_layer_adaptation: Sequence[Any] = (),
+        exclude_from_layer_adaptation: _Excluded = (),
         name: str = "LARS",
         **kwargs: Any,
     ) -> None:
         super().__init__(name, weight_decay=weight_decay, **kwargs)
-        check_fraction("momentum", momentum)
-        self._set_hyper("learning_rate", learning_rate)
-        self._set_hyper("decay", self._initial_decay)
-        self._set_hyper("momentum", momentum)
-        self.trust_coefficient = trust_coefficient
-        self.epsilon = epsilon
-        self.nesterov = nesterov
-        self.exclude_from_layer_adaptation = list(exclude_from_layer_adaptation)
+        self._take_arguments(locals())
 
     def coefficients(self, dtype: DType, learning_rate: Any) -> dict[str, Any]:
         """Returns the momentum factor; the slot has the name `momentum` already."""
@@ -115,17 +117,3 @@ class LARS(Optimizer):
         one = ones_like(g_norm)
         ratio = self.trust_coefficient * w_norm / where(is_defined, below, one)
         return where(is_defined, ratio, one)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns what `from_config` makes the same optimizer of."""
-        config = {
-            "trust_coefficient": self.trust_coefficient,
-            "epsilon": self.epsilon,
-            "nesterov": self.nesterov,
-            "exclude_from_layer_adaptation": [
-                each
-                for each in self.exclude_from_layer_adaptation
-                if isinstance(each, str)
-            ],
-        }
-        return {**super().get_config(), **config}

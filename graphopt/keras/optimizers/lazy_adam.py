@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphopt.keras.optimizers.adam import Adam
-from graphopt.keras.optimizers.base import EPSILON
+from graphopt.keras.optimizers.hyperparameters import EPSILON
 
 
 class LazyAdam(Adam):

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from graphopt.dtypes import DType
 from graphopt.keras.optimizers.base import Optimizer
-from graphopt.keras.optimizers.checks import check_fraction
+from graphopt.keras.optimizers.checks import check_fraction, is_zero
+from graphopt.keras.optimizers.hyperparameters import Fraction, Hyperparameter, Number
 from graphopt.ops.elementwise import sign
+
+
+def _check_beta_1(name: str, value: Any) -> None:
+    check_fraction(name, value)
+    if is_zero(value):
+        raise ValueError(
+            f"`{name}` must be in (0, 1]; with 0 the optimizer degenerates to SignSGD."
+        )
+
+
+_Beta1 = Annotated[Any, Hyperparameter(_check_beta_1)]
 
 
 class Lion(Optimizer):
@@ -41,24 +53,14 @@ class Lion(Optimizer):
 
     def __init__(
         self,
-        learning_rate: Any = 0.001,
-        beta_1: Any = 0.9,
-        beta_2: Any = 0.99,
+        learning_rate: Number = 0.001,
+        beta_1: _Beta1 = 0.9,
+        beta_2: Fraction = 0.99,
         name: str = "Lion",
         **kwargs: Any,
     ) -> None:
         super().__init__(name, **kwargs)
-        check_fraction("beta_1", beta_1)
-        check_fraction("beta_2", beta_2)
-        if isinstance(beta_1, (int, float)) and beta_1 == 0:
-            raise ValueError(
-                "`beta_1` must be in (0, 1]; with 0 the optimizer degenerates to "
-                "SignSGD."
-            )
-        self._set_hyper("learning_rate", learning_rate)
-        self._set_hyper("decay", self._initial_decay)
-        self._set_hyper("beta_1", beta_1)
-        self._set_hyper("beta_2", beta_2)
+        self._take_arguments(locals())
 
     def coefficients(self, dtype: DType, learning_rate: Any) -> dict[str, Any]:
         """Returns the betas."""

@@ -11,7 +11,7 @@ from graphopt.keras.optimizers.checks import GradsAndVars
 from graphopt.keras.optimizers.gradient_steps import (
     all_finite,
     all_true,
-    unscaled,
+    unscale,
 )
 from graphopt.ops.creation import zeros_like
 from graphopt.ops.elementwise import equal, where
@@ -155,7 +155,7 @@ class LossScaleOptimizer(Optimizer):
             ),
         ]
         return self.inner_optimizer._apply_pairs(
-            unscaled(pairs, scale), name, transforms, counts, [*before, *kept]
+            unscale(pairs, scale), name, transforms, counts, [*before, *kept]
         )
 
     @property

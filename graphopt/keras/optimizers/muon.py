@@ -5,15 +5,25 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from graphopt.dtypes import DType
-from graphopt.keras.optimizers.base import EPSILON, Optimizer
-from graphopt.keras.optimizers.checks import check_fraction
+from graphopt.keras.optimizers.base import Optimizer
+from graphopt.keras.optimizers.hyperparameters import (
+    EPSILON,
+    Constant,
+    Epsilon,
+    Fraction,
+    Number,
+)
 from graphopt.keras.optimizers.norms import norm
 from graphopt.ops.elementwise import cast, pow, sqrt
 from graphopt.ops.matmul import matmul
 from graphopt.runtime.variable import Variable
+
+_Patterns = Annotated[
+    Sequence[str] | None, Constant(lambda patterns: list(patterns or ()))
+]
 
 
 class Muon(Optimizer):
@@ -61,19 +71,19 @@ class Muon(Optimizer):
 
     def __init__(
         self,
-        learning_rate: Any = 0.001,
-        adam_beta_1: Any = 0.9,
-        adam_beta_2: Any = 0.999,
+        learning_rate: Number = 0.001,
+        adam_beta_1: Fraction = 0.9,
+        adam_beta_2: Fraction = 0.999,
         adam_weight_decay: Any = 0.004,
-        epsilon: float | None = EPSILON,
+        epsilon: Epsilon = EPSILON,
         weight_decay: Any = 0.004,
-        exclude_layers: Sequence[str] | None = None,
+        exclude_layers: _Patterns = None,
         exclude_embeddings: bool = True,
         muon_a: float = 3.4445,
         muon_b: float = -4.7750,
         muon_c: float = 2.0315,
         adam_lr_ratio: float = 1.0,
-        momentum: Any = 0.95,
+        momentum: Fraction = 0.95,
         ns_steps: int = 5,
         nesterov: bool = True,
         rms_rate: float | None = 0.2,
@@ -81,25 +91,7 @@ class Muon(Optimizer):
         **kwargs: Any,
     ) -> None:
         super().__init__(name, weight_decay=weight_decay, **kwargs)
-        check_fraction("adam_beta_1", adam_beta_1)
-        check_fraction("adam_beta_2", adam_beta_2)
-        check_fraction("momentum", momentum)
-        self._set_hyper("learning_rate", learning_rate)
-        self._set_hyper("decay", self._initial_decay)
-        self._set_hyper("adam_beta_1", adam_beta_1)
-        self._set_hyper("adam_beta_2", adam_beta_2)
-        self._set_hyper("momentum", momentum)
-        self.adam_weight_decay = adam_weight_decay
-        self.epsilon = epsilon or EPSILON
-        self.exclude_layers = list(exclude_layers or ())
-        self.exclude_embeddings = exclude_embeddings
-        self.muon_a = muon_a
-        self.muon_b = muon_b
-        self.muon_c = muon_c
-        self.adam_lr_ratio = adam_lr_ratio
-        self.ns_steps = ns_steps
-        self.nesterov = nesterov
-        self.rms_rate = rms_rate
+        self._take_arguments(locals())
 
     def _is_for_adam(self, var: Variable) -> bool:
         name = var.key.name
@@ -109,7 +101,9 @@ class Muon(Optimizer):
             or any(re.search(pattern, name) for pattern in self.exclude_layers)
         )
 
-    def _slot_initializers(self) -> dict[str, Any]:
+    @property
+    def slots(self) -> dict[str, Any]:
+        """Its slots, with what they start as."""
         return {"momentum": "zeros", "velocity": "zeros"}
 
     def _create_slots(self, var_list: Sequence[Variable]) -> None:
@@ -146,7 +140,7 @@ class Muon(Optimizer):
         }
 
     def update(
-        self, w: Any, g: Any, momentum: Any, *, lr_t: Any, mu: Any
+        self, w: Any, g: Any, momentum: Any, *, lr_t: Any, mu: Any, **_: Any
     ) -> tuple[Any, dict[str, Any]]:
         """Returns the new value and slots of a matrix, by the equation above."""
         m = mu * momentum + g
@@ -181,6 +175,7 @@ class Muon(Optimizer):
         adam_rate: Any,
         beta_1: Any,
         beta_2: Any,
+        **_: Any,
     ) -> tuple[Any, dict[str, Any]]:
         """Returns the new value and slots of what is no matrix, as in `Adam`."""
         m = beta_1 * momentum + (1.0 - beta_1) * g
@@ -190,18 +185,4 @@ class Muon(Optimizer):
 
     def get_config(self) -> dict[str, Any]:
         """Returns what `from_config` makes the same optimizer of."""
-        names = (
-            "adam_weight_decay",
-            "epsilon",
-            "exclude_layers",
-            "exclude_embeddings",
-            "muon_a",
-            "muon_b",
-            "muon_c",
-            "adam_lr_ratio",
-            "ns_steps",
-            "nesterov",
-            "rms_rate",
-        )
-        config = {"weight_decay": None, **super().get_config()}
-        return {**config, **{name: getattr(self, name) for name in names}}
+        return {"weight_decay": None, **super().get_config()}

@@ -6,11 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphopt.dtypes import DType
-from graphopt.keras.optimizers.base import EPSILON, Optimizer
-from graphopt.keras.optimizers.checks import GradsAndVars, check_fraction
+from graphopt.keras.optimizers.base import Optimizer
+from graphopt.keras.optimizers.hyperparameters import (
+    EPSILON,
+    Epsilon,
+    Fraction,
+    Number,
+    as_number,
+)
 from graphopt.keras.optimizers.schedules import LearningRateSchedule
-from graphopt.keras.optimizers.state import as_number
-from graphopt.keras.optimizers.updates import chosen
+from graphopt.keras.optimizers.updates import Step, chosen
 from graphopt.ops.elementwise import cast, pow, sqrt
 from graphopt.runtime.variable import Variable
 
@@ -53,29 +58,22 @@ class Nadam(Optimizer):
 
     def __init__(
         self,
-        learning_rate: Any = 0.001,
-        beta_1: Any = 0.9,
-        beta_2: Any = 0.999,
-        epsilon: float | None = EPSILON,
+        learning_rate: Number = 0.001,
+        beta_1: Fraction = 0.9,
+        beta_2: Fraction = 0.999,
+        epsilon: Epsilon = EPSILON,
         name: str = "Nadam",
         **kwargs: Any,
     ) -> None:
         # The keyword `decay` is overwritten, as TensorFlow does.
         kwargs["decay"] = kwargs.pop("schedule_decay", 0.004)
-        learning_rate = kwargs.get("lr", learning_rate)
-        if isinstance(learning_rate, LearningRateSchedule):
+        if isinstance(kwargs.get("lr", learning_rate), LearningRateSchedule):
             raise ValueError(
                 "The Nadam optimizer does not support "
                 "tf.keras.optimizers.LearningRateSchedules as the learning rate."
             )
         super().__init__(name, **kwargs)
-        check_fraction("beta_1", beta_1)
-        check_fraction("beta_2", beta_2)
-        self._set_hyper("learning_rate", learning_rate)
-        self._set_hyper("decay", self._initial_decay)
-        self._set_hyper("beta_1", beta_1)
-        self._set_hyper("beta_2", beta_2)
-        self.epsilon = epsilon or EPSILON
+        self._take_arguments(locals())
         self._m_cache: Variable | None = None
 
     def _create_slots(self, var_list: Sequence[Variable]) -> None:
@@ -92,25 +90,15 @@ class Nadam(Optimizer):
     def _decayed_lr(self, var_dtype: Any) -> Any:
         return self._get_hyper("learning_rate", var_dtype)
 
-    def _prepare(self, var_list: Sequence[Variable]) -> dict[Any, Any]:
+    def _begin_step(self, step: Step) -> list[Any]:
         assert self._m_cache is not None
         # One product of momenta for all dtypes, moved on once a step.
         dtype = self._m_cache.dtype
         before = self._m_cache.read_value()
         self._cache_t = before * self._momentum(dtype, cast(self._step() + 1, dtype))
-        kept = chosen(self._only_if, self._cache_t, before)
+        kept = chosen(step.only_if, self._cache_t, before)
         # Part of the step, but nothing waits for it: what does is not read in place.
-        self._moved = self._m_cache.assign(kept, read_value=False)
-        return super()._prepare(var_list)
-
-    def _apply_all(
-        self,
-        pairs: GradsAndVars,
-        name: str,
-        apply_state: dict[Any, Any],
-        before: Sequence[Any] = (),
-    ) -> Any:
-        return super()._apply_all(pairs, name, apply_state, [*before, self._moved])
+        return [self._m_cache.assign(kept, read_value=False)]
 
     def _momentum(self, dtype: DType, t: Any) -> Any:
         decay = pow(as_number(0.96, dtype), self._initial_decay * t)
@@ -160,10 +148,5 @@ class Nadam(Optimizer):
 
     def get_config(self) -> dict[str, Any]:
         """Returns what `from_config` makes the same optimizer of."""
-        config = super().get_config()
         # The keyword `decay` is overwritten; this one is not.
-        return {
-            **config,
-            "epsilon": self.epsilon,
-            "schedule_decay": self._initial_decay,
-        }
+        return {**super().get_config(), "schedule_decay": self._initial_decay}

@@ -2,15 +2,17 @@
 
 These are the keywords of TensorFlow's OptimizerV2 and those of Keras 3 that do not clash
 with them. What is a number stays a number of the step: it becomes a variable like the
-learning rate, so that a new one compiles nothing.
+learning rate, so that a new one compiles nothing. An option is an attribute of the
+optimizer, of which `vars` has an entry if it was set. The functions whose first argument
+is `self` are methods of `Optimizer`, which lists them.
 """
 
 from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from graphopt.graph.context import building_graph
 from graphopt.graph.tensor import Tensor
@@ -18,281 +20,199 @@ from graphopt.keras.optimizers.checks import (
     ALLOWED_KEYWORDS,
     CLIPS,
     ON_NONFINITE,
-    GradsAndVars,
     check_fraction,
     check_not_negative,
     nearest_keyword,
 )
-from graphopt.keras.optimizers.state import OptimizerState
-from graphopt.keras.optimizers.transformers import serialize_chain
+from graphopt.keras.optimizers.schedules import deserialize
+from graphopt.keras.optimizers.transformers import deserialize_chain, serialize_chain
 from graphopt.keras.optimizers.updates import AVERAGE
 from graphopt.ops.state import group, no_op
 from graphopt.runtime.variable import Variable
 
+if TYPE_CHECKING:
+    from graphopt.keras.optimizers.base import Optimizer
+
 # A variable, a regular expression that its name is searched for, or a function of it.
 Selector = Variable | str | Callable[[Variable], bool]
+# Those that are attributes and nothing more.
+_PLAIN = (
+    "use_ema",
+    "ema_overwrite_frequency",
+    "gradient_accumulation_steps",
+    "on_nonfinite",
+)
+_NUMBERS = {"ema_momentum": 0.99, "weight_decay": None, "loss_scale_factor": None}
 
 
-class OptimizerOptions(OptimizerState):
-    """The options of an optimizer, as attributes."""
+class Clip:
+    """A way of clipping gradients, as an attribute: a number, or None.
+
+    Args:
+      doc: What the number is.
+    """
+
+    def __init__(self, doc: str) -> None:
+        self.__doc__ = doc
+
+    def __set_name__(self, cls: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, optimizer: Any, cls: type | None = None) -> Any:
+        return self if optimizer is None else vars(optimizer).get(f"_{self.name}")
+
+    def __set__(self, optimizer: Any, value: Any) -> None:
+        if value is not None and optimizer.gradient_transformers:
+            raise ValueError(
+                f"`{self.name}` cannot be set when `gradient_transformers` is set."
+            )
+        vars(optimizer)[f"_{self.name}"] = value
+
+
+class NumberOption:
+    """A number that an optimizer may do without, as an attribute; a hyperparameter.
+
+    Args:
+      doc: What the number is.
+      check: Raises for a number that is out of range.
+    """
 
     def __init__(
-        self,
-        name: str,
-        gradient_aggregator: Callable[[GradsAndVars], GradsAndVars] | None,
-        gradient_transformers: Sequence[Callable[[GradsAndVars], GradsAndVars]] | None,
-        kwargs: dict[str, Any],
+        self, doc: str, check: Callable[[str, Any], None] | None = None
     ) -> None:
-        super().__init__(name)
-        # Hyperparameters that are options of this class; a subclass may have one of the
-        # same name, of which nothing is done here.
-        self._options: set[str] = set()
-        check_keywords(kwargs)
-        self.gradient_aggregator = gradient_aggregator
-        self.gradient_transformers = list(gradient_transformers or ())
-        self._clipnorm = kwargs.get("clipnorm")
-        self._clipvalue = kwargs.get("clipvalue")
-        self._global_clipnorm = kwargs.get("global_clipnorm")
-        self._check_clips()
-        decay = kwargs.get("decay")
-        self._initial_decay = 0.0 if decay is None else decay
-        self._old_rate = kwargs.get("lr")
-        self.use_ema = bool(kwargs.get("use_ema", False))
-        self.ema_overwrite_frequency = kwargs.get("ema_overwrite_frequency")
-        self.gradient_accumulation_steps = kwargs.get("gradient_accumulation_steps")
-        self.on_nonfinite: str | None = kwargs.get("on_nonfinite")
-        self.learning_rate_factors = selections(kwargs.get("learning_rate_factors"))
-        self._not_decayed: list[Selector] = []
-        momentum = kwargs.get("ema_momentum")
-        self._set_option("ema_momentum", 0.99 if momentum is None else momentum)
-        self._set_option("weight_decay", kwargs.get("weight_decay"))
-        self._set_option("loss_scale_factor", kwargs.get("loss_scale_factor"))
-        self._check_options()
+        self.__doc__ = doc
+        self.check = check
 
-    def _set_option(self, name: str, value: Any) -> None:
-        """Sets a number that an optimizer may do without."""
-        if name in self._hyper and name not in self._options:
-            # A subclass has a hyperparameter of that name, with a meaning of its own.
-            self._set_hyper(name, value)
-            return
-        if not (isinstance(value, (Tensor, Variable)) or callable(value)):
-            check_not_negative(name, value)
-        if value is None or (name == "ema_momentum" and not self.use_ema):
-            self._hyper.pop(name, None)
-            self._options.discard(name)
-            self.__dict__[f"_{name}"] = value
-        else:
-            self._options.add(name)
-            self._set_hyper(name, value)
+    def __set_name__(self, cls: type, name: str) -> None:
+        self.name = name
 
-    def _get_option(self, name: str) -> Any:
-        """Returns an option, as `_set_option` left it; None if it is not in use."""
-        if name in self._options:
-            return self._get_hyper(name)
-        return None if name in self._hyper else self.__dict__.get(f"_{name}")
+    def __get__(self, optimizer: Any, cls: type | None = None) -> Any:
+        if optimizer is None:
+            return self
+        if self.name in optimizer._hyper:
+            return optimizer._get_hyper(self.name)
+        return vars(optimizer).get(f"_{self.name}", _NUMBERS[self.name])
 
-    def _shown_option(self, name: str) -> Any:
-        """Returns what the attribute of an option shows."""
-        if name in self._hyper:
-            return self._get_hyper(name)
-        return self.__dict__.get(f"_{name}")
+    def __set__(self, optimizer: Any, value: Any) -> None:
+        if self.check is not None:
+            self.check(self.name, value)
+        set_option(optimizer, self.name, value)
 
-    @property
-    def weight_decay(self) -> Any:
-        """How much of a variable is taken away in a step, times the learning rate."""
-        return self._shown_option("weight_decay")
 
-    @weight_decay.setter
-    def weight_decay(self, value: Any) -> None:
-        self._set_option("weight_decay", value)
+def set_option(optimizer: Optimizer, name: str, value: Any) -> None:
+    """Sets a number option; None, and a momentum without averages, is not in use."""
+    options = optimizer._options
+    if name in optimizer._hyper and name not in options:
+        # A subclass has a hyperparameter of that name, with a meaning of its own.
+        optimizer._set_hyper(name, value)
+        return
+    if not (isinstance(value, (Tensor, Variable)) or callable(value)):
+        check_not_negative(name, value)
+    if value is None or (name == "ema_momentum" and not optimizer.use_ema):
+        optimizer._hyper.pop(name, None)
+        options.discard(name)
+        vars(optimizer)[f"_{name}"] = value
+    else:
+        options.add(name)
+        optimizer._set_hyper(name, value)
 
-    @property
-    def ema_momentum(self) -> Any:
-        """How much of the average of a variable is kept in a step."""
-        return self._shown_option("ema_momentum")
 
-    @ema_momentum.setter
-    def ema_momentum(self, value: Any) -> None:
-        check_fraction("ema_momentum", value)
-        self._set_option("ema_momentum", value)
+def take_options(optimizer: Optimizer, kwargs: dict[str, Any]) -> None:
+    """Sets the options that a constructor was given.
 
-    @property
-    def loss_scale_factor(self) -> Any:
-        """What the loss is multiplied by and gradients are divided by, or None."""
-        return self._shown_option("loss_scale_factor")
+    Raises:
+      TypeError: An unknown keyword.
+      ValueError: A number that is out of range, or options that exclude each other.
+    """
+    check_keywords(kwargs)
+    options = vars(optimizer)
+    for clip in CLIPS:
+        if kwargs.get(clip) is not None:
+            options[f"_{clip}"] = kwargs[clip]
+    _check_clips(optimizer)
+    options |= {name: kwargs[name] for name in _PLAIN if name in kwargs}
+    options["use_ema"] = bool(options.get("use_ema", False))
+    if kwargs.get("decay") is not None:
+        options["_initial_decay"] = kwargs["decay"]
+    optimizer._hyper.old_rate = kwargs.get("lr")
+    options["learning_rate_factors"] = selections(kwargs.get("learning_rate_factors"))
+    for name, default in _NUMBERS.items():
+        value = kwargs.get(name)
+        set_option(optimizer, name, default if value is None else value)
+    _check_options(optimizer)
 
-    @loss_scale_factor.setter
-    def loss_scale_factor(self, value: Any) -> None:
-        self._set_option("loss_scale_factor", value)
 
-    def _check_options(self) -> None:
-        steps, every = self.gradient_accumulation_steps, self.ema_overwrite_frequency
-        if steps is not None and (not isinstance(steps, int) or steps < 2):
-            raise ValueError(
-                "`gradient_accumulation_steps` must be an integer >= 2. Received: "
-                f"gradient_accumulation_steps={steps}"
-            )
-        if every is not None and (not isinstance(every, int) or every < 1):
-            raise ValueError(
-                "`ema_overwrite_frequency` must be an integer >= 1 or None. Received: "
-                f"ema_overwrite_frequency={every}"
-            )
-        if self.on_nonfinite not in ON_NONFINITE:
-            raise ValueError(
-                f"`on_nonfinite` must be one of {ON_NONFINITE}; got "
-                f"{self.on_nonfinite!r}."
-            )
-        if self.use_ema:
-            check_fraction("ema_momentum", self._hyper["ema_momentum"])
+def _check_options(optimizer: Optimizer) -> None:
+    steps = optimizer.gradient_accumulation_steps
+    every = optimizer.ema_overwrite_frequency
+    if steps is not None and (not isinstance(steps, int) or steps < 2):
+        raise ValueError(
+            "`gradient_accumulation_steps` must be an integer >= 2. Received: "
+            f"gradient_accumulation_steps={steps}"
+        )
+    if every is not None and (not isinstance(every, int) or every < 1):
+        raise ValueError(
+            "`ema_overwrite_frequency` must be an integer >= 1 or None. Received: "
+            f"ema_overwrite_frequency={every}"
+        )
+    if optimizer.on_nonfinite not in ON_NONFINITE:
+        raise ValueError(
+            f"`on_nonfinite` must be one of {ON_NONFINITE}; got "
+            f"{optimizer.on_nonfinite!r}."
+        )
+    if optimizer.use_ema:
+        check_fraction("ema_momentum", optimizer._hyper["ema_momentum"])
 
-    # ---- clipping
 
-    def _check_clips(self) -> None:
-        if self._clipnorm is not None and self._global_clipnorm is not None:
-            raise ValueError(
-                "Cannot accept both `clipnorm` and `global_clipnorm`; got "
-                f"clipnorm={self._clipnorm}, global_clipnorm={self._global_clipnorm}."
-            )
-        if self.gradient_transformers and any(
-            getattr(self, f"_{clip}") is not None for clip in CLIPS
-        ):
-            raise ValueError(
-                "`clipnorm`, `clipvalue` and `global_clipnorm` may not be set together "
-                "with `gradient_transformers`."
-            )
+def _check_clips(optimizer: Optimizer) -> None:
+    norm, norm_of_all = optimizer.clipnorm, optimizer.global_clipnorm
+    if norm is not None and norm_of_all is not None:
+        raise ValueError(
+            "Cannot accept both `clipnorm` and `global_clipnorm`; got "
+            f"clipnorm={norm}, global_clipnorm={norm_of_all}."
+        )
+    if optimizer.gradient_transformers and any(
+        getattr(optimizer, clip) is not None for clip in CLIPS
+    ):
+        raise ValueError(
+            "`clipnorm`, `clipvalue` and `global_clipnorm` may not be set together "
+            "with `gradient_transformers`."
+        )
 
-    @property
-    def clipnorm(self) -> Any:
-        """The largest norm of each gradient, or None."""
-        return self._clipnorm
 
-    @clipnorm.setter
-    def clipnorm(self, value: Any) -> None:
-        self._set_clip("clipnorm", value)
+def list_options(optimizer: Optimizer) -> dict[str, Any]:
+    """Returns the options that differ from their defaults and that are no numbers."""
+    config = {name: getattr(optimizer, name) for name in (*CLIPS, *_PLAIN)}
+    config = {
+        name: value
+        for name, value in config.items()
+        if value is not None and (value or name in CLIPS)
+    }
+    chain = serialize_chain(optimizer.gradient_transformers)
+    if chain:
+        config["gradient_transformers"] = chain
+    factors = optimizer.learning_rate_factors
+    named = [(key, factor) for key, factor in factors if type(key) is str]
+    if named:
+        config["learning_rate_factors"] = dict(named)
+    names = [each for each in optimizer._not_decayed if type(each) is str]
+    if names:
+        config["exclude_from_weight_decay"] = names
+    return config
 
-    @property
-    def clipvalue(self) -> Any:
-        """The largest absolute value of an element of a gradient, or None."""
-        return self._clipvalue
 
-    @clipvalue.setter
-    def clipvalue(self, value: Any) -> None:
-        self._set_clip("clipvalue", value)
-
-    @property
-    def global_clipnorm(self) -> Any:
-        """The largest norm of all gradients together, or None."""
-        return self._global_clipnorm
-
-    @global_clipnorm.setter
-    def global_clipnorm(self, value: Any) -> None:
-        self._set_clip("global_clipnorm", value)
-
-    def _set_clip(self, name: str, value: Any) -> None:
-        if value is not None and self.gradient_transformers:
-            raise ValueError(
-                f"`{name}` cannot be set when `gradient_transformers` is set."
-            )
-        setattr(self, f"_{name}", value)
-
-    # ---- which variables
-
-    def exclude_from_weight_decay(
-        self,
-        var_list: Iterable[Variable] | None = None,
-        var_names: Iterable[str] | None = None,
-    ) -> None:
-        """Leaves variables without weight decay; the last call counts.
-
-        Args:
-          var_list: Variables.
-          var_names: Regular expressions; a variable in whose name one of them is found
-            is left out.
-
-        Source: `keras.optimizers.Optimizer.exclude_from_weight_decay`.
-        """
-        self._not_decayed = [*(var_list or ()), *(var_names or ())]
-
-    def _decays(self, var: Variable) -> bool:
-        """Whether weight decay acts on a variable."""
-        return not any(is_selected(var, each) for each in self._not_decayed)
-
-    def _factor_of(self, var: Variable) -> Any:
-        """What the learning rate of a variable is multiplied by, or None."""
-        for selector, factor in self.learning_rate_factors:
-            if is_selected(var, selector):
-                return factor
-        return None
-
-    # ---- averages
-
-    def finalize_variable_values(self, var_list: Iterable[Variable]) -> Any:
-        """Gives variables their averages, at the end of training with `use_ema`.
-
-        Args:
-          var_list: Variables that were updated.
-
-        Returns:
-          In a graph an op to run; None in eager mode. Without `use_ema` it does nothing.
-
-        Source: `keras.optimizers.Optimizer.finalize_variable_values`.
-        """
-        if not self.use_ema:
-            return no_op()
-        pairs = [(var, self.get_slot(var, AVERAGE)) for var in var_list]
-        done = [var.assign(average, read_value=False) for var, average in pairs]
-        return group(*done) if building_graph() is not None else None
-
-    def swap_variable_values(self, var_list: Iterable[Variable]) -> Any:
-        """Exchanges variables and their averages: before an evaluation, and back after.
-
-        Args:
-          var_list: Variables that were updated.
-
-        Returns:
-          In a graph an op to run; None in eager mode.
-
-        Raises:
-          ValueError: The optimizer keeps no averages.
-
-        Source: `keras.callbacks.SwapEMAWeights`.
-        """
-        if not self.use_ema:
-            raise ValueError(f"Optimizer {self._name!r} was made without use_ema=True.")
-        done = []
-        for var in var_list:
-            average = self.get_slot(var, AVERAGE)
-            value, mean = var.read_value(), average.read_value()
-            done.append(var.assign(mean, read_value=False))
-            done.append(average.assign(value, read_value=False))
-        return group(*done) if building_graph() is not None else None
-
-    # ---- configuration
-
-    def _option_config(self) -> dict[str, Any]:
-        """The options that differ from their defaults and that are no numbers."""
-        config: dict[str, Any] = {}
-        for clip in CLIPS:
-            if getattr(self, f"_{clip}") is not None:
-                config[clip] = getattr(self, f"_{clip}")
-        for name in (
-            "use_ema",
-            "ema_overwrite_frequency",
-            "gradient_accumulation_steps",
-            "on_nonfinite",
-        ):
-            if getattr(self, name):
-                config[name] = getattr(self, name)
-        chain = serialize_chain(self.gradient_transformers)
-        if chain:
-            config["gradient_transformers"] = chain
-        named = [(key, f) for key, f in self.learning_rate_factors if type(key) is str]
-        if named:
-            config["learning_rate_factors"] = dict(named)
-        names = [each for each in self._not_decayed if type(each) is str]
-        if names:
-            config["exclude_from_weight_decay"] = names
-        return config
+def arguments_of(
+    config: dict[str, Any], custom_objects: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Returns the arguments of a constructor for a config, schedules and all."""
+    arguments = dict(config)
+    rate = arguments.get("learning_rate")
+    if isinstance(rate, dict):
+        arguments["learning_rate"] = deserialize(rate, custom_objects)
+    chain = arguments.get("gradient_transformers")
+    if chain is not None:
+        arguments["gradient_transformers"] = deserialize_chain(chain)
+    return arguments
 
 
 def selections(given: Any) -> list[tuple[Selector, Any]]:
@@ -346,3 +266,76 @@ def check_keywords(kwargs: dict[str, Any]) -> None:
             UserWarning,
             stacklevel=5,
         )
+
+
+def exclude_from_weight_decay(
+    self: Optimizer,
+    var_list: Iterable[Variable] | None = None,
+    var_names: Iterable[str] | None = None,
+) -> None:
+    """Leaves variables without weight decay; the last call counts.
+
+    Args:
+      var_list: Variables.
+      var_names: Regular expressions; a variable in whose name one of them is found
+        is left out.
+
+    Source: `keras.optimizers.Optimizer.exclude_from_weight_decay`.
+    """
+    self._not_decayed = [*(var_list or ()), *(var_names or ())]
+
+
+def decays(self: Optimizer, var: Variable) -> bool:
+    """Whether weight decay acts on a variable."""
+    return not any(is_selected(var, each) for each in self._not_decayed)
+
+
+def factor_of(self: Optimizer, var: Variable) -> Any:
+    """What the learning rate of a variable is multiplied by, or None."""
+    for selector, factor in self.learning_rate_factors:
+        if is_selected(var, selector):
+            return factor
+    return None
+
+
+def finalize_variable_values(self: Optimizer, var_list: Iterable[Variable]) -> Any:
+    """Gives variables their averages, at the end of training with `use_ema`.
+
+    Args:
+      var_list: Variables that were updated.
+
+    Returns:
+      In a graph an op to run; None in eager mode. Without `use_ema` it does nothing.
+
+    Source: `keras.optimizers.Optimizer.finalize_variable_values`.
+    """
+    if not self.use_ema:
+        return no_op()
+    pairs = [(var, self.get_slot(var, AVERAGE)) for var in var_list]
+    done = [var.assign(average, read_value=False) for var, average in pairs]
+    return group(*done) if building_graph() is not None else None
+
+
+def swap_variable_values(self: Optimizer, var_list: Iterable[Variable]) -> Any:
+    """Exchanges variables and their averages: before an evaluation, and back after.
+
+    Args:
+      var_list: Variables that were updated.
+
+    Returns:
+      In a graph an op to run; None in eager mode.
+
+    Raises:
+      ValueError: The optimizer keeps no averages.
+
+    Source: `keras.callbacks.SwapEMAWeights`.
+    """
+    if not self.use_ema:
+        raise ValueError(f"Optimizer {self._name!r} was made without use_ema=True.")
+    done = []
+    for var in var_list:
+        average = self.get_slot(var, AVERAGE)
+        value, mean = var.read_value(), average.read_value()
+        done.append(var.assign(mean, read_value=False))
+        done.append(average.assign(value, read_value=False))
+    return group(*done) if building_graph() is not None else None

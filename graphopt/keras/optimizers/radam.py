@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from graphopt.dtypes import DType
-from graphopt.keras.optimizers.base import EPSILON, Optimizer
-from graphopt.keras.optimizers.checks import check_fraction
+from graphopt.keras.optimizers.base import Optimizer
+from graphopt.keras.optimizers.hyperparameters import (
+    EPSILON,
+    Constant,
+    Epsilon,
+    Fraction,
+    Number,
+    ProperFraction,
+)
 from graphopt.ops.creation import ones_like
 from graphopt.ops.elementwise import cast, pow, sqrt, where
+
+
+def _check_threshold(name: str, value: float) -> None:
+    if value < 4.0:
+        raise ValueError(f"`{name}` must be at least 4; got {value}.")
+
+
+_Threshold = Annotated[float, Constant(check=_check_threshold)]
 
 
 class RAdam(Optimizer):
@@ -44,25 +59,16 @@ class RAdam(Optimizer):
 
     def __init__(
         self,
-        learning_rate: Any = 0.001,
-        beta_1: Any = 0.9,
-        beta_2: Any = 0.999,
-        epsilon: float | None = EPSILON,
-        threshold: float = 5.0,
+        learning_rate: Number = 0.001,
+        beta_1: Fraction = 0.9,
+        beta_2: ProperFraction = 0.999,
+        epsilon: Epsilon = EPSILON,
+        threshold: _Threshold = 5.0,
         name: str = "RAdam",
         **kwargs: Any,
     ) -> None:
         super().__init__(name, **kwargs)
-        check_fraction("beta_1", beta_1)
-        check_fraction("beta_2", beta_2, upper_included=False)
-        if threshold < 4.0:
-            raise ValueError(f"`threshold` must be at least 4; got {threshold}.")
-        self._set_hyper("learning_rate", learning_rate)
-        self._set_hyper("decay", self._initial_decay)
-        self._set_hyper("beta_1", beta_1)
-        self._set_hyper("beta_2", beta_2)
-        self.epsilon = epsilon or EPSILON
-        self.threshold = threshold
+        self._take_arguments(locals())
 
     def coefficients(self, dtype: DType, learning_rate: Any) -> dict[str, Any]:
         """Returns the betas and the factors of both kinds of steps."""
@@ -104,8 +110,3 @@ class RAdam(Optimizer):
         v = beta_2 * v + (1.0 - beta_2) * (g * g)
         rate = where(is_rectified, rectified / (sqrt(v) + self.epsilon), plain)
         return w - rate * m, {"m": m, "v": v}
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns what `from_config` makes the same optimizer of."""
-        config = {"epsilon": self.epsilon, "threshold": self.threshold}
-        return {**super().get_config(), **config}

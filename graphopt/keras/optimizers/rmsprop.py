@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from graphopt.dtypes import DType
-from graphopt.keras.optimizers.base import EPSILON, Optimizer
-from graphopt.keras.optimizers.checks import check_fraction, is_zero
+from graphopt.keras.optimizers.base import Optimizer
+from graphopt.keras.optimizers.checks import is_zero
+from graphopt.keras.optimizers.hyperparameters import EPSILON, Epsilon, Fraction, Number
 from graphopt.ops.elementwise import sqrt
 
 
@@ -48,31 +49,26 @@ class RMSprop(Optimizer):
 
     def __init__(
         self,
-        learning_rate: Any = 0.001,
-        rho: Any = 0.9,
-        momentum: Any = 0.0,
-        epsilon: float | None = EPSILON,
+        learning_rate: Number = 0.001,
+        rho: Fraction = 0.9,
+        momentum: Fraction = 0.0,
+        epsilon: Epsilon = EPSILON,
         centered: bool = False,
         name: str = "RMSprop",
         **kwargs: Any,
     ) -> None:
         super().__init__(name, **kwargs)
-        check_fraction("rho", rho)
-        check_fraction("momentum", momentum)
-        self._set_hyper("learning_rate", learning_rate)
-        self._set_hyper("decay", self._initial_decay)
-        self._set_hyper("rho", rho)
+        self._take_arguments(locals())
         self._momentum = not is_zero(momentum)
-        self._set_hyper("momentum", momentum)
-        self.epsilon = epsilon or EPSILON
-        self.centered = centered
 
     @property
     def sparse_rows(self) -> str:  # type: ignore[override]
         """Which rows a sparse gradient changes; TensorFlow's rule."""
         return "touched" if self._momentum else "all slots"
 
-    def _slot_initializers(self) -> dict[str, Any]:
+    @property
+    def slots(self) -> dict[str, Any]:
+        """Its slots, with what they start as."""
         names = ["rms"]
         names += ["momentum"] if self._momentum else []
         names += ["mg"] if self.centered else []
@@ -109,8 +105,3 @@ class RMSprop(Optimizer):
             return w - lr_t * g / (sqrt(d) + self.epsilon), slots
         p = mu * momentum + lr_t * g / sqrt(d + self.epsilon)
         return w - p, {**slots, "momentum": p}
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns what `from_config` makes the same optimizer of."""
-        config = {"epsilon": self.epsilon, "centered": self.centered}
-        return {**super().get_config(), **config}

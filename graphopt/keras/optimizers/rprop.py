@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from graphopt.keras import initializers
 from graphopt.keras.optimizers.base import Optimizer
 from graphopt.keras.optimizers.checks import check_not_negative
+from graphopt.keras.optimizers.hyperparameters import Hyperparameter
 from graphopt.ops.creation import zeros_like
 from graphopt.ops.elementwise import maximum, minimum, sign, where
+
+
+def _check_first_step(name: str, value: Any) -> None:
+    if not isinstance(value, (int, float, np.number)):
+        raise ValueError(
+            "The learning rate of Rprop is the first size of its steps, a number; "
+            f"got {value!r}."
+        )
+    check_not_negative(name, value)
+
+
+_FirstStep = Annotated[float, Hyperparameter(_check_first_step)]
 
 
 class Rprop(Optimizer):
@@ -48,7 +61,7 @@ class Rprop(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 0.01,
+        learning_rate: _FirstStep = 0.01,
         eta_minus: float = 0.5,
         eta_plus: float = 1.2,
         step_min: float = 1e-6,
@@ -67,22 +80,13 @@ class Rprop(Optimizer):
                 "Expected 0 <= step_min <= step_max; got "
                 f"step_min={step_min}, step_max={step_max}."
             )
-        if not isinstance(learning_rate, (int, float, np.number)):
-            raise ValueError(
-                "The learning rate of Rprop is the first size of its steps, a number; "
-                f"got {learning_rate!r}."
-            )
-        check_not_negative("learning_rate", learning_rate)
-        self._set_hyper("learning_rate", learning_rate)
+        self._take_arguments(locals())
         # The keyword `lr` may have replaced it.
         self._first_step = float(self._hyper["learning_rate"])
-        self._set_hyper("decay", self._initial_decay)
-        self.eta_minus = eta_minus
-        self.eta_plus = eta_plus
-        self.step_min = step_min
-        self.step_max = step_max
 
-    def _slot_initializers(self) -> dict[str, Any]:
+    @property
+    def slots(self) -> dict[str, Any]:
+        """Its slots, with what they start as."""
         first = initializers.Constant(self._first_step)
         return {"previous": "zeros", "step": first}
 
@@ -96,9 +100,3 @@ class Rprop(Optimizer):
         step = where(c > 0.0, longer, where(c < 0.0, shorter, step))
         g = where(c < 0.0, zeros_like(g), g)
         return w - sign(g) * step, {"previous": g, "step": step}
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns what `from_config` makes the same optimizer of."""
-        names = ("eta_minus", "eta_plus", "step_min", "step_max")
-        config = {name: getattr(self, name) for name in names}
-        return {**super().get_config(), **config}

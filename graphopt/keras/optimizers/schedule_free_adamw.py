@@ -7,8 +7,8 @@ from typing import Any
 
 from graphopt.dtypes import DType
 from graphopt.keras.optimizers.base import Optimizer
-from graphopt.keras.optimizers.checks import check_fraction
-from graphopt.keras.optimizers.updates import starts_as
+from graphopt.keras.optimizers.hyperparameters import Fraction, Number
+from graphopt.keras.optimizers.state import starts_as
 from graphopt.ops.elementwise import cast, minimum, pow, sqrt
 from graphopt.runtime.variable import Variable
 
@@ -44,25 +44,20 @@ class ScheduleFreeAdamW(Optimizer):
 
     def __init__(
         self,
-        learning_rate: Any = 0.0025,
-        beta_1: Any = 0.9,
-        beta_2: Any = 0.999,
+        learning_rate: Number = 0.0025,
+        beta_1: Fraction = 0.9,
+        beta_2: Fraction = 0.999,
         epsilon: float = 1e-8,
         warmup_steps: int = 0,
         name: str = "ScheduleFreeAdamW",
         **kwargs: Any,
     ) -> None:
         super().__init__(name, **kwargs)
-        check_fraction("beta_1", beta_1)
-        check_fraction("beta_2", beta_2)
-        self._set_hyper("learning_rate", learning_rate)
-        self._set_hyper("decay", self._initial_decay)
-        self._set_hyper("beta_1", beta_1)
-        self._set_hyper("beta_2", beta_2)
-        self.epsilon = epsilon
-        self.warmup_steps = warmup_steps
+        self._take_arguments(locals())
 
-    def _slot_initializers(self) -> dict[str, Any]:
+    @property
+    def slots(self) -> dict[str, Any]:
+        """Its slots, with what they start as."""
         return {"momentum": "its variable", "velocity": "zeros"}
 
     def _create_slots(self, var_list: Sequence[Variable]) -> None:
@@ -105,8 +100,3 @@ class ScheduleFreeAdamW(Optimizer):
         z = momentum - rate * g / (sqrt(v / correction) + self.epsilon)
         x = (1.0 - weight) * x + weight * z
         return (1.0 - beta_1) * z + beta_1 * x, {"momentum": z, "velocity": v}
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns what `from_config` makes the same optimizer of."""
-        config = {"epsilon": self.epsilon, "warmup_steps": self.warmup_steps}
-        return {**super().get_config(), **config}

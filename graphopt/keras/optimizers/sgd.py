@@ -6,7 +6,8 @@ from typing import Any
 
 from graphopt.dtypes import DType
 from graphopt.keras.optimizers.base import Optimizer
-from graphopt.keras.optimizers.checks import check_fraction, is_zero
+from graphopt.keras.optimizers.checks import is_zero
+from graphopt.keras.optimizers.hyperparameters import Fraction, Number
 
 
 class SGD(Optimizer):
@@ -44,21 +45,19 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        learning_rate: Any = 0.01,
-        momentum: Any = 0.0,
+        learning_rate: Number = 0.01,
+        momentum: Fraction = 0.0,
         nesterov: bool = False,
         name: str = "SGD",
         **kwargs: Any,
     ) -> None:
         super().__init__(name, **kwargs)
-        check_fraction("momentum", momentum)
-        self._set_hyper("learning_rate", learning_rate)
-        self._set_hyper("decay", self._initial_decay)
+        self._take_arguments(locals())
         self._momentum = callable(momentum) or not is_zero(momentum)
-        self._set_hyper("momentum", momentum)
-        self.nesterov = nesterov
 
-    def _slot_initializers(self) -> dict[str, Any]:
+    @property
+    def slots(self) -> dict[str, Any]:
+        """Its slots, with what they start as."""
         return {"momentum": "zeros"} if self._momentum else {}
 
     def coefficients(self, dtype: DType, learning_rate: Any) -> dict[str, Any]:
@@ -74,7 +73,3 @@ class SGD(Optimizer):
         a = mu * momentum - lr_t * g
         step = mu * a - lr_t * g if self.nesterov else a
         return w + step, {"momentum": a}
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns what `from_config` makes the same optimizer of."""
-        return {**super().get_config(), "nesterov": self.nesterov}

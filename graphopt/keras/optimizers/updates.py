@@ -8,7 +8,10 @@ TensorFlow share this file and nothing else of each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from inspect import signature
 from typing import Any, NamedTuple
 
 from graphopt.graph.context import building_graph
@@ -30,6 +33,41 @@ from graphopt.runtime.variable import Variable
 
 # The slot that holds the average of a variable.
 AVERAGE = "average"
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one call of `apply_gradients` is, as it is handed from hook to hook.
+
+    Attributes:
+      only_if: Bool scalar: if it is false, everything keeps its value; None if the call
+        updates in any case.
+      rate_factor: What the learning rate of the variable at hand is multiplied by, None
+        for nothing.
+    """
+
+    only_if: Any = None
+    rate_factor: Any = None
+
+
+class ApplyState(dict[Any, dict[str, Any]]):
+    """The coefficients of a step by (device, dtype), as TensorFlow's hooks take them.
+
+    Attributes:
+      step: The step.
+      named: By the same keys, which of the entries `coefficients` has returned.
+    """
+
+    def __init__(self, step: Step, entries: dict[Any, Any] | None = None) -> None:
+        super().__init__(entries or {})
+        self.step = step
+        self.named: dict[Any, set[str]] = dict(getattr(entries, "named", {}))
+
+
+def step_of(apply_state: Any) -> Step:
+    """Returns the step of what a hook was called with; a plain one if it says none."""
+    step: Step = getattr(apply_state, "step", Step())
+    return step
 
 
 class Rows(NamedTuple):
@@ -89,6 +127,7 @@ def apply_equation(
     rows: Rows,
     coefficients: dict[str, Any],
     only_if: Any = None,
+    name: str = "",
 ) -> Any:
     """Computes the new value of a variable and of its slots and assigns them.
 
@@ -99,9 +138,14 @@ def apply_equation(
       rows: What to work on.
       coefficients: Scalars, by their name in the equation.
       only_if: Bool scalar: if it is false, everything keeps its value.
+      name: What the equation is called in errors; without one it may leave out slots,
+        which keep their values.
 
     Returns:
       In a graph an op that is done when all are assigned; None in eager mode.
+
+    Raises:
+      TypeError: The equation does not return a value and all its slots.
     """
     indices = rows.indices
 
@@ -117,13 +161,33 @@ def apply_equation(
         )
 
     w = read(var)
-    before = {name: read(slot) for name, slot in slots.items()}
-    new_value, new_slots = update(w, rows.grad, **before, **coefficients)
+    before = {key: read(slot) for key, slot in slots.items()}
+    result = update(w, rows.grad, **before, **coefficients)
+    if name:
+        _check_result(result, slots, name)
+    new_value, new_slots = result
     done = []
-    for name, value in new_slots.items():
-        done.append(write(slots[name], chosen(only_if, value, before[name])))
+    for key, value in new_slots.items():
+        done.append(write(slots[key], chosen(only_if, value, before[key])))
     done.append(write(var, chosen(only_if, new_value, w)))
     return group(*done) if building_graph() is not None else None
+
+
+def _check_result(result: Any, slots: dict[str, Variable], name: str) -> None:
+    """Refuses what an equation must not return."""
+    if not (
+        isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)
+    ):
+        raise TypeError(
+            f"{name} must return the new value and a dict of the new slots, "
+            f"`w, {{...}}`; got {result!r:.200}."
+        )
+    new = result[1]
+    if new.keys() != slots.keys():
+        raise TypeError(
+            f"{name} must return a new value for each of its slots, "
+            f"{sorted(slots) or 'of which there are none'}; got {sorted(new)}."
+        )
 
 
 def chosen(condition: Any, value: Any, otherwise: Any) -> Any:
@@ -188,19 +252,75 @@ def with_average(
     return averaged
 
 
-def starts_as(var: Variable) -> Callable[..., Any]:
-    """Returns an initializer: the value that a variable has."""
+class _Parameters(NamedTuple):
+    """What an equation takes besides `w` and `g`."""
 
-    def value(shape: Any, dtype: Any = None) -> Any:
-        return var.initialized_value()
+    names: frozenset[str]
+    required: frozenset[str]
+    takes_all: bool
 
-    return value
+
+@functools.cache
+def _parameters(function: Callable[..., Any], before: int) -> _Parameters:
+    every = list(signature(function).parameters.values())
+    named = [
+        p for p in every[before:] if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    ]
+    return _Parameters(
+        frozenset(p.name for p in named),
+        frozenset(p.name for p in named if p.default is p.empty),
+        any(p.kind is p.VAR_KEYWORD for p in every),
+    )
 
 
-def argument_names(function: Callable[..., Any]) -> tuple[str, ...]:
-    """Returns the names of the arguments of an equation."""
-    code = getattr(function, "func", function).__code__
-    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+def match_arguments(
+    equation: Callable[..., Any],
+    slots: Iterable[str],
+    coefficients: dict[str, Any],
+    optional: Iterable[str] = (),
+) -> dict[str, Any]:
+    """Returns the coefficients that an equation is called with: all of them.
+
+    Args:
+      equation: `update(w, g, **slots, **coefficients)`, or a `partial` of one.
+      slots: The names of its slots.
+      coefficients: What was computed for it.
+      optional: The coefficients that it need not take.
+
+    Raises:
+      TypeError: It has no argument for a slot or a coefficient, or has one of which
+        nothing is known.
+    """
+    fixed = equation.keywords if isinstance(equation, functools.partial) else {}
+    method = equation.func if isinstance(equation, functools.partial) else equation
+    function = getattr(method, "__func__", method)
+    # `self`, the variable's value and the gradient come first, whatever their names.
+    before = 2 if function is method else 3
+    names, required, takes_all = _parameters(function, before)
+    what = getattr(method, "__qualname__", repr(method))
+    given = {
+        name: value
+        for name, value in coefficients.items()
+        if name in names or name not in optional
+    }
+    slots = set(slots)
+    unknown = [] if takes_all else sorted({*slots, *given} - names)
+    if unknown:
+        raise TypeError(
+            f"{what} takes no argument {unknown[0]!r}, which is "
+            f"{'one of its slots' if unknown[0] in slots else 'a coefficient'}; "
+            f"expected `update(w, g, {', '.join([*sorted(slots), '*', *given])})`, or "
+            "`**_` for what it does not use."
+        )
+    missing = sorted(required - {*slots, *given, *fixed})
+    if missing:
+        raise TypeError(
+            f"{what} needs an argument {missing[0]!r}, which is neither a slot "
+            f"({', '.join(sorted(slots)) or 'there are none'}) nor a coefficient "
+            f"({', '.join(coefficients) or 'there are none'}); declare it in `slots`, or "
+            "return it from `coefficients`."
+        )
+    return given
 
 
 def apply_constraint(var: Variable, done: Any, only_if: Any = None) -> Any:

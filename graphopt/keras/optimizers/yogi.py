@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from graphopt.dtypes import DType
 from graphopt.keras import initializers
 from graphopt.keras.optimizers.base import Optimizer
-from graphopt.keras.optimizers.checks import check_fraction
+from graphopt.keras.optimizers.hyperparameters import Constant, Fraction, Number
 from graphopt.ops.elementwise import cast, pow, sign, sqrt
+
+
+def _check_start(name: str, value: float) -> None:
+    if value < 0.0:
+        raise ValueError(f"`{name}` must not be negative; got {value}.")
+
+
+_Start = Annotated[float, Constant(check=_check_start)]
 
 
 class Yogi(Optimizer):
@@ -38,30 +46,20 @@ class Yogi(Optimizer):
 
     def __init__(
         self,
-        learning_rate: Any = 0.01,
-        beta_1: Any = 0.9,
-        beta_2: Any = 0.999,
+        learning_rate: Number = 0.01,
+        beta_1: Fraction = 0.9,
+        beta_2: Fraction = 0.999,
         epsilon: float = 1e-3,
-        initial_accumulator_value: float = 1e-6,
+        initial_accumulator_value: _Start = 1e-6,
         name: str = "Yogi",
         **kwargs: Any,
     ) -> None:
         super().__init__(name, **kwargs)
-        check_fraction("beta_1", beta_1)
-        check_fraction("beta_2", beta_2)
-        if initial_accumulator_value < 0.0:
-            raise ValueError(
-                "`initial_accumulator_value` must not be negative; got "
-                f"{initial_accumulator_value}."
-            )
-        self._set_hyper("learning_rate", learning_rate)
-        self._set_hyper("decay", self._initial_decay)
-        self._set_hyper("beta_1", beta_1)
-        self._set_hyper("beta_2", beta_2)
-        self.epsilon = epsilon
-        self.initial_accumulator_value = initial_accumulator_value
+        self._take_arguments(locals())
 
-    def _slot_initializers(self) -> dict[str, Any]:
+    @property
+    def slots(self) -> dict[str, Any]:
+        """Its slots, with what they start as."""
         start = initializers.Constant(self.initial_accumulator_value)
         return {"m": start, "v": start}
 
@@ -85,11 +83,3 @@ class Yogi(Optimizer):
         m = beta_1 * m + (1.0 - beta_1) * g
         v = v - (1.0 - beta_2) * sign(v - square) * square
         return w - lr_t * m / (sqrt(v) + self.epsilon), {"m": m, "v": v}
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns what `from_config` makes the same optimizer of."""
-        config = {
-            "epsilon": self.epsilon,
-            "initial_accumulator_value": self.initial_accumulator_value,
-        }
-        return {**super().get_config(), **config}

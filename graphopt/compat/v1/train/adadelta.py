@@ -32,6 +32,8 @@ class AdadeltaOptimizer(Optimizer):
     Source: `tf.compat.v1.train.AdadeltaOptimizer`; Zeiler 2012.
     """
 
+    slots = {"accum": "zeros", "accum_update": "zeros"}
+
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -43,9 +45,6 @@ class AdadeltaOptimizer(Optimizer):
         super().__init__(
             use_locking, name, learning_rate=learning_rate, rho=rho, epsilon=epsilon
         )
-
-    def _slot_initializers(self) -> dict[str, Any]:
-        return {"accum": "zeros", "accum_update": "zeros"}
 
     def update(
         self,

@@ -48,7 +48,9 @@ class AdagradOptimizer(Optimizer):
         super().__init__(use_locking, name, learning_rate=learning_rate)
         self._initial_accumulator_value = initial_accumulator_value
 
-    def _slot_initializers(self) -> dict[str, Any]:
+    @property
+    def slots(self) -> dict[str, Any]:
+        """Its slots, with what they start as."""
         return {"accumulator": initializers.Constant(self._initial_accumulator_value)}
 
     def update(

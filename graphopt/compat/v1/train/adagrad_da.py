@@ -73,7 +73,9 @@ class AdagradDAOptimizer(Optimizer):
         self._global_step = global_step
         self._initial_value = initial_gradient_squared_accumulator_value
 
-    def _slot_initializers(self) -> dict[str, Any]:
+    @property
+    def slots(self) -> dict[str, Any]:
+        """Its slots, with what they start as."""
         return {
             "gradient_accumulator": "zeros",
             "gradient_squared_accumulator": initializers.Constant(self._initial_value),

@@ -45,6 +45,8 @@ class AdamOptimizer(Optimizer):
 
     sparse_rows = "all"
 
+    slots = {"m": "zeros", "v": "zeros"}
+
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -62,9 +64,6 @@ class AdamOptimizer(Optimizer):
             beta2=beta2,
             epsilon=epsilon,
         )
-
-    def _slot_initializers(self) -> dict[str, Any]:
-        return {"m": "zeros", "v": "zeros"}
 
     def _create_slots(self, var_list: Sequence[Variable]) -> None:
         for name in ("beta1", "beta2"):

@@ -88,7 +88,9 @@ class FtrlOptimizer(Optimizer):
         self._is_root = learning_rate_power == -0.5
         self._op_names = {"accum": accum_name or name, "linear": linear_name or name}
 
-    def _slot_initializers(self) -> dict[str, Any]:
+    @property
+    def slots(self) -> dict[str, Any]:
+        """Its slots, with what they start as."""
         start = initializers.Constant(self._initial_accumulator_value)
         return {"accum": start, "linear": "zeros"}
 

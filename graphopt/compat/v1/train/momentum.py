@@ -35,6 +35,8 @@ class MomentumOptimizer(Optimizer):
     Source: `tf.compat.v1.train.MomentumOptimizer`; Sutskever et al. 2013.
     """
 
+    slots = {"momentum": "zeros"}
+
     def __init__(
         self,
         learning_rate: Any,
@@ -47,9 +49,6 @@ class MomentumOptimizer(Optimizer):
             use_locking, name, learning_rate=learning_rate, momentum=momentum
         )
         self._use_nesterov = use_nesterov
-
-    def _slot_initializers(self) -> dict[str, Any]:
-        return {"momentum": "zeros"}
 
     def coefficients(self, dtype: DType) -> dict[str, Any]:
         """Returns the rate and the factor; the slot is called `momentum` already."""

@@ -7,7 +7,7 @@ is how an equation reaches rows of a variable, and nothing that a user could see
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from graphopt.compat.v1.train.gradients import (
@@ -25,12 +25,12 @@ from graphopt.keras.optimizers.checks import (
     checked_number,
     converted_pairs,
 )
-from graphopt.keras.optimizers.state import called
+from graphopt.keras.optimizers.hyperparameters import called
 from graphopt.keras.optimizers.updates import (
     Rows,
     apply_constraint,
     apply_equation,
-    argument_names,
+    match_arguments,
     on_touched_rows,
     rows_of,
     unique_rows,
@@ -269,8 +269,9 @@ class Optimizer(SlotOwner):
         Args:
           w: The variable's value.
           g: Its gradient.
-          *args: Subclasses name their slots here,
-          **kwargs: and what `coefficients` returned.
+          *args: Subclasses name all their slots here,
+          **kwargs: and all that `coefficients` returned; `**_` stands for what they do
+            not use.
 
         Returns:
           The new value and a dict of the new slots.
@@ -287,9 +288,17 @@ class Optimizer(SlotOwner):
         """
         return {name: self._get_hyper(name, dtype) for name in self._hyper}
 
-    def _slot_initializers(self) -> dict[str, Any]:
-        """Returns what each slot starts with, in the order in which slots are made."""
+    @property
+    def slots(self) -> Mapping[str, Any]:
+        """What is kept for each variable: name -> initializer, in order.
+
+        Subclasses have an attribute of this name, `slots = {"m": "zeros"}`, or a property.
+        """
         return {}
+
+    def _slot_initializers(self) -> dict[str, Any]:
+        """Returns `slots`; the name that it had before, for subclasses."""
+        return dict(self.slots)
 
     def _slot_op_name(self, slot_name: str) -> str:
         """Returns what a slot is named after its variable."""
@@ -358,14 +367,15 @@ class Optimizer(SlotOwner):
 
     def _put_to_work(self, var: Variable, rows: Rows) -> Any:
         slots = {name: self._slots[name][var.key] for name in self._slot_initializers()}
+        found = self._scalars(var.dtype)
+        coefficients = match_arguments(self.update, slots, found)
         update = on_touched_rows(self.update, rows)
-        return apply_equation(update, var, slots, rows, self._scalars(var.dtype))
+        what = f"{type(self).__name__}.update"
+        return apply_equation(update, var, slots, rows, coefficients, name=what)
 
     def _scalars(self, dtype: DType) -> dict[str, Any]:
-        """Returns what `update` takes of the `coefficients` of this step."""
-        names = argument_names(self.update)
-        found = self._coefficients[dtype]
-        return {name: value for name, value in found.items() if name in names}
+        """Returns the `coefficients` of this step."""
+        return dict(self._coefficients[dtype])
 
     def _get_hyper(self, name: str, dtype: DType) -> Any:
         """Returns a hyperparameter as a tensor."""

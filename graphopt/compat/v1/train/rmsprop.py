@@ -59,7 +59,9 @@ class RMSPropOptimizer(Optimizer):
         )
         self._centered = centered
 
-    def _slot_initializers(self) -> dict[str, Any]:
+    @property
+    def slots(self) -> dict[str, Any]:
+        """Its slots, with what they start as."""
         mean = {"mg": "zeros"} if self._centered else {}
         return {"rms": "ones", **mean, "momentum": "zeros"}
 

@@ -15,6 +15,8 @@ from graphopt.ops.elementwise import cast, exp, sign
 class _SignOptimizer(Optimizer):
     """Scales gradients by how their sign agrees with that of their running mean."""
 
+    slots = {"m": "zeros"}
+
     def __init__(
         self,
         learning_rate: Any,
@@ -28,9 +30,6 @@ class _SignOptimizer(Optimizer):
             use_locking, name, learning_rate=learning_rate, factor=factor, beta=beta
         )
         self._sign_decay_fn = sign_decay_fn
-
-    def _slot_initializers(self) -> dict[str, Any]:
-        return {"m": "zeros"}
 
     def coefficients(self, dtype: DType) -> dict[str, Any]:
         """Returns the rate, the factor and how much a sign counts."""
