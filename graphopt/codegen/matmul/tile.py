@@ -218,7 +218,7 @@ def _add_tile(tile: _Tile, is_masked: bool = False) -> Any:
         rows = [a_row * r for r in range(tile.rows)]
         axes = [_Axis(outer, a_outer, b_outer), _Axis(depth, a_step, b_step)]
         target = _Target(c, c_step, adds, code.word(tile.rows), columns)
-        masks = tile.make_masks(code, *valid, tile.vectors) if is_masked else ()
+        masks = tile.make_masks(code, valid[0], tile.vectors) if is_masked else ()
         _write_tile(code, tile, (a, b), rows, axes, target, masks=masks)
 
     return intrinsic(
