@@ -69,13 +69,13 @@ class Machine:
     """What kernels are made for.
 
     Attributes:
-        family: `x86`, `arm` or `other`.
-        triple: LLVM's name of the kind of machine and its operating system.
-        cpu: LLVM's name of the processor.
-        features: What the processor can do beyond its name, as LLVM takes it.
-        vector_bits: Width of the vectors: 128, 256 or 512.
-        is_fused: Whether it multiplies and adds in one instruction, with one rounding.
-        is_host: Whether code that is made for it runs in this process.
+      family: `x86`, `arm` or `other`.
+      triple: LLVM's name of the kind of machine and its operating system.
+      cpu: LLVM's name of the processor.
+      features: What the processor can do beyond its name, as LLVM takes it.
+      vector_bits: Width of the vectors: 128, 256 or 512.
+      is_fused: Whether it multiplies and adds in one instruction, with one rounding.
+      is_host: Whether code that is made for it runs in this process.
     """
 
     family: str
@@ -104,13 +104,13 @@ def find_machine(vector_bits: int = 0) -> Machine:
     """Finds out what the host is, with vectors as wide as they are asked for.
 
     Args:
-        vector_bits: Width of the vectors; 0 for the host's widest.
+      vector_bits: Width of the vectors; 0 for the host's widest.
 
     Returns:
-        The machine.
+      The machine.
 
     Raises:
-        ValueError: If there are no vectors of that width.
+      ValueError: If there are no vectors of that width.
     """
     # Here, so that a program without kernels does not wait for LLVM.
     import llvmlite.binding as llvm
@@ -167,10 +167,10 @@ def assume(machine: Machine) -> Iterator[Machine]:
     plan: this is for modules that are compiled only, and for kernels called by hand.
 
     Args:
-        machine: What `get_machine` returns in the block.
+      machine: What `get_machine` returns in the block.
 
     Yields:
-        The machine.
+      The machine.
     """
     global _assumed
     before, _assumed = _assumed, machine

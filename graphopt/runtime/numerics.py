@@ -39,8 +39,8 @@ from graphopt.runtime.not_finite import (
     bad_output,
     bad_source,
     bad_write,
+    fail_unexplained,
     is_finite,
-    unexplained,
 )
 from graphopt.runtime.store import VariableKey, VariableStore
 from graphopt.schedule.build import build_schedule
@@ -121,7 +121,7 @@ class CheckingRun(Run):
     ) -> Array:
         """Returns an input, without its denormal numbers if they are flushed."""
         array = super().input(op, tensor, written)
-        return flushed(array) if self.flush else array
+        return flush_denormals(array) if self.flush else array
 
     def compute(self, op: Operation, arrays: list[Array]) -> Sequence[Array]:
         """Computes an op, or takes what it returned before, and looks at it."""
@@ -138,7 +138,7 @@ class CheckingRun(Run):
         return results
 
 
-def flushed(array: Array) -> Array:
+def flush_denormals(array: Array) -> Array:
     """Returns an array with zeros in place of denormal numbers."""
     if array.dtype not in (np.float32, np.float64):
         return array
@@ -245,7 +245,7 @@ class CheckedExecutable:
     ) -> NoReturn:
         """Replays the step to find the op that is to be named."""
         check_replay(self.program, feeds, self.store, before, self.step.recorded)
-        raise unexplained(op)
+        raise fail_unexplained(op)
 
 
 def check_replay(

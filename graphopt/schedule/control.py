@@ -69,7 +69,7 @@ def _why_not_native(builder: Builder, op: Operation, kind: str) -> str:
         return "it takes or gives strings, or what only data decide the size of"
     if kind != "cond":
         body: Body = op.attrs["body"]
-        pairs = zip(body.outputs, _given(op)[: op.attrs["count"]], strict=False)
+        pairs = zip(body.outputs, _list_inputs(op)[: op.attrs["count"]], strict=False)
         if any(a.shape != b.shape for a, b in pairs):
             return "a round may change the shape of a loop variable"
     stack = _bodies(op)
@@ -92,7 +92,7 @@ def _why_not_native(builder: Builder, op: Operation, kind: str) -> str:
     return ""
 
 
-def _given(op: Operation) -> tuple[GraphTensor, ...]:
+def _list_inputs(op: Operation) -> tuple[GraphTensor, ...]:
     """What a loop starts with and what it captures, without the seeds of a gradient."""
     return op.inputs[op.attrs.get("seeds", 0) :]
 
@@ -224,7 +224,7 @@ def _derivative_of(builder: Builder, op: Operation) -> Operation | None:
     for other in builder.derivatives:
         its: Body = other.attrs["body"]
         if (
-            _given(other) == op.inputs
+            _list_inputs(other) == op.inputs
             and other.attrs["limit"] == op.attrs["limit"]
             and other.attrs["cond"].original is op.attrs["cond"].original
             and its.original is not None
@@ -250,7 +250,7 @@ def _add_rounds(
       body: What a round does.
       history: Where each round leaves what it started with, and what is to be kept.
     """
-    tensors = _given(op)
+    tensors = _list_inputs(op)
     given = [builder.locations[tensor] for tensor in tensors]
     count = op.attrs["count"]
     captures = given[count:]
@@ -309,7 +309,7 @@ class _History:
         # The positions of the loop variables that are wanted.
         self.wanted = [i for i in range(count) if backward.inputs[i] in used]
         self.kept = op.attrs["body"].outputs[count:]
-        tensors = [*(_given(op)[i] for i in self.wanted), *self.kept]
+        tensors = [*(_list_inputs(op)[i] for i in self.wanted), *self.kept]
         self.sizes = [_size(tensor) for tensor in tensors]
         # Frames and what is in them begin where any number may begin.
         places = [-(-size // 8) * 8 for size in self.sizes]
@@ -359,7 +359,7 @@ def _add_loop_back(builder: Builder, op: Operation, jumps: Jumps) -> None:
     _begin_loop(builder, op)
     backward: Body = op.attrs["backward"]
     seeds, count = op.attrs["seeds"], op.attrs["count"]
-    tensors = _given(op)
+    tensors = _list_inputs(op)
     captures = [builder.locations[tensor] for tensor in tensors[count:]]
     history = builder.histories.pop(op, None)
     if history is None:

@@ -166,7 +166,9 @@ def test_environment_says_what_it_is() -> None:
 def test_text_of_every_helper_is_in_the_key(tmp_path: Path) -> None:
     package = ROOT / "graphopt"
     paths = [path.relative_to(package) for path in cache_key.find_helpers(package)]
-    assert {Path("codegen/maths/vector_math.py"), Path("ops/special_values.py")} < set(paths)
+    assert {Path("codegen/maths/vector_math.py"), Path("ops/special_values.py")} < set(
+        paths
+    )
     for path in paths:
         copy = tmp_path / path
         copy.parent.mkdir(parents=True, exist_ok=True)

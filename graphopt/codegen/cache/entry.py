@@ -43,14 +43,14 @@ class CacheError(Exception):
 
 
 def pack_entry(key: str, payload: bytes) -> bytes:
-    """Write an entry.
+    """Writes an entry.
 
     Args:
-        key: 64 hexadecimal digits.
-        payload: What to keep.
+      key: 64 hexadecimal digits.
+      payload: What to keep.
 
     Returns:
-        Header and payload.
+      Header and payload.
     """
     digest = hashlib.sha256(payload).digest()
     header = _HEADER.pack(MAGIC, VERSION, len(payload), bytes.fromhex(key), digest)
@@ -58,17 +58,17 @@ def pack_entry(key: str, payload: bytes) -> bytes:
 
 
 def unpack_entry(key: str, data: bytes) -> bytes:
-    """Verify an entry.
+    """Verifies an entry.
 
     Args:
-        key: The key it should have.
-        data: Header and payload.
+      key: The key it should have.
+      data: Header and payload.
 
     Returns:
-        The payload.
+      The payload.
 
     Raises:
-        CacheError: If anything is not as `pack_entry` writes it.
+      CacheError: If anything is not as `pack_entry` writes it.
     """
     if len(data) < _HEADER.size:
         raise CacheError("it is too short")
@@ -99,14 +99,14 @@ def _check_parents(folder: Path) -> None:
 
 
 def check_folder(path: Path) -> None:
-    """Verify the owner and the mode of a folder and of those it is in.
+    """Verifies the owner and the mode of a folder and of those it is in.
 
     Args:
-        path: Where it is.
+      path: Where it is.
 
     Raises:
-        CacheError: If others may change what is in it.
-        OSError: If it cannot be looked at, or is not there.
+      CacheError: If others may change what is in it.
+      OSError: If it cannot be looked at, or is not there.
     """
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     folder = os.open(path, flags)
@@ -121,8 +121,8 @@ class CacheFolder:
     """A folder of entries.
 
     Args:
-        path: Where it is; it is made when something is stored.
-        cap_bytes: Size above which the entries not used for longest are removed.
+      path: Where it is; it is made when something is stored.
+      cap_bytes: Size above which the entries not used for longest are removed.
     """
 
     def __init__(self, path: Path, cap_bytes: int = CAP_BYTES) -> None:
@@ -150,17 +150,17 @@ class CacheFolder:
             os.close(folder)
 
     def read(self, key: str) -> bytes | None:
-        """Read an entry.
+        """Reads an entry.
 
         Args:
-            key: Its key.
+          key: Its key.
 
         Returns:
-            The verified payload, None if there is no such entry.
+          The verified payload, None if there is no such entry.
 
         Raises:
-            CacheError: If there is one that may not be used.
-            OSError: If it cannot be read.
+          CacheError: If there is one that may not be used.
+          OSError: If it cannot be read.
         """
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         try:
@@ -186,15 +186,15 @@ class CacheFolder:
             os.close(file)
 
     def write(self, key: str, payload: bytes) -> None:
-        """Store an entry, in place of what is there.
+        """Stores an entry, in place of what is there.
 
         Args:
-            key: Its key.
-            payload: What to keep; too long a one is not kept.
+          key: Its key.
+          payload: What to keep; too long a one is not kept.
 
         Raises:
-            CacheError: If the folder may not be used.
-            OSError: If it cannot be written.
+          CacheError: If the folder may not be used.
+          OSError: If it cannot be written.
         """
         if len(payload) > MAX_ENTRY_BYTES:
             return

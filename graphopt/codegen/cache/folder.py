@@ -25,12 +25,12 @@ class CacheState:
     """What is known of the cache.
 
     Attributes:
-        folder: Where it is; empty if that cannot be known.
-        is_on: Whether it is switched on.
-        entries: How many kernels are in it.
-        nbytes: Their size.
-        cap_bytes: The size from which on the oldest are removed.
-        problem: Why it cannot be used; empty if it can.
+      folder: Where it is; empty if that cannot be known.
+      is_on: Whether it is switched on.
+      entries: How many kernels are in it.
+      nbytes: Their size.
+      cap_bytes: The size from which on the oldest are removed.
+      problem: Why it cannot be used; empty if it can.
     """
 
     folder: str
@@ -42,10 +42,10 @@ class CacheState:
 
 
 def describe_cache() -> CacheState:
-    """Look at the cache without changing anything.
+    """Looks at the cache without changing anything.
 
     Returns:
-        What was found.
+      What was found.
     """
     try:
         folder = cache.find_folder()
@@ -70,16 +70,16 @@ def describe_cache() -> CacheState:
 
 
 def clear_cache() -> int:
-    """Remove all kernels, and what killed writers left.
+    """Removes all kernels, and what killed writers left.
 
     Only files with the names of entries are touched, whatever else is in the folder.
 
     Returns:
-        How many files were removed.
+      How many files were removed.
 
     Raises:
-        CacheError: If the folder may not be used.
-        OSError: If a file cannot be removed.
+      CacheError: If the folder may not be used.
+      OSError: If a file cannot be removed.
     """
     folder = cache.find_folder()
     removed = 0

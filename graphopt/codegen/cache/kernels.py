@@ -64,19 +64,19 @@ def _warn(what: str, error: BaseException) -> None:
 
 
 def forget_warning() -> None:
-    """Forget that the user was warned, for tests."""
+    """Forgets that the user was warned, for tests."""
     global _warned
     _warned = False
 
 
 def find_folder() -> Path:
-    """Find out where the cache is.
+    """Finds out where the cache is.
 
     Returns:
-        The folder, which may not exist.
+      The folder, which may not exist.
 
     Raises:
-        RuntimeError: If the user has no home folder.
+      RuntimeError: If the user has no home folder.
     """
     if settings.cache_dir:
         return Path(settings.cache_dir)
@@ -102,17 +102,17 @@ def load_kernel(
     imports: Mapping[str, int] | None = None,
     exports: Sequence[str] = (),
 ) -> NativeKernel | None:
-    """Load a kernel that was compiled before.
+    """Loads a kernel that was compiled before.
 
     Args:
-        family: Which generator makes it.
-        source: Its text, or the words that choose it.
-        name: The name it is known by.
-        imports: Addresses of functions it may call besides those of the C library.
-        exports: Other entries of its code whose addresses are wanted.
+      family: Which generator makes it.
+      source: Its text, or the words that choose it.
+      name: The name it is known by.
+      imports: Addresses of functions it may call besides those of the C library.
+      exports: Other entries of its code whose addresses are wanted.
 
     Returns:
-        The kernel, None if it has to be compiled.
+      The kernel, None if it has to be compiled.
     """
     if not _is_on():
         return None
@@ -128,12 +128,12 @@ def load_kernel(
 
 
 def store_kernel(family: str, source: str, kernel: NativeKernel) -> None:
-    """Keep the object code of a kernel for other processes.
+    """Keeps the object code of a kernel for other processes.
 
     Args:
-        family: Which generator made it.
-        source: Its text, or the words that choose it.
-        kernel: The kernel as it was compiled.
+      family: Which generator made it.
+      source: Its text, or the words that choose it.
+      kernel: The kernel as it was compiled.
     """
     if not _is_on():
         return

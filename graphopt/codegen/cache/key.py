@@ -42,13 +42,13 @@ class Environment:
     """What object code depends on besides its own source.
 
     Attributes:
-        helpers: A hash of the files of this folder, and of those it takes values from.
-        python: Version of the interpreter, and the kind of machine.
-        numba: The file that says which version it is.
-        llvmlite: Its version.
-        numpy: Its version.
-        machine: What kernels are made for: all fields of `machine.Machine`.
-        flags: Settings of the compiler that come from outside.
+      helpers: A hash of the files of this folder, and of those it takes values from.
+      python: Version of the interpreter, and the kind of machine.
+      numba: The file that says which version it is.
+      llvmlite: Its version.
+      numpy: Its version.
+      machine: What kernels are made for: all fields of `machine.Machine`.
+      flags: Settings of the compiler that come from outside.
     """
 
     helpers: str
@@ -61,29 +61,29 @@ class Environment:
 
 
 def find_helpers(package: Path) -> list[Path]:
-    """List the files that decide what the functions that kernels call compute.
+    """Lists the files that decide what the functions that kernels call compute.
 
     Args:
-        package: The folder of this package.
+      package: The folder of this package.
 
     Returns:
-        The files of its folder `codegen` and those of `OUTSIDE`.
+      The files of its folder `codegen` and those of `OUTSIDE`.
     """
     inside = sorted((package / "codegen").rglob("*.py"))
     return [*inside, *(package / name for name in OUTSIDE)]
 
 
 def hash_helpers(package: Path) -> str:
-    """Hash the files of `find_helpers`.
+    """Hashes the files of `find_helpers`.
 
     Args:
-        package: The folder of this package.
+      package: The folder of this package.
 
     Returns:
-        A hash of their names and texts.
+      A hash of their names and texts.
 
     Raises:
-        OSError: If one is missing, so that what helpers do cannot be known.
+      OSError: If one is missing, so that what helpers do cannot be known.
     """
     paths = find_helpers(package)
     if len(paths) == len(OUTSIDE):
@@ -123,13 +123,13 @@ def _read_numba_version() -> str:
 
 
 def read_environment() -> Environment:
-    """Find out what this process would compile with.
+    """Finds out what this process would compile with.
 
     Returns:
-        The answer, which is looked up once.
+      The answer, which is looked up once.
 
     Raises:
-        OSError: If the files of this folder cannot be read.
+      OSError: If the files of this folder cannot be read.
     """
     return _read_environment(get_machine())
 
@@ -151,15 +151,15 @@ def _read_environment(machine: Machine) -> Environment:
 
 
 def content_key(family: str, source: str, environment: Environment) -> str:
-    """Compute the key of a kernel.
+    """Computes the key of a kernel.
 
     Args:
-        family: Which generator made it.
-        source: Its text, or the words that choose it.
-        environment: What it is compiled with.
+      family: Which generator made it.
+      source: Its text, or the words that choose it.
+      environment: What it is compiled with.
 
     Returns:
-        64 hexadecimal digits.
+      64 hexadecimal digits.
     """
     fields = dataclasses.asdict(environment).values()
     parts = [FORMAT, family, source, *fields]

@@ -64,11 +64,11 @@ class NativeKernel:
     """A compiled kernel; its code stays in memory as long as this object does.
 
     Attributes:
-        address: Where the code begins.
-        name: The name it was compiled under, for messages and views.
-        symbol: The name of its entry in the object code.
-        object_code: The relocatable object file, as the cache on disk keeps it.
-        exports: Addresses of other entries that were asked for.
+      address: Where the code begins.
+      name: The name it was compiled under, for messages and views.
+      symbol: The name of its entry in the object code.
+      object_code: The relocatable object file, as the cache on disk keeps it.
+      exports: Addresses of other entries that were asked for.
     """
 
     address: int
@@ -84,9 +84,9 @@ class Symbol:
     """An entry of a symbol table.
 
     Attributes:
-        name: What it is called.
-        at: Where its entry begins in the file.
-        section: The section that defines it, 0 if it is expected from outside.
+      name: What it is called.
+      at: Where its entry begins in the file.
+      section: The section that defines it, 0 if it is expected from outside.
     """
 
     name: str
@@ -139,36 +139,36 @@ def _read(code: bytes) -> _Table:
 
 
 def read_symbols(object_code: bytes) -> tuple[Symbol, ...]:
-    """Read the symbol table of a 64-bit little-endian ELF object.
+    """Reads the symbol table of a 64-bit little-endian ELF object.
 
     Args:
-        object_code: The file.
+      object_code: The file.
 
     Returns:
-        Its symbols, in order.
+      Its symbols, in order.
 
     Raises:
-        ObjectCodeError: If it is not such a file or makes no sense.
+      ObjectCodeError: If it is not such a file or makes no sense.
     """
     return _read(object_code).symbols
 
 
 def rename_symbol(object_code: bytes, old: str, new: str) -> bytes:
-    """Give one symbol of an object another name.
+    """Gives one symbol of an object another name.
 
     The names move to the end of the file with the new one added, because parts of a
     name may be other names.
 
     Args:
-        object_code: The file.
-        old: The name to change.
-        new: What to change it to.
+      object_code: The file.
+      old: The name to change.
+      new: What to change it to.
 
     Returns:
-        The new file.
+      The new file.
 
     Raises:
-        ObjectCodeError: If the file has no such symbol, or has the new one already.
+      ObjectCodeError: If the file has no such symbol, or has the new one already.
     """
     table = _read(object_code)
     found = [symbol for symbol in table.symbols if symbol.name == old]
@@ -207,10 +207,10 @@ def _engine() -> Any:
 
 
 def get_target_machine() -> Any:
-    """Make a code generator for the machine, for code that is written in LLVM's IR.
+    """Makes a code generator for the machine, for code that is written in LLVM's IR.
 
     Returns:
-        A target machine of llvmlite.
+      A target machine of llvmlite.
     """
     import llvmlite.binding as llvm
 
@@ -243,20 +243,20 @@ def load_object_code(
     imports: Mapping[str, int] | None = None,
     exports: Sequence[str] = (),
 ) -> NativeKernel:
-    """Load object code from memory.
+    """Loads object code from memory.
 
     Args:
-        object_code: The file.
-        symbol: The name of its entry.
-        name: The name the kernel is known by.
-        imports: Addresses of functions that it may call besides `ALLOWED_SYMBOLS`.
-        exports: Other entries whose addresses are wanted.
+      object_code: The file.
+      symbol: The name of its entry.
+      name: The name the kernel is known by.
+      imports: Addresses of functions that it may call besides `ALLOWED_SYMBOLS`.
+      exports: Other entries whose addresses are wanted.
 
     Returns:
-        The kernel, ready to be called.
+      The kernel, ready to be called.
 
     Raises:
-        ObjectCodeError: If it needs anything else, lacks the entry or does not load.
+      ObjectCodeError: If it needs anything else, lacks the entry or does not load.
     """
     import llvmlite.binding as llvm
 

@@ -31,17 +31,17 @@ def declare(
 
 
 def emit_flush_denormals(builder: ir.IRBuilder) -> ir.Value | None:
-    """Emit code that makes the current thread treat denormal numbers as zero.
+    """Emits code that makes the current thread treat denormal numbers as zero.
 
     For functions that do no floating-point work of their own and call kernels
     through pointers: only then is it certain that nothing moves across.
 
     Args:
-        builder: Builder placed in the entry block of the function.
+      builder: Builder placed in the entry block of the function.
 
     Returns:
-        The saved control word for `emit_restore_float_control`, None on a machine
-        whose control register is not known here (nothing is emitted then).
+      The saved control word for `emit_restore_float_control`, None on a machine
+      whose control register is not known here (nothing is emitted then).
     """
     module, kind = builder.module, get_machine().family
     if kind == "x86":
@@ -63,11 +63,11 @@ def emit_flush_denormals(builder: ir.IRBuilder) -> ir.Value | None:
 
 
 def emit_restore_float_control(builder: ir.IRBuilder, saved: ir.Value | None) -> None:
-    """Emit code that undoes `emit_flush_denormals`.
+    """Emits code that undoes `emit_flush_denormals`.
 
     Args:
-        builder: Builder placed before the return of the function.
-        saved: What `emit_flush_denormals` returned.
+      builder: Builder placed before the return of the function.
+      saved: What `emit_flush_denormals` returned.
     """
     module, kind = builder.module, get_machine().family
     if saved is None:

@@ -22,18 +22,18 @@ def load_emitted(
     entries: Sequence[str],
     from_python: Sequence[str],
 ) -> NativeKernel:
-    """Load functions from the cache, or compile them.
+    """Loads functions from the cache, or compile them.
 
     Args:
-        name: The name they are known by together.
-        emit: Writes them into a module. Its file must belong to this package, whose
-            files are part of every key of the cache.
-        entries: Their names; the address of the first is that of the kernel, those of
-            the others are its exports.
-        from_python: Functions of the interpreter that they call.
+      name: The name they are known by together.
+      emit: Writes them into a module. Its file must belong to this package, whose
+        files are part of every key of the cache.
+      entries: Their names; the address of the first is that of the kernel, those of
+        the others are its exports.
+      from_python: Functions of the interpreter that they call.
 
     Returns:
-        The kernel.
+      The kernel.
     """
     imports = {}
     for each in from_python:

@@ -371,10 +371,10 @@ _extension.jit_registry[_Kernels] = _refuse_overload
 
 
 def make_flags() -> Any:
-    """Make numba's options for a kernel, and for functions that kernels call.
+    """Makes numba's options for a kernel, and for functions that kernels call.
 
     Returns:
-        Flags as numba's compiler takes them.
+      Flags as numba's compiler takes them.
     """
     flags: Any = _core.compiler.Flags()
     flags.error_model = "numpy"
@@ -388,18 +388,18 @@ def make_flags() -> Any:
 
 
 def translate(function: Callable[..., None], signature: Any, name: str) -> Module:
-    """Have numba read a function and write it in LLVM's language.
+    """Has numba read a function and write it in LLVM's language.
 
     Args:
-        function: What to compile, in numba's nopython mode.
-        signature: Types of its arguments; its result is void.
-        name: The name the kernel is known by.
+      function: What to compile, in numba's nopython mode.
+      signature: Types of its arguments; its result is void.
+      name: The name the kernel is known by.
 
     Returns:
-        The module, whose entry follows C's calling convention.
+      The module, whose entry follows C's calling convention.
 
     Raises:
-        numba.core.errors.NumbaError: If the function cannot be compiled.
+      numba.core.errors.NumbaError: If the function cannot be compiled.
     """
     descriptor = _Kernels.targetdescr
     typing, context = descriptor.typing_context, descriptor.target_context

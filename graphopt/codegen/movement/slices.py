@@ -40,7 +40,7 @@ def _view(op: Operation, dims: list[int]) -> View:
     return slice_view(dims, op.attrs["begin"], op.attrs["size"])
 
 
-def _placed(view: View, dims: list[int]) -> tuple[list[int], list[int], int]:
+def _place(view: View, dims: list[int]) -> tuple[list[int], list[int], int]:
     """Returns the sizes, strides and offset of a slice in memory."""
     strides = strides_of(dims)
     offset = sum(s * start for s, start in zip(strides, view.starts, strict=True))
@@ -51,7 +51,7 @@ def _placed(view: View, dims: list[int]) -> tuple[list[int], list[int], int]:
 def lower_slice(op: Operation) -> Lowered:
     """Returns the call that reads a slice."""
     x, out = op.inputs[0], op.outputs[0]
-    sizes, strides, offset = _placed(_view(op, dims_of(x)), dims_of(x))
+    sizes, strides, offset = _place(_view(op, dims_of(x)), dims_of(x))
     if 0 in sizes:
         return Lowered()
     return Lowered(
@@ -62,7 +62,7 @@ def lower_slice(op: Operation) -> Lowered:
 def lower_slice_grad(op: Operation) -> Lowered:
     """Returns the calls that put a slice back into zeros."""
     out = op.outputs[0]
-    sizes, strides, offset = _placed(_view(op, dims_of(out)), dims_of(out))
+    sizes, strides, offset = _place(_view(op, dims_of(out)), dims_of(out))
     calls = (
         ()
         if 0 in sizes

@@ -106,7 +106,7 @@ def lower_random(op: Operation, option: str) -> Lowered:
         key, kind = (stream.first, stream.second), stream.kind
         draws = Word("input", 0) if is_numbered else Word("draws")
     words: dict[str, Any] = {"n": count, "kind": kind, "draws": draws}
-    words |= {"first": _signed(key[0]), "second": _signed(key[1])}
+    words |= {"first": _sign(key[0]), "second": _sign(key[1])}
     if option == "integers":
         first = int(is_numbered)
         words |= {"low": Word("input", first), "high": Word("input", first + 1)}
@@ -148,6 +148,6 @@ def _name(option: str, dtype: DType) -> dict[str, object]:
     }
 
 
-def _signed(word: Any) -> int:
+def _sign(word: Any) -> int:
     """The same 64 bits as a signed number, as the arguments of kernels are."""
     return (int(word) + (1 << 63)) % (1 << 64) - (1 << 63)

@@ -86,7 +86,7 @@ _METH_NOARGS = 0x0004
 
 
 def _emit_run_tape(module: ir.Module) -> ir.Function:
-    """Write `int64 run_tape(int64 *block)` into a module."""
+    """Writes `int64 run_tape(int64 *block)` into a module."""
     function = ir.Function(
         module, ir.FunctionType(_I64, [_I64.as_pointer()]), name="run_tape"
     )
@@ -160,7 +160,7 @@ def _emit_run_tape(module: ir.Module) -> ir.Function:
 
 
 def _emit_method(module: ir.Module, run_tape: ir.Function) -> None:
-    """Write `PyObject *call_tape(PyObject *block_address, PyObject *unused)`."""
+    """Writes `PyObject *call_tape(PyObject *block_address, PyObject *unused)`."""
     kind = ir.FunctionType(_OBJECT, [_OBJECT, _OBJECT])
     function = ir.Function(module, kind, name="call_tape")
     as_integer = declare(module, "PyLong_AsLongLong", _I64, _OBJECT)
@@ -227,29 +227,29 @@ def _compiled_tape() -> _Tape:
 
 
 def load_tape() -> int:
-    """Load or compile the loop if this process has not done so yet.
+    """Loads or compile the loop if this process has not done so yet.
 
     Returns:
-        The address of `int64 run_tape(int64 *block)`, valid until the process ends.
-        The function may run in several threads at once, on different blocks.
+      The address of `int64 run_tape(int64 *block)`, valid until the process ends.
+      The function may run in several threads at once, on different blocks.
     """
     return _compiled_tape().address
 
 
 def make_entry(block_address: int) -> Callable[[], int]:
-    """Bind the loop to one block.
+    """Binds the loop to one block.
 
     Args:
-        block_address: Address of `BLOCK_WORDS` int64 words laid out as the `BLOCK_`
-            constants say. The block, its table, the arguments and the kernels must
-            stay alive, and in place, as long as the entry may be called.
+      block_address: Address of `BLOCK_WORDS` int64 words laid out as the `BLOCK_`
+        constants say. The block, its table, the arguments and the kernels must
+        stay alive, and in place, as long as the entry may be called.
 
     Returns:
-        A built-in function without arguments that runs the step with the interpreter
-        lock released and returns the status code, 0 if all went well.
+      A built-in function without arguments that runs the step with the interpreter
+      lock released and returns the status code, 0 if all went well.
 
     Raises:
-        ValueError: If the address is zero or negative.
+      ValueError: If the address is zero or negative.
     """
     if block_address <= 0:
         raise ValueError(f"a block needs a valid address, not {block_address}")

@@ -109,9 +109,9 @@ class Workers(NamedTuple):
     """The code that several threads run.
 
     Attributes:
-        kernel: What owns it.
-        share: Address of the kernel that hands out another one.
-        worker: Address of the loop of a worker: `worker(pool, number, 0)`.
+      kernel: What owns it.
+      share: Address of the kernel that hands out another one.
+      worker: Address of the loop of a worker: `worker(pool, number, 0)`.
     """
 
     kernel: NativeKernel
@@ -129,7 +129,7 @@ def _emit_workers(module: ir.Module) -> None:
     returns when `STOP` is set.
 
     Args:
-        module: Takes them.
+      module: Takes them.
     """
     work = _emit_work(module)
     _emit_share(module, work)
@@ -399,9 +399,9 @@ def _emit_wait(code: _Code, chunks: ir.Value, begin: ir.Value) -> None:
     """Writes what waits for the last chunk, and remembers whether that took long.
 
     Args:
-        code: Of the one who shares.
-        chunks: How many there are.
-        begin: When its own work began.
+      code: Of the one who shares.
+      chunks: How many there are.
+      begin: When its own work began.
     """
     builder = code.builder
     end = code.now()
