@@ -25,7 +25,6 @@ __all__ = [
     "gemm_layout",
     "group_size",
     "narrow_rows",
-    "narrow_vectors",
 ]
 
 DEPTH_BLOCK: Final = 256
@@ -125,6 +124,25 @@ class GemmLayout:
     scratch_bytes: int
     shape: TileShape
 
+    @property
+    def packs_first(self) -> bool:
+        """Whether A is the operand that is packed, if one is."""
+        return self.form in ("columns", "vector_matrix")
+
+    @property
+    def packed_strides(self) -> Strides:
+        """Strides of that operand: along the panels and along the depth."""
+        return self.a_strides if self.packs_first else self.b_strides[::-1]
+
+    @property
+    def panel_width(self) -> int:
+        """Elements in a row of a panel."""
+        if self.kernel == "multiply_vector":
+            return 1
+        if self.kernel.startswith("multiply_narrow"):
+            return self.shape.lanes * _narrow_vectors(self.shape, self.n)
+        return self.shape.rows if self.packs_first else self.shape.columns
+
 
 def find_shape(dtype: Any, vector_bits: int | None = None) -> TileShape:
     """Chooses the register tile.
@@ -211,7 +229,7 @@ def gemm_layout(
         and 1 < n <= NARROW_VECTORS * shape.lanes
         and k >= NARROW_DEPTH
     ):
-        vectors = narrow_vectors(shape, n)
+        vectors = _narrow_vectors(shape, n)
         high = narrow_rows(shape)
         return make(
             form="rows",
@@ -271,7 +289,7 @@ def is_small(
     return max(m, n) * k * item <= SMALL_BYTES
 
 
-def narrow_vectors(shape: TileShape, n: int) -> int:
+def _narrow_vectors(shape: TileShape, n: int) -> int:
     """Returns the vectors in a row of a product of few columns."""
     return 1 if n <= shape.lanes else NARROW_VECTORS
 

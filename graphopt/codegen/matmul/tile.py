@@ -8,8 +8,8 @@ derivative is made of are descriptions of it:
 
     add_tile           operands that lie where they are: small and narrow products, products
                        with a vector whose sums are neighbors, convolutions
-    add_tile_masked    the same, where the second operand has no more columns than the result
     add_taps           rows that are places of a window: the derivative of a filter
+    add_..._masked     the same, where the second operand has no more columns than the result
     multiply_panels    two packed panels, the next lines brought near meanwhile
 
 The text of a kernel names the tile that it wants: `add_tile_float32x16_7x2` has 7 rows of
@@ -228,7 +228,7 @@ def _add_tile(tile: _Tile, is_masked: bool = False) -> Any:
     )(add_tile)
 
 
-def _add_taps(tile: _Tile) -> Any:
+def _add_taps(tile: _Tile, is_masked: bool = False) -> Any:
     """Makes the function that adds to the derivative of a filter what a row of pixels gives.
 
     The rows of the tile are the taps of a window with `width` columns, from number `first`
@@ -237,17 +237,19 @@ def _add_taps(tile: _Tile) -> Any:
     """
 
     def add_taps(code: Code, *values: Value) -> None:
-        x, across, down, width, first, step, g, g_step, c, c_step, pixels, out = values
+        x, across, down, width, first, step, g, g_step = values[:8]
+        c, c_step, pixels, columns, *valid = values[8:]
         taps = [first + r for r in range(tile.rows)]
         rows = [(tap // width) * down + (tap % width) * across for tap in taps]
-        target = _Target(c, c_step, code.word(1), code.word(tile.rows), out)
-        masks = tile.make_masks(code, out, tile.vectors)
+        target = _Target(c, c_step, code.word(1), code.word(tile.rows), columns)
+        masks = tile.make_masks(code, valid[0], tile.vectors) if is_masked else ()
         axes = [_Axis(pixels, step, g_step)]
         _write_tile(code, tile, (x, g), rows, axes, target, masks=masks)
 
     return intrinsic(
         "x: word, across: word, down: word, width: word, first: word, step: word, "
-        "g: word, g_step: word, c: word, c_step: word, pixels: word, out: word"
+        "g: word, g_step: word, c: word, c_step: word, pixels: word, "
+        f"columns: word{', valid: word' if is_masked else ''}"
     )(add_taps)
 
 
@@ -499,6 +501,7 @@ _MAKERS: Final[dict[str, Callable[[_Tile], Any]]] = {
     "add_tile": _add_tile,
     "add_tile_masked": functools.partial(_add_tile, is_masked=True),
     "add_taps": _add_taps,
+    "add_taps_masked": functools.partial(_add_taps, is_masked=True),
     "multiply_panels": _multiply_panels,
     "dot": _dot,
     "add_rows": _add_rows,
