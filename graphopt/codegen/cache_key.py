@@ -28,7 +28,12 @@ __all__ = ["Environment", "content_key", "read_environment"]
 
 FORMAT: Final = "1"
 """Changes with anything about entries that no other part of the key shows."""
-OUTSIDE: Final = ("lazy.py", "ops/blocks.py", "ops/special_values.py")
+OUTSIDE: Final = (
+    "graph/status.py",
+    "lazy.py",
+    "ops/blocks.py",
+    "ops/special_values.py",
+)
 """Files of other folders whose values go into kernels, or that run while they are made."""
 
 
