@@ -20,7 +20,7 @@ import heapq
 from collections import defaultdict
 from typing import Any
 
-from graphopt.graph.effects import variable_of, variables_written
+from graphopt.graph.effects import variables_written
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Bodies, Effect, Elementwise, Family, OpSpec
 from graphopt.graph.program import Program, Rebuilder
@@ -398,8 +398,3 @@ def _common_scope(members: list[Operation]) -> str:
         while first[:depth] != parts[:depth]:
             depth -= 1
     return "".join(part + "/" for part in first[:depth])
-
-
-def stored_variables(body: FusedBody, inputs: tuple[GraphTensor, ...]) -> list[Any]:
-    """Returns the variables that a fused op stores to."""
-    return [variable_of(inputs[index]) for index, _ in body.stores]
