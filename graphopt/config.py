@@ -202,7 +202,7 @@ class threading:
         Raises:
           ValueError: The number is negative.
         """
-        change(threads=_checked_threads(num_threads))
+        change(threads=_check_threads(num_threads))
 
     @staticmethod
     def get_inter_op_parallelism_threads() -> int:
@@ -219,10 +219,10 @@ class threading:
         Raises:
           ValueError: The number is negative.
         """
-        threading._inter_op = _checked_threads(num_threads)
+        threading._inter_op = _check_threads(num_threads)
 
 
-def _checked_threads(number: int) -> int:
+def _check_threads(number: int) -> int:
     count = operator.index(number)
     if count < 0:
         raise ValueError(f"A number of threads must be 0 or more; got {count}.")

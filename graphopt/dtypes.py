@@ -170,7 +170,7 @@ def as_dtype(value: Any) -> DType:
         raise NotImplementedError(_not_supported(value))
     if value is not None:
         try:
-            return _checked(np.dtype(value))
+            return _check(np.dtype(value))
         except TypeError:
             pass
     raise TypeError(
@@ -184,7 +184,7 @@ def from_numpy(dtype: np.dtype[Any]) -> DType | None:
     return _BY_NUMPY.get(dtype)
 
 
-def _checked(dtype: np.dtype[Any]) -> DType:
+def _check(dtype: np.dtype[Any]) -> DType:
     found = _BY_NUMPY.get(dtype.newbyteorder("="))
     if found is None and dtype.kind in "SU":
         return string

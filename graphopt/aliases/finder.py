@@ -108,7 +108,7 @@ class Finder(MetaPathFinder, Loader):
         sys.modules[module.__name__] = self.find(module.__name__)
 
 
-def _installed() -> Finder | None:
+def _install() -> Finder | None:
     return next((each for each in sys.meta_path if isinstance(each, Finder)), None)
 
 
@@ -134,7 +134,7 @@ def install_as_tensorflow(version: int = 2) -> None:
         raise ValueError(
             f"install_as_tensorflow: got version {version!r}, expected 1 or 2."
         )
-    there = _installed()
+    there = _install()
     if there is not None:
         if there.version != version:
             raise RuntimeError(
@@ -159,7 +159,7 @@ def as_tensorflow(version: int | None) -> Iterator[None]:
       version: 1 or 2, or None for a program that imports graphopt.
     """
     with _fresh_modes():
-        if version is None or _installed() is not None:
+        if version is None or _install() is not None:
             yield
             return
         hidden = {n: m for n, m in sys.modules.items() if n.split(".")[0] in ROOTS}
@@ -169,7 +169,7 @@ def as_tensorflow(version: int | None) -> Iterator[None]:
         try:
             yield
         finally:
-            sys.meta_path.remove(_installed())  # type: ignore[arg-type]
+            sys.meta_path.remove(_install())  # type: ignore[arg-type]
             for name in [n for n in sys.modules if n.split(".")[0] in ROOTS]:
                 del sys.modules[name]
             sys.modules.update(hidden)

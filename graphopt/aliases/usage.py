@@ -72,17 +72,17 @@ def uses_of_program(paths: Iterable[Path]) -> tuple[list[Use], list[str]]:
             continue
         seen.add(path)
         try:
-            reader = _Reader(_shown(path))
+            reader = _Reader(_show(path))
             reader.visit(ast.parse(path.read_bytes(), str(path)))
         except (OSError, SyntaxError, ValueError) as error:
-            unread.append(f"{_shown(path)}: {error}")
+            unread.append(f"{_show(path)}: {error}")
             continue
         uses += reader.uses
         waiting += _files_of(path.parent, reader.others)
     return uses, unread
 
 
-def _shown(path: Path) -> str:
+def _show(path: Path) -> str:
     try:
         return str(path.relative_to(Path.cwd()))
     except ValueError:

@@ -124,7 +124,7 @@ def py_function(
     if not types:
         return None
     tensors = [
-        _promised(result, dtype, i)
+        _promise(result, dtype, i)
         for i, (result, dtype) in enumerate(
             zip(list_results(results, len(types)), types, strict=True)
         )
@@ -132,7 +132,7 @@ def py_function(
     return tensors if is_list else tensors[0]
 
 
-def _promised(result: Any, dtype: DType, index: int) -> Any:
+def _promise(result: Any, dtype: DType, index: int) -> Any:
     """A tensor as it is, which a tape may watch, if it has the dtype."""
     if hasattr(result, "_as_tensor"):
         result = hooks.convert(result)

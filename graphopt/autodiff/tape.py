@@ -249,7 +249,7 @@ class GradientTape:
         return nest.pack_as(
             sources,
             [
-                _stacked([row[j] for row in rows], dims, source)
+                _stack([row[j] for row in rows], dims, source)
                 for j, source in enumerate(flat)
             ],
         )
@@ -327,7 +327,7 @@ def _known_dims(tensor: Any) -> list[int]:
     return [int(dim) for dim in dims]
 
 
-def _stacked(rows: list[Any], dims: list[int], source: Any) -> Any:
+def _stack(rows: list[Any], dims: list[int], source: Any) -> Any:
     if not rows or rows[0] is None:
         return None
     return reshape(stack(rows), [*dims, *_known_dims(source)])

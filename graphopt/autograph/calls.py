@@ -137,7 +137,7 @@ def call_converted(
     target, own = parts
     if not may_need_conversion(target, (*own, *args), kwargs, features):
         return function(*args, **kwargs)
-    made = _converted_form(target, how)
+    made = _convert_form(target, how)
     if made is None:
         return function(*args, **kwargs)
     return made(*own, *args, **kwargs)
@@ -158,7 +158,7 @@ def _function_of(function: Any) -> tuple[FunctionType, tuple[Any, ...]] | None:
     return None
 
 
-def _converted_form(function: FunctionType, how: Any) -> Callable[..., Any] | None:
+def _convert_form(function: FunctionType, how: Any) -> Callable[..., Any] | None:
     """Returns the converted form of a function; None if there is none."""
     code = function.__code__
     if code in _refused:

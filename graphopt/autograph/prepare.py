@@ -44,17 +44,17 @@ class _Rewriter(ast.NodeTransformer):
     def __init__(self, owner: str) -> None:
         self.owner = owner
 
-    def _mangled(self, name: str) -> str:
+    def _mangle(self, name: str) -> str:
         if self.owner and name.startswith("__") and not name.endswith("__"):
             return f"_{self.owner}{name}"
         return name
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        node.attr = self._mangled(node.attr)
+        node.attr = self._mangle(node.attr)
         return self.generic_visit(node)
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
-        node.id = self._mangled(node.id)
+        node.id = self._mangle(node.id)
         return node
 
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:

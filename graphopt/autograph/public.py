@@ -35,7 +35,7 @@ def to_graph(
 
     Source: `tf.autograph.to_graph`.
     """
-    function = transpile.unwrapped(entity)
+    function = transpile.unwrap(entity)
     how = (recursive, True, as_features(experimental_optional_features))
     try:
         return transpile.convert_function(function, how)

@@ -82,7 +82,7 @@ class _Factory(transpiler._PythonFnFactory):  # type: ignore[misc]
         _place(nodes, tree, file)
         code = compile(tree, file, "exec", dont_inherit=True)
         scope: dict[str, Any] = {}
-        exec(_renamed(code, user_name, user_functions), scope)
+        exec(_rename(code, user_name, user_functions), scope)
         self._unbound_factory = scope[outer]()
 
     def instantiate(
@@ -156,7 +156,7 @@ def _place(nodes: Any, tree: ast.Module, file: str) -> None:
         stack += [(child, line) for child in ast.iter_child_nodes(node)]
 
 
-def _renamed(
+def _rename(
     code: types.CodeType, name: str, user_functions: frozenset[str]
 ) -> types.CodeType:
     """Gives generated functions the name of the user's function that they are part of."""
@@ -165,7 +165,7 @@ def _renamed(
         if isinstance(constant, types.CodeType):
             plain = constant.co_name
             is_own = plain in user_functions or plain.startswith("<")
-            constant = _renamed(constant, plain if is_own else name, user_functions)
+            constant = _rename(constant, plain if is_own else name, user_functions)
             if not is_own:
                 constant = constant.replace(co_name=name, co_qualname=name)
         constants.append(constant)
@@ -313,7 +313,7 @@ def code_of(function: Any) -> str:
     return textwrap.dedent(function.ag_factory.generated)
 
 
-def unwrapped(entity: Any) -> Any:
+def unwrap(entity: Any) -> Any:
     """Returns the plain function of a method or a function.
 
     Raises:

@@ -224,7 +224,7 @@ class Saver:
                     check_fits(file.path, name, dtype, shape, variable)
             values = {v: file.read(name) for name, v in self._variables.items()}
         if self._reshape:
-            values = {v: _reshaped(a, v) for v, a in values.items()}
+            values = {v: _fit_shape(a, v) for v, a in values.items()}
         set_values(values, sess)
 
     def _fits_reshaped(self, shape: tuple[int, ...], variable: Variable) -> bool:
@@ -234,7 +234,7 @@ class Saver:
         return self._reshape and variable.shape.num_elements() == size
 
 
-def _reshaped(array: NDArray[Any], variable: Variable) -> NDArray[Any]:
+def _fit_shape(array: NDArray[Any], variable: Variable) -> NDArray[Any]:
     dims: Any = variable.shape.as_list()
     return array.reshape(dims)
 

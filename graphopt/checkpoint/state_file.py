@@ -149,8 +149,8 @@ def update_checkpoint_state(
         paths.append(model_checkpoint_path)
         times += [time.time()] * (len(times) + 1 == len(paths))
     newest, *every = (_relative(p, folder) for p in (model_checkpoint_path, *paths))
-    lines = [f"model_checkpoint_path: {_quoted(newest)}"]
-    lines += [f"all_model_checkpoint_paths: {_quoted(path)}" for path in every]
+    lines = [f"model_checkpoint_path: {_quote(newest)}"]
+    lines += [f"all_model_checkpoint_paths: {_quote(path)}" for path in every]
     lines += [f"all_model_checkpoint_timestamps: {moment!r}" for moment in times]
     if last_preserved_timestamp is not None:
         lines.append(f"last_preserved_timestamp: {last_preserved_timestamp!r}")
@@ -158,7 +158,7 @@ def update_checkpoint_state(
     write_file(os.path.join(folder, latest_filename or "checkpoint"), text)  # noqa: PTH118
 
 
-def _quoted(path: str) -> str:
+def _quote(path: str) -> str:
     return json.dumps(path, ensure_ascii=False)
 
 

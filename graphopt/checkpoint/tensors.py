@@ -132,7 +132,7 @@ class TensorFile:
             raise self._damaged(str(error)) from error
         except OSError as error:
             raise storage_error(error, "Reading a checkpoint failed", path) from error
-        self.shapes = {name: self._checked_shape(name) for name in names}
+        self.shapes = {name: self._check_shape(name) for name in names}
         self._checksums = self._read_checksums(names)
 
     def __enter__(self) -> Self:
@@ -161,7 +161,7 @@ class TensorFile:
             remedy="an older checkpoint, or a fresh copy of this one",
         )
 
-    def _checked_shape(self, name: str) -> tuple[int, ...]:
+    def _check_shape(self, name: str) -> tuple[int, ...]:
         shape = tuple(self._slices[name].get_shape())
         # An empty array may declare any size in its other dimensions.
         volume = math.prod(size for size in shape[: _MAX_RANK + 1] if size)

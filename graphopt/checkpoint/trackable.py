@@ -22,14 +22,14 @@ SLOT: Final = "/.OPTIMIZER_SLOT/"
 _SLOT_BY_NAME: Final = "/.SLOT_OF/"
 
 
-def escaped(name: str) -> str:
+def escape(name: str) -> str:
     """Writes a name as a part of a path, as TensorFlow does."""
     return name.replace(".", "..").replace("/", ".S")
 
 
 def joined(path: str, name: str) -> str:
     """Returns the path of a part."""
-    return f"{path}/{escaped(name)}" if path else escaped(name)
+    return f"{path}/{escape(name)}" if path else escape(name)
 
 
 def slot_path(optimizer: str, name: str, path: str | None, key: VariableKey) -> str:
@@ -42,8 +42,8 @@ def slot_path(optimizer: str, name: str, path: str | None, key: VariableKey) -> 
       key: What the variable is known by.
     """
     if path is not None:
-        return f"{path}{SLOT}{optimizer}/{escaped(name)}"
-    return f"{optimizer}{_SLOT_BY_NAME}{escaped(key.name)}/{escaped(name)}"
+        return f"{path}{SLOT}{optimizer}/{escape(name)}"
+    return f"{optimizer}{_SLOT_BY_NAME}{escape(key.name)}/{escape(name)}"
 
 
 def is_trackable(value: Any) -> bool:

@@ -14,7 +14,7 @@ from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.shape import TensorShape
 from graphopt.runtime.names import get_default_session
 from graphopt.runtime.session import session_for
-from graphopt.runtime.store import EAGER_STORE, VariableStore, uninitialized
+from graphopt.runtime.store import EAGER_STORE, VariableStore, fail_uninitialized
 from graphopt.runtime.variable import Variable
 
 Array = NDArray[Any]
@@ -132,7 +132,7 @@ def value_or_error(variable: Variable, session: Any) -> Array:
     """
     value = value_now(variable, session)
     if value is None:
-        raise uninitialized(variable.key)
+        raise fail_uninitialized(variable.key)
     return value
 
 

@@ -1,29 +1,25 @@
 """Kernels: the only folder that knows numba and llvmlite.
 
-Every kernel is native code with one C signature, `void(int64 *args, int64 lo, int64
-hi)`, made from generated source whose text is its identity: the expression, the dtypes
-and which operands are broadcast. Sizes, learning rates and step counts are arguments,
-so a new batch size compiles nothing, and equal kernels are compiled once for all layers.
-Small kernels shared by content, never one function for a graph: numba needs 0.05 s for
-one loop, 20 s for a function of 256.
+The problem. A step must run as native code that is compiled once for all layers, sizes and
+processes, in loops that LLVM vectorizes, with results that do not depend on how many threads
+run it. Compilers of whole graphs recompile for a new batch size; numba needs 0.05 s for one
+loop and 20 s for a function of 256.
 
-`lower` says which generator makes the kernel of an op, `elementwise`, `reduce`, `rows`,
-`copies`, `windows`, `random_numbers` and `products` write them, `gemm` is the packed matrix
-product, `gemm_small` that of what fits into the nearest cache, `gemv` that of vectors,
-`direct_convolution` the product of an image's windows, `machine` says what all of them are
-made for, `native` compiles and `tape` runs: a native loop over a table of calls, entered
-from Python once a step for 0.1 us plus 3 ns a call. `workers` hands out the chunks of a large
-call to threads; every kernel gives the same bits however its range is cut.
+The design. Every kernel is small, has one C signature, `void(int64 *args, int64 lo, int64
+hi)`, and is known by its text. Sizes, learning rates and step counts are arguments; what is in
+the text are dtypes, what is broadcast, and the numbers of register tiles. A kernel is declared
+(`kernel`): parameters by name, and a body in one template language. What no loop of scalars
+can say, tiles of sums in registers, masks, the order of lanes, is written with one vector
+builder (`compile.vectors`) and called from the text by name (`functions`).
 
-A script starts many times and its kernels are the same each time, so object code is kept
-on disk: `cache_key` names it after everything it depends on, `cache_file` verifies every
-bit of it, `object_code` checks what it calls and loads it with llvmlite alone. There is no
-pickle, no index, and whatever is wrong with a file means compiling again. In a fresh
-process the first `opt_op.run()` over two scalars takes 44 ms with its kernels in the cache
-and 780 ms without, the first step of `examples/digits_graph.py` (13 kernels) 57 ms and
-2,630 ms (medians of 5, two shared x86-64 cores); of the short times 30 ms are the import
-of llvmlite. numba is then not imported at all.
+From left to right, as they may import each other: `machine` says what kernels are made for and
+`kernel` how they are declared; the rooms `cache`, `compile` and `tape` keep, compile and run
+them; `maths`, `movement`, `elementwise`, `reductions`, `matmul`, `convolution` and `random`
+write them; `functions` names what texts may call, `kernels` makes native code of requests, and
+`lower` says which room an op belongs to.
 
-Nothing here assumes real-number algebra: no fast-math flag is set, sums follow a fixed
-tree written out in the source, fma is used only inside the matrix product.
+The numbers. A warm start loads object code with llvmlite alone: the first `opt_op.run()` over
+two scalars takes 44 ms with its kernels in the cache and 780 ms without. Nothing here assumes
+real-number algebra: no fast-math flag is set, sums follow a tree that is written out, and a
+fused multiply-add stands only in matrix products and in functions of stated accuracy.
 """

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from graphopt.codegen.elementwise import lower_elementwise
-from graphopt.codegen.finite import look_at
+from graphopt.codegen.elementwise.elementwise import lower_elementwise
+from graphopt.codegen.elementwise.finite import look_at
 from graphopt.codegen.lower import lower_operation
 from graphopt.graph.effects import handles_written
 from graphopt.graph.graph import Operation

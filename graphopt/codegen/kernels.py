@@ -5,21 +5,19 @@ What an earlier process compiled is loaded from the cache on disk.
 
 from __future__ import annotations
 
-import functools
 import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from graphopt.codegen.machine import Machine, get_machine
 from graphopt.graph.process_settings import frequent_switches
 from graphopt.schedule.steps import KernelRequest
 
 if TYPE_CHECKING:
-    from graphopt.codegen.draft import Draft
-    from graphopt.codegen.object_code import NativeKernel
+    from graphopt.codegen.cache.object_code import NativeKernel
+    from graphopt.codegen.compile.draft import Draft
 
 
 @dataclass
@@ -158,7 +156,7 @@ class _Making:
 
     def _make(self, request: KernelRequest) -> None:
         # Here and below, so that a program pays for what it needs when it needs it.
-        from graphopt.codegen import cache
+        from graphopt.codegen.cache import kernels as cache
 
         start = time.perf_counter()
         kernel = cache.load_kernel(request.family, request.source, request.name)
@@ -200,29 +198,26 @@ class _Drafted(NamedTuple):
     seconds: float
 
 
+# Families whose texts call loops that are written in vectors already.
+_VECTOR_FAMILIES: Final = ("gemm",)
+
+
 def _write_draft(request: KernelRequest) -> Draft:
-    from graphopt.codegen import gemm, native
-
-    if request.family == "gemm":
-        kind: Any
-        kind, dtype = request.source.split()
-        return gemm.draft_gemm(dtype, kind)
-    source = request.source.replace("def kernel(", f"def {request.name}(")
-    namespace = _make_namespace(get_machine())
-    draft = native.draft_source(source, request.name, namespace)
-    # The loop of a kernel of scalars counts repetitions (`Call.repeats`), not elements.
-    return replace(draft, is_vector_code="for _ in range(lo, hi)" in source)
-
-
-@functools.cache
-def _make_namespace(machine: Machine) -> dict[str, Any]:
     from graphopt.codegen import functions
+    from graphopt.codegen.compile import native
 
-    return functions.make_namespace()
+    source = request.source.replace("def kernel(", f"def {request.name}(")
+    draft = native.draft_source(source, request.name, functions.make_namespace())
+    # The loop of a kernel of scalars counts repetitions (`Call.repeats`), not elements.
+    is_scalar = "for _ in range(lo, hi)" in source
+    return replace(
+        draft, is_vector_code=is_scalar or request.family in _VECTOR_FAMILIES
+    )
 
 
 def _finish(request: KernelRequest, draft: Draft, seconds: float) -> None:
-    from graphopt.codegen import cache, native
+    from graphopt.codegen.cache import kernels as cache
+    from graphopt.codegen.compile import native
 
     start = time.perf_counter()
     kernel = native.finish_kernel(draft)

@@ -6,78 +6,79 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from graphopt.codegen import (
-    copies,
-    duplicates,
-    finite,
-    gathers,
-    row_access,
-    scans,
-    slices,
-)
-from graphopt.codegen.division import lower_division
-from graphopt.codegen.elementwise import lower_elementwise
-from graphopt.codegen.fused_reduce import lower_fused_reduce
-from graphopt.codegen.jumps import jump_kernels
-from graphopt.codegen.products import (
-    lower_add_product,
-    lower_fused_both,
-    lower_fused_product,
-    lower_matmul,
-    lower_sum_of_products,
-)
-from graphopt.codegen.random_numbers import lower_random
-from graphopt.codegen.reduce import lower_reduce
-from graphopt.codegen.rows import lower_rows
-from graphopt.codegen.windows import lower_windows
+from graphopt.codegen.convolution.windows import lower_windows
+from graphopt.codegen.elementwise import finite
+from graphopt.codegen.elementwise.division import lower_division
+from graphopt.codegen.elementwise.elementwise import lower_elementwise
+from graphopt.codegen.matmul import products
+from graphopt.codegen.movement import gathers, moves, scatters, slices
+from graphopt.codegen.random.random_numbers import lower_random
+from graphopt.codegen.reductions import reduce, scans
+from graphopt.codegen.reductions.fused_reduce import lower_fused_reduce
+from graphopt.codegen.reductions.rows import lower_rows
+from graphopt.codegen.tape.jumps import declare_jumps
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Alias, Bodies, Elementwise, Family, Host
 from graphopt.schedule.steps import Lowered
 
-# The families of kernels: (operation, option of the registry entry) -> calls.
-FAMILIES: Final[dict[str, Callable[[Operation, str], Lowered]]] = {
-    "add_product": lambda op, _: lower_add_product(op),
+Lower = Callable[[Operation, str], Lowered]
+# Families of one op each: operation -> calls.
+_ALONE: Final[dict[str, Callable[[Operation], Lowered]]] = {
+    "add_product": products.lower_add_product,
+    "band": slices.lower_band,
+    "check_numerics": finite.lower_check_numerics,
+    "checked_indices": gathers.lower_checked_indices,
+    "concat": moves.lower_concat,
+    "copy_all": moves.lower_copy_all,
+    "diag": slices.lower_diag,
+    "diag_part": slices.lower_diag_part,
+    "first_occurrence": scatters.lower_first_occurrence,
+    "fused_both": products.lower_fused_both,
+    "fused_product": products.lower_fused_product,
+    "fused_reduce": lower_fused_reduce,
+    "gather": gathers.lower_gather,
+    "gather_grad": scatters.lower_gather_grad,
+    "gather_nd": gathers.lower_gather_nd,
+    "get_row": gathers.lower_get_row,
+    "matmul": products.lower_matmul,
+    "pad": slices.lower_pad,
+    "recurrence": scans.lower_recurrence,
+    "roll": slices.lower_roll,
+    "set_diag": slices.lower_set_diag,
+    "set_row": gathers.lower_set_row,
+    "slice": slices.lower_slice,
+    "slice_grad": slices.lower_slice_grad,
+    "split": slices.lower_split,
+    "split_like": moves.lower_split_like,
+    "sum_duplicates": scatters.lower_sum_duplicates,
+    "sum_of_products": products.lower_sum_of_products,
+    "tile": slices.lower_tile,
+    "tile_sum": reduce.lower_tile_sum,
+    "transpose": moves.lower_transpose,
+    "unpack": slices.lower_unpack,
+}
+# Families of several ops: (operation, the option in the registry) -> calls.
+_WITH_OPTION: Final[dict[str, Lower]] = {
     "arg_extreme": scans.lower_arg_extreme,
-    "band": lambda op, _: slices.lower_band(op),
-    "check_numerics": lambda op, _: finite.lower_check_numerics(op),
-    "checked_indices": lambda op, _: duplicates.lower_checked_indices(op),
-    "concat": copies.lower_concat,
-    "copy_all": lambda op, _: copies.lower_copy_all(op),
-    "diag": lambda op, _: slices.lower_diag(op),
-    "diag_part": lambda op, _: slices.lower_diag_part(op),
-    "first_occurrence": lambda op, _: duplicates.lower_first_occurrence(op),
     "division": lower_division,
-    "fused_both": lambda op, _: lower_fused_both(op),
-    "fused_reduce": lambda op, _: lower_fused_reduce(op),
-    "gather": lambda op, _: gathers.lower_gather(op),
-    "gather_grad": lambda op, _: gathers.lower_gather_grad(op),
-    "gather_nd": lambda op, _: gathers.lower_gather_nd(op),
-    "fused_product": lambda op, _: lower_fused_product(op),
-    "get_row": lambda op, _: row_access.lower_get_row(op),
-    "matmul": lambda op, _: lower_matmul(op),
-    "pad": lambda op, _: slices.lower_pad(op),
     "random": lower_random,
-    "recurrence": lambda op, _: scans.lower_recurrence(op),
-    "reduce": lower_reduce,
-    "resource_scatter": duplicates.lower_resource_scatter,
-    "roll": lambda op, _: slices.lower_roll(op),
-    "rows": lambda op, option: lower_rows(op, option, op.index),
+    "reduce": reduce.lower_reduce,
+    "resource_scatter": scatters.lower_resource_scatter,
+    "rows": lower_rows,
     "scan": scans.lower_scan,
-    "scatter_nd": gathers.lower_scatter_nd,
-    "segments": gathers.lower_segments,
-    "set_row": lambda op, _: row_access.lower_set_row(op),
-    "set_diag": lambda op, _: slices.lower_set_diag(op),
-    "slice": lambda op, _: slices.lower_slice(op),
-    "slice_grad": lambda op, _: slices.lower_slice_grad(op),
-    "split_like": lambda op, _: copies.lower_split_like(op),
-    "split": lambda op, _: slices.lower_split(op),
-    "sum_duplicates": lambda op, _: duplicates.lower_sum_duplicates(op),
-    "tile": lambda op, _: slices.lower_tile(op),
-    "tile_sum": lambda op, _: slices.lower_tile_sum(op),
-    "sum_of_products": lambda op, _: lower_sum_of_products(op),
-    "transpose": lambda op, _: copies.lower_transpose(op),
+    "scatter_nd": scatters.lower_scatter_nd,
+    "segments": scatters.lower_segments,
     "windows": lower_windows,
-    "unpack": lambda op, _: slices.lower_unpack(op),
+}
+
+
+def _ignore_option(lower: Callable[[Operation], Lowered]) -> Lower:
+    return lambda op, _: lower(op)
+
+
+FAMILIES: Final[dict[str, Lower]] = {
+    **{name: _ignore_option(lower) for name, lower in _ALONE.items()},
+    **_WITH_OPTION,
 }
 
 
@@ -93,7 +94,7 @@ def lower_operation(op: Operation) -> Lowered:
     if any(t.dtype.is_complex for t in (*op.inputs, *op.outputs)):
         return Lowered(host="no kernel knows complex numbers")
     if isinstance(kernel, Bodies):
-        return Lowered(jumps=jump_kernels())
+        return Lowered(jumps=declare_jumps(moves.copy_tensor))
     integers = op.spec.integer_kernel
     if integers is not None and op.outputs[0].dtype.is_integer:
         return FAMILIES[integers.name](op, integers.option)
@@ -101,11 +102,11 @@ def lower_operation(op: Operation) -> Lowered:
         if tensor.dtype in op.spec.host_dtypes:
             return Lowered(host=f"{op.type} has no kernel for {tensor.dtype.name}")
     if isinstance(kernel, Alias):
-        return copies.lower_copy(op)
+        return moves.lower_copy(op)
     if isinstance(kernel, Elementwise):
         lowered = lower_elementwise(op)
         if getattr(op.attrs.get("body"), "only_if", None) is not None:
-            return replace(lowered, jumps=jump_kernels())
+            return replace(lowered, jumps=declare_jumps(moves.copy_tensor))
         return lowered
     assert isinstance(kernel, Family), op
     lower = FAMILIES.get(kernel.name)

@@ -29,13 +29,35 @@ from typing import Final
 
 from graphopt.config import settings
 
-__all__ = ["CACHE", "NEAR_CACHE", "WIDTHS", "Machine", "assume", "find_machine"]
-__all__ += ["get_machine", "make_arm_machine", "name_family", "read_model"]
+__all__ = [
+    "CACHE",
+    "IMAGE_BYTES",
+    "NEAR_CACHE",
+    "PACKED_BYTES",
+    "RESULT_BYTES",
+    "STRIP_BYTES",
+    "WIDTHS",
+    "Machine",
+    "assume",
+    "find_machine",
+    "get_machine",
+    "make_arm_machine",
+    "name_family",
+    "read_model",
+]
 
 NEAR_CACHE: Final = 1 << 15
 """Bytes of the first-level cache that kernels count on."""
 CACHE: Final = 1 << 19
 """Bytes of the second-level cache that kernels count on."""
+PACKED_BYTES: Final = CACHE // 4
+"""Room for panels that a product packs on its way, on the stack of a kernel."""
+RESULT_BYTES: Final = CACHE // 2
+"""Room for rows of a product that are used up at once, on the stack of a kernel."""
+STRIP_BYTES: Final = CACHE // 4
+"""Rows of a matrix that are read a second time while they are in the cache."""
+IMAGE_BYTES: Final = 2 * NEAR_CACHE
+"""Room for rows of an image with their padding, on the stack of a kernel."""
 WIDTHS: Final = (128, 256, 512)
 
 # LLVM's generic processors with vectors of so many bits, for machines that have wider ones.
@@ -47,13 +69,13 @@ class Machine:
     """What kernels are made for.
 
     Attributes:
-        family: `x86`, `arm` or `other`.
-        triple: LLVM's name of the kind of machine and its operating system.
-        cpu: LLVM's name of the processor.
-        features: What the processor can do beyond its name, as LLVM takes it.
-        vector_bits: Width of the vectors: 128, 256 or 512.
-        is_fused: Whether it multiplies and adds in one instruction, with one rounding.
-        is_host: Whether code that is made for it runs in this process.
+      family: `x86`, `arm` or `other`.
+      triple: LLVM's name of the kind of machine and its operating system.
+      cpu: LLVM's name of the processor.
+      features: What the processor can do beyond its name, as LLVM takes it.
+      vector_bits: Width of the vectors: 128, 256 or 512.
+      is_fused: Whether it multiplies and adds in one instruction, with one rounding.
+      is_host: Whether code that is made for it runs in this process.
     """
 
     family: str
@@ -63,6 +85,10 @@ class Machine:
     vector_bits: int
     is_fused: bool
     is_host: bool = True
+
+    def count_lanes(self, nbytes: int) -> int:
+        """Returns the elements of a size that a vector has."""
+        return self.vector_bits // 8 // nbytes
 
 
 def name_family() -> str:
@@ -78,13 +104,13 @@ def find_machine(vector_bits: int = 0) -> Machine:
     """Finds out what the host is, with vectors as wide as they are asked for.
 
     Args:
-        vector_bits: Width of the vectors; 0 for the host's widest.
+      vector_bits: Width of the vectors; 0 for the host's widest.
 
     Returns:
-        The machine.
+      The machine.
 
     Raises:
-        ValueError: If there are no vectors of that width.
+      ValueError: If there are no vectors of that width.
     """
     # Here, so that a program without kernels does not wait for LLVM.
     import llvmlite.binding as llvm
@@ -141,10 +167,10 @@ def assume(machine: Machine) -> Iterator[Machine]:
     plan: this is for drafts that are compiled only, and for kernels called by hand.
 
     Args:
-        machine: What `get_machine` returns in the block.
+      machine: What `get_machine` returns in the block.
 
     Yields:
-        The machine.
+      The machine.
     """
     global _assumed
     before, _assumed = _assumed, machine

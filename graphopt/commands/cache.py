@@ -53,7 +53,7 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
 
 
 def _info(options: argparse.Namespace, passed: list[str]) -> int:
-    from graphopt.codegen.cache_folder import describe_cache
+    from graphopt.codegen.cache.folder import describe_cache
 
     state = describe_cache()
     if options.json:
@@ -69,8 +69,8 @@ def _info(options: argparse.Namespace, passed: list[str]) -> int:
 
 
 def _clear(options: argparse.Namespace, passed: list[str]) -> int:
-    from graphopt.codegen.cache_file import CacheError
-    from graphopt.codegen.cache_folder import clear_cache
+    from graphopt.codegen.cache.entry import CacheError
+    from graphopt.codegen.cache.folder import clear_cache
 
     try:
         removed = clear_cache()
@@ -84,7 +84,7 @@ def _clear(options: argparse.Namespace, passed: list[str]) -> int:
 
 
 def _warm(options: argparse.Namespace, passed: list[str]) -> int:
-    from graphopt.codegen.cache_folder import describe_cache
+    from graphopt.codegen.cache.folder import describe_cache
 
     state = describe_cache()
     if state.problem:

@@ -108,7 +108,7 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
             raise
         stopped.append(True)
         findings.append(found)
-        target = _built(recorder)
+        target = _build(recorder)
     whole = bool(watcher.fetched) and not stopped and not options.no_run
     if target is not None:
         findings += look_at(target, watcher, whole=whole)
@@ -129,7 +129,7 @@ def _port(options: argparse.Namespace) -> int:
     return FOUND if any(each.severity != "note" for each in findings) else OK
 
 
-def _built(recorder: Recorder) -> Target | None:
+def _build(recorder: Recorder) -> Target | None:
     """Returns what a script had built before it failed."""
     if recorder.train_op is not None:
         return Target(recorder.train_op.graph, (recorder.train_op,))

@@ -130,7 +130,7 @@ _graphopt() {{
 complete -F _graphopt graphopt"""
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     """Puts a text in single quotes, in which shells know no special characters."""
     return "'" + text.replace("'", "'\\''") + "'"
 
@@ -138,7 +138,7 @@ def _quoted(text: str) -> str:
 def _zsh(words: list[Words]) -> str:
     verbs = [each for each in words if len(each.path) == 1]
     listed = " ".join(
-        _quoted(f"{each.path[0]}:{each.summary.replace(':', ' ')}") for each in verbs
+        _quote(f"{each.path[0]}:{each.summary.replace(':', ' ')}") for each in verbs
     )
     cases = []
     for verb in verbs:
@@ -148,10 +148,10 @@ def _zsh(words: list[Words]) -> str:
         for name, (text, choices) in options.items():
             clean = text.translate({ord(char): " " for char in "[]:\\\n"})
             follows = f":value:({' '.join(choices)})" if choices else ""
-            specs.append(_quoted(f"{name}[{clean}]{follows}"))
+            specs.append(_quote(f"{name}[{clean}]{follows}"))
         nouns = " ".join(verb.nouns)
         first = f":what:({nouns})" if nouns else ":target:_files"
-        specs += [_quoted(first), _quoted("*:target:_files")]
+        specs += [_quote(first), _quote("*:target:_files")]
         cases.append(f"    {verb.path[0]}) _arguments {' '.join(specs)} ;;")
     body = "\n".join(cases)
     return f"""\
@@ -183,19 +183,19 @@ def _fish(words: list[Words]) -> str:
         if len(each.path) == 1:
             lines.append(
                 "complete -c graphopt -n __fish_use_subcommand -f "
-                f"-a {verb} -d {_quoted(each.summary)}"
+                f"-a {verb} -d {_quote(each.summary)}"
             )
         seen = "__fish_seen_subcommand_from " + " ".join(each.path[-1:])
         for name, (text, choices) in each.options.items():
             kind = f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}"
-            values = f" -x -a {_quoted(' '.join(choices))}" if choices else ""
+            values = f" -x -a {_quote(' '.join(choices))}" if choices else ""
             lines.append(
-                f"complete -c graphopt -n {_quoted(seen)} {kind}{values} "
-                f"-d {_quoted(text)}"
+                f"complete -c graphopt -n {_quote(seen)} {kind}{values} "
+                f"-d {_quote(text)}"
             )
         if each.nouns:
             lines.append(
-                f"complete -c graphopt -n {_quoted(seen)} -f "
-                f"-a {_quoted(' '.join(each.nouns))}"
+                f"complete -c graphopt -n {_quote(seen)} -f "
+                f"-a {_quote(' '.join(each.nouns))}"
             )
     return "\n".join(lines)

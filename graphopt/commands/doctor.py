@@ -23,7 +23,7 @@ from graphopt.config import settings
 from graphopt.viz.words import clean_text, format_bytes, plural
 
 if TYPE_CHECKING:
-    from graphopt.codegen.cache_folder import CacheState
+    from graphopt.codegen.cache.folder import CacheState
 
 PACKAGES = ("numpy", "numba", "llvmlite", "networkx", "rich", "safetensors")
 EXTRAS = ("matplotlib", "scikit-learn")
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
 
 def examine() -> dict[str, Any]:
     """Looks at everything; returns plain values."""
-    from graphopt.codegen.cache_folder import describe_cache
+    from graphopt.codegen.cache.folder import describe_cache
     from graphopt.codegen.machine import find_machine, get_machine, read_model
 
     host, machine = find_machine(), get_machine()

@@ -57,7 +57,7 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
     count = len(drawing.operations)
     if not options.quiet:
         if count <= LONGEST_LISTING or options.verbose:
-            parts.append("listing\n" + _indented(listing(drawing)))
+            parts.append("listing\n" + _indent(listing(drawing)))
         else:
             parts.append(f"listing of {plural(count, 'op')} left out; -v shows it")
     if plan is not None:
@@ -80,5 +80,5 @@ def plan_of(target: Target) -> tuple[PlanSummary | None, str]:
     return plan, ""
 
 
-def _indented(text: str) -> str:
+def _indent(text: str) -> str:
     return "\n".join(f"  {line}" for line in text.split("\n"))

@@ -147,7 +147,7 @@ class PaddedBatch(Node):
         """Collects elements."""
         size, longest = map(context.count, self.parameters[:2])
         source = self.inputs[0].cursor(context.child())
-        shapes = [_closed(shape, longest) for shape in self.shapes]
+        shapes = [_close(shape, longest) for shape in self.shapes]
         values = [context.value(value) for value in self.values]
         return _PaddedCursor(source, self, size, shapes, values)
 
@@ -156,7 +156,7 @@ class PaddedBatch(Node):
         return _batches(self.inputs[0].size(), self.known(self.batch), self.drop)
 
 
-def _closed(shape: TensorShape, longest: int) -> TensorShape:
+def _close(shape: TensorShape, longest: int) -> TensorShape:
     if longest < 0 or shape.rank is None:
         return shape
     return TensorShape([longest if dim is None else dim for dim in shape])

@@ -176,11 +176,11 @@ class _CacheCursor(Cursor):
             self.blocks.append(block)
             return block
         if self.owner.kept is None:
-            self.owner.kept = _joined(self.blocks)
+            self.owner.kept = _join(self.blocks)
         return None
 
 
-def _joined(blocks: list[Block]) -> list[Block]:
+def _join(blocks: list[Block]) -> list[Block]:
     """Puts blocks of the same shapes together, so that a shuffle moves row numbers."""
     groups: list[list[Block]] = []
     for block in blocks:

@@ -254,7 +254,7 @@ class EagerIterator(Iterator, Passed):
         found = self.arrays()
         if found is None:
             raise StopIteration
-        return pack_eager(self.element_spec, _shown(found) if self._wraps else found)
+        return pack_eager(self.element_spec, _show(found) if self._wraps else found)
 
     def get_next(self, name: str | None = None) -> Any:
         """Returns the next element.
@@ -267,7 +267,7 @@ class EagerIterator(Iterator, Passed):
         found = self.arrays()
         if found is None:
             raise _end()
-        return pack_eager(self.element_spec, _shown(found) if self._wraps else found)
+        return pack_eager(self.element_spec, _show(found) if self._wraps else found)
 
     def with_parts(self, tensors: Sequence[Any]) -> Any:
         """Returns the iterator of a number; in a graph, what stands for it."""
@@ -296,7 +296,7 @@ class EagerIterator(Iterator, Passed):
         return f"<tf.data.Iterator element_spec={self.element_spec}>"
 
 
-def _shown(arrays: Sequence[Any]) -> list[Any]:
+def _show(arrays: Sequence[Any]) -> list[Any]:
     from graphopt.data import node
 
     return [node.wrap(a) if isinstance(a, Node) else a for a in arrays]
@@ -319,7 +319,7 @@ class NumpyIterator:
         found = self._iterator.arrays()
         if found is None:
             raise StopIteration
-        return pack_numpy(self._iterator.element_spec, _shown(found))
+        return pack_numpy(self._iterator.element_spec, _show(found))
 
 
 def iterate_arrays(dataset: Any) -> Any:

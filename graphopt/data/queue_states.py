@@ -67,7 +67,7 @@ class QueueState:
         with self.changed:
             for element in elements:
                 if self.is_closed:
-                    raise self._closed()
+                    raise self._close()
                 # One that waits already may go on when the queue is closed.
                 while (
                     0 <= self.capacity <= self._count()
@@ -141,7 +141,7 @@ class QueueState:
             self.is_closed = self.is_cancelled = True
             self.changed.notify_all()
 
-    def _closed(self) -> CancelledError:
+    def _close(self) -> CancelledError:
         return fail(CancelledError, f"{self.kind} {self.name!r} is closed")
 
     def _insufficient(self, wanted: int, size: int) -> OutOfRangeError:

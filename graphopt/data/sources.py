@@ -19,7 +19,7 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import EagerTensor, GraphTensor, Tensor
 from graphopt.ops.creation import as_array
-from graphopt.ops.host import raised_as
+from graphopt.ops.host import raise_as
 from graphopt.runtime.function import TensorSpec
 
 # Numbers of a range that are made at once, so that a shuffle sees rows of one array.
@@ -47,11 +47,11 @@ def as_component(value: Any) -> Any:
     if isinstance(value, GraphTensor):
         return value
     if isinstance(value, EagerTensor):
-        return _owned(value.array.copy())
+        return _own(value.array.copy())
     if isinstance(value, (list, tuple)) and _is_symbolic(value):
         return hooks.convert(value)
     array = as_array(value)
-    return _owned(array.copy() if np.may_share_memory(array, value) else array)
+    return _own(array.copy() if np.may_share_memory(array, value) else array)
 
 
 def _is_symbolic(value: Any) -> bool:
@@ -62,7 +62,7 @@ def _is_symbolic(value: Any) -> bool:
     )
 
 
-def _owned(array: Array) -> Array:
+def _own(array: Array) -> Array:
     return np.ascontiguousarray(array).reshape(array.shape)
 
 
@@ -299,7 +299,7 @@ class _GeneratedCursor(Cursor):
             raise
         except Exception as error:
             raise fail(
-                raised_as(error),
+                raise_as(error),
                 f"{type(error).__name__}: {error}",
                 got="an exception of the generator",
                 site=str(self.node.site),

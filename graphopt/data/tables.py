@@ -199,7 +199,7 @@ def make_csv_dataset(
         if not header:
             raise ValueError("Must provide `column_names` without a `header`.")
         columns = next(rows(names[0]), [])
-    chosen = _chosen(columns, select_columns)
+    chosen = _choose(columns, select_columns)
     if label_name is not None and label_name not in [columns[i] for i in chosen]:
         raise fail(
             ValueError,
@@ -211,7 +211,7 @@ def make_csv_dataset(
     if column_defaults is None:
         every = (row for n in names for row in itertools.islice(rows(n), header, None))
         seen = itertools.islice(every, num_rows_for_inference)
-        defaults: list[Any] = _inferred(seen, chosen, na_value)
+        defaults: list[Any] = _infer(seen, chosen, na_value)
     else:
         defaults = [_default(each) for each in column_defaults]
     dataset = Dataset(
@@ -242,7 +242,7 @@ def make_csv_dataset(
     return dataset.prefetch(size)
 
 
-def _chosen(columns: Sequence[str], wanted: Sequence[Any] | None) -> list[int]:
+def _choose(columns: Sequence[str], wanted: Sequence[Any] | None) -> list[int]:
     if len(set(columns)) != len(columns):
         raise fail(
             ValueError,
@@ -266,7 +266,7 @@ def _chosen(columns: Sequence[str], wanted: Sequence[Any] | None) -> list[int]:
     return sorted(found)
 
 
-def _inferred(rows: Any, chosen: Sequence[int], na_value: str) -> list[Any]:
+def _infer(rows: Any, chosen: Sequence[int], na_value: str) -> list[Any]:
     kinds = ["int32"] * len(chosen)
     for row in rows:
         for place, column in enumerate(chosen):

@@ -155,7 +155,7 @@ class Decoder:
         if value is None or isinstance(value, (bool, str, float)):
             return value
         if isinstance(value, int):
-            return _checked_int(value)
+            return _check_int(value)
         if not isinstance(value, dict) or len(value) != 1 or depth > DEEPEST:
             raise bad("an attribute is malformed", value)
         ((kind, content),) = value.items()
@@ -205,7 +205,7 @@ def _decode_text(content: Any) -> Text:
     return Text(content)
 
 
-def _checked_int(value: Any) -> int:
+def _check_int(value: Any) -> int:
     if type(value) is not int or not -_INT64 <= value < 2 * _INT64:
         raise bad("a number is no integer of 64 bits", value)
     return value
@@ -290,7 +290,7 @@ def _decode_bytes(content: Any) -> bytes:
 def _decode_stream(content: Any) -> RandomStream:
     if not isinstance(content, list) or len(content) != 3:
         raise bad("the key of a random op is malformed", content)
-    return RandomStream(*map(_checked_int, content))
+    return RandomStream(*map(_check_int, content))
 
 
 def _decode_ellipsis(content: Any) -> Any:

@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from graphopt.exchange.graph_def import ABOUT, OWN
-from graphopt.exchange.json_text import damaged, parse_json
+from graphopt.exchange.json_text import fail_damaged, parse_json
 
 _TOKEN = re.compile(
     # Possessive, so that no file makes it try a text in more than one way.
@@ -54,7 +54,7 @@ def parse_graph_def(text: str) -> dict[str, Any]:
             links += _links(name, own, node.get("input", []))
             nodes.append({**own, "id": name})
     if not isinstance(about, dict):
-        raise damaged("it is a GraphDef without the attributes of graphopt", ABOUT)
+        raise fail_damaged("it is a GraphDef without the attributes of graphopt", ABOUT)
     return {**about, "nodes": nodes, "links": links}
 
 
@@ -64,7 +64,7 @@ def _links(name: str, own: Any, inputs: list[Any]) -> list[dict[str, Any]]:
     if not isinstance(constants, list) or not all(
         isinstance(each, str) for each in (*constants, *inputs)
     ):
-        raise damaged("a node does not say which inputs are its own", name)
+        raise fail_damaged("a node does not say which inputs are its own", name)
     own_only = set(constants)
     data = [x for x in inputs if not x.startswith("^") and x not in own_only]
     links: list[dict[str, Any]] = []
@@ -85,7 +85,7 @@ def _links(name: str, own: Any, inputs: list[Any]) -> list[dict[str, Any]]:
 def _one(fields: Fields, name: str) -> str:
     values = fields.get(name, []) if isinstance(fields, dict) else []
     if len(values) != 1 or not isinstance(values[0], str):
-        raise damaged(f"a node has no single {name!r}", str(values)[:60])
+        raise fail_damaged(f"a node has no single {name!r}", str(values)[:60])
     return values[0]
 
 
@@ -94,7 +94,7 @@ def _own_values(node: Fields, name: str) -> Any:
         if isinstance(attr, dict) and attr.get("key") == [OWN]:
             value = attr.get("value", [None])[0]
             return parse_json(_one(value, "s"))
-    raise damaged("it is a GraphDef that another program wrote", name)
+    raise fail_damaged("it is a GraphDef that another program wrote", name)
 
 
 def parse_text(text: str) -> Fields:
@@ -119,24 +119,26 @@ def parse_text(text: str) -> Fields:
     while position < end:
         match = _TOKEN.match(text, position)
         if match is None:
-            raise damaged("it is no text of a protocol buffer", text[position:][:40])
+            raise fail_damaged(
+                "it is no text of a protocol buffer", text[position:][:40]
+            )
         if match["end"] is not None:
             break
         position = match.end()
         token = match[0].strip()
         if match["mark"] == ":":
             if not name:
-                raise damaged("a value has no field", text[position:][:40])
+                raise fail_damaged("a value has no field", text[position:][:40])
         elif match["mark"] in ("{", "<"):
             if not name or len(stack) > DEEPEST:
-                raise damaged("a message has no field, or is too deep", token)
+                raise fail_damaged("a message has no field, or is too deep", token)
             inner: Fields = {}
             stack[-1].setdefault(name, []).append(inner)
             stack.append(inner)
             name = ""
         elif match["mark"]:
             if name or len(stack) == 1:
-                raise damaged("a brace closes nothing", text[position:][:40])
+                raise fail_damaged("a brace closes nothing", text[position:][:40])
             stack.pop()
         elif name:
             value = _unquote(match["string"]) if match["string"] else match["word"]
@@ -145,9 +147,9 @@ def parse_text(text: str) -> Fields:
         elif match["word"]:
             name = match["word"]
         else:
-            raise damaged("a string stands alone", token[:40])
+            raise fail_damaged("a string stands alone", token[:40])
     if len(stack) > 1 or name:
-        raise damaged("it ends too early", text[-40:])
+        raise fail_damaged("it ends too early", text[-40:])
     return top
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from graphopt.errors import DataLossError, fail
 
 
-def damaged(why: str, got: Any) -> DataLossError:
+def fail_damaged(why: str, got: Any) -> DataLossError:
     """Makes the error for a file that is no graph at all."""
     return fail(
         DataLossError,
@@ -38,4 +38,4 @@ def parse_json(text: str) -> Any:
     try:
         return json.loads(text, parse_constant=refuse, parse_float=finite)
     except (ValueError, RecursionError) as error:
-        raise damaged("it is not JSON", str(error)) from None
+        raise fail_damaged("it is not JSON", str(error)) from None

@@ -20,7 +20,7 @@ from graphopt.exchange.attributes import (
     decode_shape,
 )
 from graphopt.exchange.graph_def_reader import parse_graph_def
-from graphopt.exchange.json_text import damaged, parse_json
+from graphopt.exchange.json_text import fail_damaged, parse_json
 from graphopt.exchange.node_link import FORMAT, VERSION
 from graphopt.graph.body import Body, BodyGraph
 from graphopt.graph.graph import Graph, Operation
@@ -79,11 +79,11 @@ def read_graph(path: str) -> LoadedGraph:
     except OSError as error:
         raise storage_error(error, "Reading a graph failed", path) from error
     except ValueError as error:
-        raise damaged(str(error), path) from error
+        raise fail_damaged(str(error), path) from error
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise damaged("it is no text", path) from error
+        raise fail_damaged("it is no text", path) from error
     if path.endswith(".pbtxt"):
         return graph_from_json(parse_graph_def(text))
     return graph_from_json(parse_json(text))
@@ -104,12 +104,12 @@ def graph_from_json(values: Any) -> LoadedGraph:
         its inputs, or would be too large.
     """
     if not isinstance(values, dict) or values.get("format") != FORMAT:
-        raise damaged("it has another format", str(values)[:80])
+        raise fail_damaged("it has another format", str(values)[:80])
     if values.get("version") != VERSION:
-        raise damaged("it has another version", values.get("version"))
+        raise fail_damaged("it has another version", values.get("version"))
     about = values.get("graph")
     if not isinstance(about, dict):
-        raise damaged("it does not say what is to be run", about)
+        raise fail_damaged("it does not say what is to be run", about)
     seed = about.get("seed")
     if seed is not None and type(seed) is not int:
         raise bad("the seed is no integer", seed)
@@ -134,7 +134,7 @@ def graph_from_json(values: Any) -> LoadedGraph:
 def _items(values: Any, name: str) -> list[Any]:
     found = values.get(name) if isinstance(values, dict) else None
     if not isinstance(found, list):
-        raise damaged(f"it has no list {name!r}", str(found)[:80])
+        raise fail_damaged(f"it has no list {name!r}", str(found)[:80])
     return found
 
 
@@ -150,7 +150,7 @@ def _find(graph: Graph, name: Any, kind: Any) -> Any:
     return found
 
 
-def _checked_name(name: Any, what: str) -> str:
+def _check_name(name: Any, what: str) -> str:
     if not isinstance(name, str) or not _NAME.match(name) or ".." in name:
         raise bad(f"this is no name of {what}", name)
     return name
@@ -177,7 +177,7 @@ def _variable(entry: Any, graph: Graph) -> VariableKey:
     if not isinstance(entry, dict) or not isinstance(entry.get("trainable"), bool):
         raise bad("a variable is malformed", str(entry)[:80])
     return VariableKey(
-        _checked_name(entry.get("name"), "a variable"),
+        _check_name(entry.get("name"), "a variable"),
         decode_dtype(entry.get("dtype")),
         decode_shape(entry.get("shape")),
         graph,
@@ -232,7 +232,7 @@ class _Reader:
         for node in _items(values, "nodes"):
             if not isinstance(node, dict):
                 raise bad("an op is malformed", str(node)[:80])
-            name = _checked_name(node.get("id"), "an op")
+            name = _check_name(node.get("id"), "an op")
             if name in self.made:
                 raise bad("two ops have one name", name)
             places = inputs.pop(name, {})
@@ -284,7 +284,7 @@ class _Reader:
         inputs: list[GraphTensor],
         controls: list[Operation],
     ) -> Operation:
-        spec, declared = _spec(node, name), _declared(node, name)
+        spec, declared = _spec(node, name), _declare(node, name)
         attrs = self._attrs(spec, node, name)
         counts = [attrs[key] for key in ("num", "count") if key in attrs]
         # A rule that makes so many outputs is not to make more than are declared; that of
@@ -373,7 +373,7 @@ def _spec(node: dict[str, Any], name: str) -> OpSpec:
     return spec
 
 
-def _declared(node: dict[str, Any], name: str) -> list[tuple[Any, Any]]:
+def _declare(node: dict[str, Any], name: str) -> list[tuple[Any, Any]]:
     outputs = node.get("outputs")
     if not isinstance(outputs, list):
         raise bad("an op has no outputs", name)

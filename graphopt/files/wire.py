@@ -242,7 +242,7 @@ def packed_varints(data: Any) -> NDArray[Any]:
     return out
 
 
-def _packed(kind: str, data: Any) -> Any:
+def _pack_numbers(kind: str, data: Any) -> Any:
     if kind in _FIXED:
         dtype = _FIXED[kind][2]
         if len(data) % dtype.itemsize:
@@ -314,7 +314,7 @@ def parse(cls: type[Message], data: Any, depth: int = 0) -> Any:
                 continue
             elif repeated:  # packed numbers
                 old = values.get(name)
-                new = _packed(kind, piece)
+                new = _pack_numbers(kind, piece)
                 values[name] = new if old is None else np.concatenate([old, new])
                 continue
             else:
@@ -418,7 +418,7 @@ def _write(message: Message, parts: list[Any]) -> None:
         value = message.__dict__[name]
         if kind == "map":
             for key in sorted(value):
-                _delimited(
+                _delimit(
                     number,
                     serialize(_string_entry(sub)(key=key, value=value[key])),
                     parts,
@@ -429,25 +429,23 @@ def _write(message: Message, parts: list[Any]) -> None:
             for each in value:
                 _one(number, kind, each, parts, keep=True)
         elif len(value):
-            _delimited(number, _pack(kind, value), parts)
+            _delimit(number, _pack(kind, value), parts)
 
 
-def _delimited(number: int, data: Any, parts: list[Any]) -> None:
+def _delimit(number: int, data: Any, parts: list[Any]) -> None:
     parts += (put_varint(number << 3 | 2), put_varint(len(data)), data)
 
 
 def _one(number: int, kind: str, value: Any, parts: list[Any], keep: bool) -> None:
     if kind == "message":
         if keep or not value.is_empty():
-            _delimited(number, serialize(value), parts)
+            _delimit(number, serialize(value), parts)
     elif kind == "string":
         if value or keep:
-            _delimited(number, value.encode(), parts)
+            _delimit(number, value.encode(), parts)
     elif kind == "bytes":
         if len(value) or keep:
-            _delimited(
-                number, value if isinstance(value, bytes) else bytes(value), parts
-            )
+            _delimit(number, value if isinstance(value, bytes) else bytes(value), parts)
     elif not value and not keep:
         return
     elif kind in _FIXED:

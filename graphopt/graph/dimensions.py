@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
+
+
+def dims_of(tensor: Any) -> list[int]:
+    """Returns the shape of a tensor in which every dimension is known."""
+    return [int(dim) for dim in tensor.shape if dim is not None]
+
+
+def strides_of(dims: Sequence[int]) -> list[int]:
+    """Returns how far apart neighbors along each dimension lie, in elements.
+
+    >>> strides_of([2, 3, 4])
+    [12, 4, 1]
+    """
+    return [math.prod(dims[axis + 1 :]) for axis in range(len(dims))]
 
 
 def merge_dimensions(

@@ -75,7 +75,7 @@ class DrawCounts(MutableMapping[Any, int]):
         Streams are objects of this process. Their keys, and the order in which those of
         one key came about, are the same in another process that does the same.
         """
-        return [(*_key(stream), count) for stream, count in self._seeded()]
+        return [(*_key(stream), count) for stream, count in self._seed()]
 
     def set_by_key(self, counts: Sequence[tuple[int, int, int, int]]) -> None:
         """Sets what `by_key` returned, also for streams that are yet to come.
@@ -86,11 +86,11 @@ class DrawCounts(MutableMapping[Any, int]):
         self._to_come = {}
         for *key, count in counts:
             self._to_come.setdefault(tuple(key), []).append(count)
-        for stream, _ in self._seeded():
+        for stream, _ in self._seed():
             waiting = self._to_come.get(_key(stream))
             self[stream] = waiting.pop(0) if waiting else 0
 
-    def _seeded(self) -> list[tuple[Any, int]]:
+    def _seed(self) -> list[tuple[Any, int]]:
         return [
             (stream, int(cell[0]))
             for stream, cell in list(self._cells.items())

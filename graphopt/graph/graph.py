@@ -383,7 +383,7 @@ class Graph:
             name = name[:-1]
             self._names_in_use.setdefault(name.lower(), 1)
         else:
-            name = self.unique_name(_checked_name(name or spec.name, self._scope))
+            name = self.unique_name(_check_name(name or spec.name, self._scope))
         device = self._device
         return self.append(
             spec, inputs, attrs, name, controls, site, output_types, device
@@ -673,7 +673,7 @@ def infer_types(
     return types if isinstance(types, list) else [types]
 
 
-def _checked_name(name: str, scope: str) -> str:
+def _check_name(name: str, scope: str) -> str:
     valid = _VALID_SCOPE if scope else _VALID_NAME
     if not valid.match(name) or ".." in name or len(name) > _LONGEST_NAME or not name:
         raise ValueError(

@@ -40,7 +40,7 @@ class Regularizer:
         return cls(**config)
 
 
-def _checked(name: str, factor: Any) -> float:
+def _check(name: str, factor: Any) -> float:
     if isinstance(factor, bool) or not isinstance(factor, (int, float)):
         raise ValueError(f"Value of {name} must be a number; got {factor!r}.")
     if not math.isfinite(factor):
@@ -66,8 +66,8 @@ class L1L2(Regularizer):
     """
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
-        self.l1 = _checked("l1", 0.0 if l1 is None else l1)
-        self.l2 = _checked("l2", 0.0 if l2 is None else l2)
+        self.l1 = _check("l1", 0.0 if l1 is None else l1)
+        self.l2 = _check("l2", 0.0 if l2 is None else l2)
 
     def __call__(self, x: Any) -> Any:
         """Returns the term."""
@@ -97,7 +97,7 @@ class L1(Regularizer):
     """
 
     def __init__(self, l1: float = 0.01) -> None:
-        self.l1 = _checked("l1", 0.01 if l1 is None else l1)
+        self.l1 = _check("l1", 0.01 if l1 is None else l1)
 
     def __call__(self, x: Any) -> Any:
         """Returns the term."""
@@ -121,7 +121,7 @@ class L2(Regularizer):
     """
 
     def __init__(self, l2: float = 0.01) -> None:
-        self.l2 = _checked("l2", 0.01 if l2 is None else l2)
+        self.l2 = _check("l2", 0.01 if l2 is None else l2)
 
     def __call__(self, x: Any) -> Any:
         """Returns the term."""
@@ -147,7 +147,7 @@ class OrthogonalRegularizer(Regularizer):
     """
 
     def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
-        self.factor = _checked("factor", factor)
+        self.factor = _check("factor", factor)
         if mode not in ("rows", "columns"):
             raise ValueError(
                 "Invalid value for argument `mode`. Expected one of 'rows' and "

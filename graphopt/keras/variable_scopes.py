@@ -209,15 +209,15 @@ def variable_scope(
         inherited.constraint if constraint is None else constraint,
         _wrap_getter(custom_getter, inherited.custom_getter),
     )
-    with _named(label if auxiliary_name_scope else None) as ops_scope:
+    with _name(label if auxiliary_name_scope else None) as ops_scope:
         scope.original_name_scope = (
             name_or_scope.original_name_scope if again else ops_scope
         )
-        with _entered(scope, again):
+        with _enter(scope, again):
             yield scope
 
 
-def _named(label: str | None) -> contextlib.AbstractContextManager[str]:
+def _name(label: str | None) -> contextlib.AbstractContextManager[str]:
     """Enters a name scope; without a label the current one stays."""
     if label:
         return name_scope(label)
@@ -227,7 +227,7 @@ def _named(label: str | None) -> contextlib.AbstractContextManager[str]:
 
 
 @contextlib.contextmanager
-def _entered(scope: VariableScope, again: bool) -> Iterator[None]:
+def _enter(scope: VariableScope, again: bool) -> Iterator[None]:
     scopes, entries = _scopes(), _entries()
     entries[scope.name] = entries.get(scope.name, 0) + 1
     before = dict(entries)
@@ -370,7 +370,7 @@ def _find_or_make(
     )
     found = known.get(name)
     if found is not None:
-        return _reused(found, reuse, name, shape, dtype if is_given_dtype else None)
+        return _reuse(found, reuse, name, shape, dtype if is_given_dtype else None)
     if reuse is True and graph is not None:
         raise fail(
             ValueError,
@@ -431,7 +431,7 @@ def _regularize(variable: Variable, term_of: Any) -> None:
         graph.add_to_collection(GraphKeys.REGULARIZATION_LOSSES, term)
 
 
-def _reused(found: Variable, reuse: Any, full: str, shape: Any, dtype: Any) -> Variable:
+def _reuse(found: Variable, reuse: Any, full: str, shape: Any, dtype: Any) -> Variable:
     if reuse and dtype is not None and as_dtype(dtype) is not found.dtype:
         raise fail(
             ValueError,

@@ -58,8 +58,8 @@ class KeyValueTensorInitializer(Initializer):
         value_dtype: Any = None,
         name: str | None = None,
     ) -> None:
-        self.keys = _converted(keys, key_dtype)
-        self.values = _converted(values, value_dtype)
+        self.keys = _convert(keys, key_dtype)
+        self.values = _convert(values, value_dtype)
         self.key_dtype = self.keys.dtype
         self.value_dtype = self.values.dtype
         self.name = name or "key_value_init"
@@ -69,7 +69,7 @@ class KeyValueTensorInitializer(Initializer):
         return hooks.convert(self.keys), hooks.convert(self.values)
 
 
-def _converted(values: Any, dtype: Any) -> Any:
+def _convert(values: Any, dtype: Any) -> Any:
     if dtype is None and not hasattr(values, "dtype"):
         array = np.asarray(values)
         # Python's integers are numbers of 64 bits in tables, as in TensorFlow.

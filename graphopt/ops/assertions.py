@@ -241,7 +241,7 @@ assert_greater_equal = _comparison(
 )
 
 
-def _signed(public: str, sign: str, test: Any, numpy: Any) -> Any:
+def _sign(public: str, sign: str, test: Any, numpy: Any) -> Any:
     def function(
         x: Any,
         message: str | None = None,
@@ -275,14 +275,12 @@ def _signed(public: str, sign: str, test: Any, numpy: Any) -> Any:
     return function
 
 
-assert_positive = _signed("assert_positive", ">", math.greater, np.greater)
-assert_negative = _signed("assert_negative", "<", math.less, np.less)
-assert_non_negative = _signed(
+assert_positive = _sign("assert_positive", ">", math.greater, np.greater)
+assert_negative = _sign("assert_negative", "<", math.less, np.less)
+assert_non_negative = _sign(
     "assert_non_negative", ">=", math.greater_equal, np.greater_equal
 )
-assert_non_positive = _signed(
-    "assert_non_positive", "<=", math.less_equal, np.less_equal
-)
+assert_non_positive = _sign("assert_non_positive", "<=", math.less_equal, np.less_equal)
 
 
 def assert_near(

@@ -129,7 +129,7 @@ def finish_body(
     return Body(graph, (*arguments, *adopted), tuple(outputs))
 
 
-def captured(*graphs: BodyGraph) -> list[GraphTensor]:
+def list_captures(*graphs: BodyGraph) -> list[GraphTensor]:
     """Returns the outer tensors that bodies use, each once."""
     return list(dict.fromkeys(tensor for graph in graphs for tensor in graph.captures))
 

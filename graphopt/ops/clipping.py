@@ -103,10 +103,10 @@ def clip_by_global_norm(
     finite_scale = clip_norm * minimum(1.0 / norm, ones_like(norm) / clip_norm)
     # 0 for a finite norm, else NaN; a constant NaN would be one for check_numerics.
     scale = finite_scale + (norm - norm)
-    return [_scaled(t, scale) for t in t_list], norm
+    return [_scale(t, scale) for t in t_list], norm
 
 
-def _scaled(t: Any, scale: Any) -> Any:
+def _scale(t: Any, scale: Any) -> Any:
     if isinstance(t, IndexedSlices):
         return t.with_values(t.values * scale)
     return None if t is None else t * scale

@@ -460,7 +460,7 @@ def ifft2d(input: Any, name: str | None = None) -> Any:
     return ifft(_other_axis(x, ifft, "tf.signal.ifft2d"), name)
 
 
-def _resized(x: Any, size: int | None) -> Any:
+def _resize(x: Any, size: int | None) -> Any:
     return x if size is None else _fit(x, size)
 
 
@@ -477,7 +477,7 @@ def rfft2d(input_tensor: Any, fft_length: Any = None, name: str | None = None) -
     rows, columns = _lengths(fft_length, 2, "tf.signal.rfft2d")
     half = call(RFFT, input_tensor, length=columns)
     what = "tf.signal.rfft2d"
-    return _other_axis(half, lambda x: fft(_resized(x, rows), name), what)
+    return _other_axis(half, lambda x: fft(_resize(x, rows), name), what)
 
 
 def irfft2d(input_tensor: Any, fft_length: Any = None, name: str | None = None) -> Any:
@@ -492,7 +492,7 @@ def irfft2d(input_tensor: Any, fft_length: Any = None, name: str | None = None) 
     """
     rows, columns = _lengths(fft_length, 2, "tf.signal.irfft2d")
     x, what = _complex_input(input_tensor, "irfft2d"), "tf.signal.irfft2d"
-    x = _other_axis(x, lambda t: ifft(_resized(t, rows)), what)
+    x = _other_axis(x, lambda t: ifft(_resize(t, rows)), what)
     return call(IRFFT, x, name=name, length=columns)
 
 

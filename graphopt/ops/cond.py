@@ -33,10 +33,10 @@ from graphopt.ops.bodies import (
     REASON,
     as_condition,
     assign_results,
-    captured,
     expand,
     final_values,
     finish_body,
+    list_captures,
     pack_expanded,
     pull_back,
     split_results,
@@ -168,7 +168,7 @@ def cond(
     variables = written_variables(then_graph, else_graph)
     then_flat += final_values(then_graph, variables)
     else_flat += final_values(else_graph, variables)
-    captures = captured(then_graph, else_graph)
+    captures = list_captures(then_graph, else_graph)
     bodies = {
         "then_body": finish_body(then_graph, (), captures, then_flat),
         "else_body": finish_body(else_graph, (), captures, else_flat),

@@ -589,7 +589,7 @@ def zeros(shape: Any, dtype: Any = dtypes.float32, name: str | None = None) -> A
 
     Source: `tf.zeros`.
     """
-    return _filled(shape, 0, as_dtype(dtype), name or "zeros")
+    return _fill(shape, 0, as_dtype(dtype), name or "zeros")
 
 
 def ones(shape: Any, dtype: Any = dtypes.float32, name: str | None = None) -> Any:
@@ -597,10 +597,10 @@ def ones(shape: Any, dtype: Any = dtypes.float32, name: str | None = None) -> An
 
     Source: `tf.ones`.
     """
-    return _filled(shape, 1, as_dtype(dtype), name or "ones")
+    return _fill(shape, 1, as_dtype(dtype), name or "ones")
 
 
-def _filled(shape: Any, value: Any, dtype: DType, name: str) -> Any:
+def _fill(shape: Any, value: Any, dtype: DType, name: str) -> Any:
     if dtype.is_string:
         if value:
             raise TypeError("tf.ones of strings; use tf.fill.")

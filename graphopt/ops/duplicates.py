@@ -31,12 +31,12 @@ from graphopt.ops.indexing import check_indices, explain_index, require_integers
 Array = NDArray[Any]
 
 
-def _checked_infer(indices: Any, *, limit: int) -> tuple[TensorShape, DType]:
+def _check_infer(indices: Any, *, limit: int) -> tuple[TensorShape, DType]:
     require_integers(indices, "indices")
     return indices.shape, indices.dtype
 
 
-def _checked_numpy(indices: Array, *, limit: int) -> Array:
+def _check_numpy(indices: Array, *, limit: int) -> Array:
     check_indices(indices, limit)
     return indices
 
@@ -44,8 +44,8 @@ def _checked_numpy(indices: Array, *, limit: int) -> Array:
 CHECKED_INDICES = register(
     OpSpec(
         "CheckedIndices",
-        _checked_infer,
-        _checked_numpy,
+        _check_infer,
+        _check_numpy,
         NOT_DIFFERENTIABLE,
         Family("checked_indices"),
         lambda: [

@@ -65,7 +65,7 @@ def einsum(equation: str, *inputs: Any, name: str | None = None) -> Any:
         needed = set(result).union(*(n for _, n in operands[index:]))
         tensor, names = _product(tensor, names, other, other_names, needed)
     tensor, names = _sum_away(tensor, names, set(result))
-    return identity(_ordered(tensor, names, result), name=name or "einsum")
+    return identity(_order(tensor, names, result), name=name or "einsum")
 
 
 def _parse(equation: str, tensors: Sequence[Any]) -> tuple[list[str], str]:
@@ -149,7 +149,7 @@ def _sum_away(tensor: Any, names: str, needed: set[str]) -> tuple[Any, str]:
     return reduce_sum(tensor, axis=axes), kept
 
 
-def _ordered(tensor: Any, names: str, wanted: str) -> Any:
+def _order(tensor: Any, names: str, wanted: str) -> Any:
     """Transposes; the names are the same in another order."""
     if names == wanted:
         return tensor
@@ -197,7 +197,7 @@ def _as_matrices(
     """Returns x as `[batch..., first, second]`, and the size of each name."""
     sizes = dict(zip(names, _sizes(x), strict=True))
     present = "".join(n for n in batch if n in sizes)
-    x = _ordered(x, names, present + first + second)
+    x = _order(x, names, present + first + second)
     for position, label in enumerate(batch):
         if label not in sizes:
             x = expand_dims(x, position)

@@ -100,7 +100,7 @@ def _missing(wanted: Wanted) -> Exception:
     )
 
 
-def _fixed(found: Sequence[Array | None], wanted: Wanted) -> tuple[Array]:
+def _fix(found: Sequence[Array | None], wanted: Wanted) -> tuple[Array]:
     count = int(np.prod(wanted.shape, dtype=np.int64))
     rows = np.empty((len(found), count), wanted.dtype.numpy)
     for row, values in zip(rows, found, strict=True):
@@ -120,7 +120,7 @@ def _fixed(found: Sequence[Array | None], wanted: Wanted) -> tuple[Array]:
     return (rows.reshape(len(found), *wanted.shape),)
 
 
-def _padded(found: Sequence[Array | None], wanted: Wanted) -> tuple[Array]:
+def _pad(found: Sequence[Array | None], wanted: Wanted) -> tuple[Array]:
     size = int(np.prod(wanted.shape, dtype=np.int64))
     longest = max((len(v) for v in found if v is not None), default=0)
     if any(v is not None and len(v) % size for v in found):
@@ -148,7 +148,7 @@ def _rows(found: Sequence[Array | None], wanted: Wanted) -> tuple[Array, Array]:
     return np.concatenate([empty, *parts]), ends
 
 
-_KINDS = {"fixed": _fixed, "padded": _padded, "rows": _rows}
+_KINDS = {"fixed": _fix, "padded": _pad, "rows": _rows}
 
 
 def gather_features(maps: Sequence[Any], wanted: Sequence[Wanted]) -> tuple[Array, ...]:

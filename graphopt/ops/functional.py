@@ -64,7 +64,7 @@ def _array(dtype: Any, count: Any, element_shape: Any = None) -> TensorArray:
     )
 
 
-def _written(arrays: list[TensorArray], i: Any, values: list[Any]) -> list[TensorArray]:
+def _write(arrays: list[TensorArray], i: Any, values: list[Any]) -> list[TensorArray]:
     return [a.write(i, value) for a, value in zip(arrays, values, strict=True)]
 
 
@@ -117,7 +117,7 @@ def map_fn(
 
     def body(i: Any, arrays: Any) -> Any:
         values = _same_structure(fn(rows[i]), signature, "tf.map_fn")
-        return i + 1, _written(arrays, i, values)
+        return i + 1, _write(arrays, i, values)
 
     arrays = _loop(body, arrays, rows.count, back_prop, name or "map")[1]
     stacked = [_with_count(array.stack(), rows.static) for array in arrays]
@@ -317,7 +317,7 @@ def _fold(
     state = nest.flatten(start)
     kept = [_array(t.dtype, rows.count, t.shape) for t in state] if keeps else []
     if keeps and first:
-        kept = _written(kept, at(0), state)
+        kept = _write(kept, at(0), state)
 
     def body(i: Any, values: Any) -> Any:
         state, kept = values
@@ -327,7 +327,7 @@ def _fold(
             hooks.convert(v, dtype_hint=s.dtype)
             for v, s in zip(flat, state, strict=True)
         ]
-        return i + 1, (flat, _written(kept, at(i), flat) if kept else [])
+        return i + 1, (flat, _write(kept, at(i), flat) if kept else [])
 
     _, (state, kept) = while_loop(
         lambda i, _: i < rows.count,

@@ -2,129 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from graphopt.dtypes import DType, float64
+from graphopt.dtypes import float64
 from graphopt.graph.body import TypedValue
 from graphopt.graph.graph import Operation, infer_types
 from graphopt.graph.opspec import (
     NOT_DIFFERENTIABLE,
     REGISTRY,
     Cost,
-    Effect,
     Elementwise,
     Family,
     OpSpec,
     Sample,
     register,
 )
-from graphopt.graph.provenance import Site
+from graphopt.graph.region import Instruction, Region
 from graphopt.graph.shape import TensorShape
 from graphopt.ops.matmul import MATMUL
 from graphopt.ops.quietly import quietly
 from graphopt.ops.reduction import SUM
 
 
-@dataclass(frozen=True)
-class Instruction:
-    """One op of a fused body; values are numbered, inputs first."""
-
-    spec: OpSpec
-    arguments: tuple[int, ...]
-    dtype: DType
-    attrs: dict[str, Any]
-    name: str
-    site: Site | None = None
-
-    @property
-    def site_text(self) -> str:
-        """`file:line` of the user's code that made the op."""
-        return str(self.site) if self.site is not None else "an unknown place"
-
-    @property
-    def type(self) -> str:
-        """The op type."""
-        return self.spec.name
-
-
-@dataclass(frozen=True)
-class FusedBody:
-    """What a fused op computes for each element.
-
-    Attributes:
-      shape: The shape over which the loop runs.
-      input_count: The number of inputs; input i is value i.
-      instructions: Instruction j makes value `input_count + j`.
-      outputs: The values that are outputs of the op.
-      stores: (input, value): the variable behind an input gets a value at the end.
-      only_if: The input, a bool scalar, without which the op need not run.
-    """
-
-    shape: tuple[int, ...]
-    input_count: int
-    instructions: tuple[Instruction, ...]
-    outputs: tuple[int, ...]
-    stores: tuple[tuple[int, int], ...]
-    only_if: int | None = None
-
-    def __str__(self) -> str:
-        names = [i.spec.name for i in self.instructions]
-        return f"{len(names)} ops: {', '.join(names)}"
-
-
-def single_body(op: Operation, shape: tuple[int, ...]) -> FusedBody:
-    """Returns an elementwise operation as a body of one instruction.
-
-    Args:
-      op: The operation.
-      shape: What its loop runs over.
-    """
-    count = len(op.inputs)
-    writes = op.spec.effect is Effect.WRITE
-    dtype = op.inputs[0].dtype if writes else op.outputs[0].dtype
-    arguments = tuple(range(count))
-    instruction = Instruction(op.spec, arguments, dtype, op.attrs, op.name, op.site)
-    return FusedBody(
-        shape,
-        count,
-        (instruction,),
-        () if writes else (count,),
-        ((0, count),) if writes else (),
-    )
-
-
-def evaluate_body(
-    body: FusedBody, arrays: tuple[NDArray[Any], ...]
-) -> tuple[tuple[NDArray[Any], ...], tuple[NDArray[Any], ...]]:
-    """Computes a body with NumPy: the outputs and the values to store."""
-    values = list(arrays)
-    for instruction in body.instructions:
-        inputs = [values[i] for i in instruction.arguments]
-        value = instruction.spec.compute(*inputs, **instruction.attrs)
-        values.append(np.asarray(value, instruction.dtype.numpy))
-    outputs = tuple(np.broadcast_to(values[i], body.shape) for i in body.outputs)
-    stores = tuple(np.broadcast_to(values[i], body.shape) for _, i in body.stores)
-    return outputs, stores
-
-
-def _compute(*arrays: NDArray[Any], body: FusedBody) -> Any:
-    outputs, _ = evaluate_body(body, arrays)
+def _compute(*arrays: NDArray[Any], body: Region) -> Any:
+    outputs, _ = body.evaluate(arrays)
     return outputs[0] if len(outputs) == 1 else outputs
 
 
-def _infer(*inputs: Any, body: FusedBody) -> Any:
-    first = body.input_count
-    return [(body.shape, body.instructions[i - first].dtype) for i in body.outputs]
+def _infer(*inputs: Any, body: Region) -> Any:
+    return [(body.shape, body.made_by(i).dtype) for i in body.outputs]
 
 
 def _samples() -> list[Sample]:
     exp, mul = REGISTRY["Exp"], REGISTRY["Mul"]
-    body = FusedBody(
+    body = Region(
         (3,),
         1,
         (
@@ -143,7 +58,7 @@ def _parts(op: Operation) -> tuple[Instruction, ...]:
 
 
 def _flops(op: Operation) -> int:
-    body: FusedBody = op.attrs["body"]
+    body: Region = op.attrs["body"]
     return prod(body.shape) * len(body.instructions)
 
 
@@ -165,7 +80,7 @@ FUSED_ELEMENTWISE = register(
 
 
 def _reduce_infer(
-    *inputs: Any, body: FusedBody, reduction: OpSpec, options: dict[str, Any]
+    *inputs: Any, body: Region, reduction: OpSpec, options: dict[str, Any]
 ) -> Any:
     *kept, (shape, dtype) = _infer(*inputs, body=body)
     reduced = TypedValue(TensorShape(shape), dtype)
@@ -181,15 +96,15 @@ def reduce_last(
 
 
 def _reduce_compute(
-    *arrays: NDArray[Any], body: FusedBody, reduction: OpSpec, options: dict[str, Any]
+    *arrays: NDArray[Any], body: Region, reduction: OpSpec, options: dict[str, Any]
 ) -> Any:
-    results = reduce_last(evaluate_body(body, arrays)[0], reduction, options)
+    results = reduce_last(body.evaluate(arrays)[0], reduction, options)
     return results[0] if len(results) == 1 else results
 
 
 def _reduce_samples() -> list[Sample]:
     exp, mul = REGISTRY["Exp"], REGISTRY["Mul"]
-    body = FusedBody(
+    body = Region(
         (4, 3),
         2,
         (
@@ -236,7 +151,7 @@ FUSED_REDUCE = register(
 
 def _product_samples() -> list[Sample]:
     plain = {"transpose_a": False, "transpose_b": False}
-    body = FusedBody(
+    body = Region(
         (4, 3),
         3,
         (
@@ -252,19 +167,8 @@ def _product_samples() -> list[Sample]:
     return [Sample((a, b, np.array([0.1, -0.2, 0.3])), {"body": body})]
 
 
-def split_product(body: FusedBody) -> tuple[Instruction, FusedBody]:
-    """Takes the product off the body of a `FusedMatMul`.
-
-    Returns:
-      The product, and the loop behind it, whose last input is the product.
-    """
-    product, *rest = body.instructions
-    count = body.input_count + 1
-    return product, replace(body, input_count=count, instructions=tuple(rest))
-
-
 def _product_flops(op: Operation) -> int:
-    body: FusedBody = op.attrs["body"]
+    body: Region = op.attrs["body"]
     product = body.instructions[0]
     a = op.inputs[product.arguments[0]].shape
     depth = a[-2] if product.attrs["transpose_a"] else a[-1]
@@ -288,8 +192,8 @@ FUSED_PRODUCT = register(
 )
 
 
-def _both_infer(*inputs: Any, body: FusedBody, second: Instruction) -> Any:
-    product, loop = split_product(body)
+def _both_infer(*inputs: Any, body: Region, second: Instruction) -> Any:
+    product, loop = body.split_first()
     first = infer_types(MATMUL, list(inputs[:2]), product.attrs, None)
     rows = TypedValue(TensorShape(first[0][0]), product.dtype)
     others = [
@@ -301,19 +205,19 @@ def _both_infer(*inputs: Any, body: FusedBody, second: Instruction) -> Any:
 
 
 def _both_compute(
-    *arrays: NDArray[Any], body: FusedBody, second: Instruction
+    *arrays: NDArray[Any], body: Region, second: Instruction
 ) -> tuple[NDArray[Any], ...]:
-    product, loop = split_product(body)
+    product, loop = body.split_first()
     matrix = arrays[0]
     rows = MATMUL.compute(matrix, arrays[1], **product.attrs)
-    outputs, _ = evaluate_body(loop, (*arrays, rows.reshape(body.shape)))
+    outputs, _ = loop.evaluate((*arrays, rows.reshape(body.shape)))
     last = MATMUL.compute(matrix, outputs[-1].reshape(rows.shape), **second.attrs)
     return (rows, *outputs, last)
 
 
 def _both_samples() -> list[Sample]:
     plain = {"transpose_a": False, "transpose_b": False}
-    body = FusedBody(
+    body = Region(
         (4,),
         3,
         (
@@ -336,7 +240,7 @@ def _both_parts(op: Operation) -> tuple[Any, ...]:
 
 
 def _both_flops(op: Operation) -> int:
-    body: FusedBody = op.attrs["body"]
+    body: Region = op.attrs["body"]
     columns = int(op.inputs[0].shape[1] or 0)
     return _flops(op) + prod(body.shape) * (4 * columns - 1)
 

@@ -86,7 +86,7 @@ def run_python(function: Callable[[], Any], types: tuple[DType, ...]) -> Any:
         raise
     except Exception as error:
         raise fail(
-            raised_as(error),
+            raise_as(error),
             f"{type(error).__name__}: {error}",
             got="an exception of the Python function",
             site=str(user_site()),
@@ -121,7 +121,7 @@ def list_results(results: Any, count: int) -> Sequence[Any]:
     return results
 
 
-def raised_as(error: Exception) -> type[OpError]:
+def raise_as(error: Exception) -> type[OpError]:
     """The class of `tf.errors` that TensorFlow translates an exception to."""
     table: tuple[tuple[type[Exception], type[OpError]], ...] = (
         (NotImplementedError, UnimplementedError),

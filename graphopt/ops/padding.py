@@ -106,7 +106,7 @@ PAD = register(
 )
 
 
-def _padded(
+def _pad(
     tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: Any = 0
 ) -> list[TensorShape]:
     x = hooks.convert(tensor)
@@ -121,7 +121,7 @@ def _padded(
     return [TensorShape(dims)]
 
 
-@deferrable(shapes=_padded)
+@deferrable(shapes=_pad)
 def pad(
     tensor: Any,
     paddings: Any,
@@ -304,7 +304,7 @@ TILE_SUM: OpSpec = register(
 )
 
 
-def _tiled(input: Any, multiples: Any) -> list[TensorShape]:
+def _tile(input: Any, multiples: Any) -> list[TensorShape]:
     x, times = hooks.convert(input), shape_of_sizes(multiples)
     if x.shape.rank is None or times.rank != x.shape.rank:
         return [UNKNOWN]
@@ -314,7 +314,7 @@ def _tiled(input: Any, multiples: Any) -> list[TensorShape]:
     ]
 
 
-@deferrable(shapes=_tiled)
+@deferrable(shapes=_tile)
 def tile(input: Any, multiples: Any, name: str | None = None) -> Any:
     """Repeats a tensor along each dimension.
 

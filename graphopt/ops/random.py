@@ -94,7 +94,7 @@ def _normal(*, shape: Any, dtype: DType, seed: Seed) -> Any:
     return np.asarray(_generator(seed).standard_normal(shape), dtype.numpy)
 
 
-def _truncated(*, shape: Any, dtype: DType, seed: Seed) -> Any:
+def _truncate(*, shape: Any, dtype: DType, seed: Seed) -> Any:
     return truncate(_generator(seed), shape, dtype)
 
 
@@ -115,7 +115,7 @@ def _register(name: str, compute: Any, kernel: Kernel = ON_HOST) -> OpSpec:
 UNIFORM = _register("StatelessRandomUniformV2", _uniform, Family("random", "uniform"))
 NORMAL = _register("StatelessRandomNormalV2", _normal, Family("random", "normal"))
 TRUNCATED = _register(
-    "StatelessTruncatedNormalV2", _truncated, Family("random", "truncated")
+    "StatelessTruncatedNormalV2", _truncate, Family("random", "truncated")
 )
 
 

@@ -137,7 +137,7 @@ def _infer(*pattern: Any, shape: Any, dtype: DType, **_: Any) -> Any:
     return _shape_of(pattern, shape), dtype
 
 
-def _filled_by(fill: Any) -> Any:
+def _fill_by(fill: Any) -> Any:
     def compute(
         *pattern: Any, shape: Any, dtype: DType, stream: RandomStream, draw: int = 0
     ) -> NDArray[Any]:
@@ -157,7 +157,7 @@ def _register(name: str, fill: Any, kernel: Kernel = ON_HOST) -> OpSpec:
         OpSpec(
             name,
             _infer,
-            _filled_by(fill),
+            _fill_by(fill),
             NOT_DIFFERENTIABLE,
             kernel,
             lambda: [Sample((), attrs)],

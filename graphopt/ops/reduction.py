@@ -146,19 +146,19 @@ def _extreme(function: Any, lowest: bool) -> Any:
 
 
 def _sum_vjp(g: Any, y: Any, x: Any, *, axis: Axes, keepdims: bool) -> tuple[Any]:
-    return (broadcast_like(_kept(g, x, axis, keepdims), x),)
+    return (broadcast_like(_restore_dimensions(g, x, axis, keepdims), x),)
 
 
 def _mean_vjp(g: Any, y: Any, x: Any, *, axis: Axes, keepdims: bool) -> tuple[Any]:
     count = call(REDUCED_COUNT, x, axis=axis)
-    return (broadcast_like(_kept(g, x, axis, keepdims) / count, x),)
+    return (broadcast_like(_restore_dimensions(g, x, axis, keepdims) / count, x),)
 
 
 def _extreme_vjp(g: Any, y: Any, x: Any, *, axis: Axes, keepdims: bool) -> tuple[Any]:
     # Equal extremes share the cotangent in equal parts, as TensorFlow does.
-    chosen = cast(equal(x, _kept(y, x, axis, keepdims)), x.dtype)
+    chosen = cast(equal(x, _restore_dimensions(y, x, axis, keepdims)), x.dtype)
     count = reduce_sum(chosen, axis=axis, keepdims=True)
-    return (chosen / count * _kept(g, x, axis, keepdims),)
+    return (chosen / count * _restore_dimensions(g, x, axis, keepdims),)
 
 
 def _prod_vjp(g: Any, y: Any, x: Any, *, axis: Axes, keepdims: bool) -> tuple[Any]:
@@ -169,10 +169,12 @@ def _prod_vjp(g: Any, y: Any, x: Any, *, axis: Axes, keepdims: bool) -> tuple[An
     rest = reduce_prod(others, axis=axis, keepdims=True)
     at_zero = where(is_zero & equal(zeros, 1), rest, 0.0)
     product = where(equal(zeros, 0), rest / others, at_zero)
-    return (call(REGISTRY["MulNoNan"], product, _kept(g, x, axis, keepdims)),)
+    return (
+        call(REGISTRY["MulNoNan"], product, _restore_dimensions(g, x, axis, keepdims)),
+    )
 
 
-def _kept(g: Any, x: Any, axis: Axes, keepdims: bool) -> Any:
+def _restore_dimensions(g: Any, x: Any, axis: Axes, keepdims: bool) -> Any:
     """Gives a reduced tensor its dimensions of size 1 back."""
     return g if keepdims else reshape_like_reduced(g, x, axis)
 

@@ -81,7 +81,7 @@ def _combine(kind: str) -> Callable[..., Array]:
     return compute
 
 
-def _picked(values: Any, ids: Any, data: Any) -> Any:
+def _pick(values: Any, ids: Any, data: Any) -> Any:
     """Returns for each row of data what its segment has; 0 for a negative id."""
     rows = gather(values, maximum(ids, 0))
     kept = ids >= 0
@@ -92,17 +92,17 @@ def _picked(values: Any, ids: Any, data: Any) -> Any:
 
 
 def _sum_vjp(g: Any, y: Any, data: Any, ids: Any, **_attrs: Any) -> tuple[Any, None]:
-    return _picked(g, ids, data), None
+    return _pick(g, ids, data), None
 
 
 def _extreme_vjp(
     g: Any, y: Any, data: Any, ids: Any, *, num_segments: int
 ) -> tuple[Any, None]:
     # Equal extremes share the cotangent in equal parts, as TensorFlow does.
-    chosen = cast(equal(data, _picked(y, ids, data)), data.dtype)
+    chosen = cast(equal(data, _pick(y, ids, data)), data.dtype)
     count = call(UNSORTED_SEGMENT_SUM, chosen, ids, num_segments=num_segments)
     shares = g / maximum(count, ones_like(count))
-    return chosen * _picked(shares, ids, data), None
+    return chosen * _pick(shares, ids, data), None
 
 
 def _samples() -> list[Sample]:
@@ -198,7 +198,7 @@ def _sorted_extreme_vjp(g: Any, y: Any, data: Any, ids: Any) -> tuple[Any, None]
     return chosen * gather(g / maximum(count, ones_like(count)), ids), None
 
 
-def _sorted(kind: str, vjp: Any) -> OpSpec:
+def _sort(kind: str, vjp: Any) -> OpSpec:
     def compute(data: Array, ids: Array) -> Array:
         count = _segments_of(ids)
         out = _combine(kind)(data, ids, num_segments=count)
@@ -240,9 +240,9 @@ def _sorted_errors() -> list[BadInput]:
     ]
 
 
-SEGMENT_SUM: OpSpec = _sorted("sum", lambda g, y, data, ids: (gather(g, ids), None))
-SEGMENT_MAX = _sorted("max", _sorted_extreme_vjp)
-SEGMENT_MIN = _sorted("min", _sorted_extreme_vjp)
+SEGMENT_SUM: OpSpec = _sort("sum", lambda g, y, data, ids: (gather(g, ids), None))
+SEGMENT_MAX = _sort("max", _sorted_extreme_vjp)
+SEGMENT_MIN = _sort("min", _sorted_extreme_vjp)
 
 
 # ---- public functions

@@ -110,7 +110,7 @@ RESHAPE_LIKE = register(
 )
 
 
-def _reshaped_by(x: Any, dims: Any) -> tuple[TensorShape, DType]:
+def _reshape_by(x: Any, dims: Any) -> tuple[TensorShape, DType]:
     """What is known of the shape that a vector of sizes gives a tensor."""
     known = sizes_of(dims) if isinstance(dims, Tensor) else None
     if known is None:
@@ -126,7 +126,7 @@ def _reshaped_by(x: Any, dims: Any) -> tuple[TensorShape, DType]:
 RESHAPE_DIMS = register(
     OpSpec(
         "ReshapeDims",
-        _reshaped_by,
+        _reshape_by,
         lambda x, dims: x.reshape(tuple(int(size) for size in dims)),
         lambda g, y, x, dims: (reshape_like(g, x), None),
         Host("its shape is known once its data are there"),

@@ -102,7 +102,7 @@ def _elementwise(function: Callable[..., Any]) -> Callable[..., Any]:
     return apply
 
 
-def _sliced(op: Any, x: Any) -> Any:
+def _slice(op: Any, x: Any) -> Any:
     key = tuple(slice(*k) if isinstance(k, tuple) else k for k in op.attrs["key"])
     return x[key]
 
@@ -119,7 +119,7 @@ _RULES: Final[dict[str, Callable[..., Any]]] = {
         op.attrs["value"].astype(object) if op.attrs["value"].size <= _MOST else None
     ),
     "Shape": lambda op: None,
-    "StridedSlice": _sliced,
+    "StridedSlice": _slice,
     "Pack": lambda op, *parts: np.stack(parts, op.attrs.get("axis", 0)),
     "ConcatV2": lambda op, *parts: np.concatenate(parts, op.attrs["axis"]),
     "Cast": lambda op, x: x,

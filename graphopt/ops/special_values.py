@@ -2,7 +2,7 @@
 
 All take and give float64. The methods are the textbook ones: an argument is moved by a
 recurrence to where a short series is exact to the last bits, and arguments below zero
-are mapped to positive ones by the reflection formula. `codegen.special_functions` has
+are mapped to positive ones by the reflection formula. `codegen.maths.special_functions` has
 the same steps for one number at a time.
 """
 

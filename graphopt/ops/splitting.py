@@ -45,7 +45,7 @@ def _check_axis(axis: int, x: Any, what: str) -> int:
     return int(axis % rank)
 
 
-def _filled(parts: Sequence[Any], like: Sequence[Any]) -> list[Any]:
+def _fill(parts: Sequence[Any], like: Sequence[Any]) -> list[Any]:
     """Returns cotangents with zeros for the outputs that nothing uses."""
     return [zeros_like(y) if g is None else g for g, y in zip(parts, like, strict=True)]
 
@@ -94,7 +94,7 @@ SPLIT = register(
         "SplitV",
         _split_infer,
         _split_numpy,
-        lambda g, y, x, *, sizes, axis: (concat(_filled(g, y), axis),),
+        lambda g, y, x, *, sizes, axis: (concat(_fill(g, y), axis),),
         Family("split"),
         lambda: [
             Sample((x.astype(t),), {"sizes": sizes, "axis": axis})
@@ -255,7 +255,7 @@ UNPACK = register(
         "Unpack",
         _unpack_infer,
         _unpack_numpy,
-        lambda g, y, x, *, num, axis: (stack(_filled(g, y), axis),),
+        lambda g, y, x, *, num, axis: (stack(_fill(g, y), axis),),
         Family("unpack"),
         lambda: [
             Sample((x,), {"num": x.shape[axis], "axis": axis})

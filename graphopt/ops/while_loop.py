@@ -36,11 +36,11 @@ from graphopt.ops.bodies import (
     as_condition,
     as_leaf,
     assign_results,
-    captured,
     expand,
     final_values,
     finish_body,
     inline,
+    list_captures,
     pack_expanded,
     pull_back,
     replace_tensors,
@@ -327,7 +327,7 @@ def while_loop(
         raise TypeError("tf.while_loop needs two functions, cond and body.")
     limit = _as_limit(maximum_iterations)
     if limit is not None and not isinstance(limit, int):
-        return _counted_loop(
+        return _count_loop(
             cond,
             body,
             loop_vars,
@@ -359,7 +359,7 @@ def _as_limit(maximum: Any) -> Any:
     return None if maximum is None else int(maximum)
 
 
-def _counted_loop(
+def _count_loop(
     cond: Any, body: Any, loop_vars: Any, limit: Any, invariants: Any, **options: Any
 ) -> Any:
     """A loop of as many rounds as only the run decides, with the count as a variable."""
@@ -420,10 +420,10 @@ def _build_loop(
     types += [TypedValue(v.shape, v.dtype) for v in variables.values()]
 
     if probe is None:
-        probe = trace(_unpacked(body, values, variables), types, is_loop=True)
+        probe = trace(_unpack(body, values, variables), types, is_loop=True)
     body_graph, body_arguments, result = probe
     cond_graph, cond_arguments, go_on = trace(
-        _unpacked(cond, values, variables), types, is_loop=True
+        _unpack(cond, values, variables), types, is_loop=True
     )
     with entered(cond_graph):
         go_on = as_condition(go_on)
@@ -438,13 +438,13 @@ def _build_loop(
         body_arguments.append(body_graph.ask_round())
         with entered(body_graph):
             after.append(body_arguments[-1] + 1)
-    captures = captured(body_graph, cond_graph)
+    captures = list_captures(body_graph, cond_graph)
     condition = finish_body(cond_graph, cond_arguments, captures, [go_on])
     rounds = finish_body(body_graph, body_arguments, captures, after)
     calls_host = condition.calls_host or rounds.calls_host
     changed = list(range(len(start)))
     if not calls_host:
-        changed = _changed(rounds, len(start))
+        changed = _change(rounds, len(start))
         condition, rounds = (
             _with_constants(each, len(start), changed) for each in (condition, rounds)
         )
@@ -462,7 +462,7 @@ def _build_loop(
     return pack_expanded(structure, results)
 
 
-def _changed(rounds: Body, count: int) -> list[int]:
+def _change(rounds: Body, count: int) -> list[int]:
     """The loop variables that a round does not simply hand on; the first if none is."""
     pairs = list(zip(rounds.inputs[:count], rounds.outputs, strict=True))
     return [i for i, (before, after) in enumerate(pairs) if before is not after] or [0]
@@ -492,7 +492,7 @@ def _look_ahead(body: Any, values: Any, shapes: Any) -> tuple[Any, dict[Any, Any
     samples: list[Any] = [None] * len(empty)
     try:
         probe, arguments, result = trace(
-            _unpacked(body, values), _types(values, shapes), is_loop=True
+            _unpack(body, values), _types(values, shapes), is_loop=True
         )
     finally:
         samples = [array._stop_looking() for array in empty]
@@ -516,7 +516,7 @@ def _first_round(probe: BodyGraph, arguments: Any, values: Any, sample: Any) -> 
     """
     if sample.shape.is_fully_defined():
         return sample
-    captures = captured(probe)
+    captures = list_captures(probe)
     first = [] if probe.round is None else [hooks.convert(np.int64(0))]
     inputs = arguments if probe.round is None else [*arguments, probe.round]
     body = finish_body(probe, inputs, captures, [probe.adopt(sample)])
@@ -551,7 +551,7 @@ def _flat_shapes(invariants: Any, values: Any) -> list[Any]:
     return [shape for item, value in pairs for shape in _flat_shapes(item, value)]
 
 
-def _unpacked(
+def _unpack(
     function: Any, values: Any, variables: dict[Any, Any] | None = None
 ) -> Callable[..., Any]:
     """Calls a function with the loop variables in their structure.

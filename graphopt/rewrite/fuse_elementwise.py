@@ -22,15 +22,11 @@ from typing import Any
 
 from graphopt.graph.effects import variables_written
 from graphopt.graph.graph import Operation
-from graphopt.graph.opspec import Bodies, Effect, Elementwise, Family, OpSpec
+from graphopt.graph.opspec import Bodies, Effect, Family, OpSpec
 from graphopt.graph.program import Program, Rebuilder
+from graphopt.graph.region import Instruction, Region, find_loop_shape
 from graphopt.graph.tensor import GraphTensor
-from graphopt.ops.fused import (
-    FUSED_ELEMENTWISE,
-    FusedBody,
-    Instruction,
-    single_body,
-)
+from graphopt.ops.fused import FUSED_ELEMENTWISE
 from graphopt.rewrite.driver import graph_pass
 from graphopt.rewrite.guards import guards_of
 
@@ -54,31 +50,9 @@ def fuse_elementwise(program: Program) -> Program:
     return _rebuild(program, groups)
 
 
-def loop_shape(op: Operation) -> tuple[int, ...] | None:
-    """Returns the shape an op loops over, or None if it cannot be in a fused loop."""
-    if not isinstance(op.spec.kernel, Elementwise) or op.spec is FUSED_ELEMENTWISE:
-        return None
-    tensors = (*op.inputs, *op.outputs)
-    if any(t.dtype in op.spec.host_dtypes or t.dtype.is_string for t in tensors):
-        return None
-    if not all(tensor.shape.is_fully_defined() for tensor in tensors):
-        return None
-    shape = op.outputs[0].shape if op.outputs else op.inputs[0].shape
-    return tuple(shape)  # type: ignore[arg-type]
-
-
 def is_light(spec: OpSpec) -> bool:
     """Returns whether a loop of a few such ops takes what its memory traffic takes."""
     return spec.cost is not None and spec.cost.is_light
-
-
-def loop_body(op: Operation) -> FusedBody | None:
-    """Returns what an op computes for each element, None if it is not such a loop."""
-    if op.spec is FUSED_ELEMENTWISE:
-        body: FusedBody = op.attrs["body"]
-        return body
-    shape = loop_shape(op)
-    return None if shape is None else single_body(op, shape)
 
 
 def _find_before_loops(program: Program) -> set[Operation]:
@@ -126,7 +100,7 @@ class _Groups:
         parents = {self.group_of[source] for source in sources}
         self.members[me] = [op]
         self.group_of[op] = me
-        self.shape[me] = loop_shape(op)
+        self.shape[me] = find_loop_shape(op)
         self.parents[me] = parents
         self.above[me] = 0
         self.written[me] = set(variables_written(op))
@@ -348,11 +322,8 @@ def _add_fused(
     stores: list[tuple[int, int]] = []
     for op in members:
         number = len(inputs) + len(instructions)
-        dtype = op.outputs[0].dtype if op.outputs else op.inputs[0].dtype
         arguments = tuple(numbers[tensor] for tensor in op.inputs)
-        instructions.append(
-            Instruction(op.spec, arguments, dtype, op.attrs, op.name, op.site)
-        )
+        instructions.append(Instruction.of(op, arguments))
         if op.spec.effect is Effect.WRITE:
             stores.append((inputs[op.inputs[0]], number))
             continue
@@ -360,9 +331,9 @@ def _add_fused(
         numbers[tensor] = number
         if tensor in wanted or uses[tensor] - {group}:
             outputs.append(tensor)
-    shape = loop_shape(members[0])
+    shape = find_loop_shape(members[0])
     assert shape is not None
-    body = FusedBody(
+    body = Region(
         shape,
         len(inputs),
         tuple(instructions),

@@ -21,22 +21,16 @@ gradient nearly fits into the cache, there is no difference.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 from graphopt.dtypes import float32, float64
 from graphopt.graph.effects import variable_behind, variable_of
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Effect
 from graphopt.graph.program import Program, Rebuilder
-from graphopt.ops.fused import (
-    FUSED_ELEMENTWISE,
-    FUSED_PRODUCT,
-    FusedBody,
-    Instruction,
-)
+from graphopt.graph.region import Instruction, Region, region_of
+from graphopt.ops.fused import FUSED_ELEMENTWISE, FUSED_PRODUCT
 from graphopt.ops.matmul import MATMUL
 from graphopt.rewrite.driver import graph_pass
-from graphopt.rewrite.fuse_elementwise import loop_body
 
 SMALLEST = 1 << 18
 """Elements of a product; a smaller one stays in the cache anyway."""
@@ -84,19 +78,19 @@ def _choose(program: Program) -> dict[Operation, Operation]:
     return chosen
 
 
-def _body_of(op: Operation) -> FusedBody | None:
+def _body_of(op: Operation) -> Region | None:
     """Returns the loop of an elementwise op, if it is one that can follow a product."""
     if op.spec is not FUSED_ELEMENTWISE and op.spec.effect not in (
         Effect.NONE,
         Effect.WRITE,
     ):
         return None
-    body = loop_body(op)
+    body = region_of(op)
     # What may be jumped over is a step of its own.
     return None if body is None or body.only_if is not None else body
 
 
-def _fits(product: Operation, loop: Operation, body: FusedBody) -> bool:
+def _fits(product: Operation, loop: Operation, body: Region) -> bool:
     (result,) = product.outputs
     shape = tuple(result.shape)
     if len(shape) != 2 or shape != body.shape or result.dtype not in (float32, float64):
@@ -122,27 +116,10 @@ def _add_fused(rebuilder: Rebuilder, product: Operation, loop: Operation) -> Non
     others = [t for i, t in enumerate(loop.inputs) if i != position]
     inputs = [*product.inputs, *others]
     count = len(inputs)
-    # Where each value of the loop is in the new body: the product is instruction 0.
-    numbers = {i: (2 + i - (i > position)) for i in range(len(loop.inputs))}
+    numbers = [2 + i - (i > position) for i in range(len(loop.inputs))]
+    # What the first instruction makes.
     numbers[position] = count
-    numbers |= {
-        body.input_count + j: count + 1 + j for j in range(len(body.instructions))
-    }
-    (result,) = product.outputs
-    first = Instruction(
-        MATMUL, (0, 1), result.dtype, product.attrs, product.name, product.site
-    )
-    rest = tuple(
-        replace(each, arguments=tuple(numbers[i] for i in each.arguments))
-        for each in body.instructions
-    )
-    fused = FusedBody(
-        body.shape,
-        count,
-        (first, *rest),
-        tuple(numbers[i] for i in body.outputs),
-        tuple((numbers[i], numbers[value]) for i, value in body.stores),
-    )
+    fused = body.renumber(numbers, count, [Instruction.of(product, (0, 1))])
     controls = dict.fromkeys((*product.control_inputs, *loop.control_inputs))
     controls.pop(product, None)
     new = rebuilder.add(

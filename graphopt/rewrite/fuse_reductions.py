@@ -21,6 +21,7 @@ from graphopt.graph.dimensions import merge_blocks, merge_dimensions
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Family
 from graphopt.graph.program import Program, Rebuilder
+from graphopt.graph.region import region_of
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.blocks import BLOCK
 from graphopt.ops.fused import FUSED_REDUCE
@@ -28,7 +29,6 @@ from graphopt.rewrite.driver import graph_pass
 from graphopt.rewrite.fuse_elementwise import (
     MOST_LIGHT,
     is_light,
-    loop_body,
 )
 
 SMALLEST = 1 << 14
@@ -85,7 +85,7 @@ def takes(source: Operation, reduction: Operation) -> bool:
     """Returns whether a loop and a reduction of what it makes can be one op."""
     if set(reduction.control_inputs) - {source, *source.control_inputs}:
         return False
-    body = loop_body(source)
+    body = region_of(source)
     if body is None or body.only_if is not None:
         return False
     count = len(body.instructions)
@@ -115,7 +115,7 @@ def takes(source: Operation, reduction: Operation) -> bool:
 
 
 def _add_fused(rebuilder: Rebuilder, loop: Operation, reduction: Operation) -> None:
-    body = loop_body(loop)
+    body = region_of(loop)
     assert body is not None
     reduced = reduction.inputs[0]
     kept: list[GraphTensor] = [t for t in loop.outputs if t is not reduced]

@@ -24,13 +24,9 @@ from graphopt.dtypes import float32, float64
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Alias, Effect
 from graphopt.graph.program import Program, Rebuilder
+from graphopt.graph.region import Instruction, Region
 from graphopt.graph.tensor import GraphTensor
-from graphopt.ops.fused import (
-    FUSED_BOTH,
-    FUSED_ELEMENTWISE,
-    FusedBody,
-    Instruction,
-)
+from graphopt.ops.fused import FUSED_BOTH, FUSED_ELEMENTWISE
 from graphopt.ops.matmul import MATMUL
 from graphopt.rewrite.driver import graph_pass
 
@@ -93,7 +89,7 @@ def _pair_of(second: Operation) -> _Pair | None:
     loop = made.op
     if loop.spec is not FUSED_ELEMENTWISE or made.dtype != matrix.dtype:
         return None
-    body: FusedBody = loop.attrs["body"]
+    body: Region = loop.attrs["body"]
     if body.stores or body.only_if is not None or len(loop.inputs) > MOST_OPERANDS:
         return None
     if prod(body.shape) != matrix.shape[0]:
@@ -195,47 +191,30 @@ def _join(program: Program, pair: _Pair) -> Program:
 def _add_pair(rebuilder: Rebuilder, pair: _Pair) -> None:
     """Adds the op that is all three; the matrix and the vector are its first inputs."""
     first, loop, second = pair.first, pair.loop, pair.second
-    body: FusedBody = loop.attrs["body"]
+    body: Region = loop.attrs["body"]
     others = [t for i, t in enumerate(loop.inputs) if i != pair.place]
     inputs = [*first.inputs, *others]
     count = len(inputs)
-    # Where each value of the loop is in the new body: the product is instruction 0.
-    numbers = {i: (2 + i - (i > pair.place)) for i in range(len(loop.inputs))}
+    numbers = [2 + i - (i > pair.place) for i in range(len(loop.inputs))]
+    # What the first instruction makes.
     numbers[pair.place] = count
-    numbers |= {
-        body.input_count + j: count + 1 + j for j in range(len(body.instructions))
-    }
-    rest = tuple(
-        replace(each, arguments=tuple(numbers[i] for i in each.arguments))
-        for each in body.instructions
-    )
+    joined = body.renumber(numbers, count, [Instruction.of(first, (0, 1))])
     # What the second product takes is the last output.
     order = [i for i in range(len(body.outputs)) if i != pair.output] + [pair.output]
-    joined = FusedBody(
-        body.shape,
-        count,
-        (_instruction(first, (0, 1)), *rest),
-        tuple(numbers[body.outputs[i]] for i in order),
-        (),
-    )
+    joined = replace(joined, outputs=tuple(joined.outputs[i] for i in order))
     outputs = [first.outputs[0], *(loop.outputs[i] for i in order), second.outputs[0]]
     waits = dict.fromkeys(c for op in (first, loop, second) for c in op.control_inputs)
-    taken = numbers[body.outputs[pair.output]]
     new = rebuilder.add(
         second,
         spec=FUSED_BOTH,
         inputs=[rebuilder.tensors[tensor] for tensor in inputs],
-        attrs={"body": joined, "second": _instruction(second, (0, taken))},
+        attrs={
+            "body": joined,
+            "second": Instruction.of(second, (0, joined.outputs[-1])),
+        },
         controls=[op for op in waits if op not in pair.members],
         output_types=[(t.shape, t.dtype) for t in outputs],
     )
     for op in pair.members:
         rebuilder.operations[op] = new
     rebuilder.tensors.update(zip(outputs, new.outputs, strict=True))
-
-
-def _instruction(product: Operation, arguments: tuple[int, ...]) -> Instruction:
-    (result,) = product.outputs
-    return Instruction(
-        MATMUL, arguments, result.dtype, product.attrs, product.name, product.site
-    )

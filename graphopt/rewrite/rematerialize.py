@@ -20,17 +20,17 @@ took 67, and 2 MiB of memory where it took 256.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from typing import Final
 
 from graphopt.graph.effects import variable_behind, variables_written
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Cost
 from graphopt.graph.program import Program, Rebuilder
+from graphopt.graph.region import Instruction, region_of
 from graphopt.graph.tensor import GraphTensor
-from graphopt.ops.fused import FUSED_ELEMENTWISE, FusedBody, Instruction
+from graphopt.ops.fused import FUSED_ELEMENTWISE
 from graphopt.rewrite.driver import graph_pass
-from graphopt.rewrite.fuse_elementwise import MOST_OPERANDS, loop_body
+from graphopt.rewrite.fuse_elementwise import MOST_OPERANDS
 from graphopt.rewrite.fuse_reductions import is_reduction, takes
 
 SMALLEST: Final = 1 << 19
@@ -90,7 +90,7 @@ def _choose(program: Program) -> set[Operation]:
 
 
 def _is_cheap(op: Operation) -> bool:
-    body = loop_body(op)
+    body = region_of(op)
     if body is None or len(body.outputs) != 1 or body.stores:
         return False
     if len(body.instructions) > MOST_OPS:
@@ -109,7 +109,7 @@ def _takes(loop: Operation, user: Operation) -> bool:
     """Returns whether a user of a loop can have its own copy of it."""
     if is_reduction(user):
         return takes(loop, user)
-    theirs, ours = loop_body(user), loop_body(loop)
+    theirs, ours = region_of(user), region_of(loop)
     return theirs is not None and ours is not None and theirs.shape == ours.shape
 
 
@@ -124,39 +124,26 @@ def _copy_for_reduction(
 
 def _join(rebuilder: Rebuilder, loops: list[Operation], user: Operation) -> None:
     """Adds a user with the loops that it needs in front of its own instructions."""
-    body = loop_body(user)
-    assert body is not None
-    parts = [(loop, loop_body(loop)) for loop in loops]
     made = {loop.outputs[0] for loop in loops}
     tensors = [t for t in user.inputs if t not in made]
     tensors += [t for loop in loops for t in loop.inputs]
     inputs = {tensor: i for i, tensor in enumerate(dict.fromkeys(tensors))}
-    places = dict(inputs)
-    instructions: list[Instruction] = []
-    for loop, part in (*parts, (user, body)):
-        assert part is not None
-        numbers = [places[tensor] for tensor in loop.inputs]
-        start = len(inputs) + len(instructions)
-        numbers += range(start, start + len(part.instructions))
-        for instruction in part.instructions:
-            arguments = tuple(numbers[i] for i in instruction.arguments)
-            instructions.append(replace(instruction, arguments=arguments))
-        if loop is not user:
-            places[loop.outputs[0]] = numbers[part.outputs[0]]
-    joined = FusedBody(
-        body.shape,
-        len(inputs),
-        tuple(instructions),
-        tuple(numbers[i] for i in body.outputs),
-        tuple((numbers[i], numbers[value]) for i, value in body.stores),
-        None if body.only_if is None else numbers[body.only_if],
-    )
+    numbers = dict(inputs)
+    before: tuple[Instruction, ...] = ()
+    for op in (*loops, user):
+        region = region_of(op)
+        assert region is not None
+        arguments = [numbers[tensor] for tensor in op.inputs]
+        region = region.renumber(arguments, len(inputs), before)
+        before = region.instructions
+        if op is not user:
+            numbers[op.outputs[0]] = region.outputs[0]
     controls = [c for op in (*loops, user) for c in op.control_inputs]
     new = rebuilder.add(
         user,
         spec=FUSED_ELEMENTWISE,
         inputs=[rebuilder.tensors[tensor] for tensor in inputs],
-        attrs={"body": joined},
+        attrs={"body": region},
         controls=list(dict.fromkeys(controls)),
     )
     for old_tensor, new_tensor in zip(user.outputs, new.outputs, strict=True):

@@ -115,7 +115,7 @@ def _constant(op: Operation, rebuilder: Rebuilder) -> GraphTensor:
     return _replace(op, rebuilder, CONST, [], {"value": value})
 
 
-def _filled(op: Operation, rebuilder: Rebuilder) -> GraphTensor:
+def _fill_shape(op: Operation, rebuilder: Rebuilder) -> GraphTensor:
     dtype = op.outputs[0].dtype
     given: Any = b"" if dtype.is_string else op.spec is ONES_LIKE
     number = np.array(given, dtype.numpy)
@@ -201,8 +201,8 @@ _RULES: dict[OpSpec, Callable[[Operation, Rebuilder], Found]] = {
     RANK: _constant,
     SIZE: _constant,
     REDUCED_COUNT: _constant,
-    ZEROS_LIKE: _filled,
-    ONES_LIKE: _filled,
+    ZEROS_LIKE: _fill_shape,
+    ONES_LIKE: _fill_shape,
     RESHAPE_DIMS: _reshape,
     RESHAPE_LIKE: _reshape,
     RESHAPE_REDUCED: _reshape,

@@ -27,10 +27,10 @@ from graphopt.graph.effects import handles_written, is_handle, variable_of
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Alias, Effect, Elementwise
 from graphopt.graph.program import Program
+from graphopt.graph.region import Region, region_of
 from graphopt.graph.tensor import GraphTensor
-from graphopt.ops.fused import FUSED_PRODUCT, FUSED_REDUCE, FUSED_SPECS, FusedBody
+from graphopt.ops.fused import FUSED_PRODUCT, FUSED_REDUCE, FUSED_SPECS
 from graphopt.rewrite.driver import Trace
-from graphopt.rewrite.fuse_elementwise import loop_body
 from graphopt.runtime.compare_passes import compare_passes
 from graphopt.runtime.executable import Executable
 from graphopt.runtime.mismatch import kernel_mismatch, memory_mismatch
@@ -257,7 +257,7 @@ class DebugExecutable:
             return
         is_loop = isinstance(op.spec.kernel, Elementwise) or op.spec is FUSED_PRODUCT
         if is_loop:
-            loop = op.attrs["body"] if op.spec in FUSED_SPECS else loop_body(op)
+            loop = op.attrs["body"] if op.spec in FUSED_SPECS else region_of(op)
             assert loop is not None, op
             body = loop
             values = evaluate_instructions(body, given)
@@ -280,7 +280,7 @@ class DebugExecutable:
     ) -> None:
         """Compares a loop that is reduced: what it stores, then the reduction."""
         op = step.op
-        body: FusedBody = op.attrs["body"]
+        body: Region = op.attrs["body"]
         at = len(body.outputs) - 1
         values = evaluate_instructions(body, given)
         wanted = [*body.outputs[:-1], *(value for _, value in body.stores)]
@@ -312,7 +312,7 @@ class DebugExecutable:
         self,
         number: int,
         step: Step,
-        body: FusedBody,
+        body: Region,
         values: list[Bounded],
         wanted: int,
         found: Difference,

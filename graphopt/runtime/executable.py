@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphopt.codegen.kernels import get_kernel, make_kernels
-from graphopt.codegen.repeat import repeat_request
+from graphopt.codegen.tape.jumps import request_repetition
 from graphopt.errors import InvalidArgumentError, OpError, fail, locate
 from graphopt.graph import draws
 from graphopt.graph.body import Body
@@ -45,7 +45,7 @@ from graphopt.schedule.steps import (
 )
 
 if TYPE_CHECKING:
-    from graphopt.codegen.object_code import NativeKernel
+    from graphopt.codegen.cache.object_code import NativeKernel
 
 Array = NDArray[Any]
 # Seconds that a native call should not exceed where it can be cut.
@@ -99,7 +99,7 @@ class Executable:
 
     def _bind_tables(self) -> None:
         """Writes instruction rows and arguments; variables follow in `_rebind`."""
-        from graphopt.codegen import tape
+        from graphopt.codegen.tape import tape
 
         self._tape = tape
         make_kernels(self.schedule.list_kernels())
@@ -135,7 +135,7 @@ class Executable:
                     words.append(self._word(step, argument, len(words)))
                 share = shares.get((number, place))
                 if share is not None:
-                    from graphopt.codegen.workers import load_workers
+                    from graphopt.codegen.tape.workers import load_workers
 
                     inner_words.append((len(words) + 2, begin))
                     begin = len(words)
@@ -393,7 +393,7 @@ class Executable:
         counter = self._counter
         if counter is None:
             counter = aligned_zeros(8 * (4 + 2 * len(self._feed_words))).view(np.int64)
-            kernel = self._kernel_of(repeat_request())
+            kernel = self._kernel_of(request_repetition())
             counter[2] = block.ctypes.data + 8 * tape.BLOCK_STATUS
             self._rows[-1] = (kernel.address, counter.ctypes.data, 0, 1)
             # Last, for an interrupt may come anywhere above.

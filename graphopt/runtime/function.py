@@ -402,7 +402,7 @@ class Function:
                 site=str(user_site()),
             )
         pairs = zip(self.input_signature, arguments, strict=True)
-        return tuple(_fitted(spec, argument) for spec, argument in pairs)
+        return tuple(_fit(spec, argument) for spec, argument in pairs)
 
     # ---- tracing
 
@@ -503,9 +503,9 @@ def _count_positional(signature: inspect.Signature) -> int:
     return len(kinds) if all(kind in plain for kind in kinds) else -1
 
 
-def _fitted(spec: Any, argument: Any) -> Any:
+def _fit(spec: Any, argument: Any) -> Any:
     if nest.is_nested(spec):
-        return nest.map_structure(_fitted, spec, argument)
+        return nest.map_structure(_fit, spec, argument)
     try:
         return fit_argument("input_signature", spec, argument)
     except (TypeError, ValueError) as error:

@@ -19,13 +19,13 @@ from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Effect
 from graphopt.graph.outside import current
 from graphopt.graph.program import Program
+from graphopt.graph.region import Region
 from graphopt.graph.strings import to_array
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.creation import CONST, PLACEHOLDER
 from graphopt.ops.fused import (
     FUSED_REDUCE,
     FUSED_SPECS,
-    evaluate_body,
     reduce_last,
 )
 from graphopt.ops.state import ASSIGN, INITIALIZED_VALUE, NO_OP
@@ -155,7 +155,8 @@ class Run:
     def compute(self, op: Operation, arrays: list[Array]) -> Sequence[Array]:
         """Returns the outputs of an operation; what it writes goes to `pending`."""
         if op.spec in FUSED_SPECS:
-            outputs, stored = evaluate_body(op.attrs["body"], tuple(arrays))
+            region: Region = op.attrs["body"]
+            outputs, stored = region.evaluate(tuple(arrays))
             keys = [variable_of(handle) for handle in handles_written(op)]
             self.pending.update(zip(keys, stored, strict=True))
             if op.spec is FUSED_REDUCE:

@@ -26,7 +26,7 @@ def _alignment(nbytes: int) -> int:
     return LARGE_PAGE if nbytes >= LARGE else ALIGNMENT
 
 
-def _aligned(memory: NDArray[Any], nbytes: int) -> NDArray[Any]:
+def _align(memory: NDArray[Any], nbytes: int) -> NDArray[Any]:
     start = -memory.ctypes.data % _alignment(nbytes)
     return memory[start : start + nbytes]
 
@@ -37,7 +37,7 @@ def aligned_zeros(nbytes: int) -> NDArray[Any]:
     >>> aligned_zeros(100).ctypes.data % 64
     0
     """
-    return _aligned(np.zeros(nbytes + _alignment(nbytes), np.uint8), nbytes)
+    return _align(np.zeros(nbytes + _alignment(nbytes), np.uint8), nbytes)
 
 
 def aligned_copy(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -51,6 +51,6 @@ def aligned_copy(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     if nbytes < LARGE:
         return np.array(array, dtype, order="C")
     memory = np.empty(nbytes + _alignment(nbytes), np.uint8)
-    copy: NDArray[Any] = _aligned(memory, nbytes).view(dtype).reshape(array.shape)
+    copy: NDArray[Any] = _align(memory, nbytes).view(dtype).reshape(array.shape)
     copy[...] = array
     return copy

@@ -99,7 +99,7 @@ def bad_eager(
     )
 
 
-def unexplained(op: Operation | None) -> InvalidArgumentError:
+def fail_unexplained(op: Operation | None) -> InvalidArgumentError:
     """Makes the error for what a kernel made and the replay with NumPy did not."""
     names = ""
     if op is not None and op.spec.parts is not None:

@@ -1,7 +1,7 @@
 """Finds the op that made the first NaN or infinity of a step.
 
 A compiled step runs its kernels at full speed, each followed by a look at what it has
-computed (`codegen.finite`); the feeds, and the variables that it reads, are looked at
+computed (`codegen.elementwise.finite`); the feeds, and the variables that it reads, are looked at
 before. While the variables are looked at, those that will be written are copied into a
 second arena, in the same sweep through memory. When a look finds something, the copies
 go back, so that no variable has changed, and the step is replayed op by op with NumPy
@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphopt.codegen.checked import lower_checked
-from graphopt.codegen.finite import keep_copy, look_at
+from graphopt.codegen.elementwise.finite import keep_copy, look_at
 from graphopt.errors import OpError
 from graphopt.graph import draws
 from graphopt.graph.effects import handles_written, is_handle, variable_of
@@ -39,8 +39,8 @@ from graphopt.runtime.not_finite import (
     bad_output,
     bad_source,
     bad_write,
+    fail_unexplained,
     is_finite,
-    unexplained,
 )
 from graphopt.runtime.store import VariableKey, VariableStore
 from graphopt.schedule.build import build_schedule
@@ -121,7 +121,7 @@ class CheckingRun(Run):
     ) -> Array:
         """Returns an input, without its denormal numbers if they are flushed."""
         array = super().input(op, tensor, written)
-        return flushed(array) if self.flush else array
+        return flush_denormals(array) if self.flush else array
 
     def compute(self, op: Operation, arrays: list[Array]) -> Sequence[Array]:
         """Computes an op, or takes what it returned before, and looks at it."""
@@ -138,7 +138,7 @@ class CheckingRun(Run):
         return results
 
 
-def flushed(array: Array) -> Array:
+def flush_denormals(array: Array) -> Array:
     """Returns an array with zeros in place of denormal numbers."""
     if array.dtype not in (np.float32, np.float64):
         return array
@@ -245,7 +245,7 @@ class CheckedExecutable:
     ) -> NoReturn:
         """Replays the step to find the op that is to be named."""
         check_replay(self.program, feeds, self.store, before, self.step.recorded)
-        raise unexplained(op)
+        raise fail_unexplained(op)
 
 
 def check_replay(

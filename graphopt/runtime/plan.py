@@ -138,8 +138,8 @@ class Plan:
         if step.host:
             lines.append(f"{_INDENT}because {step.host}")
         if step.fused:
-            lines += _wrapped("ops", step.fused)
-        lines += _wrapped("reads", step.reads) + _wrapped("writes", step.writes)
+            lines += _wrap("ops", step.fused)
+        lines += _wrap("reads", step.reads) + _wrap("writes", step.writes)
         return lines
 
 
@@ -148,7 +148,7 @@ def make_plan(shaped: ShapedPlan) -> Plan:
     return Plan(shaped.make_schedule(), shaped.program)
 
 
-def _wrapped(word: str, names: Sequence[str]) -> list[str]:
+def _wrap(word: str, names: Sequence[str]) -> list[str]:
     """Writes names after a word, in as many lines as they need."""
     if not names:
         return []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from graphopt.graph.words import clean_text, format_bytes, plural
 
 if TYPE_CHECKING:
-    from graphopt.codegen.limits import MachineLimits
+    from graphopt.codegen.compile.limits import MachineLimits
 
 FORMAT = "graphopt.profile"
 VERSION = 1
@@ -196,7 +196,7 @@ class Profile:
         rows = []
         for step in ordered[:most]:
             limit = f"{100 * step.limit:.0f} % {step.bound}" if step.limit else ""
-            name = _shortened(clean_text(step.name))
+            name = _shorten(clean_text(step.name))
             if len(step.ops) > 1:
                 name += f" (+ {plural(len(step.ops) - 1, 'op')})"
             rows.append(
@@ -340,7 +340,7 @@ class Profile:
         return json.dumps(self.to_chrome_trace()) + "\n"
 
 
-def _shortened(name: str) -> str:
+def _shorten(name: str) -> str:
     """Cuts a name at its beginning: what tells ops apart is at the end."""
     return name if len(name) <= LONGEST_NAME else f"...{name[3 - LONGEST_NAME :]}"
 

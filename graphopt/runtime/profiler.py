@@ -26,7 +26,7 @@ from graphopt.schedule.summary import fused_names, summarize_kernels
 from graphopt.schedule.work import count_flops
 
 if TYPE_CHECKING:
-    from graphopt.codegen.limits import MachineLimits
+    from graphopt.codegen.compile.limits import MachineLimits
 
 Array = NDArray[Any]
 WARM_UP = 2
@@ -56,7 +56,7 @@ def profile_plan(
       ValueError: `runs` is not positive.
     """
     # llvmlite, which a program that profiles nothing may not need.
-    from graphopt.codegen.limits import measure_limits
+    from graphopt.codegen.compile.limits import measure_limits
 
     if runs < 1:
         raise fail(
@@ -159,16 +159,16 @@ class _Measured:
             taken = statistics.median(end - start for start, end in spans) / 1e9
             if self.timed is None:
                 op = self.plan.program.operations[place]
-                found.append(_interpreted(place, op, taken))
+                found.append(_interpret(place, op, taken))
                 continue
             numbers = self.timed.covered[place]
             steps = [self.timed.schedule.steps[number] for number in numbers]
             seconds = max(taken - self.overhead, 0.0)
-            found.append(_compiled(numbers[0], steps, seconds, limits))
+            found.append(_compile(numbers[0], steps, seconds, limits))
         return tuple(found)
 
 
-def _interpreted(number: int, op: Operation, seconds: float) -> StepTime:
+def _interpret(number: int, op: Operation, seconds: float) -> StepTime:
     nbytes = total([size_of(tensor) for tensor in (*op.inputs, *op.outputs)])
     return StepTime(
         number,
@@ -186,7 +186,7 @@ def _interpreted(number: int, op: Operation, seconds: float) -> StepTime:
     )
 
 
-def _compiled(
+def _compile(
     number: int, steps: Sequence[Step], seconds: float, limits: MachineLimits
 ) -> StepTime:
     first = steps[0]

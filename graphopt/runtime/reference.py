@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from graphopt.errors import OpError
 from graphopt.graph.opspec import Elementwise, OpSpec
-from graphopt.ops.fused import FusedBody, Instruction
-from graphopt.runtime.numerics import flushed
+from graphopt.graph.region import Instruction, Region
+from graphopt.runtime.numerics import flush_denormals
 
 Array = NDArray[Any]
 ULPS = 8
@@ -47,9 +47,9 @@ class Difference(NamedTuple):
     size: int
 
 
-def evaluate_instructions(body: FusedBody, arrays: Sequence[Array]) -> list[Bounded]:
+def evaluate_instructions(body: Region, arrays: Sequence[Array]) -> list[Bounded]:
     """Computes all values of a loop with their bounds, the inputs first."""
-    values = [Bounded(flushed(np.asarray(array)), 0.0) for array in arrays]
+    values = [Bounded(flush_denormals(np.asarray(array)), 0.0) for array in arrays]
     for instruction in body.instructions:
         inputs = [values[i] for i in instruction.arguments]
         values.append(evaluate_instruction(instruction, inputs))
@@ -68,7 +68,7 @@ def evaluate_instruction(
 
     def compute(arrays: Sequence[Array]) -> Array:
         result = instruction.spec.compute(*arrays, **instruction.attrs)
-        return flushed(np.asarray(result, kind))
+        return flush_denormals(np.asarray(result, kind))
 
     given = [each.value for each in inputs]
     value = compute(given)
@@ -81,7 +81,7 @@ def evaluate_instruction(
             continue
         most: Any = 0.0
         for sign in (1, -1):
-            moved = [*given[:i], _moved(array, off, sign), *given[i + 1 :]]
+            moved = [*given[:i], _move(array, off, sign), *given[i + 1 :]]
             most = np.maximum(most, _distance(compute(moved), value))
         bound = bound + most
     return Bounded(value, bound)
@@ -96,7 +96,7 @@ def _units(value: Array) -> Any:
     return ULPS * np.spacing(np.abs(finite)).astype(np.float64) + float(tiny)
 
 
-def _moved(array: Array, off: Any, sign: int) -> Array:
+def _move(array: Array, off: Any, sign: int) -> Array:
     """Returns values as far away as they may be; the other one of truth values."""
     if array.dtype.kind == "b":
         return np.where(off > 0, ~array, array)
@@ -119,7 +119,7 @@ def evaluate_spec(
     spec: OpSpec, attrs: dict[str, Any], arrays: Sequence[Array]
 ) -> list[Bounded]:
     """Computes an op that is no loop over elements, with the bounds of its outputs."""
-    given = [flushed(np.asarray(array)) for array in arrays]
+    given = [flush_denormals(np.asarray(array)) for array in arrays]
     values = _outputs(spec.compute(*given, **attrs))
     worst = [0.0] * len(values)
     random = np.random.default_rng(0)

@@ -12,9 +12,10 @@ from graphopt.dtypes import from_numpy
 from graphopt.graph.graph import Graph
 from graphopt.graph.opspec import Elementwise
 from graphopt.graph.program import Program
+from graphopt.graph.region import Instruction, Region
 from graphopt.graph.shape import TensorShape
 from graphopt.ops.creation import PLACEHOLDER
-from graphopt.ops.fused import FUSED_ELEMENTWISE, FusedBody, Instruction
+from graphopt.ops.fused import FUSED_ELEMENTWISE
 from graphopt.runtime.executable import Executable
 from graphopt.runtime.reference import (
     Bounded,
@@ -29,7 +30,7 @@ Array = NDArray[Any]
 
 
 def find_wrong_instruction(
-    body: FusedBody, values: list[Bounded]
+    body: Region, values: list[Bounded]
 ) -> tuple[Instruction, Difference] | None:
     """Returns the first op of a loop whose own kernel differs from NumPy.
 
@@ -70,7 +71,7 @@ def _run_alone(
         instruction.name,
         instruction.site,
     )
-    body = FusedBody(shape, count, (alone,), (count,), ())
+    body = Region(shape, count, (alone,), (count,), ())
     types = [(TensorShape(shape), instruction.dtype)]
     op = graph.add_operation(
         FUSED_ELEMENTWISE, feeds, {"body": body}, output_types=types

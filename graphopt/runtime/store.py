@@ -170,7 +170,7 @@ class VariableStore:
         """
         array = self.values.get(key)
         if array is None:
-            raise closed_session() if self.is_closed else uninitialized(key)
+            raise closed_session() if self.is_closed else fail_uninitialized(key)
         return array
 
     def peek(self, key: VariableKey) -> NDArray[Any]:
@@ -322,7 +322,7 @@ class EagerStore(VariableStore):
     def read(self, key: VariableKey) -> NDArray[Any]:
         """Returns the array of a variable."""
         if key.array is None:
-            raise uninitialized(key)
+            raise fail_uninitialized(key)
         return key.array
 
     def is_initialized(self, key: VariableKey) -> bool:
@@ -394,7 +394,7 @@ def closed_session() -> RuntimeError:
     )
 
 
-def uninitialized(key: VariableKey) -> FailedPreconditionError:
+def fail_uninitialized(key: VariableKey) -> FailedPreconditionError:
     """Makes the error for a variable without a value."""
     return fail(
         FailedPreconditionError,

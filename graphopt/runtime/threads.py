@@ -1,7 +1,7 @@
 """The worker threads of this process: made when they are first needed, ended at exit.
 
 There is one pool, for two would compete for the same cores. What its threads do is
-`codegen.workers`; here is what Python has to do with them: how many there are, where
+`codegen.tape.workers`; here is what Python has to do with them: how many there are, where
 they sleep, and that a forked child, in which they do not exist, makes its own.
 
 How many threads compute one step is `GRAPHOPT_THREADS`, or what
@@ -12,7 +12,7 @@ graphopt calls no BLAS.
 
 Waking a worker takes as long as an instruction of some tens of microseconds, so that is
 done only for steps of more than a hundred; an idle worker takes no processor time. What is
-measured is in `codegen.workers`.
+measured is in `codegen.tape.workers`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
-from graphopt.codegen import pool_words
+from graphopt.codegen.tape import pool_words
 from graphopt.config import on_change, settings
 from graphopt.runtime.store import VariableStore
 
@@ -102,7 +102,7 @@ class Pool:
         if wanted <= len(self._threads):
             return
         # Here, for it loads llvmlite.
-        from graphopt.codegen.workers import load_workers
+        from graphopt.codegen.tape.workers import load_workers
 
         with self._lock:
             words = self.words

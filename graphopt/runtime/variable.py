@@ -43,7 +43,7 @@ from graphopt.ops.state import (
     VAR_HANDLE,
 )
 from graphopt.runtime.names import require_session, scoped_name
-from graphopt.runtime.store import EAGER_STORE, VariableKey, uninitialized
+from graphopt.runtime.store import EAGER_STORE, VariableKey, fail_uninitialized
 
 GLOBAL_VARIABLES = "variables"
 TRAINABLE_VARIABLES = "trainable_variables"
@@ -311,7 +311,7 @@ class Variable(Operators):
                 return store.peek(key).copy()
             array = key.array
             if array is None:
-                raise uninitialized(key)
+                raise fail_uninitialized(key)
             key.shared = True
             return array
 
@@ -633,7 +633,7 @@ class Variable(Operators):
         raise NotImplementedError("count_up_to; use assign_add.")
 
 
-def _scattered(function: Any) -> Callable[..., Any]:
+def _make_scatter(function: Any) -> Callable[..., Any]:
     return lambda value, indices, updates: function(
         value, expand_dims(indices, -1), updates
     )
@@ -643,9 +643,9 @@ def _scattered(function: Any) -> Callable[..., Any]:
 _AS_TENSORS: dict[OpSpec, Callable[..., Any]] = {
     ASSIGN_ADD: add,
     ASSIGN_SUB: subtract,
-    SCATTER["update"]: _scattered(tensor_scatter_nd_update),
-    SCATTER["add"]: _scattered(tensor_scatter_nd_add),
-    SCATTER["sub"]: _scattered(tensor_scatter_nd_sub),
+    SCATTER["update"]: _make_scatter(tensor_scatter_nd_update),
+    SCATTER["add"]: _make_scatter(tensor_scatter_nd_add),
+    SCATTER["sub"]: _make_scatter(tensor_scatter_nd_sub),
 }
 
 

@@ -31,8 +31,8 @@ from graphopt.schedule.steps import (
     Argument,
     Buffer,
     Call,
+    CallableKernel,
     Jumps,
-    KernelRequest,
     Lowered,
     Word,
     is_host_value,
@@ -40,8 +40,6 @@ from graphopt.schedule.steps import (
 
 if TYPE_CHECKING:
     from graphopt.schedule.build import Builder
-
-_STATUS = Word("status")
 
 
 def add_bodies(builder: Builder, op: Operation, kind: str) -> None:
@@ -71,7 +69,7 @@ def _why_not_native(builder: Builder, op: Operation, kind: str) -> str:
         return "it takes or gives strings, or what only data decide the size of"
     if kind != "cond":
         body: Body = op.attrs["body"]
-        pairs = zip(body.outputs, _given(op)[: op.attrs["count"]], strict=False)
+        pairs = zip(body.outputs, _list_inputs(op)[: op.attrs["count"]], strict=False)
         if any(a.shape != b.shape for a, b in pairs):
             return "a round may change the shape of a loop variable"
     stack = _bodies(op)
@@ -94,7 +92,7 @@ def _why_not_native(builder: Builder, op: Operation, kind: str) -> str:
     return ""
 
 
-def _given(op: Operation) -> tuple[GraphTensor, ...]:
+def _list_inputs(op: Operation) -> tuple[GraphTensor, ...]:
     """What a loop starts with and what it captures, without the seeds of a gradient."""
     return op.inputs[op.attrs.get("seeds", 0) :]
 
@@ -161,24 +159,26 @@ def _copy(
         builder.place_step(op, jumps.copy(tensor), (source,), (target,))
 
 
-def _jump(request: KernelRequest, *arguments: Argument) -> Lowered:
-    return Lowered((Call(request, arguments, 1),))
+def _run(kernel: CallableKernel, **arguments: Argument) -> Lowered:
+    return Lowered((kernel.call(1, **arguments),))
+
+
+def _jump(kernel: CallableKernel, label: int, **arguments: Argument) -> Lowered:
+    place = Word("label", label)
+    return _run(kernel, status=Word("status"), label=place, **arguments)
 
 
 def _add_condition(builder: Builder, op: Operation, jumps: Jumps) -> None:
     condition, *inputs = (builder.locations[tensor] for tensor in op.inputs)
     outputs = [builder.new("arena", _size(t), t) for t in op.outputs]
     otherwise, end = _new_label(builder), _new_label(builder)
-    to_otherwise = Word("label", otherwise)
-    branch = _jump(jumps.unless, Word("input"), _STATUS, to_otherwise)
-    builder.place_step(op, branch, (condition,))
+    builder.place_step(op, _jump(jumps.unless, otherwise), (condition,))
     for body in (op.attrs["then_body"], op.attrs["else_body"]):
         found = _add_body(builder, body, inputs)
         for tensor, source, target in zip(op.outputs, found, outputs, strict=True):
             _copy(builder, op, jumps, tensor, source, target)
         if body is op.attrs["then_body"]:
-            go = _jump(jumps.always, _STATUS, Word("label", end))
-            builder.place_step(op, go, ())
+            builder.place_step(op, _jump(jumps.always, end), ())
             _place(builder, otherwise)
     _place(builder, end)
     builder.place_all(op.outputs, outputs)
@@ -193,9 +193,8 @@ def with_guard(builder: Builder, guard: GraphTensor | None) -> None:
     builder.guard = guard
     if guard is not None:
         builder.behind_guard = _new_label(builder)
-        label = Word("label", builder.behind_guard)
         assert builder.jump_kernels is not None
-        branch = _jump(builder.jump_kernels.unless, Word("input"), _STATUS, label)
+        branch = _jump(builder.jump_kernels.unless, builder.behind_guard)
         builder.place_step(guard.op, branch, (builder.locations[guard],))
 
 
@@ -225,7 +224,7 @@ def _derivative_of(builder: Builder, op: Operation) -> Operation | None:
     for other in builder.derivatives:
         its: Body = other.attrs["body"]
         if (
-            _given(other) == op.inputs
+            _list_inputs(other) == op.inputs
             and other.attrs["limit"] == op.attrs["limit"]
             and other.attrs["cond"].original is op.attrs["cond"].original
             and its.original is not None
@@ -251,7 +250,7 @@ def _add_rounds(
       body: What a round does.
       history: Where each round leaves what it started with, and what is to be kept.
     """
-    tensors = _given(op)
+    tensors = _list_inputs(op)
     given = [builder.locations[tensor] for tensor in tensors]
     count = op.attrs["count"]
     captures = given[count:]
@@ -264,14 +263,13 @@ def _add_rounds(
     limit, rounds = op.attrs["limit"], None
     if limit is not None:
         rounds = builder.new("arena", 8, None)
-        builder.place_step(op, _jump(jumps.reset, Word("input")), (rounds,))
+        builder.place_step(op, _run(jumps.reset), (rounds,))
     _place(builder, top)
     (condition,) = _add_body(builder, op.attrs["cond"], [*values, *captures])
-    leave: tuple[Argument, ...] = (Word("input"), _STATUS, Word("label", end))
     if rounds is None:
-        builder.place_step(op, _jump(jumps.unless, *leave), (condition,))
+        builder.place_step(op, _jump(jumps.unless, end), (condition,))
     else:
-        limited = _jump(jumps.limited, *leave, Word("input", 1), limit)
+        limited = _jump(jumps.limited, end, limit=limit)
         builder.place_step(op, limited, (condition, rounds))
     if history is not None:
         history.push(values)
@@ -280,7 +278,7 @@ def _add_rounds(
         history.push_kept(found[count:])
         del found[count:]
     _move_values(builder, op, jumps, tensors, found, values)
-    again = _jump(jumps.again, _STATUS, Word("label", top), Word("budget"))
+    again = _jump(jumps.again, top, budget=Word("budget"))
     builder.place_step(op, again, ())
     _place(builder, end)
     counted = [] if rounds is None else [rounds]
@@ -311,7 +309,7 @@ class _History:
         # The positions of the loop variables that are wanted.
         self.wanted = [i for i in range(count) if backward.inputs[i] in used]
         self.kept = op.attrs["body"].outputs[count:]
-        tensors = [*(_given(op)[i] for i in self.wanted), *self.kept]
+        tensors = [*(_list_inputs(op)[i] for i in self.wanted), *self.kept]
         self.sizes = [_size(tensor) for tensor in tensors]
         # Frames and what is in them begin where any number may begin.
         places = [-(-size // 8) * 8 for size in self.sizes]
@@ -320,43 +318,36 @@ class _History:
         self.number = len(builder.stacks)
         builder.stacks.append(max(self.frame, 8))
         self.count = builder.new("arena", 8, None)
-        builder.place_step(op, _jump(jumps.reset, Word("input")), (self.count,))
+        builder.place_step(op, _run(jumps.reset), (self.count,))
 
     def push(self, values: Sequence[Buffer]) -> None:
         """Begins a frame, with the loop variables."""
         here = _new_label(self.builder)
         _place(self.builder, here)
-        reserve = _jump(
-            self.jumps.reserve,
-            _STATUS,
-            Word("label", here),
-            Word("input"),
-            Word("stack", self.number),
-            self.number,
-        )
+        stack = Word("stack", self.number)
+        reserve = _jump(self.jumps.reserve, here, stack=stack, number=self.number)
         self._step(reserve, ())
         self._move(self.jumps.push, 0, [values[i] for i in self.wanted])
 
     def push_kept(self, buffers: Sequence[Buffer]) -> None:
         """Ends a frame, with what the round has computed."""
         self._move(self.jumps.push, len(self.wanted), buffers)
-        self._step(_jump(self.jumps.bump, Word("input")), ())
+        self._step(_run(self.jumps.bump), ())
 
     def pop(self, end: int, values: Sequence[Buffer], kept: Sequence[Buffer]) -> None:
         """Takes the last frame away, or goes to a label if there is none."""
-        label = Word("label", end)
-        self._step(_jump(self.jumps.pop, _STATUS, label, Word("input")), ())
+        self._step(_jump(self.jumps.pop, end), ())
         buffers = [*(values[i] for i in self.wanted), *kept]
         self._move(self.jumps.load, 0, buffers)
 
     def _move(
-        self, request: KernelRequest, first: int, buffers: Sequence[Buffer]
+        self, kernel: CallableKernel, first: int, buffers: Sequence[Buffer]
     ) -> None:
         """Copies parts of a frame, from one on."""
         stack = Word("stack", self.number)
         for i, buffer in enumerate(buffers, first):
-            where = (self.frame, self.offsets[i], self.sizes[i])
-            move = _jump(request, Word("input"), stack, Word("input", 1), *where)
+            place = {"offset": self.offsets[i], "size": self.sizes[i]}
+            move = _run(kernel, stack=stack, frame_size=self.frame, **place)
             self._step(move, (buffer,))
 
     def _step(self, lowered: Lowered, buffers: tuple[Buffer, ...]) -> None:
@@ -368,7 +359,7 @@ def _add_loop_back(builder: Builder, op: Operation, jumps: Jumps) -> None:
     _begin_loop(builder, op)
     backward: Body = op.attrs["backward"]
     seeds, count = op.attrs["seeds"], op.attrs["count"]
-    tensors = _given(op)
+    tensors = _list_inputs(op)
     captures = [builder.locations[tensor] for tensor in tensors[count:]]
     history = builder.histories.pop(op, None)
     if history is None:
@@ -392,7 +383,7 @@ def _add_loop_back(builder: Builder, op: Operation, jumps: Jumps) -> None:
     history.pop(end, values, kept)
     found = _add_body(builder, backward, inputs)
     _move_values(builder, op, jumps, op.outputs, found, totals)
-    again = _jump(jumps.again, _STATUS, Word("label", top), Word("budget"))
+    again = _jump(jumps.again, top, budget=Word("budget"))
     builder.place_step(op, again, ())
     _place(builder, end)
     _keep_until_now(

@@ -29,13 +29,13 @@ def place_buffers(buffers: Sequence[Buffer]) -> int:
     freed = 0
     for buffer in starts:
         while freed < len(ends) and ends[freed].last < buffer.first:
-            holes.release(ends[freed].offset, _rounded(ends[freed].nbytes))
+            holes.release(ends[freed].offset, _round(ends[freed].nbytes))
             freed += 1
-        buffer.offset = holes.take(_rounded(buffer.nbytes))
+        buffer.offset = holes.take(_round(buffer.nbytes))
     return holes.top
 
 
-def _rounded(nbytes: int) -> int:
+def _round(nbytes: int) -> int:
     return -(-max(nbytes, 1) // ALIGNMENT) * ALIGNMENT
 
 

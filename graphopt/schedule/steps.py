@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from graphopt.graph.graph import Operation
 from graphopt.graph.program import Program
@@ -95,35 +95,42 @@ class Call:
     cost: float = 0.0
 
 
+class CallableKernel(Protocol):
+    """A kernel that makes its own calls (`codegen.kernel.Kernel`)."""
+
+    def call(self, extent: int, **arguments: Any) -> Call:
+        """Returns a call; what is not given are the inputs of the step, in order."""
+
+
 @dataclass(frozen=True)
 class Jumps:
     """The kernels of branches and loops.
 
     Attributes:
       unless: (condition, status, label): goes to the label unless the condition holds.
-      limited: (condition, status, label, count, limit): the same, and counts.
+      limited: (condition, count, limit, status, label): the same, and counts.
       reset: (count): makes a count zero.
       always: (status, label): goes to the label.
-      again: (status, label, budget): the same, or pauses when the budget is spent.
-      reserve: (status, label, count, stack, number): makes sure that the stack has room
+      again: (budget, status, label): the same, or pauses when the budget is spent.
+      reserve: (count, stack, number, status, label): makes sure that the stack has room
         for one more frame; the label is that of the instruction itself.
-      push: (count, stack, source, frame bytes, offset, bytes): stores in a frame.
+      push: (count, stack, value, frame_size, offset, size): stores in a frame.
       bump: (count): adds one.
-      pop: (status, label, count): takes one away, or goes to the label.
-      load: (count, stack, target, frame bytes, offset, bytes): reads from a frame.
+      pop: (count, status, label): takes one away, or goes to the label.
+      load: (count, stack, value, frame_size, offset, size): reads from a frame.
       copy: The calls that copy what is like a tensor.
     """
 
-    unless: KernelRequest
-    limited: KernelRequest
-    reset: KernelRequest
-    always: KernelRequest
-    again: KernelRequest
-    reserve: KernelRequest
-    push: KernelRequest
-    bump: KernelRequest
-    pop: KernelRequest
-    load: KernelRequest
+    unless: CallableKernel
+    limited: CallableKernel
+    reset: CallableKernel
+    always: CallableKernel
+    again: CallableKernel
+    reserve: CallableKernel
+    push: CallableKernel
+    bump: CallableKernel
+    pop: CallableKernel
+    load: CallableKernel
     copy: Callable[[GraphTensor], Lowered]
 
 

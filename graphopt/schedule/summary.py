@@ -91,7 +91,7 @@ class PlannedKernel:
 def summarize_steps(schedule: Schedule) -> tuple[PlannedStep, ...]:
     """Returns the steps of a schedule, in order."""
     names = name_buffers(schedule)
-    return tuple(_planned(step, names) for step in schedule.steps)
+    return tuple(_plan(step, names) for step in schedule.steps)
 
 
 def summarize_buffers(schedule: Schedule) -> tuple[PlannedBuffer, ...]:
@@ -140,7 +140,7 @@ def fused_names(op: Operation) -> tuple[str, ...]:
     return tuple(clean_text(part.name) for part in parts)
 
 
-def _planned(step: Step, names: dict[int, str]) -> PlannedStep:
+def _plan(step: Step, names: dict[int, str]) -> PlannedStep:
     op = step.op
     keys = {id(variable_of(handle)) for handle in handles_written(op)}
     changed = [b for b in step.inputs if b.kind == "variable" and id(b.source) in keys]

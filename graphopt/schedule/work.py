@@ -68,11 +68,11 @@ def is_worth_compiling(
       has_kernels: Whether the same program was compiled for other shapes, with the same
         kernels: then what is left to do is a plan.
     """
-    work, count = _interpreted(operations)
+    work, count = _interpret(operations)
     return work > (_PLANNED if has_kernels else _COMPILED) * max(count, 1)
 
 
-def _interpreted(operations: Iterable[Operation]) -> tuple[float, int]:
+def _interpret(operations: Iterable[Operation]) -> tuple[float, int]:
     """Returns the nanoseconds that NumPy takes about, and how many ops compute."""
     work, count = 0.0, 0
     for op in operations:
@@ -85,7 +85,7 @@ def _interpreted(operations: Iterable[Operation]) -> tuple[float, int]:
             continue
         rounds = _count_rounds(op) if "body" in op.attrs else 1
         for body in bodies:
-            inner, more = _interpreted(body.operations)
+            inner, more = _interpret(body.operations)
             work += rounds * inner
             count += more
     return work, count

@@ -172,7 +172,7 @@ def sparse_dense_matmul(
 matmul = sparse_dense_matmul
 
 
-def _ordered(sp: SparseTensor) -> SparseTensor:
+def _order(sp: SparseTensor) -> SparseTensor:
     """Returns a sparse tensor with its places in the order of rows."""
 
     def order(indices: Any) -> Any:
@@ -196,7 +196,7 @@ def reorder(sp_input: Any, name: str | None = None) -> SparseTensor:
 
     Source: `tf.sparse.reorder`.
     """
-    return _ordered(_require(sp_input, "tf.sparse.reorder"))
+    return _order(_require(sp_input, "tf.sparse.reorder"))
 
 
 def transpose(sp_input: Any, perm: Any = None, name: str | None = None) -> SparseTensor:
@@ -210,7 +210,7 @@ def transpose(sp_input: Any, perm: Any = None, name: str | None = None) -> Spars
     moved = SparseTensor(
         gather(sp.indices, order, axis=1), sp.values, gather(sp.dense_shape, order)
     )
-    return _ordered(moved)
+    return _order(moved)
 
 
 def reshape(sp_input: Any, shape: Any, name: str | None = None) -> SparseTensor:
@@ -327,7 +327,7 @@ def concat(
         moved.append(part.indices + convert_to_tensor(offset.copy()))
         offset[axis] += own[axis]
     values = _concat([part.values for part in parts], 0)
-    return _ordered(SparseTensor(_concat(moved, 0), values, dims))
+    return _order(SparseTensor(_concat(moved, 0), values, dims))
 
 
 def add(a: Any, b: Any, threshold: Any = 0) -> Any:
@@ -473,7 +473,7 @@ def fill_empty_rows(
     values = cast(missing[:, 0] * 0, sp.dtype) + value
     indices = _concat([sp.indices, columns], 0)
     made = SparseTensor(indices, _concat([sp.values, values], 0), sp.dense_shape)
-    return _ordered(made), empty
+    return _order(made), empty
 
 
 def eye(

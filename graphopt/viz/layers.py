@@ -136,7 +136,7 @@ def _make_layers(
         top, bottom, _, _ = edge.ends
         upper[bottom].append(top)
         lower[top].append(bottom)
-    order = _sorted(vertices, upper, lower)
+    order = _sort(vertices, upper, lower)
     filled: dict[int, float] = {}
     for vertex in order:
         if vertex.side < 0:
@@ -178,7 +178,7 @@ def _move_down(
         vertex.layer = layer
 
 
-def _sorted(
+def _sort(
     vertices: Sequence[Vertex],
     upper: dict[Vertex, list[Vertex]],
     lower: dict[Vertex, list[Vertex]],

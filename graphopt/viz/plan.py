@@ -153,7 +153,7 @@ def format_plan(plan: PlanSummary) -> list[str]:
         result = f" -> {', '.join(step.outputs)}" if step.outputs else ""
         lines.append(f"  {index:{digits}} {step.kernel:{width}}  {step.name}{result}")
         indent = " " * (digits + width + 7)
-        lines += [indent + line for line in _wrapped(_relative(step))]
+        lines += [indent + line for line in _wrap(_relative(step))]
     return lines
 
 
@@ -163,7 +163,7 @@ def _relative(step: PlannedStep) -> list[str]:
     return [name.removeprefix(scope) for name in step.fused]
 
 
-def _wrapped(names: Sequence[str], width: int = 84) -> list[str]:
+def _wrap(names: Sequence[str], width: int = 84) -> list[str]:
     lines: list[str] = []
     for name in names:
         if lines and len(lines[-1]) + len(name) + 3 <= width:

@@ -122,7 +122,7 @@ def load_target(
     recorder = recorder or Recorder()
     with _recording(recorder), _output_to_errors(), _stopping(stop=not run):
         found = _execute(path, attribute, arguments, tensorflow)
-    target = _as_target(found, text) if attribute else _recorded(recorder, text)
+    target = _as_target(found, text) if attribute else _record(recorder, text)
     return _with_fetch(target, fetch) if fetch is not None else target
 
 
@@ -229,7 +229,7 @@ def _as_target(found: Any, text: str) -> Target:
     )
 
 
-def _recorded(recorder: Recorder, text: str) -> Target:
+def _record(recorder: Recorder, text: str) -> Target:
     if recorder.train_op is not None:
         return Target(recorder.train_op.graph, (recorder.train_op,))
     graph = recorder.last_graph()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphopt.codegen.object_code import ALLOWED_SYMBOLS, read_symbols
+from graphopt.codegen.cache.object_code import ALLOWED_SYMBOLS, read_symbols
 
 __all__ = ["ALLOWED_SYMBOLS", "read_undefined_symbols"]
 

@@ -14,13 +14,18 @@ import pytest
 from llvmlite import ir
 
 import graphopt as tf
-from graphopt.codegen import kernels, limits, tape, workers
-from graphopt.codegen.draft import Draft, emit_object
-from graphopt.codegen.gemm_layout import Kernel
-from graphopt.codegen.jumps import jump_kernels
+from graphopt.codegen import kernels
+from graphopt.codegen.cache.object_code import get_target_machine
+from graphopt.codegen.compile import limits
+from graphopt.codegen.compile.draft import Draft, emit_object
+from graphopt.codegen.kernel import Kernel
 from graphopt.codegen.lower import FAMILIES, lower_operation
 from graphopt.codegen.machine import Machine, assume, make_arm_machine
-from graphopt.codegen.object_code import get_target_machine
+from graphopt.codegen.matmul.gemm import make_kernel
+from graphopt.codegen.matmul.layout import KernelName, find_shape
+from graphopt.codegen.movement.moves import copy_tensor
+from graphopt.codegen.tape import tape, workers
+from graphopt.codegen.tape.jumps import declare_jumps
 from graphopt.graph.dispatch import call
 from graphopt.graph.opspec import REGISTRY, Elementwise, Family, OpSpec
 from graphopt.graph.program import Program
@@ -98,17 +103,17 @@ def test_every_family_is_among_them() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("kernel", get_args(Kernel))
-def test_products_need_nothing_from_outside(kernel: str, dtype: str) -> None:
-    request = KernelRequest("gemm", f"{kernel} {dtype}")
+@pytest.mark.parametrize("kernel", get_args(KernelName))
+def test_products_need_nothing_from_outside(kernel: KernelName, dtype: str) -> None:
+    request = make_kernel(kernel, dtype, find_shape(dtype)).request
     code = compile_for_arm(kernels._write_draft(request))
     # A multiply-add that the machine does not have would be a call.
     assert not read_undefined_symbols(code) - {"memcpy", "memset"}
 
 
 def test_jumps() -> None:
-    values = vars(jump_kernels()).values()
-    requests = [value for value in values if isinstance(value, KernelRequest)]
+    values = vars(declare_jumps(copy_tensor)).values()
+    requests = [value.request for value in values if isinstance(value, Kernel)]
     assert len(requests) > 5
     for request in requests:
         compile_for_arm(kernels._write_draft(request))

@@ -18,7 +18,10 @@ import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
-from graphopt.codegen import cache, cache_file, kernels, object_code
+from graphopt.codegen import kernels
+from graphopt.codegen.cache import entry as cache_file
+from graphopt.codegen.cache import kernels as cache
+from graphopt.codegen.cache import object_code
 from graphopt.config import config, settings
 from graphopt.errors import GraphoptWarning
 from graphopt.schedule.steps import KernelRequest

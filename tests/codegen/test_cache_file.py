@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from graphopt.codegen import cache_key
-from graphopt.codegen.cache_file import (
+from graphopt.codegen.cache import key as cache_key
+from graphopt.codegen.cache.entry import (
     CacheError,
     CacheFolder,
     pack_entry,
@@ -32,7 +32,7 @@ PAYLOAD = random.Random(0).randbytes(2500)
 WRITER = """
 import os, sys, time
 from pathlib import Path
-from graphopt.codegen.cache_file import CacheFolder
+from graphopt.codegen.cache.entry import CacheFolder
 write = os.write
 def write_half(file, data):
     write(file, data[:len(data) // 2])

@@ -10,16 +10,21 @@ from types import FrameType
 
 from llvmlite import ir
 
-from graphopt.codegen import cache_key, kernels, tape, workers
-from graphopt.codegen.draft import emit_object
+from graphopt.codegen import functions, kernels
+from graphopt.codegen.cache import key as cache_key
+from graphopt.codegen.compile.draft import emit_object
+from graphopt.codegen.matmul import tile
+from graphopt.codegen.matmul.gemm import make_kernel
+from graphopt.codegen.matmul.layout import find_shape
+from graphopt.codegen.tape import tape, workers
 from graphopt.schedule.steps import KernelRequest
 
-PACKAGE = Path(cache_key.__file__).parents[1]
+PACKAGE = Path(cache_key.__file__).parents[2]
 CODEGEN = PACKAGE / "codegen"
 # These fetch and keep kernels, or say who waits meanwhile; they do not decide what is in one.
 KEEPERS = {
-    CODEGEN / "cache.py",
-    CODEGEN / "emitted.py",
+    CODEGEN / "cache" / "kernels.py",
+    CODEGEN / "compile" / "emitted.py",
     PACKAGE / "graph" / "process_settings.py",
 }
 # Its value is a part of the key itself; it reads a setting that decides the value.
@@ -67,11 +72,11 @@ def find_writers() -> set[Path]:
     written = imports_of(CODEGEN / "kernels.py") - {PACKAGE / "schedule" / "steps.py"}
     loops = {
         path
-        for path in CODEGEN.glob("*.py")
+        for path in CODEGEN.rglob("*.py")
         if "load_emitted(" in path.read_text() and path not in KEEPERS
     }
     assert {path.stem for path in loops} == {"tape", "workers"}
-    assert {path.stem for path in written} >= {"functions", "gemm", "native"}
+    assert {path.stem for path in written} >= {"functions", "native"}
     return (written | loops) - KEEPERS
 
 
@@ -116,8 +121,8 @@ def test_the_walk_finds_what_is_imported_within_functions(tmp_path: Path) -> Non
 
 
 REQUESTS = [
-    KernelRequest("gemm", "multiply float32"),
-    KernelRequest("gemm", "multiply_vector float64"),
+    make_kernel("multiply", "float32", find_shape("float32")).request,
+    make_kernel("multiply_vector", "float64", find_shape("float64")).request,
     KernelRequest(
         "test",
         """
@@ -137,7 +142,8 @@ def test_code_that_runs_while_kernels_are_written_is_in_the_key() -> None:
         called.add(frame.f_code.co_filename)
 
     before = sys.getprofile()
-    kernels._make_namespace.cache_clear()
+    functions.make_namespace.cache_clear()
+    tile.find_function.cache_clear()
     sys.setprofile(note)
     try:
         for request in REQUESTS:
@@ -150,4 +156,4 @@ def test_code_that_runs_while_kernels_are_written_is_in_the_key() -> None:
     # The one that calls the others, and the source of the key itself.
     own -= {CODEGEN / "kernels.py", PACKAGE / "schedule" / "steps.py"}
     assert own <= set(cache_key.find_helpers(PACKAGE))
-    assert {CODEGEN / "vector_math.py", CODEGEN / "gemm_tile.py"} <= own
+    assert {CODEGEN / "maths" / "vector_math.py", CODEGEN / "matmul" / "tile.py"} <= own

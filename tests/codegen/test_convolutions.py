@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import graphopt as tf
-from graphopt.codegen import convolutions, direct_convolution
+from graphopt.codegen.convolution import convolutions, direct_convolution
 from graphopt.codegen.kernels import record
 from graphopt.config import config
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import graphopt as tf
-from graphopt.codegen import tape
+from graphopt.codegen.tape import tape
 from graphopt.config import config
 from graphopt.graph.dispatch import call
 from graphopt.graph.opspec import REGISTRY, Effect, Family

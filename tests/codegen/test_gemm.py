@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import itertools
 import platform
 import sys
@@ -13,8 +14,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from graphopt.codegen import gemm
-from graphopt.codegen.machine import WIDTHS, assume, find_machine
+from graphopt.codegen import kernels
+from graphopt.codegen.cache.object_code import NativeKernel
+from graphopt.codegen.compile.native import finish_kernel
+from graphopt.codegen.machine import (
+    WIDTHS,
+    Machine,
+    assume,
+    find_machine,
+    get_machine,
+)
+from graphopt.codegen.matmul import layout as gemm_layout
+from graphopt.codegen.matmul import products
+from graphopt.codegen.matmul.gemm import make_kernel
+from graphopt.codegen.matmul.layout import KernelName, TileShape, find_shape
 from tests.codegen.conftest import ALLOWED_SYMBOLS, read_undefined_symbols
 
 C_KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
@@ -46,6 +59,21 @@ SIZES = [
 EMPTY = [(5, 6, 0), (0, 6, 5), (5, 0, 6), (1, 9, 0), (9, 1, 0)]
 
 
+@functools.cache
+def compile_on(
+    machine: Machine, name: KernelName, dtype: str, shape: TileShape
+) -> NativeKernel:
+    request = make_kernel(name, dtype, shape).request
+    return finish_kernel(kernels._write_draft(request))
+
+
+def compile_gemm(
+    dtype: Any, name: KernelName, vector_bits: int | None = None
+) -> NativeKernel:
+    shape = find_shape(dtype, vector_bits)
+    return compile_on(get_machine(), name, np.dtype(dtype).name, shape)
+
+
 def in_panels(panels: int, size: int) -> list[tuple[int, int]]:
     return [(lo, min(lo + size, panels)) for lo in range(0, panels, size)]
 
@@ -58,19 +86,19 @@ def multiply(
     outer = np.full((m + 2, n + pad + 2), CANARY, a.dtype)
     c = outer[1:-1, 1 : 1 + n]
     strides = [tuple(s // item for s in x.strides) for x in (a, b)]
-    layout = gemm.gemm_layout(
+    layout = gemm_layout.gemm_layout(
         a.dtype, m, n, k, *strides, outer.shape[1], vector_bits=bits
     )
-    pack = gemm.compile_gemm(a.dtype, "pack", vector_bits=bits)
-    main = gemm.compile_gemm(a.dtype, layout.kernel, vector_bits=bits)
+    pack = compile_gemm(a.dtype, "pack", vector_bits=bits)
+    main = compile_gemm(a.dtype, layout.kernel, vector_bits=bits)
     scratch = np.full(layout.scratch_bytes // item + 32, CANARY, a.dtype)
     at = (a.ctypes.data, b.ctypes.data)
     inner = scratch[16:].ctypes.data
-    words = np.array(gemm.pack_arguments(layout, *at, inner), np.int64)
+    words = np.array(products.pack_arguments(layout, *at, inner), np.int64)
     for lo, hi in in_panels(layout.pack_panels, cut):
         C_KERNEL(pack.address)(words.ctypes.data, lo, hi)
     words = np.array(
-        gemm.multiply_arguments(layout, *at, c.ctypes.data, inner, pack.address),
+        products.multiply_arguments(layout, *at, c.ctypes.data, inner, pack.address),
         np.int64,
     )
     for lo, hi in reversed(in_panels(layout.multiply_panels, cut)):
@@ -142,7 +170,9 @@ def test_random_sizes_and_strides(dtype: Any) -> None:
 def test_small_products_are_not_packed(bits: int) -> None:
     def kernel(m: int, n: int, k: int, b_strides: tuple[int, int] | None = None) -> str:
         strides = (k, 1), b_strides or (n, 1)
-        layout = gemm.gemm_layout("float32", m, n, k, *strides, n, vector_bits=bits)
+        layout = gemm_layout.gemm_layout(
+            "float32", m, n, k, *strides, n, vector_bits=bits
+        )
         return str(layout.kernel)
 
     assert kernel(32, 64, 64) == "multiply_small"
@@ -164,17 +194,15 @@ def test_a_product_that_adds_has_the_kernel_that_can(
     size: tuple[int, int, int],
 ) -> None:
     m, n, k = size
-    layout = gemm.gemm_layout("float32", m, n, k, (k, 1), (n, 1), n, adds=True)
+    layout = gemm_layout.gemm_layout("float32", m, n, k, (k, 1), (n, 1), n, adds=True)
     assert layout.kernel == "multiply"
     assert layout.pack_panels > 0
-    words = gemm.multiply_arguments(layout, 0, 0, 0, 0, 0, adds=True)
+    words = products.multiply_arguments(layout, 0, 0, 0, 0, 0, adds=True)
     assert len(words) == 16
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_bits_do_not_depend_on_the_kernel(dtype: Any, monkeypatch: Any) -> None:
-    from graphopt.codegen import gemm_layout
-
     for m, n, k in [(8, 32, 40), (33, 70, 90), (50, 10, 33), (17, 33, 17)]:
         a = make(m, k, dtype, 1, transposed=False)
         b = make(k, n, dtype, 2, transposed=False)
@@ -224,14 +252,14 @@ def test_what_lies_beyond_the_operands_is_not_read_into_results() -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_kernels_need_nothing_from_outside(dtype: Any, bits: int) -> None:
     for name in ("pack", "multiply", "multiply_vector"):
-        kernel = gemm.compile_gemm(np.dtype(dtype), name, vector_bits=bits)
+        kernel = compile_gemm(np.dtype(dtype), name, vector_bits=bits)
         assert read_undefined_symbols(kernel.object_code) <= ALLOWED_SYMBOLS
 
 
 def test_bad_requests_are_refused() -> None:
     with pytest.raises(ValueError, match="sizes"):
-        gemm.gemm_layout(np.float32, -1, 2, 3, (3, 1), (2, 1), 2)
+        gemm_layout.gemm_layout(np.float32, -1, 2, 3, (3, 1), (2, 1), 2)
     with pytest.raises(ValueError, match="int32"):
-        gemm.gemm_layout(np.int32, 1, 2, 3, (3, 1), (2, 1), 2)
+        gemm_layout.gemm_layout(np.int32, 1, 2, 3, (3, 1), (2, 1), 2)
     with pytest.raises(ValueError, match="64 bits"):
-        gemm.compile_gemm("float32", "pack", vector_bits=64)
+        compile_gemm("float32", "pack", vector_bits=64)

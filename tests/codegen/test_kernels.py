@@ -7,7 +7,8 @@ import threading
 
 import pytest
 
-from graphopt.codegen import cache, kernels
+from graphopt.codegen import kernels
+from graphopt.codegen.cache import kernels as cache
 from graphopt.schedule.steps import KernelRequest
 
 GOOD = """def kernel(args, lo, hi):

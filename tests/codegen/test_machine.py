@@ -16,9 +16,11 @@ import numpy as np
 import pytest
 from llvmlite import ir
 
-from graphopt.codegen import cache_key, kernels, limits
-from graphopt.codegen.draft import optimize
-from graphopt.codegen.gemm_layout import find_shape
+from graphopt.codegen import kernels
+from graphopt.codegen.cache import key as cache_key
+from graphopt.codegen.cache.object_code import get_target_machine
+from graphopt.codegen.compile import limits
+from graphopt.codegen.compile.draft import optimize
 from graphopt.codegen.machine import (
     WIDTHS,
     assume,
@@ -26,7 +28,7 @@ from graphopt.codegen.machine import (
     get_machine,
     make_arm_machine,
 )
-from graphopt.codegen.object_code import get_target_machine
+from graphopt.codegen.matmul.layout import find_shape
 from graphopt.config import config
 from graphopt.schedule.steps import KernelRequest
 

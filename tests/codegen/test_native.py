@@ -13,7 +13,7 @@ import numba
 import numpy as np
 import pytest
 
-from graphopt.codegen import native
+from graphopt.codegen.compile import native
 from tests.codegen.conftest import ALLOWED_SYMBOLS, read_undefined_symbols
 
 C_KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)

@@ -12,8 +12,9 @@ import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
-from graphopt.codegen import native, object_code
-from graphopt.codegen.object_code import ObjectCodeError
+from graphopt.codegen.cache import object_code
+from graphopt.codegen.cache.object_code import ObjectCodeError
+from graphopt.codegen.compile import native
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads ELF")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import graphopt as tf
-from graphopt.codegen import random_numbers
+from graphopt.codegen.random import random_numbers
 from graphopt.config import config
 
 v1 = tf.compat.v1

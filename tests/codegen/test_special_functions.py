@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from graphopt.codegen import functions, native
-from graphopt.codegen.special_functions import FUNCTIONS
+from graphopt.codegen import functions
+from graphopt.codegen.compile import native
+from graphopt.codegen.maths.special_functions import FUNCTIONS
 from tests.codegen.conftest import ALLOWED_SYMBOLS, read_undefined_symbols
 
 TWO = ("atan2", "zeta", "polygamma")

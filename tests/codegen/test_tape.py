@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from graphopt.codegen import native, tape
+from graphopt.codegen.compile import native
+from graphopt.codegen.tape import tape
 from graphopt.graph.status import StatusWord
 
 NAMESPACE = {name: getattr(native, name) for name in native.__all__}

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import graphopt
-from graphopt.codegen import native
-from graphopt.codegen.draft import optimize
-from graphopt.codegen.special_functions import FUNCTIONS
+from graphopt.codegen.compile import native
+from graphopt.codegen.compile.draft import optimize
+from graphopt.codegen.maths.special_functions import FUNCTIONS
 
 C_KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 

@@ -13,15 +13,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from graphopt.codegen import native, vector_math
-from graphopt.codegen.draft import Draft, emit_object, optimize
-from graphopt.codegen.object_code import get_target_machine
+from graphopt.codegen.cache.object_code import get_target_machine
+from graphopt.codegen.compile import native
+from graphopt.codegen.compile.draft import Draft, emit_object, optimize
+from graphopt.codegen.maths import vector_math
 from tests.codegen.conftest import read_undefined_symbols
 
 C_KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 NAMESPACE = {
     **{name: getattr(native, name) for name in native.__all__},
-    **{name: getattr(vector_math, name) for name in vector_math.__all__},
+    **vector_math.FUNCTIONS,
 }
 DOUBLE = ["exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus"]
 SINGLE = [*DOUBLE, "erf", "erfc", "sin", "cos"]

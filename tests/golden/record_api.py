@@ -32,23 +32,26 @@ def is_ours(thing: Any) -> bool:
     return str(getattr(thing, "__module__", "")).partition(".")[0] == "graphopt"
 
 
-def list_modules(module: types.ModuleType) -> set[str]:
-    """Returns the modules that a namespace names as its own: by `import x as x`, in a table.
+def list_names(module: types.ModuleType) -> tuple[set[str], set[str]]:
+    """Returns what a file names as its own, and what it imports for itself.
 
-    What else of modules is an attribute depends on what was loaded before.
+    Its own are `import x as x` and the words of tables; which modules it has besides
+    depends on what was loaded before. `from m import x` is no export.
     """
     found: set[str] = set()
+    helpers: set[str] = set()
     path = getattr(module, "__file__", None)
     for node in ast.walk(ast.parse(Path(path).read_text())) if path else ():
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             found |= {each.asname for each in node.names if each.asname}
+            helpers |= {each.name for each in node.names if not each.asname}
         keys: list[Any] = []
         if isinstance(node, ast.Dict):
             keys = list(node.keys)
         elif isinstance(node, (ast.Tuple, ast.List, ast.Set)):
             keys = node.elts
         found |= {str(k.value) for k in keys if isinstance(k, ast.Constant)}
-    return found
+    return found, helpers - found
 
 
 def describe_signature(thing: Any) -> str:
@@ -92,8 +95,9 @@ def describe_module(
       seen: The first path of each thing that was described, by its id; others are said to
         be the same.
     """
-    modules = list_modules(module)
-    for name in sorted(n for n in dir(module) if not n.startswith("_")):
+    modules, helpers = list_names(module)
+    names = {name for name in dir(module) if not name.startswith("_")}
+    for name in sorted(names - helpers):
         thing, here = getattr(module, name), f"{path}.{name}"
         is_module = isinstance(thing, types.ModuleType)
         if here in LEFT_OUT or (is_module and name not in modules):

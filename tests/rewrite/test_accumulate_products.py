@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import graphopt as tf
-from graphopt.codegen.gemm_layout import DEPTH_BLOCK
+from graphopt.codegen.matmul.layout import DEPTH_BLOCK
 from graphopt.config import config
 from graphopt.rewrite import accumulate_products
 

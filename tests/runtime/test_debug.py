@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 import graphopt as tf
-from graphopt.codegen import copies, lower, reduction_kernels
+from graphopt.codegen import lower
+from graphopt.codegen.kernel import KernelTemplate
+from graphopt.codegen.movement import moves
+from graphopt.codegen.reductions import reduction_kernels
 from graphopt.config import config, settings
 from graphopt.graph.effects import handles_written
 from graphopt.graph.opspec import REGISTRY, Elementwise
@@ -153,8 +156,10 @@ def test_a_wrong_family_is_named(name, monkeypatch):
         kinds["sum"] = kinds["sum"]._replace(start="{t}(1)")
         monkeypatch.setattr(reduction_kernels, "_KINDS", kinds)
     elif name == "Transpose":
-        text = copies._TILED.replace("y[at + j * m + i]", "y[at + j * m + (i * i) % m]")
-        monkeypatch.setattr(copies, "_TILED", text)
+        right = "y[at + j * m + i]"
+        wrong = moves._TRANSPOSE.body.replace(right, "y[at + j * m + (i * i) % m]")
+        template = KernelTemplate("transpose", moves._TRANSPOSE.signature, wrong)
+        monkeypatch.setattr(moves, "_TRANSPOSE", template)
     else:
         family = {"MatMul": "matmul", "Cumsum": "scan"}[name]
         good = lower.FAMILIES[family]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import graphopt as tf
-from graphopt.codegen.limits import measure_limits
+from graphopt.codegen.compile.limits import measure_limits
 from graphopt.config import config
 from graphopt.runtime.profile import format_seconds
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import graphopt as tf
-from graphopt.codegen import pool_words
+from graphopt.codegen.tape import pool_words
 from graphopt.config import config
 from graphopt.graph.dispatch import call
 from graphopt.graph.opspec import REGISTRY, Effect, Elementwise, Family

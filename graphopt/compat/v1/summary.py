@@ -105,7 +105,7 @@ class SummaryOp(Composite):
         return f"<Summary {self.name!r} of {len(self.parts)} tensors>"
 
 
-def _tagged(tag: str, field: bytes) -> bytes:
+def _tag(tag: str, field: bytes) -> bytes:
     """Returns a `Summary.Value` message of a tag and one more field."""
     text = tag.encode()
     return b"".join((b"\x0a", put_varint(len(text)), text, field))
@@ -174,7 +174,7 @@ def scalar(
                 remedy="tf.reduce_mean, or summary.histogram",
             )
         number = float(value if np.ndim(value) == 0 else np.ravel(value)[0])
-        return [_tagged(tag, b"\x15" + struct.pack("<f", number))]
+        return [_tag(tag, b"\x15" + struct.pack("<f", number))]
 
     return _make(name, tensor, describe, collections, family)
 
@@ -196,7 +196,7 @@ def histogram(
     def describe(tag: str, value: Any) -> list[bytes]:
         message = histogram_bytes(value)
         field = b"\x2a" + put_varint(len(message)) + message
-        return [_tagged(tag, field)]
+        return [_tag(tag, field)]
 
     return _make(name, values, describe, collections, family)
 

@@ -38,7 +38,7 @@ _BLOCKS = (
 )
 
 
-def _normalized(x: Any, name: str) -> Any:
+def _normalize(x: Any, name: str) -> Any:
     x = BatchNormalization(axis=channel_axis(), name=f"{name}_bn")(x)
     return ReLU(6.0, name=f"{name}_relu")(x)
 
@@ -75,7 +75,7 @@ def MobileNet(
     x = Conv2D(int(32 * alpha), 3, 2, padding="same", use_bias=False, name="conv1")(
         inputs
     )
-    x = _normalized(x, "conv1")
+    x = _normalize(x, "conv1")
     for number, (filters, stride) in enumerate(_BLOCKS, 1):
         if stride == 2:
             x = ZeroPadding2D(((0, 1), (0, 1)), name=f"conv_pad_{number}")(x)
@@ -87,7 +87,7 @@ def MobileNet(
             use_bias=False,
             name=f"conv_dw_{number}",
         )(x)
-        x = _normalized(x, f"conv_dw_{number}")
+        x = _normalize(x, f"conv_dw_{number}")
         layer = Conv2D(
             int(filters * alpha),
             1,
@@ -95,7 +95,7 @@ def MobileNet(
             use_bias=False,
             name=f"conv_pw_{number}",
         )
-        x = _normalized(layer(x), f"conv_pw_{number}")
+        x = _normalize(layer(x), f"conv_pw_{number}")
     if include_top:
         x = GlobalAveragePooling2D(keepdims=True)(x)
         x = Dropout(dropout, name="dropout")(x)

@@ -46,7 +46,7 @@ def _round_to_eight(value: float) -> int:
     return found + 8 if found < 0.9 * value else found
 
 
-def _normalized(x: Any, name: str, activation: str | None) -> Any:
+def _normalize(x: Any, name: str, activation: str | None) -> Any:
     x = BatchNormalization(
         axis=channel_axis(), epsilon=1e-3, momentum=0.999, name=name
     )(x)
@@ -77,7 +77,7 @@ def _block(
             use_bias=False,
             name=f"{prefix}expand",
         )(x)
-        x = _normalized(x, f"{prefix}expand_BN", f"{prefix}expand_relu")
+        x = _normalize(x, f"{prefix}expand_BN", f"{prefix}expand_relu")
     if stride == 2:
         x = ZeroPadding2D(_pads(x), name=f"{prefix}pad")(x)
     x = DepthwiseConv2D(
@@ -87,9 +87,9 @@ def _block(
         use_bias=False,
         name=f"{prefix}depthwise",
     )(x)
-    x = _normalized(x, f"{prefix}depthwise_BN", f"{prefix}depthwise_relu")
+    x = _normalize(x, f"{prefix}depthwise_BN", f"{prefix}depthwise_relu")
     x = Conv2D(filters, 1, padding="same", use_bias=False, name=f"{prefix}project")(x)
-    x = _normalized(x, f"{prefix}project_BN", None)
+    x = _normalize(x, f"{prefix}project_BN", None)
     if channels == filters and stride == 1:
         return Add(name=f"{prefix}add")([inputs, x])
     return x
@@ -122,12 +122,12 @@ def MobileNetV2(
     inputs = start(input_tensor, input_shape, weights, include_top, classes)
     first = _round_to_eight(32 * alpha)
     x = Conv2D(first, 3, 2, padding="same", use_bias=False, name="Conv1")(inputs)
-    x = _normalized(x, "bn_Conv1", "Conv1_relu")
+    x = _normalize(x, "bn_Conv1", "Conv1_relu")
     for number, (filters, stride, expansion) in enumerate(_BLOCKS):
         x = _block(x, filters, stride, expansion, alpha, number)
     last = _round_to_eight(1280 * alpha) if alpha > 1.0 else 1280
     x = Conv2D(last, 1, use_bias=False, name="Conv_1")(x)
-    x = _normalized(x, "Conv_1_bn", "out_relu")
+    x = _normalize(x, "Conv_1_bn", "out_relu")
     if include_top:
         x = classify(pool_all(x, "avg", None), classes, classifier_activation)
     else:

@@ -25,7 +25,7 @@ from graphopt.keras.layers.pooling import MaxPooling2D
 _EPSILON = 1.001e-5
 
 
-def _normalized(x: Any, name: str, activate: bool = True) -> Any:
+def _normalize(x: Any, name: str, activate: bool = True) -> Any:
     x = BatchNormalization(axis=channel_axis(), epsilon=_EPSILON, name=f"{name}_bn")(x)
     return Activation("relu", name=f"{name}_relu")(x) if activate else x
 
@@ -35,13 +35,13 @@ def _block(x: Any, filters: int, stride: int, name: str, widens: bool) -> Any:
     around = x
     if widens:
         around = Conv2D(4 * filters, 1, strides=stride, name=f"{name}_0_conv")(x)
-        around = _normalized(around, f"{name}_0", activate=False)
+        around = _normalize(around, f"{name}_0", activate=False)
     x = Conv2D(filters, 1, strides=stride, name=f"{name}_1_conv")(x)
-    x = _normalized(x, f"{name}_1")
+    x = _normalize(x, f"{name}_1")
     x = Conv2D(filters, 3, padding="same", name=f"{name}_2_conv")(x)
-    x = _normalized(x, f"{name}_2")
+    x = _normalize(x, f"{name}_2")
     x = Conv2D(4 * filters, 1, name=f"{name}_3_conv")(x)
-    x = _normalized(x, f"{name}_3", activate=False)
+    x = _normalize(x, f"{name}_3", activate=False)
     x = Add(name=f"{name}_add")([around, x])
     return Activation("relu", name=f"{name}_out")(x)
 
@@ -60,7 +60,7 @@ def _make(
     inputs = start(input_tensor, input_shape, weights, include_top, classes)
     x = ZeroPadding2D(3, name="conv1_pad")(inputs)
     x = Conv2D(64, 7, strides=2, name="conv1_conv")(x)
-    x = _normalized(x, "conv1")
+    x = _normalize(x, "conv1")
     x = ZeroPadding2D(1, name="pool1_pad")(x)
     x = MaxPooling2D(3, strides=2, name="pool1_pool")(x)
     for stack, count in enumerate(counts):

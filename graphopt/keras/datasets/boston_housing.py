@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphopt.keras.datasets.reading import Pair, find_file, read_arrays, shuffled
+from graphopt.keras.datasets.reading import (
+    Pair,
+    find_file,
+    read_arrays,
+    shuffle_together,
+)
 
 _HASH = "f553886a1f8d56431e820c5b82552d9d95cfcb96d1e678153f8839538947dff5"
 
@@ -21,6 +26,6 @@ def load_data(
     """
     found = find_file("boston_housing.npz", _HASH, path=path, cache_dir=cache_dir)
     arrays = read_arrays(found)
-    x, y = shuffled(seed, arrays["x"], arrays["y"])
+    x, y = shuffle_together(seed, arrays["x"], arrays["y"])
     count = int(len(x) * (1 - test_split))
     return (x[:count], y[:count]), (x[count:], y[count:])

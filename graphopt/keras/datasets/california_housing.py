@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphopt.keras.datasets.reading import Pair, find_file, read_arrays, shuffled
+from graphopt.keras.datasets.reading import (
+    Pair,
+    find_file,
+    read_arrays,
+    shuffle_together,
+)
 
 _HASH = "1a2e3a52e0398de6463aebe6f4a8da34fb21fbb6b934cf88c3425e766f2a1a6f"
 
@@ -36,6 +41,6 @@ def load_data(
         near = (x[:, 0] >= -122.6) & (x[:, 0] <= -122.2)
         near &= (x[:, 1] >= 37.5) & (x[:, 1] <= 37.9)
         x, y = x[near][:600], y[near][:600]
-    x, y = shuffled(seed, x, y)
+    x, y = shuffle_together(seed, x, y)
     count = int(len(x) * (1 - test_split))
     return (x[:count], y[:count]), (x[count:], y[count:])

@@ -98,7 +98,7 @@ def read_cifar(path: Path, member: str, labels: str) -> Pair:
     return images, np.reshape(values[labels.encode()], (-1, 1)).astype(np.uint8)
 
 
-def shuffled(seed: int, *arrays: Array) -> list[Array]:
+def shuffle_together(seed: int, *arrays: Array) -> list[Array]:
     """Returns arrays in an order that the seed decides, the same for all."""
     order = np.arange(len(arrays[0]))
     np.random.RandomState(seed).shuffle(order)
@@ -146,6 +146,6 @@ __all__ = [
     "read_arrays",
     "read_cifar",
     "read_idx",
-    "shuffled",
+    "shuffle_together",
     "without_long",
 ]

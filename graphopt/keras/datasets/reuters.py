@@ -12,7 +12,7 @@ from graphopt.keras.datasets.reading import (
     find_file,
     prepare_words,
     read_arrays,
-    shuffled,
+    shuffle_together,
     without_long,
 )
 
@@ -41,7 +41,7 @@ def load_data(
     """
     found = find_file("reuters.npz", _HASH, path=path, cache_dir=cache_dir)
     arrays = read_arrays(found)
-    rows, labels = shuffled(seed, arrays["x"], arrays["y"])
+    rows, labels = shuffle_together(seed, arrays["x"], arrays["y"])
     longest = None if maxlen is None else maxlen - (start_char is not None)
     chosen = without_long(longest, list(rows), labels)
     kept, labels = prepare_words(

@@ -103,7 +103,7 @@ class ModelSteps:
         _refuse_unknown(loss, metrics, weighted_metrics)
         wrapped = wrap_optimizer(optimizer)
         if wrapped is optimizer:
-            wrapped = _mixed(self, optimizers.get(optimizer))
+            wrapped = _mix(self, optimizers.get(optimizer))
         self.optimizer = wrapped
         names: Any = None
         if self._network is not None:
@@ -417,7 +417,7 @@ def _refuse_unknown(loss: Any, metrics: Any, weighted: Any) -> None:
             all_metrics.require(name)
 
 
-def _mixed(model: Any, optimizer: Any) -> Any:
+def _mix(model: Any, optimizer: Any) -> Any:
     """Scales the loss where the model computes in float16."""
     if model.dtype_policy.name != "mixed_float16" or optimizer is None:
         return optimizer

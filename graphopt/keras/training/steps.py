@@ -117,7 +117,7 @@ class Steps:
                 return trace
         wide = open_shapes if not traces else None
         if wide is None:
-            wide = [_opened(shape, traces, i) for i, shape in enumerate(shapes)]
+            wide = [_open(shape, traces, i) for i, shape in enumerate(shapes)]
         made = self._trace(data, arrays, wide)
         traces.append(made)
         return made
@@ -152,7 +152,7 @@ class Steps:
         return Trace(trace(exact, False) if made.graph.questions else made)
 
 
-def _opened(shape: tuple[int, ...], traces: Sequence[Trace], index: int) -> TensorShape:
+def _open(shape: tuple[int, ...], traces: Sequence[Trace], index: int) -> TensorShape:
     """Returns a shape, open in the batch's size and where an earlier trace differs."""
     dims: list[int | None] = list(shape)
     if dims:

@@ -322,7 +322,7 @@ class Trainer(ModelSteps):
         callbacks.on_predict_end()
         if not parts:
             raise ValueError("Expected input data to be non-empty: x has no examples.")
-        return nest.map_structure(lambda *found: _joined(found), *parts)
+        return nest.map_structure(lambda *found: _join(found), *parts)
 
     def _predict_piece(self, piece: Piece) -> Any:
         if self._is_own("make_predict_function"):
@@ -500,7 +500,7 @@ def _refuse_inside(model: Any, what: str) -> None:
         )
 
 
-def _joined(found: Sequence[Any]) -> Any:
+def _join(found: Sequence[Any]) -> Any:
     """Returns the outputs of all batches; scalars, one a batch, as a vector."""
     if np.ndim(found[0]) == 0:
         return np.stack(found)

@@ -77,9 +77,9 @@ class Independent(Distribution):
 
     @property
     def _like(self) -> Any:
-        return self._summed(self._inner._like)
+        return self._sum(self._inner._like)
 
-    def _summed(self, value: Any) -> Any:
+    def _sum(self, value: Any) -> Any:
         axes = list(range(-self._count, 0))
         return reduce_sum(value, axes) if axes else value
 
@@ -90,10 +90,10 @@ class Independent(Distribution):
         return self._inner._value(value)
 
     def _log_prob(self, value: Any) -> Any:
-        return self._summed(self._inner._log_prob(value))
+        return self._sum(self._inner._log_prob(value))
 
     def _entropy(self) -> Any:
-        return self._summed(self._inner._entropy())
+        return self._sum(self._inner._entropy())
 
     def _mean(self) -> Any:
         return self._inner._mean()
@@ -166,4 +166,4 @@ def _independent_independent(a: Any, b: Any) -> Any:
         raise NotImplementedError(
             "The divergence of two Independent distributions of events of different ranks."
         )
-    return a._summed(kl_divergence(a.distribution, b.distribution))
+    return a._sum(kl_divergence(a.distribution, b.distribution))

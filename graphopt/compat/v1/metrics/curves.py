@@ -93,7 +93,7 @@ def auc(
 
         def compute(counts: Parts, name: str) -> Any:
             if curve == "PR" and summation_method == "careful_interpolation":
-                return _interpolated(counts, name)
+                return _interpolate(counts, name)
             return _area(counts, curve, summation_method, name)
 
         return finish(parts, compute, metrics_collections, updates_collections)
@@ -115,7 +115,7 @@ def _area(counts: Parts, curve: str, summation: str, name: str) -> Any:
     return reduce_sum((x[:-1] - x[1:]) * height, name=name)
 
 
-def _interpolated(counts: Parts, name: str) -> Any:
+def _interpolate(counts: Parts, name: str) -> Any:
     """The area under precision over recall, where counts move linearly between points."""
     right, missed = counts["true_positives"], counts["false_negatives"]
     chosen = right + counts["false_positives"]

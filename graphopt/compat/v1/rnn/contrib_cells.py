@@ -343,16 +343,16 @@ class CudnnCompatibleGRUCell(RNNCell):
             for name, (rows, columns, bias) in sizes.items()
         }
 
-    def _mapped(self, x: Any, name: str) -> Any:
+    def _map(self, x: Any, name: str) -> Any:
         kernel, bias = self._maps[name]
         return bias_add(matmul(x, kernel), bias)
 
     def call(self, inputs: Any, state: Any) -> Any:
         """Computes the output, which is the new state."""
-        gates = sigmoid(self._mapped(concat([inputs, state], 1), "gates"))
+        gates = sigmoid(self._map(concat([inputs, state], 1), "gates"))
         r, u = split(gates, 2, axis=1)
-        hidden = r * self._mapped(state, "candidate/hidden_projection")
-        c = tanh(self._mapped(inputs, "candidate/input_projection") + hidden)
+        hidden = r * self._map(state, "candidate/hidden_projection")
+        c = tanh(self._map(inputs, "candidate/input_projection") + hidden)
         output = (1 - u) * c + u * state
         return output, output
 

@@ -108,11 +108,11 @@ def static_bidirectional_rnn(
                 cell_fw, inputs, initial_state_fw, dtype, sequence_length, scope_fw
             )
         with variable_scope("bw") as scope_bw:
-            turned = _turned(inputs, sequence_length)
+            turned = _turn(inputs, sequence_length)
             output_bw, state_bw = static_rnn(
                 cell_bw, turned, initial_state_bw, dtype, sequence_length, scope_bw
             )
-    output_bw = _turned(output_bw, sequence_length)
+    output_bw = _turn(output_bw, sequence_length)
     pairs = [
         nest.map_structure(lambda f, b: concat([f, b], 1), f, b)
         for f, b in zip(output_fw, output_bw, strict=True)
@@ -120,7 +120,7 @@ def static_bidirectional_rnn(
     return pairs, state_fw, state_bw
 
 
-def _turned(steps: Any, lengths: Any) -> list[Any]:
+def _turn(steps: Any, lengths: Any) -> list[Any]:
     """Returns a list of steps from the last to the first, each sequence by itself."""
     if lengths is None:
         return list(reversed(steps))

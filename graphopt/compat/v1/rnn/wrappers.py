@@ -205,7 +205,7 @@ class DropoutWrapper(CellWrapper):
             0x7FFFFFFF
         )
 
-    def _dropped(self, what: str, values: Any, only: Any = True) -> Any:
+    def _drop(self, what: str, values: Any, only: Any = True) -> Any:
         if not self._drops(what):
             return values
         prob = self._keep[what]
@@ -226,12 +226,12 @@ class DropoutWrapper(CellWrapper):
         return nest.pack_as(values, found)
 
     def _around(self, inputs: Any, state: Any, scope: Any) -> Any:
-        inputs = self._dropped("input", inputs)
+        inputs = self._drop("input", inputs)
         output, new_state = super()._around(inputs, state, scope)
         if self._drops("state"):
             only = _visit(self._visitor, new_state)
-            new_state = self._dropped("state", new_state, only)
-        return self._dropped("output", output), new_state
+            new_state = self._drop("state", new_state, only)
+        return self._drop("output", output), new_state
 
 
 def _drops_state(part: Any) -> Any:

@@ -220,7 +220,7 @@ class BeamSearchDecoder(Decoder):
         rest = [static_size(part, i) for i in range(1, len(part.shape))]
         return reshape(part, [self._batch, self._width, *rest])
 
-    def _merged(self, part: Any) -> Any:
+    def _merge(self, part: Any) -> Any:
         if part.shape.rank == 0:
             return part
         rest = [static_size(part, i) for i in range(2, len(part.shape))]
@@ -240,8 +240,8 @@ class BeamSearchDecoder(Decoder):
 
     def step(self, time: Any, inputs: Any, state: Any, name: str | None = None) -> Any:
         """Goes on with each beam and keeps the best."""
-        merged = nest.map_structure(self._merged, state.cell_state)
-        output, cell_state = self._cell(self._merged(inputs), merged)
+        merged = nest.map_structure(self._merge, state.cell_state)
+        output, cell_state = self._cell(self._merge(inputs), merged)
         if self._output_layer is not None:
             output = self._output_layer(output)
         logits = self._split(output)

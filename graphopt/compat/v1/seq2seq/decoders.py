@@ -177,7 +177,7 @@ def dynamic_decode(
         inputs = nest.map_structure(hooks.convert, inputs)
         state = nest.map_structure(_as_state, state)
         finished = hooks.convert(finished)
-        bound = _bound(decoder, maximum_iterations)
+        bound = _bind(decoder, maximum_iterations)
         if bound is not None:
             finished = logical_or(finished, bound <= 0)
         batch = decoder.batch_size
@@ -214,13 +214,13 @@ def dynamic_decode(
         outputs = nest.map_structure(lambda array: array.stack(), arrays)
         if bound is not None and not decoder.takes_all_steps:
             outputs = nest.map_structure(lambda o: o[:steps], outputs)
-        outputs, state = _finalized(decoder, outputs, state, lengths)
+        outputs, state = _finalize(decoder, outputs, state, lengths)
         if not output_time_major:
             outputs = nest.map_structure(time_first, outputs)
     return outputs, state, lengths
 
 
-def _finalized(decoder: Any, outputs: Any, state: Any, lengths: Any) -> Any:
+def _finalize(decoder: Any, outputs: Any, state: Any, lengths: Any) -> Any:
     try:
         return decoder.finalize(outputs, state, lengths)
     except NotImplementedError:
@@ -231,7 +231,7 @@ def _as_state(value: Any) -> Any:
     return value if hasattr(value, "_with_parts") else hooks.convert(value)
 
 
-def _bound(decoder: Any, maximum: Any) -> Any:
+def _bind(decoder: Any, maximum: Any) -> Any:
     """Returns the most steps that there can be, as a number if it is known."""
     if maximum is not None:
         if getattr(maximum, "shape", ()) not in ((), TensorShape(())):

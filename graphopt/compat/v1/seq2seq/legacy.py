@@ -173,7 +173,7 @@ def _check_projection(projection: Any, num_symbols: int) -> None:
         )
 
 
-def _chosen(decode: Callable[[bool], Any], feed_previous: Any) -> Any:
+def _choose(decode: Callable[[bool], Any], feed_previous: Any) -> Any:
     """Builds one decoder, or both where only the run decides which."""
     if isinstance(feed_previous, bool):
         return decode(feed_previous)
@@ -224,7 +224,7 @@ def embedding_rnn_seq2seq(
         _, state = static_rnn(encoder, encoder_inputs, dtype=entered.dtype)
         if output_projection is None:
             cell = OutputProjectionWrapper(cell, num_decoder_symbols)
-        return _chosen(
+        return _choose(
             lambda feeds: embedding_rnn_decoder(
                 decoder_inputs,
                 state,
@@ -270,7 +270,7 @@ def embedding_tied_rnn_seq2seq(
                 loop_function = _largest_embedded(embedding, output_projection, keeps)
             return tied_rnn_seq2seq(coded, given, cell, loop_function, entered.dtype)
 
-        return _chosen(decode, feed_previous)
+        return _choose(decode, feed_previous)
 
 
 def attention_decoder(
@@ -440,7 +440,7 @@ def embedding_attention_seq2seq(
         if output_projection is None:
             cell = OutputProjectionWrapper(cell, num_decoder_symbols)
             output_size = num_decoder_symbols
-        return _chosen(
+        return _choose(
             lambda feeds: embedding_attention_decoder(
                 decoder_inputs,
                 state,

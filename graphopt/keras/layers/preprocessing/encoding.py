@@ -109,7 +109,7 @@ def _too_deep(mode: str, inputs: Any) -> Exception:
     )
 
 
-def encoded_shape(input_shape: Any, mode: str, depth: int | None) -> TensorShape:
+def infer_encoded_shape(input_shape: Any, mode: str, depth: int | None) -> TensorShape:
     """Returns the shape of what `encode` returns."""
     shape = TensorShape(input_shape)
     if mode == "int":
@@ -194,4 +194,4 @@ class CategoryEncoding(OptionLayer):
 
     def compute_output_shape(self, input_shape: Any) -> TensorShape:
         """Returns the shape of the outputs."""
-        return encoded_shape(input_shape, self.output_mode, self.num_tokens)
+        return infer_encoded_shape(input_shape, self.output_mode, self.num_tokens)

@@ -18,7 +18,7 @@ from graphopt.graph.provenance import user_site
 from graphopt.keras.layers.preprocessing.base import PreprocessingLayer, as_tensor
 from graphopt.keras.layers.preprocessing.encoding import (
     encode,
-    encoded_shape,
+    infer_encoded_shape,
     read_mode,
 )
 from graphopt.lookup import KeyValueTensorInitializer, StaticHashTable
@@ -436,7 +436,7 @@ class _IndexLookup(PreprocessingLayer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Returns the shape of the outputs."""
         depth = None if self.output_mode == "int" else self._depth()
-        return encoded_shape(input_shape, self.output_mode, depth)
+        return infer_encoded_shape(input_shape, self.output_mode, depth)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor, what was learned included."""

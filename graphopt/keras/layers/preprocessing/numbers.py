@@ -16,7 +16,7 @@ from graphopt.keras import backend
 from graphopt.keras.layers.preprocessing.base import PreprocessingLayer, as_tensor
 from graphopt.keras.layers.preprocessing.encoding import (
     encode,
-    encoded_shape,
+    infer_encoded_shape,
     read_mode,
 )
 from graphopt.ops.elementwise import cast, greater_equal, maximum, sqrt
@@ -278,7 +278,7 @@ class Discretization(PreprocessingLayer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Returns the shape of the outputs."""
-        return encoded_shape(
+        return infer_encoded_shape(
             input_shape, self.output_mode, len(self.bin_boundaries) + 1
         )
 

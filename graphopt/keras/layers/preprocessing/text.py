@@ -12,7 +12,7 @@ from graphopt.keras.layers.options import OptionLayer, require
 from graphopt.keras.layers.preprocessing.base import PreprocessingLayer, as_tensor
 from graphopt.keras.layers.preprocessing.encoding import (
     encode,
-    encoded_shape,
+    infer_encoded_shape,
     read_mode,
 )
 from graphopt.keras.layers.preprocessing.lookups import StringLookup
@@ -324,4 +324,4 @@ class Hashing(OptionLayer):
 
     def compute_output_shape(self, input_shape: Any) -> TensorShape:
         """Returns the shape of the outputs."""
-        return encoded_shape(input_shape, self.output_mode, self.num_bins)
+        return infer_encoded_shape(input_shape, self.output_mode, self.num_bins)

@@ -219,7 +219,7 @@ def run_recurrence(
         options = kernel, own_bias, mask, own_drop
         # In eager mode each op of each step would be a call of its own.
         if building_graph() is None:
-            forward = _compiled("forward", rule, tuple(kernel.shape))
+            forward = _compile("forward", rule, tuple(kernel.shape))
             histories, kept, final = forward(*options, x, given)
         else:
             histories, kept, final = _Run(rule, *options).forward(x, given)
@@ -229,7 +229,7 @@ def run_recurrence(
             dout = gs[0] if keeps_outputs else None
             args = histories, kept, dout, list(gs[len(outputs) :])
             if building_graph() is None:
-                backward = _compiled("backward", rule, tuple(kernel.shape))
+                backward = _compile("backward", rule, tuple(kernel.shape))
                 return backward(*options, *args)
             return _Run(rule, *options).backward(*args)
 
@@ -242,7 +242,7 @@ def run_recurrence(
 
 
 @functools.lru_cache(maxsize=64)
-def _compiled(what: str, rule: Any, sizes: tuple[int, ...]) -> Any:
+def _compile(what: str, rule: Any, sizes: tuple[int, ...]) -> Any:
     """A loop of a rule as one compiled function, for eager mode, of any batch and time."""
 
     def run(kernel: Any, bias: Any, mask: Any, drop: Any, *args: Any) -> Any:

@@ -104,13 +104,13 @@ class _Recurrent(RNN):
         )
         last = final[0]
         if mask is not None:
-            outputs, last = self._masked(outputs, last, mask)
+            outputs, last = self._mask(outputs, last, mask)
         return outputs, last, final
 
     def _recurrent_bias(self) -> Any:
         return None
 
-    def _masked(self, outputs: Any, last: Any, mask: Any) -> tuple[Any, Any]:
+    def _mask(self, outputs: Any, last: Any, mask: Any) -> tuple[Any, Any]:
         """Outputs of masked steps: those of the step before, at first zeros; or zeros."""
         if self.zero_output_for_mask:
             outputs = where(expand_dims(mask, -1), outputs, 0.0)

@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 
-def _named(var_list: Any) -> dict[str, Any]:
+def _name(var_list: Any) -> dict[str, Any]:
     if isinstance(var_list, dict):
         return dict(var_list)
     return {var.op.name: var for var in var_list}
@@ -64,7 +64,7 @@ def assign_from_checkpoint_fn(
     """
     if not var_list:
         raise ValueError("var_list cannot be empty.")
-    variables = _named(var_list)
+    variables = _name(var_list)
     if ignore_missing_vars:
         there = {name for name, _ in list_variables(model_path)}
         for name in sorted(set(variables) - there):
@@ -92,7 +92,7 @@ def assign_from_checkpoint(
     reader = load_checkpoint(model_path)
     feeds: dict[Any, Any] = {}
     updates = []
-    for name, var in _named(var_list).items():
+    for name, var in _name(var_list).items():
         if not reader.has_tensor(name):
             if ignore_missing_vars:
                 continue

@@ -188,7 +188,7 @@ convolution2d = conv2d = _of_rank(2)
 convolution3d = conv3d = _of_rank(3)
 
 
-def _transposed(layer_class: Any, name: str, scope_name: str, formats: Any) -> Any:
+def _transpose(layer_class: Any, name: str, scope_name: str, formats: Any) -> Any:
     def spread(
         inputs: Any,
         num_outputs: int,
@@ -251,10 +251,10 @@ def _transposed(layer_class: Any, name: str, scope_name: str, formats: Any) -> A
     return add_arg_scope(spread)
 
 
-convolution2d_transpose = conv2d_transpose = _transposed(
+convolution2d_transpose = conv2d_transpose = _transpose(
     Conv2DTranspose, "convolution2d_transpose", "Conv2d_transpose", ("NHWC", "NCHW")
 )
-convolution3d_transpose = conv3d_transpose = _transposed(
+convolution3d_transpose = conv3d_transpose = _transpose(
     Conv3DTranspose, "convolution3d_transpose", "Conv3d_transpose", ("NDHWC", "NCDHW")
 )
 
