@@ -534,7 +534,7 @@ class Optimizer(Trackable):
         cls = type(self)
         return any(getattr(cls, hook) is not getattr(Optimizer, hook) for hook in names)
 
-    def _inner(self) -> dict[str, Optimizer]:
+    def _optimizers_inside(self) -> dict[str, Optimizer]:
         """The optimizers inside of this one, by attribute."""
         found = vars(self).items()
         return {name: part for name, part in found if isinstance(part, Optimizer)}
