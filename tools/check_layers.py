@@ -1,4 +1,4 @@
-"""Checks that every folder imports only what lies to its left."""
+"""Checks that every folder has its place in an order and imports only what lies before."""
 
 from __future__ import annotations
 
@@ -69,15 +69,27 @@ def imports_of(path: Path) -> list[tuple[int, str]]:
     return found
 
 
-def main() -> int:
-    """Prints every import that goes to the right or to a sibling."""
+def main(package: Path = PACKAGE) -> int:
+    """Prints every import that goes to the right or to a sibling.
+
+    Args:
+      package: The folder to look at.
+    """
     bad = 0
-    for path in sorted(PACKAGE.rglob("*.py")):
-        own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    for path in sorted(package.rglob("*.py")):
+        own = path.relative_to(package).parts[0].removesuffix(".py")
         if own in ("__init__", "compat", "v1"):
             continue
+        if own not in RANK:
+            bad += 1
+            print(f"{path}: {own} is in no rank of ORDER in tools/check_layers.py")
+            continue
         for line, other in imports_of(path):
-            if other == own or other not in RANK:
+            if other == own:
+                continue
+            if other not in RANK:
+                bad += 1
+                print(f"{path}:{line}: {other} is in no rank of ORDER")
                 continue
             if RANK[other] >= RANK[own] and RANK[own] > 0:
                 bad += 1
