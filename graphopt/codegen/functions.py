@@ -7,9 +7,7 @@ from typing import Any
 
 import numba
 
-from graphopt.codegen.compile import native
-from graphopt.codegen.compile.intrinsics import INTRINSICS
-from graphopt.codegen.compile.truncation import truncate_int32, truncate_int64
+from graphopt.codegen.compile import primitives
 from graphopt.codegen.convolution import channels
 from graphopt.codegen.maths import special_functions, vector_math
 from graphopt.codegen.matmul import tile
@@ -18,8 +16,6 @@ from graphopt.codegen.random.random_functions import make_random_functions
 from graphopt.codegen.reductions.accumulators import make_accumulators
 from graphopt.codegen.reductions.row_vectors import make_row_functions
 from graphopt.ops.blocks import BLOCK, LANES
-
-_INSTRUCTIONS = ("sqrt", "floor", "ceil", "rint")
 
 
 class _Namespace(dict[str, Any]):
@@ -39,12 +35,7 @@ def make_namespace() -> dict[str, Any]:
     names = _Namespace()
     names |= {
         "boolean": numba.boolean,
-        **{name: native.make_instruction(name) for name in _INSTRUCTIONS},
-        "call_kernel": native.call_kernel,
-        "report_status": native.report_status,
-        "truncate_int32": truncate_int32,
-        "truncate_int64": truncate_int64,
-        **INTRINSICS,
+        **primitives.FUNCTIONS,
         # One block of a reduction, of the widest elements.
         "block_buffer": tile.find_function(f"stack_{8 * BLOCK}"),
         "lane_buffer": tile.find_function(f"stack_{8 * LANES}"),
@@ -56,7 +47,6 @@ def make_namespace() -> dict[str, Any]:
     }
     for name in ("int8", "int16", "int32", "int64", "uint8", "float32", "float64"):
         names[name] = getattr(numba, name)
-        names[f"pointer_{name}"] = getattr(native, f"pointer_{name}")
     for kind in ("float32", "float64"):
         functions = vector_math.FUNCTIONS | special_functions.FUNCTIONS
         for name, function in functions.items():

@@ -17,7 +17,7 @@ from graphopt.schedule.steps import KernelRequest
 
 if TYPE_CHECKING:
     from graphopt.codegen.cache.object_code import NativeKernel
-    from graphopt.codegen.compile.draft import Draft
+    from graphopt.codegen.compile.module import Module
 
 
 @dataclass
@@ -134,7 +134,7 @@ class _Making:
     def __init__(self, requests: list[KernelRequest]) -> None:
         self.given_up = False
         self._requests = requests
-        self._drafts: SimpleQueue[_Drafted | None] = SimpleQueue()
+        self._translated: SimpleQueue[_Translated | None] = SimpleQueue()
         self._finisher: threading.Thread | None = None
         self._error: BaseException | None = None
 
@@ -149,7 +149,7 @@ class _Making:
                         self._make(request)
             finally:
                 if self._finisher:
-                    self._drafts.put(None)
+                    self._translated.put(None)
                     self._finisher.join()
         if self._error:
             raise self._error
@@ -165,12 +165,12 @@ class _Making:
             record.loading[request.name] = time.perf_counter() - start
             _kernels[request.key] = kernel
             return
-        draft = _write_draft(request)
-        drafted = _Drafted(request, draft, time.perf_counter() - start)
+        module = _translate(request)
+        translated = _Translated(request, module, time.perf_counter() - start)
         if self._finisher is None and not self._start_finisher():
-            _finish(*drafted)
+            _finish(*translated)
             return
-        self._drafts.put(drafted)
+        self._translated.put(translated)
 
     def _start_finisher(self) -> bool:
         """Starts the thread that LLVM works in; False if the system gives none."""
@@ -184,17 +184,17 @@ class _Making:
 
     def _finish_all(self) -> None:
         try:
-            while drafted := self._drafts.get():
-                _finish(*drafted)
+            while translated := self._translated.get():
+                _finish(*translated)
         except BaseException as error:
             self._error = error
 
 
-class _Drafted(NamedTuple):
+class _Translated(NamedTuple):
     """What numba wrote for a request, and in how many seconds."""
 
     request: KernelRequest
-    draft: Draft
+    module: Module
     seconds: float
 
 
@@ -202,25 +202,25 @@ class _Drafted(NamedTuple):
 _VECTOR_FAMILIES: Final = ("gemm",)
 
 
-def _write_draft(request: KernelRequest) -> Draft:
+def _translate(request: KernelRequest) -> Module:
     from graphopt.codegen import functions
     from graphopt.codegen.compile import native
 
     source = request.source.replace("def kernel(", f"def {request.name}(")
-    draft = native.draft_source(source, request.name, functions.make_namespace())
+    module = native.translate_source(source, request.name, functions.make_namespace())
     # The loop of a kernel of scalars counts repetitions (`Call.repeats`), not elements.
     is_scalar = "for _ in range(lo, hi)" in source
     return replace(
-        draft, is_vector_code=is_scalar or request.family in _VECTOR_FAMILIES
+        module, is_vector_code=is_scalar or request.family in _VECTOR_FAMILIES
     )
 
 
-def _finish(request: KernelRequest, draft: Draft, seconds: float) -> None:
+def _finish(request: KernelRequest, module: Module, seconds: float) -> None:
     from graphopt.codegen.cache import kernels as cache
     from graphopt.codegen.compile import native
 
     start = time.perf_counter()
-    kernel = native.finish_kernel(draft)
+    kernel = native.compile_module(module)
     seconds += time.perf_counter() - start
     record.kernels += 1
     record.seconds += seconds

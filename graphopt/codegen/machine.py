@@ -161,10 +161,10 @@ def get_machine() -> Machine:
 
 @contextlib.contextmanager
 def assume(machine: Machine) -> Iterator[Machine]:
-    """Has what is drafted in the block made for another machine.
+    """Has what is translated in the block made for another machine.
 
     Kernels that plans asked for before stay what they are, so nothing may be run by a
-    plan: this is for drafts that are compiled only, and for kernels called by hand.
+    plan: this is for modules that are compiled only, and for kernels called by hand.
 
     Args:
       machine: What `get_machine` returns in the block.

@@ -17,7 +17,7 @@ import graphopt as tf
 from graphopt.codegen import kernels
 from graphopt.codegen.cache.object_code import get_target_machine
 from graphopt.codegen.compile import limits
-from graphopt.codegen.compile.draft import Draft, emit_object
+from graphopt.codegen.compile.module import Module, emit_object
 from graphopt.codegen.kernel import Kernel
 from graphopt.codegen.lower import FAMILIES, lower_operation
 from graphopt.codegen.machine import Machine, assume, make_arm_machine
@@ -71,12 +71,12 @@ def requests_of(lowered: Lowered) -> Iterator[KernelRequest]:
                 yield word.kernel
 
 
-def compile_for_arm(draft: Draft) -> bytes:
-    """Compiles a draft; LLVM would end the process at an instruction of another family."""
-    text = "\n".join(draft.texts)
+def compile_for_arm(module: Module) -> bytes:
+    """Compiles a module; LLVM would end the process at an instruction of another family."""
+    text = "\n".join(module.texts)
     assert "llvm.x86" not in text
     assert 'target triple = "aarch64' in text
-    return check_object(emit_object(draft))
+    return check_object(emit_object(module))
 
 
 def check_object(code: bytes) -> bytes:
@@ -91,7 +91,7 @@ def test_kernels_of_ops(spec: OpSpec) -> None:
     for request in found.values():
         taken[request.family] += 1
         if taken[request.family] <= MOST_KERNELS:
-            code = compile_for_arm(kernels._write_draft(request))
+            code = compile_for_arm(kernels._translate(request))
             assert read_undefined_symbols(code) <= ALLOWED_SYMBOLS
 
 
@@ -106,7 +106,7 @@ def test_every_family_is_among_them() -> None:
 @pytest.mark.parametrize("kernel", get_args(KernelName))
 def test_products_need_nothing_from_outside(kernel: KernelName, dtype: str) -> None:
     request = make_kernel(kernel, dtype, find_shape(dtype)).request
-    code = compile_for_arm(kernels._write_draft(request))
+    code = compile_for_arm(kernels._translate(request))
     # A multiply-add that the machine does not have would be a call.
     assert not read_undefined_symbols(code) - {"memcpy", "memset"}
 
@@ -116,7 +116,7 @@ def test_jumps() -> None:
     requests = [value.request for value in values if isinstance(value, Kernel)]
     assert len(requests) > 5
     for request in requests:
-        compile_for_arm(kernels._write_draft(request))
+        compile_for_arm(kernels._translate(request))
 
 
 EMITTED: dict[str, Callable[[ir.Module], Any]] = {

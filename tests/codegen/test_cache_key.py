@@ -12,7 +12,7 @@ from llvmlite import ir
 
 from graphopt.codegen import functions, kernels
 from graphopt.codegen.cache import key as cache_key
-from graphopt.codegen.compile.draft import emit_object
+from graphopt.codegen.compile.module import emit_object
 from graphopt.codegen.matmul import tile
 from graphopt.codegen.matmul.gemm import make_kernel
 from graphopt.codegen.matmul.layout import find_shape
@@ -147,7 +147,7 @@ def test_code_that_runs_while_kernels_are_written_is_in_the_key() -> None:
     sys.setprofile(note)
     try:
         for request in REQUESTS:
-            emit_object(kernels._write_draft(request))
+            emit_object(kernels._translate(request))
         workers._emit_workers(ir.Module("workers"))
         tape._emit(ir.Module("tape"))
     finally:

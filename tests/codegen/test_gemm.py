@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from graphopt.codegen import kernels
 from graphopt.codegen.cache.object_code import NativeKernel
-from graphopt.codegen.compile.native import finish_kernel
+from graphopt.codegen.compile.native import compile_module
 from graphopt.codegen.machine import (
     WIDTHS,
     Machine,
@@ -64,7 +64,7 @@ def compile_on(
     machine: Machine, name: KernelName, dtype: str, shape: TileShape
 ) -> NativeKernel:
     request = make_kernel(name, dtype, shape).request
-    return finish_kernel(kernels._write_draft(request))
+    return compile_module(kernels._translate(request))
 
 
 def compile_gemm(

@@ -77,7 +77,7 @@ def test_one_that_cannot_be_made_is_an_error_and_the_others_stay(text, error, in
 def test_those_who_do_not_wait_leave_what_was_not_begun(monkeypatch):
     wanted = requests(*((GOOD, 100 + n) for n in range(4)))
     begun, go_on = threading.Event(), threading.Event()
-    write = kernels._write_draft
+    write = kernels._translate
 
     def slow(request):
         begun.set()
@@ -91,7 +91,7 @@ def test_those_who_do_not_wait_leave_what_was_not_begun(monkeypatch):
                 raise KeyboardInterrupt
             super().join(timeout)
 
-    monkeypatch.setattr(kernels, "_write_draft", slow)
+    monkeypatch.setattr(kernels, "_translate", slow)
     monkeypatch.setattr(kernels.threading, "Thread", Impatient)
     with pytest.raises(KeyboardInterrupt):
         kernels.make_kernels(wanted)

@@ -20,7 +20,7 @@ from graphopt.codegen import kernels
 from graphopt.codegen.cache import key as cache_key
 from graphopt.codegen.cache.object_code import get_target_machine
 from graphopt.codegen.compile import limits
-from graphopt.codegen.compile.draft import optimize
+from graphopt.codegen.compile.module import optimize
 from graphopt.codegen.machine import (
     WIDTHS,
     assume,
@@ -106,8 +106,8 @@ def test_arm_has_the_tile_of_many_registers() -> None:
 
 
 def assemble() -> str:
-    draft = kernels._write_draft(KernelRequest("test", TEXT))
-    return str(get_target_machine().emit_assembly(optimize(draft)))
+    module = kernels._translate(KernelRequest("test", TEXT))
+    return str(get_target_machine().emit_assembly(optimize(module)))
 
 
 @pytest.mark.skipif(not ON_X86, reason="reads x86 assembly")
@@ -169,6 +169,6 @@ def test_one_place_asks_what_the_machine_is() -> None:
     # The key of the cache says which interpreter it is for, and `doctor` tells the user.
     assert asking <= {
         "codegen/machine.py",
-        "codegen/cache_key.py",
+        "codegen/cache/key.py",
         "commands/doctor.py",
     }

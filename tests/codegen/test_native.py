@@ -13,7 +13,7 @@ import numba
 import numpy as np
 import pytest
 
-from graphopt.codegen.compile import native
+from graphopt.codegen.compile import native, primitives
 from tests.codegen.conftest import ALLOWED_SYMBOLS, read_undefined_symbols
 
 C_KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
@@ -38,9 +38,7 @@ def run(address: int, words: list[int], lo: int, hi: int) -> None:
 
 
 def namespace() -> dict[str, object]:
-    names = {name: getattr(native, name) for name in native.__all__}
-    sqrt = native.make_instruction("sqrt")
-    return {**names, "float32": numba.float32, "sqrt": sqrt, "exp": math.exp}
+    return {**primitives.FUNCTIONS, "float32": numba.float32, "exp": math.exp}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -14,7 +14,7 @@ import pytest
 
 from graphopt.codegen.cache import object_code
 from graphopt.codegen.cache.object_code import ObjectCodeError
-from graphopt.codegen.compile import native
+from graphopt.codegen.compile import native, primitives
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads ELF")
 
@@ -36,7 +36,7 @@ IR = """
 
 @pytest.fixture(scope="module")
 def kernel() -> native.NativeKernel:
-    namespace = {"pointer_float64": native.pointer_float64, "exp": math.exp}
+    namespace = {**primitives.FUNCTIONS, "exp": math.exp}
     return native.compile_source(SOURCE, "exponential", namespace)
 
 

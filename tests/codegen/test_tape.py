@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from graphopt.codegen.compile import native
+from graphopt.codegen.compile import native, primitives
 from graphopt.codegen.tape import tape
 from graphopt.graph.status import StatusWord
 
-NAMESPACE = {name: getattr(native, name) for name in native.__all__}
+NAMESPACE = primitives.FUNCTIONS
 SOURCE = """
 def append(args, lo, hi):
     log = pointer_int64(args[0])
@@ -156,7 +156,7 @@ def test_entries_refuse_bad_addresses_and_arguments() -> None:
 
 def test_the_loop_needs_no_numba() -> None:
     program = (
-        "import sys; from graphopt.codegen import tape; tape.load_tape(); "
+        "import sys; from graphopt.codegen.tape import tape; tape.load_tape(); "
         "sys.exit('numba' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

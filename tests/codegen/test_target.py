@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import graphopt
-from graphopt.codegen.compile import native
-from graphopt.codegen.compile.draft import optimize
+from graphopt.codegen.compile import native, primitives
+from graphopt.codegen.compile.module import optimize
 from graphopt.codegen.maths.special_functions import FUNCTIONS
 
 C_KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
@@ -41,8 +41,8 @@ def apply(args, lo, hi):
     for i in range(lo, hi):
         x[i] = f(x[i])
 """
-    function = native.make_instruction(name)
-    pointer = getattr(native, f"pointer_{dtype}")
+    function = primitives.FUNCTIONS[name]
+    pointer = primitives.FUNCTIONS[f"pointer_{dtype}"]
     kernel = native.compile_source(
         source, "apply", {"f": function, f"pointer_{dtype}": pointer}
     )
@@ -62,12 +62,12 @@ def fill(args, lo, hi):
 """
     names = {
         "f": FUNCTIONS["digamma"],
-        "pointer_float64": native.pointer_float64,
+        "pointer_float64": primitives.FUNCTIONS["pointer_float64"],
     }
-    draft = native.draft_source(source, "fill", names)
-    assert len(draft.texts) > 1
-    defined = [f for f in optimize(draft).functions if not f.is_declaration]
-    assert [f.name for f in defined if f.linkage.name == "external"] == [draft.entry]
+    module = native.translate_source(source, "fill", names)
+    assert len(module.texts) > 1
+    defined = [f for f in optimize(module).functions if not f.is_declaration]
+    assert [f.name for f in defined if f.linkage.name == "external"] == [module.entry]
 
 
 @pytest.mark.parametrize("numbers", ["hi", "lo, hi", "lo, hi, 3", "0, hi, 1"])

@@ -14,14 +14,14 @@ import pytest
 from numpy.typing import NDArray
 
 from graphopt.codegen.cache.object_code import get_target_machine
-from graphopt.codegen.compile import native
-from graphopt.codegen.compile.draft import Draft, emit_object, optimize
+from graphopt.codegen.compile import native, primitives
+from graphopt.codegen.compile.module import Module, emit_object, optimize
 from graphopt.codegen.maths import vector_math
 from tests.codegen.conftest import read_undefined_symbols
 
 C_KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 NAMESPACE = {
-    **{name: getattr(native, name) for name in native.__all__},
+    **primitives.FUNCTIONS,
     **vector_math.FUNCTIONS,
 }
 DOUBLE = ["exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus"]
@@ -35,7 +35,7 @@ needs_wide_reference = pytest.mark.skipif(
 
 
 @functools.cache
-def draft_function(dtype: str, name: str, count: int) -> Draft:
+def translate_function(dtype: str, name: str, count: int) -> Module:
     # Pointers are read before the loop: in it, a store could change the addresses.
     reads = [f"x{i} = pointer_{dtype}(args[{i}])" for i in range(count)]
     values = ", ".join(f"x{i}[i]" for i in range(count))
@@ -46,12 +46,12 @@ def apply(args, lo, hi):
     for i in range(lo, hi):
         y[i] = {name}({values})
 """
-    return native.draft_source(source, "apply", NAMESPACE)
+    return native.translate_source(source, "apply", NAMESPACE)
 
 
 @functools.cache
 def compile_function(dtype: str, name: str, count: int = 1) -> native.NativeKernel:
-    return native.finish_kernel(draft_function(dtype, name, count))
+    return native.compile_module(translate_function(dtype, name, count))
 
 
 def apply(name: str, *operands: NDArray) -> NDArray:
@@ -172,10 +172,10 @@ def test_double_power_is_that_of_the_library() -> None:
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="reads x86 assembly")
 @pytest.mark.parametrize(("dtype", "name"), [*CASES, ("float32", "pow")])
 def test_functions_are_vectorized_and_call_nothing(dtype: str, name: str) -> None:
-    draft = draft_function(dtype, name, 2 if name == "pow" else 1)
-    symbols = read_undefined_symbols(emit_object(draft))
+    module = translate_function(dtype, name, 2 if name == "pow" else 1)
+    symbols = read_undefined_symbols(emit_object(module))
     assert not symbols - {"_GLOBAL_OFFSET_TABLE_"}
-    assembly = get_target_machine().emit_assembly(optimize(draft))
+    assembly = get_target_machine().emit_assembly(optimize(module))
     # Results in double where float32 is computed in double; packed in any case.
     is_double = name in ("softplus", "erfc", "sin", "cos", "pow") or dtype == "float64"
     suffix = "pd" if is_double else "ps"

@@ -192,15 +192,19 @@ def load_check_layers():
 @pytest.mark.parametrize(
     ("file", "text", "words"),
     [
-        ("attic/x.py", "", "attic is in no rank of ORDER"),
-        ("graph/x.py", "from graphopt.attic import x", "attic is in no rank of ORDER"),
+        ("attic/x.py", "", "attic is in no rank"),
+        ("graph/x.py", "from graphopt.attic import x", "attic is in no rank"),
         ("graph/x.py", "from graphopt.ops import x", "graph may not import ops"),
         ("ops/x.py", "from graphopt.graph import x", ""),
+        ("codegen/attic/x.py", "", "attic is in no rank"),
+        ("codegen/cache/x.py", "from graphopt.codegen import tape", "not import tape"),
+        ("codegen/cache/x.py", "from graphopt.codegen.tape.a import x", "import tape"),
+        ("codegen/tape/x.py", "from graphopt.codegen.cache import x", ""),
     ],
 )
 def test_folders_are_ranked(tmp_path, capsys, file, text, words):
     path = tmp_path / file
-    path.parent.mkdir()
+    path.parent.mkdir(parents=True)
     path.write_text(text)
     failed = load_check_layers().main(tmp_path)
     assert failed == bool(words)

@@ -26,11 +26,10 @@ from typing import Any
 import numba
 import numba.extending
 
-from graphopt.codegen.compile import vectors
 from graphopt.codegen.compile.target import make_flags
 from graphopt.codegen.compile.vectors import ELEMENTS, Code, Pointer, Value
 
-__all__ = ["INTRINSICS", "inline", "intrinsic"]
+__all__ = ["inline", "intrinsic"]
 
 # numba's annotations are partial: as Any they do not stand in the way.
 _types: Any = numba.types
@@ -158,17 +157,3 @@ def inline(function: Callable[..., Any]) -> Any:
 
     define.__name__, define.__doc__ = function.__name__, function.__doc__
     return _declare(define, list(inspect.signature(function).parameters))
-
-
-def _publish(choose: Callable[[Value, Value], Value]) -> Any:
-    def write(code: Code, x: Value, y: Value) -> Value:
-        return choose(x, y)
-
-    return intrinsic("x: same, y: same -> same", choose.__name__)(write)
-
-
-INTRINSICS = {
-    choose.__name__: _publish(choose)
-    for choose in (vectors.maximum, vectors.minimum, vectors.larger, vectors.smaller)
-}
-"""NaN-aware choices for elements of any type, by the names that kernels call."""

@@ -4,7 +4,7 @@ numba reads the text of a kernel, infers its types and writes LLVM's language. W
 own target for processors does next is meant for arrays, exceptions and reference counts,
 which kernels do not have: it optimizes every function before all of them together, in
 two rounds, and puts the code into an engine that object files have to be dug out of.
-Here what numba writes is a draft (`draft`), to be compiled when and where we like.
+Here what numba writes is a module (`module`), to be compiled when and where we like.
 
 The contexts know the types, operators and functions of plain Python. Without NumPy's
 functions fewer modules are imported, and a type is found among fewer candidates; what
@@ -12,16 +12,11 @@ kernels need of them, roots and roundings, are instructions of LLVM (`native`). 
 `max` take two integers. An exception is a symbol that nobody has, so a kernel that could
 raise one is noticed.
 
-The first kernel of a process takes 55 ms where numba's own target took 175. From the
-start of Python to the end of the first step, with no kernel in the cache: 1.5 s for 2.2
-with a small perceptron, 2.9 for 4.4 with convolutions, 0.75 for 1.1 with a loop over
-elements (one core of a shared x86-64 machine). Signatures that are looked for once, and no
-passes for what kernels do not have, made it 1.46 s for 1.72 with that perceptron (Zen 3).
-Then a third of the text was still about what could not happen: an error code as the result
-and a wrapper around it, loops that know how often they run before they begin, for a step of
-either sign. Kernels that are C functions, loops that count up, sizes of types that are
-asked for once, and numba's steps without its manager of passes: 1.05 s for 1.23.
-Classes and methods are those of numba's interface for targets, which numba-cuda extends
+The first kernel of a process takes 55 ms where numba's own target takes 175, and a small
+perceptron without any kernel in the cache 1.05 s to its first step where that takes 2.2 (one
+core, Zen 3). What makes the difference: one round of optimization, signatures that are looked
+for once, no passes and no text for what kernels do not have (error codes and wrappers around
+them, loops for a step of either sign), sizes of types asked for once. Classes and methods are those of numba's interface for targets, which numba-cuda extends
 likewise.
 """
 
@@ -52,11 +47,11 @@ from llvmlite import ir
 from numba.core.compiler_lock import global_compiler_lock
 
 from graphopt.codegen.cache.object_code import get_target_machine
-from graphopt.codegen.compile.draft import Draft
+from graphopt.codegen.compile.module import Module
 from graphopt.codegen.machine import Machine, get_machine
 from graphopt.lazy import cached_property
 
-__all__ = ["RAISES", "make_flags", "write_draft"]
+__all__ = ["RAISES", "make_flags", "translate"]
 
 RAISES: Final = "graphopt_kernel_raises"
 """What an object file calls whose function can raise an exception."""
@@ -108,7 +103,7 @@ def _describe(machine: Machine) -> tuple[str, str]:
 
 
 class _Codegen(_core.codegen.Codegen):  # type: ignore[misc]
-    """Makes libraries for the machine that drafts are compiled for."""
+    """Makes libraries for the machine that modules are compiled for."""
 
     _library_class = _Library
 
@@ -387,7 +382,7 @@ def make_flags() -> Any:
     return flags
 
 
-def write_draft(function: Callable[..., None], signature: Any, name: str) -> Draft:
+def translate(function: Callable[..., None], signature: Any, name: str) -> Module:
     """Has numba read a function and write it in LLVM's language.
 
     Args:
@@ -396,7 +391,7 @@ def write_draft(function: Callable[..., None], signature: Any, name: str) -> Dra
       name: The name the kernel is known by.
 
     Returns:
-      The draft, whose entry follows C's calling convention.
+      The module, whose entry follows C's calling convention.
 
     Raises:
       numba.core.errors.NumbaError: If the function cannot be compiled.
@@ -429,4 +424,4 @@ def write_draft(function: Callable[..., None], signature: Any, name: str) -> Dra
         library = context.codegen().create_library(name)
         with context.push_code_library(library):
             _core.lowering.Lower(context, library, description, text).lower()
-    return Draft(tuple(library.texts), description.llvm_func_name, name)
+    return Module(tuple(library.texts), description.llvm_func_name, name)

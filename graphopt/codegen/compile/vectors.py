@@ -21,7 +21,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numba.core.cgutils
 import numpy as np
 from llvmlite import ir
 
@@ -48,8 +47,6 @@ __all__ = [
     "smaller",
 ]
 
-# numba's annotations are partial: as Any they do not stand in the way.
-_cgutils: Any = numba.core.cgutils
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 
 
@@ -492,14 +489,16 @@ class Code:
 
     def call(self, name: str, result: ir.Type, *arguments: Any) -> Any:
         """Calls a function by its name in the module, with LLVM's values."""
-        kind = ir.FunctionType(result, [each.type for each in arguments])
-        module = self.builder.module
-        function = _cgutils.get_or_insert_function(module, kind, name)
+        function = self.builder.module.globals.get(name)
+        if function is None:
+            kind = ir.FunctionType(result, [each.type for each in arguments])
+            function = ir.Function(self.builder.module, kind, name)
         return self.builder.call(function, arguments)
 
     def cell(self, value: Value) -> Cell:
         """Returns a variable that holds a value."""
-        cell = Cell(value, _cgutils.alloca_once(self.builder, value.raw.type))
+        with self.builder.goto_entry_block():
+            cell = Cell(value, self.builder.alloca(value.raw.type))
         cell.set(value)
         return cell
 
@@ -542,16 +541,22 @@ class Code:
     def for_range(
         self, start: Value | int, stop: Value | None = None, step: int = 1
     ) -> Iterator[Value]:
-        """Writes a loop, as `range` counts; yields its number."""
-        if stop is None:
-            # Counts in a register from the start, where the other one has a condition
-            # for steps of either sign.
-            with _cgutils.for_range(self.builder, self.word(start).raw) as loop:
-                yield Value(self, loop.index, INT64)
-            return
-        bounds = (self.word(start).raw, stop.raw, _I64(step), _I64)
-        with _cgutils.for_range_slice(self.builder, *bounds) as (index, _):
-            yield Value(self, index, INT64)
+        """Writes a loop, as `range` counts up; yields its number."""
+        first, end = (0, start) if stop is None else (start, stop)
+        builder = self.builder
+        head, body, after = map(builder.append_basic_block, ("for", "body", "after"))
+        before = builder.basic_block
+        builder.branch(head)
+        builder.position_at_end(head)
+        index = builder.phi(_I64)
+        index.add_incoming(self.word(first).raw, before)
+        number = Value(self, index, INT64)
+        builder.cbranch((number < end).raw, body, after)
+        builder.position_at_end(body)
+        yield number
+        index.add_incoming((number + step).raw, builder.basic_block)
+        builder.branch(head)
+        builder.position_at_end(after)
 
     @contextmanager
     def if_(self, condition: Value) -> Iterator[None]:

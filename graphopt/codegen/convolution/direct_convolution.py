@@ -170,7 +170,7 @@ while r < r1:
         sh * line * {{item}},
         g + ((n * oh + r) * ow * out + panel) * {{item}}, out * {{item}},
         ow * out * {{item}},
-        c, out, ow, rows, 1, out - panel,
+        c, out, ow, rows, 1, out - panel{{valid}},
     )
     r += rows
 """
@@ -341,9 +341,11 @@ def to_filter(made: Convolution) -> Lowered | None:
         return None
     shape = find_shape(made.dtype)
     tile = _choose_tile(shape, image.kw * image.c, image.out)
+    is_masked = image.out % tile.width > 0
     kernel = _CORRELATE.fill(
         **image.names(made.dtype, tile),
-        masked="masked_" if image.out % tile.width else "",
+        masked="masked_" if is_masked else "",
+        valid=", out - panel" if is_masked else "",
         tile=_correlate_tile(tile.rows),
         rest=f"if k < run:\n{indent(_correlate_tile(tile.rest), '    ')}"
         if tile.rest

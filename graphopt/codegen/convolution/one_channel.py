@@ -60,7 +60,7 @@ _CONVOLVE: Final = KernelTemplate(
                 else:
                     add_tile_masked_{{v}}_8x1(
                         x, {_STEPS}, weights, out * {{item}}, kw * out * {{item}},
-                        to, out, kw, kh, 0, columns,
+                        to, out, kw, kh, 0, columns, columns,
                     )
                 x += 8 * sw * {{item}}
                 to += 8 * out * {{item}}
@@ -68,7 +68,7 @@ _CONVOLVE: Final = KernelTemplate(
             while q < ow:
                 add_tile_masked_{{v}}_1x1(
                     x, {_STEPS}, weights, out * {{item}}, kw * out * {{item}},
-                    to, out, kw, kh, 0, columns,
+                    to, out, kw, kh, 0, columns, columns,
                 )
                 x += sw * {{item}}
                 to += out * {{item}}

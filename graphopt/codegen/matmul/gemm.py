@@ -334,11 +334,13 @@ _VECTOR: Final = KernelTemplate(
                 at = matrix + first * step + begin * depth_step
                 if count == {panel}:
                     add_tile_{v}_1x{panel_vectors}(
-                        x_at, 0, {item}, 0, at, depth_step, 0, sums, 0, block, 1, 1, count
+                        x_at, 0, {item}, 0, at, depth_step, 0,
+                        sums, 0, block, 1, 1, {panel},
                     )
                 else:
                     add_tile_masked_{v}_1x{panel_vectors}(
-                        x_at, 0, {item}, 0, at, depth_step, 0, sums, 0, block, 1, 1, count
+                        x_at, 0, {item}, 0, at, depth_step, 0,
+                        sums, 0, block, 1, 1, {panel}, count,
                     )
             copy_blocks_{t}x1(sums, {item}, to, y_step, count)
 """,

@@ -209,22 +209,22 @@ def _add_tile(tile: _Tile, is_masked: bool = False) -> Any:
 
     `outer` and `depth` are two axes of the depth. `c_step` is in elements, from row to row
     of the result; `adds` is not 0 if the sums are added to what is there, and `columns`
-    how many of them exist.
+    how many of them exist. Masked, the second operand has no more columns than `valid`.
     """
 
     def add_tile(code: Code, *values: Value) -> None:
         a, a_row, a_step, a_outer, b, b_step, b_outer = values[:7]
-        c, c_step, depth, outer, adds, columns = values[7:]
+        c, c_step, depth, outer, adds, columns, *valid = values[7:]
         rows = [a_row * r for r in range(tile.rows)]
         axes = [_Axis(outer, a_outer, b_outer), _Axis(depth, a_step, b_step)]
         target = _Target(c, c_step, adds, code.word(tile.rows), columns)
-        masks = tile.make_masks(code, columns, tile.vectors) if is_masked else ()
+        masks = tile.make_masks(code, valid[0], tile.vectors) if is_masked else ()
         _write_tile(code, tile, (a, b), rows, axes, target, masks=masks)
 
     return intrinsic(
         "a: word, a_row: word, a_step: word, a_outer: word, b: word, b_step: word, "
         "b_outer: word, c: word, c_step: word, depth: word, outer: word, adds: word, "
-        "columns: word"
+        f"columns: word{', valid: word' if is_masked else ''}"
     )(add_tile)
 
 
