@@ -202,6 +202,13 @@ def test_every_argument_is_kept_and_in_the_config(kind):
             assert np.allclose(float(getattr(optimizer, name)), float(config[name]))
 
 
+@pytest.mark.parametrize("kind", CLASSES.values(), ids=by_name)
+def test_every_argument_is_documented(kind):
+    for name in inspect.signature(kind).parameters:
+        label = "**kwargs:" if name == "kwargs" else f"      {name}: "
+        assert label in kind.__doc__, f"{kind.__name__} says nothing of {name}"
+
+
 @pytest.mark.parametrize("kind", DECLARED, ids=by_name)
 def test_defaults_stand_in_the_signature(kind):
     config, explicit = kind().get_config(), {}
