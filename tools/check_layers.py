@@ -1,4 +1,4 @@
-"""Checks that every folder imports only what lies to its left."""
+"""Checks that every folder has its place in an order and imports only what lies before."""
 
 from __future__ import annotations
 
@@ -47,17 +47,33 @@ ORDER = [
     ("cli",),
     ("__main__",),
 ]
-RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
+# The rooms of folders that have some, in the same way.
+ROOMS = {
+    "codegen": [
+        ("machine", "kernel"),
+        ("cache",),
+        ("compile",),
+        ("tape", "maths"),
+        ("movement",),
+        ("elementwise",),
+        ("reductions",),
+        ("matmul",),
+        ("convolution", "random"),
+        ("functions",),
+        ("kernels",),
+        ("lower",),
+        ("checked",),
+    ],
+}
 
 
-def imports_of(path: Path) -> list[tuple[int, str]]:
-    """Returns (line, first part below graphopt) of the imports of a file."""
+def imports_of(path: Path) -> list[tuple[int, list[str]]]:
+    """Returns (line, parts below graphopt) of the imports of a file."""
     found = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module]
-            if node.module == "graphopt":
-                names = [f"graphopt.{alias.name}" for alias in node.names]
+            # What is imported from a package may be a module of it.
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         else:
@@ -65,23 +81,58 @@ def imports_of(path: Path) -> list[tuple[int, str]]:
         for name in names:
             parts = name.split(".")
             if parts[0] == "graphopt" and len(parts) > 1:
-                found.append((node.lineno, parts[1]))
+                found.append((node.lineno, parts[1:]))
     return found
 
 
-def main() -> int:
-    """Prints every import that goes to the right or to a sibling."""
-    bad = 0
-    for path in sorted(PACKAGE.rglob("*.py")):
-        own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        if own in ("__init__", "compat", "v1"):
+def complaints(
+    own: str, others: list[tuple[int, str]], order: list[tuple[str, ...]]
+) -> list[tuple[int, str]]:
+    """Returns (line, what is wrong) of imports.
+
+    Args:
+      own: Which folder or room a file is in.
+      others: (line, folder or room) of what it imports.
+      order: Those that may import from what stands before them.
+    """
+    rank = {name: place for place, names in enumerate(order) for name in names}
+    if own not in rank:
+        return [(1, f"{own} is in no rank of tools/check_layers.py")]
+    wrong = []
+    for line, other in others:
+        if other == own:
             continue
-        for line, other in imports_of(path):
-            if other == own or other not in RANK:
-                continue
-            if RANK[other] >= RANK[own] and RANK[own] > 0:
-                bad += 1
-                print(f"{path}:{line}: {own} may not import {other}")
+        if other not in rank:
+            wrong.append((line, f"{other} is in no rank of tools/check_layers.py"))
+        elif rank[other] >= rank[own] and rank[own] > 0:
+            wrong.append((line, f"{own} may not import {other}"))
+    return wrong
+
+
+def main(package: Path = PACKAGE) -> int:
+    """Prints every import that goes to the right or to a sibling.
+
+    Args:
+      package: The folder to look at.
+    """
+    bad = []
+    for path in sorted(package.rglob("*.py")):
+        parts = [part.removesuffix(".py") for part in path.relative_to(package).parts]
+        if parts[0] in ("__init__", "compat", "v1"):
+            continue
+        imports = imports_of(path)
+        folders = [(line, other[0]) for line, other in imports]
+        bad += [(path, *each) for each in complaints(parts[0], folders, ORDER)]
+        rooms = ROOMS.get(parts[0])
+        if rooms is not None and parts[1] != "__init__":
+            same = [
+                (line, other[1])
+                for line, other in imports
+                if other[0] == parts[0] and len(other) > 1
+            ]
+            bad += [(path, *each) for each in complaints(parts[1], same, rooms)]
+    for path, line, what in bad:
+        print(f"{path}:{line}: {what}")
     return 1 if bad else 0
 
 

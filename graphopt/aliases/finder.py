@@ -26,7 +26,6 @@ from graphopt.graph.shape import dimensions
 
 ROOTS = ("tensorflow", "keras", "tf_keras", "tensorflow_core")
 VERSIONS = {1: "1.15.5", 2: "2.15.1"}
-_KERAS_VERSIONS = {1: "2.2.4-tf", 2: "2.15.0"}
 
 
 class TensorFlow(ModuleType):

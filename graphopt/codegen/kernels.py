@@ -5,15 +5,14 @@ What an earlier process compiled is loaded from the cache on disk.
 
 from __future__ import annotations
 
-import contextlib
-import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from graphopt.graph.process_settings import frequent_switches
 from graphopt.schedule.steps import KernelRequest
 
 if TYPE_CHECKING:
@@ -141,7 +140,7 @@ class _Making:
 
     def run(self) -> None:
         """Makes them all, or up to the first error."""
-        with _lock, _frequent_switches():
+        with _lock, frequent_switches():
             try:
                 for request in self._requests:
                     if self.given_up or self._error:
@@ -228,18 +227,3 @@ def _finish(request: KernelRequest, module: Module, seconds: float) -> None:
     record.by_name[request.name] = seconds
     cache.store_kernel(request.family, request.source, kernel)
     _kernels[request.key] = kernel
-
-
-@contextlib.contextmanager
-def _frequent_switches() -> Iterator[None]:
-    """Has the interpreter look more often in the block for threads that wait for it.
-
-    LLVM is called many times for one kernel, and after each call the thread of numba,
-    which never waits, would keep the interpreter for another 5 ms.
-    """
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(min(before, 1e-4))
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)

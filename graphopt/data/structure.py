@@ -75,18 +75,6 @@ def without_lists(structure: Any, convert: Any) -> Any:
     return convert(structure)
 
 
-def array_spec(array: Any) -> TensorSpec:
-    """Returns what is known of an array."""
-    return TensorSpec(array.shape, array.dtype)
-
-
-def spec_of(array: Any) -> Any:
-    """Returns the specification of a value of a component."""
-    if isinstance(array, np.ndarray):
-        return array_spec(array)
-    return DatasetSpec(array.element_spec)
-
-
 def map_shapes(specs: Any, change: Any) -> Any:
     """Returns specifications with other shapes.
 

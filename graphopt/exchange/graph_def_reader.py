@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from graphopt.exchange.graph_def import ABOUT, OWN
-from graphopt.exchange.reader import fail_damaged, parse_json
+from graphopt.exchange.json_text import fail_damaged, parse_json
 
 _TOKEN = re.compile(
     # Possessive, so that no file makes it try a text in more than one way.

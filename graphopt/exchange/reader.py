@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-import json
-import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -14,13 +12,15 @@ from typing import Any
 import numpy as np
 
 from graphopt.dtypes import DType
-from graphopt.errors import DataLossError, OpError, fail, storage_error
+from graphopt.errors import OpError, storage_error
 from graphopt.exchange.attributes import (
     Decoder,
     bad,
     decode_dtype,
     decode_shape,
 )
+from graphopt.exchange.graph_def_reader import parse_graph_def
+from graphopt.exchange.json_text import fail_damaged, parse_json
 from graphopt.exchange.node_link import FORMAT, VERSION
 from graphopt.graph.body import Body, BodyGraph
 from graphopt.graph.graph import Graph, Operation
@@ -74,8 +74,6 @@ def read_graph(path: str) -> LoadedGraph:
       InvalidArgumentError: It holds a graph that cannot be.
       NotFoundError, PermissionDeniedError, UnknownError: It cannot be read.
     """
-    from graphopt.exchange.graph_def_reader import parse_graph_def
-
     try:
         data = read_regular_file(path, LARGEST_FILE)
     except OSError as error:
@@ -89,38 +87,6 @@ def read_graph(path: str) -> LoadedGraph:
     if path.endswith(".pbtxt"):
         return graph_from_json(parse_graph_def(text))
     return graph_from_json(parse_json(text))
-
-
-def fail_damaged(why: str, got: Any) -> DataLossError:
-    """Makes the error for a file that is no graph at all."""
-    return fail(
-        DataLossError,
-        f"The file holds no graph: {why}",
-        got=f"{got!r:.80}",
-        expected="a file that `graphopt export` wrote",
-    )
-
-
-def parse_json(text: str) -> Any:
-    """Reads JSON.
-
-    Raises:
-      DataLossError: It is none.
-    """
-
-    def refuse(constant: str) -> Any:
-        raise ValueError(f"{constant} is not JSON")
-
-    def finite(number: str) -> float:
-        value = float(number)
-        if math.isinf(value):
-            raise ValueError(f"{number} is too large for a number")
-        return value
-
-    try:
-        return json.loads(text, parse_constant=refuse, parse_float=finite)
-    except (ValueError, RecursionError) as error:
-        raise fail_damaged("it is not JSON", str(error)) from None
 
 
 def graph_from_json(values: Any) -> LoadedGraph:

@@ -180,8 +180,3 @@ def unmask(masked: int) -> int:
 def masked(data: Any, crc: int = 0) -> int:
     """Returns the masked checksum of bytes."""
     return mask(crc32c(data, crc))
-
-
-def packed_masked(data: Any) -> bytes:
-    """Returns the masked checksum as four bytes."""
-    return struct.pack("<I", masked(data))

@@ -62,9 +62,9 @@ class Plan:
     (196, 2)
     >>> print(plan.kernels[0].source)
     def kernel(args, lo, hi):
-        p0 = pointer_float32(args[0])
-        p1 = pointer_float32(args[1])
-        py0 = pointer_float32(args[2])
+        p0 = pointer_float32(args[0])  # input
+        p1 = pointer_float32(args[1])  # input
+        py0 = pointer_float32(args[2])  # output
         x1 = p1[0]
         for i0 in range(lo, hi):
             o0 = i0

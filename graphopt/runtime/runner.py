@@ -22,11 +22,11 @@ from graphopt.errors import (
     fail,
     format_shape,
 )
-from graphopt.graph.collector import rare_collections
 from graphopt.graph.effects import calls_python, handles_written, variable_of
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.hooks import hooks
 from graphopt.graph.outside import MARK
+from graphopt.graph.process_settings import rare_collections
 from graphopt.graph.program import Program
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape

@@ -21,8 +21,12 @@ from graphopt.schedule.steps import KernelRequest
 
 PACKAGE = Path(cache_key.__file__).parents[2]
 CODEGEN = PACKAGE / "codegen"
-# These fetch and keep kernels; they do not decide what is in one.
-KEEPERS = {CODEGEN / "cache" / "kernels.py", CODEGEN / "compile" / "emitted.py"}
+# These fetch and keep kernels, or say who waits meanwhile; they do not decide what is in one.
+KEEPERS = {
+    CODEGEN / "cache" / "kernels.py",
+    CODEGEN / "compile" / "emitted.py",
+    PACKAGE / "graph" / "process_settings.py",
+}
 # Its value is a part of the key itself; it reads a setting that decides the value.
 MACHINE = CODEGEN / "machine.py"
 

@@ -7,6 +7,6 @@ from graphopt.graph.opspec import REGISTRY, Family
 
 
 def test_families_are_those_of_the_registry():
-    kernels = [spec.kernel for spec in REGISTRY.values()]
+    kernels = [k for s in REGISTRY.values() for k in (s.kernel, s.integer_kernel)]
     named = {kernel.name for kernel in kernels if isinstance(kernel, Family)}
     assert named == set(FAMILIES)

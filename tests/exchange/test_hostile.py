@@ -16,11 +16,11 @@ import graphopt as tf
 from graphopt.errors import DataLossError, InvalidArgumentError
 from graphopt.exchange.graph_def import format_graph_def
 from graphopt.exchange.graph_def_reader import parse_graph_def, parse_text
+from graphopt.exchange.json_text import parse_json
 from graphopt.exchange.node_link import graph_to_json
 from graphopt.exchange.reader import (
     _known_attributes,
     graph_from_json,
-    parse_json,
     read_graph,
 )
 from graphopt.graph.opspec import REGISTRY

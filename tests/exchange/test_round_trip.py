@@ -12,8 +12,9 @@ import graphopt as tf
 from graphopt.errors import InvalidArgumentError
 from graphopt.exchange.graph_def import format_graph_def
 from graphopt.exchange.graph_def_reader import parse_graph_def, parse_text
+from graphopt.exchange.json_text import parse_json
 from graphopt.exchange.node_link import graph_to_json
-from graphopt.exchange.reader import graph_from_json, parse_json, read_graph
+from graphopt.exchange.reader import graph_from_json, read_graph
 from graphopt.graph.opspec import REGISTRY, Effect
 from graphopt.rewrite.merge_common_subexpressions import attribute_key
 from graphopt.viz.target import load_target

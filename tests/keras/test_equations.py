@@ -164,6 +164,18 @@ def test_a_hook_without_apply_state_still_has_the_rate_of_its_variable():
     assert (float(fast), float(slow)) == (-2.0, -0.5)
 
 
+def test_a_property_that_fails_says_why():
+    class Failing(tf.keras.optimizers.SGD):
+        @property
+        def report(self):
+            return self.no_such_thing
+
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        _ = Failing(0.1).report
+    with pytest.raises(AttributeError, match="'SGD' object has no attribute 'rate'"):
+        _ = tf.keras.optimizers.SGD(0.1).rate
+
+
 # ---- arguments
 
 DECLARED = [
@@ -188,6 +200,13 @@ def test_every_argument_is_kept_and_in_the_config(kind):
         if isinstance(declared, Hyperparameter):
             assert name in dir(optimizer)
             assert np.allclose(float(getattr(optimizer, name)), float(config[name]))
+
+
+@pytest.mark.parametrize("kind", CLASSES.values(), ids=by_name)
+def test_every_argument_is_documented(kind):
+    for name in inspect.signature(kind).parameters:
+        label = "**kwargs:" if name == "kwargs" else f"      {name}: "
+        assert label in kind.__doc__, f"{kind.__name__} says nothing of {name}"
 
 
 @pytest.mark.parametrize("kind", DECLARED, ids=by_name)

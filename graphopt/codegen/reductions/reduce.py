@@ -6,14 +6,13 @@ first. Floats are added up in float64 by 64 accumulators in blocks of 1024, and 
 blocks are added with compensation, so a sum of 2^25 float32 is right to the last bit.
 The tree depends on the shape alone: not on threads, not on how the range was cut.
 
-One core of a shared machine, 32 million float32, before (eight scalars, for numba leaves
-LLVM's SLP vectorizer off) and with `accumulators`: sum 8.6 to 4.0 ms, sum of squares 13.5
-to 4.6, maximum 27 to 4.9; columns of 8192 by 4096 12.8 to 4.2.
+What is combined in float64 keeps its accumulators in registers (`accumulators`): one core
+sums 32 million float32 in 4.0 ms, which is the speed of its memory.
 
 A long row is first reduced in pieces of 16384 to partial results, by the same kernel,
 so that several workers can share even the sum of a whole array. So are long columns, in
-pieces of 128 rows; of narrow rows several lie side by side in the lanes: the sum of 50,176
-rows of 16 takes 66 us where row by row it took 157, that of 100,000 rows of 10 84 us (316).
+pieces of 128 rows; of narrow rows several lie side by side in the lanes, which makes
+rows of 16 twice as fast as one by one, rows of 10 four times.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 Of all they do the powers are the most, and a loop that also adds them up is not
 vectorized. So some rows at a time, as many as stay in the nearest cache, are taken through
-one loop after the other, with `row_vectors` for what belongs to a row. One core, softmax of
-262,144 numbers: 1.16 to 0.10 ms in rows of 64, 1.09 to 0.23 in rows of 10; the sparse cross
-entropy of 64 rows of 20,000 classes 5.6 to 0.6 ms.
+one loop after the other, with `row_vectors` for what belongs to a row. Of 262,144
+elements in rows of 64 a core makes the softmax in 0.10 ms, in rows of 10 in 0.23; row by row
+both take ten and five times as long.
 """
 
 from __future__ import annotations

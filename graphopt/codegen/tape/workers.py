@@ -26,12 +26,11 @@ pay nothing. There is one *pool* of workers for the process, a table of words:
   if it soon happens again for twice, up to 16 times as long.
 
 Two cores, Adam on a million floats: 90 us where one thread takes 178. With one count of
-chunks for both threads, so that each step hands them out otherwise and what one wrote is
-in the other's cache, it took 219 where one took 154. Beside a process that keeps one of
-two cores busy, two threads take as long as one or less: means of 200 steps, 0.93 to 1.01
-for a perceptron, 0.99 to 1.08 for a recurrent network with a hundred small instructions
-handed out. Its waits are as long as a time slice, so counting instructions to work alone
-(8 after a wait, at most 1,000) was too little there: 1.25 to 1.5.
+chunks for both threads each step would hand them out otherwise, and what one wrote would be
+in the other's cache: two threads are then slower than one. Beside a process that keeps one of
+two cores busy, two threads take as long as one or less for a perceptron, and 0.99 to 1.08 of
+it for a recurrent network with a hundred small instructions handed out; waits there are as
+long as a time slice, which is why they are counted in time and not in instructions.
 
 The locks are CPython's: `PyThread_acquire_lock` needs no interpreter lock and exists on
 every platform. `runtime.threads` makes and ends the threads. The code is written in

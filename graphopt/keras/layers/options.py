@@ -12,7 +12,6 @@ from typing import Any
 
 from graphopt.dtypes import bool_
 from graphopt.errors import fail
-from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import Tensor
 from graphopt.keras import activations, backend, constraints, initializers, regularizers
@@ -211,8 +210,3 @@ def require(value: Any, is_right: bool, name: str, expected: str) -> None:
             expected=expected,
             site=str(user_site()),
         )
-
-
-def as_tensors(values: Any) -> list[Any]:
-    """Returns a list of tensors for a list of what can be made tensors."""
-    return [hooks.convert(value) for value in values]

@@ -1,10 +1,31 @@
 """Optimizers: one file and one equation each.
 
-`base.py` has all that is not the equation: gradients, clipping, slots, schedules, names,
-the order of things in a step. A subclass lists its slots, computes its scalars once a
-step (`coefficients`) and writes `update` on tensors. Keras 3 writes equations in nested
-calls, TensorFlow 2 wrote each one twice, dense and sparse, once more in C++ and once
-more in CUDA; here there is one, and the compiler makes one loop over memory of it.
+`base.py` has what users call and subclasses override; beside it stand what it is made of:
+arguments (`hyperparameters`), `options`, weights and slots (`state`), gradients of a loss
+(`computing`), what happens to them first (`gradient_steps`), and a step (`steps`). A
+subclass declares its arguments and slots, computes its scalars once a step
+(`coefficients`) and writes `update` on tensors. Keras 3 writes equations in nested calls,
+TensorFlow 2 wrote each one twice, dense and sparse, once more in C++ and once more in
+CUDA; here there is one, and the compiler makes one loop over memory of it.
+
+>>> import graphopt as tf
+>>> class SignOfMomentum(tf.keras.optimizers.Optimizer):
+...     slots = {"m": "zeros"}
+...
+...     def __init__(self, learning_rate=0.1, name="SignOfMomentum", **kwargs):
+...         super().__init__(name, **kwargs)
+...         self._set_hyper("learning_rate", learning_rate)
+...
+...     def coefficients(self, dtype, learning_rate):
+...         return {"lr": learning_rate, "beta": tf.constant(0.9, dtype)}
+...
+...     def update(self, w, g, m, *, lr, beta):
+...         m = beta * m + (1.0 - beta) * g
+...         return w - lr * tf.sign(m), {"m": m}
+>>> opt, w = SignOfMomentum(0.25), tf.Variable([1.0, -1.0])
+>>> _ = opt.minimize(lambda: w * w, [w])
+>>> print(w.numpy())
+[ 0.75 -0.75]
 """
 
 from __future__ import annotations

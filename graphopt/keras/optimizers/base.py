@@ -197,9 +197,8 @@ class Optimizer(Trackable):
         key = "learning_rate" if name == "lr" else name
         if key in hyper:
             return self._get_hyper(key)
-        raise AttributeError(
-            f"{type(self).__name__!r} object has no attribute {name!r}"
-        )
+        # For its own words: a property may have failed.
+        return object.__getattribute__(self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         name = "learning_rate" if name == "lr" else name
@@ -534,7 +533,7 @@ class Optimizer(Trackable):
         cls = type(self)
         return any(getattr(cls, hook) is not getattr(Optimizer, hook) for hook in names)
 
-    def _inner(self) -> dict[str, Optimizer]:
+    def _optimizers_inside(self) -> dict[str, Optimizer]:
         """The optimizers inside of this one, by attribute."""
         found = vars(self).items()
         return {name: part for name, part in found if isinstance(part, Optimizer)}

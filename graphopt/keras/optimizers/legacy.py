@@ -10,4 +10,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*optimizers.CLASSES, "Optimizer"]
+    return [*(made.__name__ for made in optimizers.CLASSES.values()), "Optimizer"]

@@ -73,7 +73,9 @@ class Slots(dict[Any, dict[str, Variable]]):
 
 def trackable_children(self: Optimizer) -> dict[str, Any]:
     """Returns optimizers inside of it, hyperparameters and what is no slot, by name."""
-    found: dict[str, Any] = {n.strip("_"): part for n, part in self._inner().items()}
+    found: dict[str, Any] = {
+        n.strip("_"): part for n, part in self._optimizers_inside().items()
+    }
     found |= {n: v for n, v in self._hyper.items() if isinstance(v, Variable)}
     slots = {id(slot.variable) for slot in self.trackable_slots()}
     names = names_of_children(self)
@@ -168,7 +170,7 @@ def create_all(optimizer: Optimizer, variables: Sequence[Variable]) -> None:
     _ = optimizer.iterations
     if any(id(var.key.dtype) in _WIDE for var in variables):
         # A wrapper makes the hyperparameters of the optimizer inside of it.
-        for part in (optimizer, *optimizer._inner().values()):
+        for part in (optimizer, *optimizer._optimizers_inside().values()):
             part._hyper.trains_wide = True
     optimizer._create_hypers()
     optimizer._create_slots(variables)

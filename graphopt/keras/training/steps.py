@@ -52,11 +52,6 @@ class Trace:
             )
         return found
 
-    @property
-    def plan_runner(self) -> Runner:
-        """The runner of steps whose results nobody asks for."""
-        return self._runner(False)
-
     def takes(self, shapes: Sequence[tuple[int, ...]]) -> bool:
         """Returns whether it takes arrays of these shapes."""
         return all(
