@@ -423,9 +423,9 @@ def make_kernel(name: KernelName, dtype: str, shape: TileShape) -> Kernel:
     """Returns a kernel for a register tile.
 
     Args:
-        name: Which one.
-        dtype: `float32` or `float64`.
-        shape: The tile.
+      name: Which one.
+      dtype: `float32` or `float64`.
+      shape: The tile.
     """
     item = {"float32": 4, "float64": 8}[dtype]
     rows, columns = shape.rows, shape.columns

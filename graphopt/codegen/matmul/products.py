@@ -41,10 +41,10 @@ class Following:
     """The kernel that uses up rows of a product, in the form "rows".
 
     Attributes:
-        kernel: Its address.
-        arguments: Its arguments, of which one is the address of the product.
-        place: Which one that is; its value does not matter.
-        unit: How much of the kernel's range belongs to a row of the product.
+      kernel: Its address.
+      arguments: Its arguments, of which one is the address of the product.
+      place: Which one that is; its value does not matter.
+      unit: How much of the kernel's range belongs to a row of the product.
     """
 
     kernel: Word
