@@ -27,31 +27,25 @@ makes the result and the filter's derivative.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import NamedTuple
 
 from graphopt.codegen.convolution import direct_convolution, one_channel
+from graphopt.codegen.convolution.sizes import SIZES, Convolution
 from graphopt.codegen.kernel import KernelTemplate
 from graphopt.codegen.machine import CACHE
 from graphopt.codegen.matmul.layout import gemm_layout
 from graphopt.codegen.matmul.products import product_calls
-from graphopt.dtypes import DType, float32, float64
-from graphopt.ops.windows import Axis
-from graphopt.schedule.steps import Call, Lowered, Word
+from graphopt.schedule.steps import Argument, Call, Lowered, Word
 
-DTYPES = {"float32": float32, "float64": float64}
+__all__ = ["forward", "to_filter", "to_input"]
+
 BLOCK_BYTES = CACHE
 MOST_BLOCKS = 64
-# Scratch buffers: patches, a packed operand, the filter's derivative of one block.
-_PATCHES, _PACKED, _PART = 0, 1, 2
 
 # Rows of pixels, counted from `base`; windows that stick out are filled with zeros.
-_SIZES = "h, w, kh, kw, oh, ow, sh, sw, top, left, dh, dw, c"
 _GATHER = KernelTemplate(
     "windows",
-    f"x: input {{t}}, y: scratch {{t}}, {_SIZES}, base",
+    f"x: input {{t}}, y: scratch {{t}}, {SIZES}, base",
     """
     width = kw * c
     for row in range(lo, hi):
@@ -88,7 +82,7 @@ _GATHER = KernelTemplate(
 # from `begin` to `end` of each image, and rows of an image follow each other.
 _SCATTER = KernelTemplate(
     "windows",
-    f"x: scratch {{t}}, y: output {{t}}, {_SIZES}, base, begin, end",
+    f"x: scratch {{t}}, y: output {{t}}, {SIZES}, base, begin, end",
     """
     for row in range(lo, hi):
         n = row // h
@@ -130,6 +124,10 @@ _ADD = KernelTemplate(
 _BYTE = 0.2
 
 
+# Scratch buffers: patches, a packed operand, the filter's derivative of one block.
+_PATCHES, _PACKED, _PART = (Word("scratch", i) for i in range(3))
+
+
 class _Matrix(NamedTuple):
     """An operand: where it is and its strides, in elements."""
 
@@ -137,178 +135,38 @@ class _Matrix(NamedTuple):
     strides: tuple[int, int]
 
 
-@dataclass(frozen=True)
-class Convolution:
-    """The sizes of a convolution, and the calls it is made of.
+class _Plan:
+    """The calls of a convolution, while they are made.
 
-    Attributes:
-      dtype: Name of the element type.
-      batch: Images.
-      channels, out: Channels of the image and of the result.
-      rows, columns: Where the windows lie.
+    Args:
+      made: The convolution.
     """
 
-    dtype: str
-    batch: int
-    channels: int
-    out: int
-    rows: Axis
-    columns: Axis
+    def __init__(self, made: Convolution) -> None:
+        self.made = made
+        self.calls: list[Call] = []
+        self._needed = {place.index: 8 for place in (_PATCHES, _PACKED, _PART)}
+        # The arguments of the call that packed what the buffer for a packed operand
+        # holds; None if that is nothing that another block could use.
+        self._packed: tuple[Argument, ...] | None = None
 
-    @property
-    def item(self) -> int:
-        """Bytes of an element."""
-        return np.dtype(self.dtype).itemsize
+    def need(self, place: Word, nbytes: int) -> Word:
+        """Makes a scratch buffer at least so large; returns it."""
+        self._needed[place.index] = max(self._needed[place.index], nbytes)
+        return place
 
-    @property
-    def element(self) -> DType:
-        """The element type."""
-        return DTYPES[self.dtype]
-
-    @property
-    def depth(self) -> int:
-        """Elements of a window."""
-        return self.rows.window * self.columns.window * self.channels
-
-    @property
-    def is_product(self) -> bool:
-        """Whether an image is its own patches."""
-        return all(
-            axis.window == axis.stride == 1 and axis.before == axis.after == 0
-            for axis in (self.rows, self.columns)
-        )
-
-    def forward(self) -> Lowered:
-        """Returns the calls that compute the result of (image, filter)."""
-        if self.channels == 1:
-            return one_channel.forward(self)
-        if direct := direct_convolution.forward(self):
-            return direct
-        calls: list[Call] = []
-        scratch = _Scratch()
-        filters = _Matrix(Word("input", 1), (self.out, 1))
-        for first, count in self._row_blocks():
-            patches = self._patches(calls, scratch, first, count)
-            pixels = count * self.columns.out
-            result = Word("output", 0, first * self.columns.out * self.out * self.item)
-            sizes = (pixels, self.out, self.depth)
-            self._multiply(calls, scratch, patches, filters, result, sizes, True)
-        return Lowered(tuple(calls), scratch.sizes())
-
-    def to_filter(self) -> Lowered:
-        """Returns the calls that compute the filter's derivative of (image, filter, dy)."""
-        if self.channels == 1:
-            return one_channel.to_filter(self)
-        if direct := direct_convolution.to_filter(self):
-            return direct
-        calls: list[Call] = []
-        scratch = _Scratch()
-        total = self.depth * self.out
-        for first, count in self._row_blocks():
-            patches = self._patches(calls, scratch, first, count)
-            pixels = count * self.columns.out
-            offset = first * self.columns.out * self.out * self.item
-            turned = _Matrix(patches.place, patches.strides[::-1])
-            g = _Matrix(Word("input", 2, offset), (self.out, 1))
-            sizes = (self.depth, self.out, pixels)
-            if self.is_product:
-                result = Word("output", 0)
-                self._multiply(calls, scratch, turned, g, result, sizes, False)
-                continue
-            part = Word("scratch", _PART)
-            scratch.need(_PART, total * self.item)
-            self._multiply(calls, scratch, turned, g, part, sizes, False)
-            cost = total * self.item * _BYTE
-            kernel = _ADD.fill(t=self.dtype)
-            calls.append(
-                kernel.call(total, cost=cost, x=part, is_first=int(first == 0))
-            )
-        return Lowered(tuple(calls), scratch.sizes())
-
-    def to_input(self) -> Lowered:
-        """Returns the calls that compute the image's derivative of (image, filter, dy)."""
-        if direct := direct_convolution.to_input(self):
-            return direct
-        calls: list[Call] = []
-        scratch = _Scratch()
-        filters = _Matrix(Word("input", 1), (1, self.out))
-        for image, count, begin, end in self._image_blocks():
-            pixels = count * (end - begin) * self.columns.out
-            first = (image * self.rows.out + begin) * self.columns.out
-            g = _Matrix(Word("input", 2, first * self.out * self.item), (self.out, 1))
-            product = (pixels, self.depth, self.out)
-            if self.is_product:
-                target = Word("output", 0, first * self.depth * self.item)
-                self._multiply(calls, scratch, g, filters, target, product, True)
-                continue
-            target = Word("scratch", _PATCHES)
-            scratch.need(_PATCHES, pixels * self.depth * self.item)
-            self._multiply(calls, scratch, g, filters, target, product, True)
-            sizes = {**self.sizes(), "c": self.channels}
-            sizes |= {"base": image, "begin": begin, "end": end}
-            cost = pixels * self.depth * self.item * _BYTE
-            kernel = _SCATTER.fill(t=self.dtype)
-            calls.append(kernel.call(count * self.rows.size, cost=cost, **sizes))
-        return Lowered(tuple(calls), scratch.sizes())
-
-    # ---- blocks
-
-    def _row_blocks(self) -> list[tuple[int, int]]:
-        """Returns the first row of pixels of each block, and how many rows it has."""
-        total = self.batch * self.rows.out
-        count = total if self.is_product else self._rows_in_a_block()
-        return [(i, min(count, total - i)) for i in range(0, total, count)]
-
-    def _rows_in_a_block(self) -> int:
-        row = self.columns.out * self.depth * self.item
-        total = self.batch * self.rows.out
-        return max(BLOCK_BYTES // row, -(-total // MOST_BLOCKS), 1)
-
-    def _image_blocks(self) -> list[tuple[int, int, int, int]]:
-        """Returns the first image, images, first row and behind the last row of each block."""
-        height = self.rows.out
-        if self.is_product:
-            return [(0, self.batch, 0, height)]
-        count = self._rows_in_a_block()
-        images = count // height
-        if images:
-            steps = range(0, self.batch, images)
-            return [(i, min(images, self.batch - i), 0, height) for i in steps]
-        return [
-            (image, 1, begin, min(begin + count, height))
-            for image in range(self.batch)
-            for begin in range(0, height, count)
-        ]
-
-    # ---- calls
-
-    def _patches(
-        self, calls: list[Call], scratch: _Scratch, first: int, count: int
-    ) -> _Matrix:
+    def lay_out_patches(self, first: int, count: int) -> _Matrix:
         """Lays out the windows of some rows of pixels; returns them as a matrix."""
-        if self.is_product:
-            return _Matrix(Word("input", 0), (self.depth, 1))
-        place = Word("scratch", _PATCHES)
-        size = count * self.columns.out * self.depth * self.item
-        scratch.need(_PATCHES, size)
-        sizes = {**self.sizes(), "c": self.channels, "base": first}
-        kernel = _GATHER.fill(t=self.dtype)
-        calls.append(kernel.call(count, cost=size * _BYTE, **sizes))
-        return _Matrix(place, (self.depth, 1))
+        made = self.made
+        if made.is_product:
+            return _Matrix(Word("input", 0), (made.depth, 1))
+        size = count * made.columns.out * made.depth * made.item
+        kernel = _GATHER.fill(t=made.dtype)
+        self.calls.append(made.call(kernel, count, size * _BYTE, base=first))
+        return _Matrix(self.need(_PATCHES, size), (made.depth, 1))
 
-    def sizes(self) -> dict[str, Any]:
-        """Returns the sizes of images and windows, by the names that kernels have."""
-        sizes: dict[str, Any] = {}
-        for axis, names in ((self.rows, _ROW_NAMES), (self.columns, _COLUMN_NAMES)):
-            steps = (axis.stride, axis.before, axis.dilation)
-            values = (axis.size, axis.window, axis.out, *steps)
-            sizes |= zip(names, values, strict=True)
-        return sizes
-
-    def _multiply(
+    def multiply(
         self,
-        calls: list[Call],
-        scratch: _Scratch,
         a: _Matrix,
         b: _Matrix,
         target: Word,
@@ -318,8 +176,6 @@ class Convolution:
         """Adds the calls of a product.
 
         Args:
-          calls: Takes them.
-          scratch: Takes the size of the packed operand.
           a: [m, k].
           b: [k, n].
           target: [m, n], row-major.
@@ -327,41 +183,109 @@ class Convolution:
           keeps_b: Whether `b` is the same in all products of these calls.
         """
         m, n, k = sizes
-        layout = gemm_layout(self.dtype, m, n, k, a.strides, b.strides, n)
-        scratch.need(_PACKED, layout.scratch_bytes)
-        packed = Word("scratch", _PACKED)
+        layout = gemm_layout(self.made.dtype, m, n, k, a.strides, b.strides, n)
+        packed = self.need(_PACKED, layout.scratch_bytes)
         *packing, call = product_calls(layout, a.place, b.place, target, packed)
-        if packing:
-            (pack,) = packing
-            if pack.arguments != scratch.packed:
-                calls.append(pack)
+        for pack in packing:
+            if pack.arguments != self._packed:
+                self.calls.append(pack)
             # Blocks may be cut differently, and of an operand that changes from one to
             # the next the same words do not mean the same elements.
             is_kept = keeps_b and layout.form in ("rows", "matrix_vector")
-            scratch.packed = pack.arguments if is_kept else None
-        calls.append(call)
+            self._packed = pack.arguments if is_kept else None
+        self.calls.append(call)
+
+    def finish(self) -> Lowered:
+        """Returns the calls and the sizes of the scratch buffers."""
+        return Lowered(tuple(self.calls), tuple(self._needed.values()))
 
 
-_ROW_NAMES = ("h", "kh", "oh", "sh", "top", "dh")
-_COLUMN_NAMES = ("w", "kw", "ow", "sw", "left", "dw")
+def forward(made: Convolution) -> Lowered:
+    """Returns the calls that compute the result of (image, filter)."""
+    if made.channels == 1:
+        return one_channel.forward(made)
+    if direct := direct_convolution.forward(made):
+        return direct
+    plan, filters = _Plan(made), _Matrix(Word("input", 1), (made.out, 1))
+    for first, count in _row_blocks(made):
+        patches = plan.lay_out_patches(first, count)
+        sizes = (count * made.columns.out, made.out, made.depth)
+        result = Word("output", 0, first * made.columns.out * made.out * made.item)
+        plan.multiply(patches, filters, result, sizes, True)
+    return plan.finish()
 
 
-class _Scratch:
-    """How large the scratch buffers have to be, and what is packed in one of them.
+def to_filter(made: Convolution) -> Lowered:
+    """Returns the calls that compute the filter's derivative of (image, filter, dy)."""
+    if made.channels == 1:
+        return one_channel.to_filter(made)
+    if direct := direct_convolution.to_filter(made):
+        return direct
+    plan, total = _Plan(made), made.depth * made.out
+    for first, count in _row_blocks(made):
+        patches = plan.lay_out_patches(first, count)
+        turned = _Matrix(patches.place, patches.strides[::-1])
+        offset = first * made.columns.out * made.out * made.item
+        g = _Matrix(Word("input", 2, offset), (made.out, 1))
+        sizes = (made.depth, made.out, count * made.columns.out)
+        if made.is_product:
+            plan.multiply(turned, g, Word("output", 0), sizes, False)
+            continue
+        part = plan.need(_PART, total * made.item)
+        plan.multiply(turned, g, part, sizes, False)
+        kernel, cost = _ADD.fill(t=made.dtype), total * made.item * _BYTE
+        words = {"x": part, "is_first": int(first == 0)}
+        plan.calls.append(made.call(kernel, total, cost, **words))
+    return plan.finish()
 
-    Attributes:
-      packed: The arguments of the call that packed what the buffer for a packed operand
-        holds; None if that is nothing that another block could use.
-    """
 
-    def __init__(self) -> None:
-        self._needed: dict[int, int] = {}
-        self.packed: tuple[Any, ...] | None = None
+def to_input(made: Convolution) -> Lowered:
+    """Returns the calls that compute the image's derivative of (image, filter, dy)."""
+    if direct := direct_convolution.to_input(made):
+        return direct
+    plan, filters = _Plan(made), _Matrix(Word("input", 1), (1, made.out))
+    for image, count, begin, end in _image_blocks(made):
+        pixels = count * (end - begin) * made.columns.out
+        first = (image * made.rows.out + begin) * made.columns.out
+        g = _Matrix(Word("input", 2, first * made.out * made.item), (made.out, 1))
+        sizes = (pixels, made.depth, made.out)
+        if made.is_product:
+            target = Word("output", 0, first * made.depth * made.item)
+            plan.multiply(g, filters, target, sizes, True)
+            continue
+        nbytes = pixels * made.depth * made.item
+        plan.multiply(g, filters, plan.need(_PATCHES, nbytes), sizes, True)
+        kernel, rows = _SCATTER.fill(t=made.dtype), count * made.rows.size
+        block = {"base": image, "begin": begin, "end": end}
+        plan.calls.append(made.call(kernel, rows, nbytes * _BYTE, **block))
+    return plan.finish()
 
-    def need(self, number: int, nbytes: int) -> None:
-        """Makes a buffer at least so large."""
-        self._needed[number] = max(self._needed.get(number, 8), nbytes, 8)
 
-    def sizes(self) -> tuple[int, ...]:
-        """Returns the bytes of each buffer."""
-        return tuple(self._needed.get(i, 8) for i in range(_PART + 1))
+def _row_blocks(made: Convolution) -> list[tuple[int, int]]:
+    """Returns the first row of pixels of each block, and how many rows it has."""
+    total = made.batch * made.rows.out
+    count = total if made.is_product else _rows_in_a_block(made)
+    return [(i, min(count, total - i)) for i in range(0, total, count)]
+
+
+def _rows_in_a_block(made: Convolution) -> int:
+    row = made.columns.out * made.depth * made.item
+    total = made.batch * made.rows.out
+    return max(BLOCK_BYTES // row, -(-total // MOST_BLOCKS), 1)
+
+
+def _image_blocks(made: Convolution) -> list[tuple[int, int, int, int]]:
+    """Returns the first image, images, first row and behind the last row of each block."""
+    height = made.rows.out
+    if made.is_product:
+        return [(0, made.batch, 0, height)]
+    count = _rows_in_a_block(made)
+    images = count // height
+    if images:
+        steps = range(0, made.batch, images)
+        return [(i, min(images, made.batch - i), 0, height) for i in steps]
+    return [
+        (image, 1, begin, min(begin + count, height))
+        for image in range(made.batch)
+        for begin in range(0, height, count)
+    ]

@@ -27,19 +27,15 @@ GFLOP/s on one core, the machine's limit being 245, patches and this; filters of
 from __future__ import annotations
 
 from textwrap import indent
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-import numpy as np
-
-from graphopt.codegen.kernel import KernelTemplate
+from graphopt.codegen.convolution.sizes import SIZES, Convolution
+from graphopt.codegen.kernel import Kernel, KernelTemplate
 from graphopt.codegen.machine import IMAGE_BYTES
 from graphopt.codegen.matmul.gemm import make_kernel
 from graphopt.codegen.matmul.layout import DEPTH_BLOCK, TileShape, find_shape
 from graphopt.codegen.reductions.reduce import lower_blocks
 from graphopt.schedule.steps import Call, Lowered, Word
-
-if TYPE_CHECKING:
-    from graphopt.codegen.convolution.convolutions import Convolution
 
 __all__ = ["forward", "to_filter", "to_input"]
 
@@ -51,14 +47,15 @@ FEWEST_PARTS, MOST_PARTS = 4, 16
 # ---- kernels
 
 # What the windows of some rows of a result need is copied to `image`, with its padding.
-# Sizes of rows are in elements, for pixels lie side by side.
-_SIZES: Final = "h, w, oh, ow, sh, kh, top, left, line, blocks, height, run, out"
+# `line` are the elements of a row with its padding, for pixels lie side by side.
+_SIZES: Final = f"{SIZES}, line, blocks, height"
 _COPY_ROWS: Final = """\
 n = unit // blocks
 r0 = (unit - n * blocks) * height
 r1 = min(r0 + height, oh)
 copy_rows(
-    x, n * h * w, r0 * sh - top, (r1 - 1 - r0) * sh + kh, h, w, left, pixels, 0, line
+    x, n * h * w * c, r0 * sh - top, (r1 - 1 - r0) * sh + kh, h, w * c, left * c,
+    pixels, 0, line,
 )
 """
 _CONVOLVE: Final = KernelTemplate(
@@ -67,28 +64,30 @@ _CONVOLVE: Final = KernelTemplate(
     """
     image = stack_{image_bytes}()
     pixels = pointer_{t}(image)
+    run = kw * c
     for unit in range(lo, hi):
         {copy_rows}
         for panel in range(0, out, {wide}):
             weights = filters + panel * kh * run * {item}
             for r in range(r0, r1):
                 a = image + (r - r0) * sh * line * {item}
-                c = y + ((n * oh + r) * ow * out + panel) * {item}
+                to = y + ((n * oh + r) * ow * out + panel) * {item}
                 q = 0
                 while q + {rows} <= ow:
                     {tile}
                     a += {rows} * {pixel}
-                    c += {rows} * out * {item}
+                    to += {rows} * out * {item}
                     q += {rows}
                 {rest}
 """,
 )
 _CORRELATE: Final = KernelTemplate(
     "windows",
-    f"x: input {{t}}, g: input, part: scratch, {_SIZES}, batch, parts",
+    f"x: input {{t}}, g: input, part: scratch, {_SIZES}, parts",
     """
     image = stack_{image_bytes}()
     pixels = pointer_{t}(image)
+    run = kw * c
     size = kh * run * out
     for number in range(lo, hi):
         total = part + number * size * {item}
@@ -101,11 +100,11 @@ _CORRELATE: Final = KernelTemplate(
             most = max(1, {depth} // ow)
             for i in range(kh):
                 for panel in range(0, out, {wide}):
-                    c = total + (i * run * out + panel) * {item}
+                    to = total + (i * run * out + panel) * {item}
                     k = 0
                     while k + {rows} <= run:
                         {tile}
-                        c += {rows} * out * {item}
+                        to += {rows} * out * {item}
                         k += {rows}
                     {rest}
 """,
@@ -138,7 +137,7 @@ def _convolve_tile(rows: int, is_whole: bool) -> str:
 add_tile_{{v}}_{rows}x{{vectors}}(
     a, {{pixel}}, {{item}}, line * {{item}},
     weights, {{wide}} * {{item}}, run * {{wide}} * {{item}},
-    c, out, run, kh, 0, out - panel,
+    to, out, run, kh, 0, out - panel,
 )
 """
     return f"""\
@@ -152,25 +151,25 @@ while i < kh:
             a + (i * line + k) * {{item}}, {{pixel}}, {{item}}, line * {{item}},
             weights + (i * run + k) * {{wide}} * {{item}}, {{wide}} * {{item}},
             run * {{wide}} * {{item}},
-            c, out, deep, rows, i + k, out - panel,
+            to, out, deep, rows, i + k, out - panel,
         )
         k += deep
     i += rows
 """
 
 
-def _correlate_tile(rows: int) -> str:
+def _correlate_tile(rows: int, masked: str, valid: str) -> str:
     """Returns the text that adds to one tile of elements of a window."""
     return f"""\
 r = r0
 while r < r1:
     rows = min(most, r1 - r)
-    add_tile_{{masked}}{{v}}_{rows}x{{vectors}}(
+    add_tile_{masked}{{v}}_{rows}x{{vectors}}(
         image + ((i + (r - r0) * sh) * line + k) * {{item}}, {{item}}, {{pixel}},
         sh * line * {{item}},
         g + ((n * oh + r) * ow * out + panel) * {{item}}, out * {{item}},
         ow * out * {{item}},
-        c, out, ow, rows, 1, out - panel{{valid}},
+        to, out, ow, rows, 1, out - panel{valid},
     )
     r += rows
 """
@@ -205,94 +204,23 @@ def _choose_tile(shape: TileShape, count: int, out: int) -> _Tile:
 # ---- plans
 
 
-class _Image(NamedTuple):
-    """What is convolved: sizes of the images, of the result and of the windows.
-
-    Attributes:
-      place: The images.
-      batch, h, w, c: Their shape.
-      oh, ow, out: Rows, columns and channels of the result.
-      kh, kw, sh, sw, top, left: The windows, their steps and the padding before them.
-    """
-
-    place: Word
-    batch: int
-    h: int
-    w: int
-    c: int
-    oh: int
-    ow: int
-    out: int
-    kh: int
-    kw: int
-    sh: int
-    sw: int
-    top: int
-    left: int
-
-    @property
-    def line(self) -> int:
-        """Elements of a row with its padding."""
-        return ((self.ow - 1) * self.sw + self.kw) * self.c
-
-    def height(self, item: int) -> int:
-        """Rows of the result whose windows fit into the buffer, 0 if none do."""
-        rows = IMAGE_BYTES // (self.line * item)
-        return min(self.oh, (rows - self.kh) // self.sh + 1) if rows >= self.kh else 0
-
-    def sizes(self, item: int) -> dict[str, Any]:
-        """Returns the arguments `_SIZES`."""
-        height = self.height(item)
-        return {
-            "h": self.h,
-            "w": self.w * self.c,
-            "oh": self.oh,
-            "ow": self.ow,
-            "sh": self.sh,
-            "kh": self.kh,
-            "top": self.top,
-            "left": self.left * self.c,
-            "line": self.line,
-            "blocks": -(-self.oh // height),
-            "height": height,
-            "run": self.kw * self.c,
-            "out": self.out,
-        }
-
-    def names(self, dtype: str, tile: _Tile) -> dict[str, object]:
-        """Returns what stands for the names of a template."""
-        item = np.dtype(dtype).itemsize
-        return {
-            "t": dtype,
-            "v": f"{dtype}x{tile.width // tile.vectors}",
-            "item": item,
-            "image_bytes": IMAGE_BYTES,
-            "copy_rows": _COPY_ROWS,
-            "rows": tile.rows,
-            "vectors": tile.vectors,
-            "wide": tile.width,
-            "pixel": self.sw * self.c * item,
-            "depth": DEPTH_BLOCK,
-        }
+def _line_of(made: Convolution) -> int:
+    """Returns the elements of a row with its padding."""
+    columns = made.columns
+    return ((columns.out - 1) * columns.stride + columns.window) * made.channels
 
 
-def _image_of(made: Convolution) -> _Image:
-    rows, columns = made.rows, made.columns
-    return _Image(
-        *(Word("input", 0), made.batch, rows.size, columns.size, made.channels),
-        *(rows.out, columns.out, made.out, rows.window, columns.window),
-        *(rows.stride, columns.stride, rows.before, columns.before),
-    )
+def _height_of(made: Convolution) -> int:
+    """Returns the rows of the result whose windows fit into the buffer, 0 if none do."""
+    rows, axis = IMAGE_BYTES // (_line_of(made) * made.item), made.rows
+    if rows < axis.window:
+        return 0
+    return min(axis.out, (rows - axis.window) // axis.stride + 1)
 
 
-def _gradient_of(made: Convolution) -> _Image:
-    """Returns the derivative of the result, which is convolved for that of the image."""
-    rows, columns = made.rows, made.columns
-    return _Image(
-        *(Word("input", 2), made.batch, rows.out, columns.out, made.out),
-        *(rows.size, columns.size, made.channels, rows.window, columns.window),
-        *(1, 1, rows.window - 1 - rows.before, columns.window - 1 - columns.before),
-    )
+def _blocks_of(made: Convolution) -> int:
+    """Returns the blocks of rows of an image."""
+    return -(-made.rows.out // _height_of(made))
 
 
 def _is_plain(made: Convolution) -> bool:
@@ -301,102 +229,100 @@ def _is_plain(made: Convolution) -> bool:
 
 def forward(made: Convolution) -> Lowered | None:
     """Returns the calls that compute the result of (image, filter); None if they cannot."""
-    image = _image_of(made)
-    if not _is_plain(made) or not image.height(made.item):
+    if not _is_plain(made) or not _height_of(made):
         return None
-    pack, nbytes = _pack(made.dtype, image, Word("input", 1))
-    return Lowered((pack, _convolve(made.dtype, image)), (nbytes,))
+    pack, nbytes = _pack(made, Word("input", 1))
+    return Lowered((pack, _convolve(made, Word("input", 0))), (nbytes,))
 
 
 def to_input(made: Convolution) -> Lowered | None:
     """Returns the calls of the image's derivative of (image, filter, dy), or None."""
-    g = _gradient_of(made)
     if not _is_plain(made) or made.rows.stride != 1 or made.columns.stride != 1:
         return None
-    if min(g.top, g.left) < 0 or not g.height(made.item):
+    back = made.transpose()
+    if min(back.rows.before, back.columns.before) < 0 or not _height_of(back):
         return None
     taps, turned = made.rows.window * made.columns.window, Word("scratch", 1)
-    size = taps * made.channels * made.out
-    turn = _TURN.fill(t=made.dtype).call(
-        taps,
-        cost=size,
-        x=Word("input", 1),
-        y=turned,
-        taps=taps,
-        c=made.channels,
-        out=made.out,
-    )
-    pack, nbytes = _pack(made.dtype, g, turned)
-    calls = (turn, pack, _convolve(made.dtype, g))
+    size, kernel = made.depth * made.out, _TURN.fill(t=made.dtype)
+    turn = made.call(kernel, taps, size, x=Word("input", 1), y=turned, taps=taps)
+    pack, nbytes = _pack(back, turned)
+    calls = (turn, pack, _convolve(back, Word("input", 2)))
     return Lowered(calls, (nbytes, size * made.item))
 
 
 def to_filter(made: Convolution) -> Lowered | None:
     """Returns the calls of the filter's derivative of (image, filter, dy), or None."""
-    image, item = _image_of(made), made.item
-    size = made.depth * made.out
+    size, item = made.depth * made.out, made.item
     # Not fewer for a small batch, which would need another kernel to add them up.
     parts = min(MOST_PARTS, PARTS_BYTES // (size * item))
-    if not _is_plain(made) or not image.height(item) or parts < FEWEST_PARTS:
+    if not _is_plain(made) or not _height_of(made) or parts < FEWEST_PARTS:
         return None
-    shape = find_shape(made.dtype)
-    tile = _choose_tile(shape, image.kw * image.c, image.out)
-    is_masked = image.out % tile.width > 0
+    run = made.columns.window * made.channels
+    tile = _choose_tile(find_shape(made.dtype), run, made.out)
+    is_masked = made.out % tile.width > 0
+    masked = "masked_" if is_masked else "", ", out - panel" if is_masked else ""
     kernel = _CORRELATE.fill(
-        **image.names(made.dtype, tile),
-        masked="masked_" if is_masked else "",
-        valid=", out - panel" if is_masked else "",
-        tile=_correlate_tile(tile.rows),
-        rest=f"if k < run:\n{indent(_correlate_tile(tile.rest), '    ')}"
-        if tile.rest
-        else "",
+        **_names_of(made, tile),
+        tile=_correlate_tile(tile.rows, *masked),
+        rest=_write_rest("k < run", _correlate_tile(tile.rest, *masked), tile),
     )
-    sizes = {**image.sizes(item), "batch": image.batch, "parts": parts}
-    sizes |= {"x": image.place, "g": Word("input", 2)}
-    call = kernel.call(parts, cost=_cost(image, shape), **sizes)
+    call = _call(
+        made, kernel, parts, x=Word("input", 0), g=Word("input", 2), parts=parts
+    )
     dtype, part = made.element, Word("scratch", 0)
     blocks = [(parts, False), (size, True)]
     total = lower_blocks("sum", dtype, dtype, blocks, part, [parts * size * item])
     return Lowered((call, *total.calls), total.scratch)
 
 
-def _pack(dtype: str, image: _Image, filters: Word) -> tuple[Call, int]:
-    """Returns the call that packs a filter for tiles, and the size of its buffer."""
-    depth, shape = image.kh * image.kw * image.c, find_shape(dtype)
-    width = _choose_tile(shape, image.ow, image.out).width
-    panels = -(-image.out // width)
-    nbytes = panels * width * depth * np.dtype(dtype).itemsize
-    call = make_kernel("pack", dtype, shape).call(
-        panels,
-        cost=nbytes / 8,
-        source=filters,
-        length=image.out,
-        depth=depth,
-        stride=1,
-        depth_stride=image.out,
-        width=width,
-    )
-    return call, nbytes
-
-
-def _convolve(dtype: str, image: _Image) -> Call:
+def _convolve(made: Convolution, image: Word) -> Call:
     """Returns the call that convolves, with the filter that is packed."""
-    shape, item = find_shape(dtype), np.dtype(dtype).itemsize
-    tile = _choose_tile(shape, image.ow, image.out)
-    is_whole = image.kh * image.kw * image.c <= DEPTH_BLOCK
+    tile = _choose_tile(find_shape(made.dtype), made.columns.out, made.out)
+    is_whole = made.depth <= DEPTH_BLOCK
     kernel = _CONVOLVE.fill(
-        **image.names(dtype, tile),
+        **_names_of(made, tile),
         tile=_convolve_tile(tile.rows, is_whole),
-        rest=f"if q < ow:\n{indent(_convolve_tile(tile.rest, is_whole), '    ')}"
-        if tile.rest
-        else "",
+        rest=_write_rest("q < ow", _convolve_tile(tile.rest, is_whole), tile),
     )
-    units = image.batch * -(-image.oh // image.height(item))
-    cost, sizes = _cost(image, shape), image.sizes(item)
-    return kernel.call(units, cost=cost, x=image.place, **sizes)
+    return _call(made, kernel, made.batch * _blocks_of(made), x=image)
 
 
-def _cost(image: _Image, shape: TileShape) -> float:
-    pixels = image.batch * image.oh * image.ow
+def _names_of(made: Convolution, tile: _Tile) -> dict[str, object]:
+    """Returns what stands for the names of a template."""
+    return {
+        "t": made.dtype,
+        "v": f"{made.dtype}x{tile.width // tile.vectors}",
+        "item": made.item,
+        "image_bytes": IMAGE_BYTES,
+        "copy_rows": _COPY_ROWS,
+        "rows": tile.rows,
+        "vectors": tile.vectors,
+        "wide": tile.width,
+        "pixel": made.columns.stride * made.channels * made.item,
+        "depth": DEPTH_BLOCK,
+    }
+
+
+def _write_rest(condition: str, text: str, tile: _Tile) -> str:
+    """Returns the text of the last tile, if it has fewer rows."""
+    return f"if {condition}:\n{indent(text, '    ')}" if tile.rest else ""
+
+
+def _call(made: Convolution, kernel: Kernel, extent: int, **arguments: Any) -> Call:
+    arguments |= {"line": _line_of(made), "height": _height_of(made)}
     # As products of matrices: 32 operations for each lane and nanosecond.
-    return pixels * image.out * image.kh * image.kw * image.c / (4 * shape.lanes)
+    terms = made.pixels * made.out * made.depth
+    cost = terms / (4 * find_shape(made.dtype).lanes)
+    return made.call(kernel, extent, cost, blocks=_blocks_of(made), **arguments)
+
+
+def _pack(made: Convolution, filters: Word) -> tuple[Call, int]:
+    """Returns the call that packs a filter for tiles, and the size of its buffer."""
+    shape, out = find_shape(made.dtype), made.out
+    width = _choose_tile(shape, made.columns.out, out).width
+    panels = -(-out // width)
+    nbytes = panels * width * made.depth * made.item
+    operand: dict[str, Any] = {"source": filters, "length": out, "width": width}
+    operand |= {"depth": made.depth, "stride": 1, "depth_stride": out}
+    kernel = make_kernel("pack", made.dtype, shape)
+    return kernel.call(panels, cost=nbytes / 8, **operand), nbytes

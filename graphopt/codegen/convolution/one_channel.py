@@ -16,20 +16,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from textwrap import indent
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
+from graphopt.codegen.convolution.sizes import SIZES, Convolution
 from graphopt.codegen.kernel import Kernel, KernelTemplate
 from graphopt.codegen.matmul.layout import find_shape
 from graphopt.codegen.reductions.reduce import lower_blocks
 from graphopt.ops.windows import Axis
 from graphopt.schedule.steps import Call, Lowered, Word
 
-if TYPE_CHECKING:
-    from graphopt.codegen.convolution.convolutions import Convolution
-
 __all__ = ["forward", "to_filter"]
 
-_SIZES: Final = "h, w, hp, wp, kh, kw, oh, ow, sh, sw, top, left, dh, dw, out"
+_SIZES: Final = f"{SIZES}, hp, wp"
 _PAD: Final = KernelTemplate(
     "windows",
     f"x: input {{t}}, y: scratch {{t}}, {_SIZES}",
@@ -125,25 +123,17 @@ _TERM = 0.02
 
 def forward(made: Convolution) -> Lowered:
     """Returns the calls that compute the result of (image, filter)."""
-    kernel = _fill(_CONVOLVE, made)
-    call = kernel.call(
-        made.batch * made.rows.out,
-        cost=_cost(made),
-        filters=Word("input", 1),
-        **_sizes(made),
-    )
+    kernel, rows = _fill(_CONVOLVE, made), made.batch * made.rows.out
+    call = _call(made, kernel, rows, _cost(made), filters=Word("input", 1))
     return Lowered((_pad(made), call), (_padded_bytes(made),))
 
 
 def to_filter(made: Convolution) -> Lowered:
     """Returns the calls of the filter's derivative of (image, filter, dy)."""
-    size = made.depth * made.out
-    part = Word("scratch", 1)
-    kernel = _fill(_CORRELATE, made)
-    sizes = _sizes(made)
-    call = kernel.call(made.batch, cost=_cost(made), g=Word("input", 2), **sizes)
+    size, kernel = made.depth * made.out, _fill(_CORRELATE, made)
+    call = _call(made, kernel, made.batch, _cost(made), g=Word("input", 2))
     scratch = [_padded_bytes(made), made.batch * size * made.item]
-    dtype = made.element
+    dtype, part = made.element, Word("scratch", 1)
     blocks = [(made.batch, False), (size, True)]
     total = lower_blocks("sum", dtype, dtype, blocks, part, scratch)
     return Lowered((_pad(made), call, *total.calls), total.scratch)
@@ -162,9 +152,15 @@ def _fill(template: KernelTemplate, made: Convolution) -> Kernel:
 
 def _pad(made: Convolution) -> Call:
     """Returns the call that copies the images with their padding."""
-    cost = _padded_bytes(made) * _BYTE
-    rows = made.batch * _reach(made.rows)
-    return _fill(_PAD, made).call(rows, cost=cost, **_sizes(made))
+    rows, cost = made.batch * _reach(made.rows), _padded_bytes(made) * _BYTE
+    return _call(made, _fill(_PAD, made), rows, cost)
+
+
+def _call(
+    made: Convolution, kernel: Kernel, extent: int, cost: float, **operands: Word
+) -> Call:
+    padded = {"hp": _reach(made.rows), "wp": _reach(made.columns)}
+    return made.call(kernel, extent, cost, **padded, **operands)
 
 
 def _reach(axis: Axis) -> int:
@@ -177,11 +173,4 @@ def _padded_bytes(made: Convolution) -> int:
 
 
 def _cost(made: Convolution) -> float:
-    pixels = made.batch * made.rows.out * made.columns.out
-    return pixels * made.out * made.depth * _TERM
-
-
-def _sizes(made: Convolution) -> dict[str, Any]:
-    sizes = made.sizes()
-    padded = {"hp": _reach(made.rows), "wp": _reach(made.columns)}
-    return {"out": made.out, **padded, **sizes}
+    return made.pixels * made.out * made.depth * _TERM

@@ -13,17 +13,16 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
-from graphopt.codegen.convolution.convolutions import Convolution
+from graphopt.codegen.convolution import convolutions
+from graphopt.codegen.convolution.sizes import SIZES, Convolution
 from graphopt.codegen.kernel import KernelTemplate
 from graphopt.graph.graph import Operation
 from graphopt.ops.windows import place_both
 from graphopt.schedule.steps import Lowered, Word
 
-_SIZES: Final = "batch, h, w, kh, kw, oh, ow, sh, sw, top, left, dh, dw, c, out"
-
 
 def _template(parameters: str, body: str) -> KernelTemplate:
-    return KernelTemplate("windows", f"{parameters}, {_SIZES}", body)
+    return KernelTemplate("windows", f"{parameters}, {SIZES}", body)
 
 
 # In a depthwise convolution `out` is how many channels each one is made into: a pixel
@@ -239,9 +238,9 @@ _TEMPLATES: Final[dict[str, tuple[KernelTemplate, dict[str, str]]]] = {
 }
 # Convolutions of images that are not empty are matrix products.
 _PRODUCTS: Final[dict[str, Callable[[Convolution], Lowered]]] = {
-    "conv": Convolution.forward,
-    "conv_to_input": Convolution.to_input,
-    "conv_to_filter": Convolution.to_filter,
+    "conv": convolutions.forward,
+    "conv_to_input": convolutions.to_input,
+    "conv_to_filter": convolutions.to_filter,
 }
 
 
@@ -256,8 +255,7 @@ def lower_windows(op: Operation, option: str) -> Lowered:
     rows, columns = place_both(image[1:3], filters[:2], op.attrs)
     dtype = op.outputs[0].dtype
     made = Convolution(dtype.name, image[0], image[3], filters[3], rows, columns)
-    pixels = image[0] * rows.out * columns.out
-    if option in _PRODUCTS and pixels and math.prod(filters):
+    if option in _PRODUCTS and made.pixels and math.prod(filters):
         return _PRODUCTS[option](made)
     overlap = -(-filters[0] // rows.stride) * -(-filters[1] // columns.stride)
     if option == "avg_pool_back" and overlap > _SHARES:
@@ -282,14 +280,7 @@ def lower_windows(op: Operation, option: str) -> Lowered:
     extent = result[0] * result[1]
     if option == "max_pool_back":
         extent = image[0]
-    call = kernel.call(
-        extent,
-        batch=image[0],
-        c=image[3],
-        out=filters[3],
-        **made.sizes(),
-        **operands,
-    )
+    call = made.call(kernel, extent, **operands)
     is_summed = option.endswith("to_filter")
     return Lowered((call,), (8 * math.prod(filters),) if is_summed else ())
 
