@@ -119,7 +119,6 @@ class Optimizer(Trackable):
     ema_overwrite_frequency: int | None = None
     gradient_accumulation_steps: int | None = None
     on_nonfinite: str | None = None
-    learning_rate_factors: Sequence[tuple[options.Selector, Any]] = ()
 
     # What subclasses hand to `assign`; there is nothing to lock here.
     _use_locking = True
@@ -150,6 +149,7 @@ class Optimizer(Trackable):
         own["_step_of_hook"] = None
         own["gradient_aggregator"] = gradient_aggregator
         own["gradient_transformers"] = [*(gradient_transformers or ())]
+        own["learning_rate_factors"] = []
         if kwargs:
             options.take_options(self, kwargs)
 
@@ -162,6 +162,7 @@ class Optimizer(Trackable):
     _step_of_hook: Step | None
     gradient_aggregator: Callable[[GradsAndVars], GradsAndVars] | None
     gradient_transformers: list[Callable[[GradsAndVars], GradsAndVars]]
+    learning_rate_factors: list[tuple[options.Selector, Any]]
 
     _take_arguments = take_arguments
 
