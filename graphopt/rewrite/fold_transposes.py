@@ -4,7 +4,7 @@ The kernels of MatMul take strides, so a transposed operand costs them nothing, 
 transpose of its own reads and writes the whole matrix.
 
 The bits stay the same. Each element of a product of matrices is added up in an order
-that does not depend on the strides. With one row or one column it does (`gemv` walks
+that does not depend on the strides. With one row or one column it does (`multiply_vector` walks
 along whatever is contiguous), so there the matrix keeps its transpose; the vector, for
 which a transpose moves nothing, does not.
 

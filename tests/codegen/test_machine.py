@@ -14,13 +14,13 @@ from pathlib import Path
 import llvmlite.binding as llvm
 import numpy as np
 import pytest
-from llvmlite import ir
 
 from graphopt.codegen import kernels
 from graphopt.codegen.cache import key as cache_key
 from graphopt.codegen.cache.object_code import get_target_machine
 from graphopt.codegen.compile import limits
 from graphopt.codegen.compile.module import optimize
+from graphopt.codegen.compile.vectors import FLOAT32
 from graphopt.codegen.machine import (
     WIDTHS,
     assume,
@@ -130,9 +130,9 @@ def test_what_a_machine_can_do_at_most_is_measured_with_its_instructions(
     bits: int,
 ) -> None:
     with assume(find_machine(bits)) as machine:
-        text = str(limits._emit(ir.FloatType(), bits // 32, machine.is_fused))
+        text = str(limits._emit(FLOAT32))
         assembly = get_target_machine().emit_assembly(llvm.parse_assembly(text))
-        assert limits._multiply_add_rate(ir.FloatType(), 4) > 0
+        assert limits._multiply_add_rate(FLOAT32) > 0
     # Without the instruction it would be a call of the C library for each element.
     assert not re.search(r"\bfmaf?\b(@PLT)?$", assembly, re.MULTILINE)
     assert bool(re.search(r"= call .*llvm\.fma", text)) == machine.is_fused

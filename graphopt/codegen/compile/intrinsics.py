@@ -95,13 +95,13 @@ def intrinsic(signature: str, name: str = "") -> Callable[[Callable[..., Any]], 
     """Makes a function for kernels of one that writes code.
 
     Args:
-        signature: `name: type` of each parameter, separated by commas; behind an arrow
-            the type of the result.
-        name: The name for numba's errors, if it is not that of the function.
+      signature: `name: type` of each parameter, separated by commas; behind an arrow
+        the type of the result.
+      name: The name for numba's errors, if it is not that of the function.
 
     Returns:
-        A decorator. What it decorates takes the code and a `Value` or a `Pointer` for
-        each parameter, and returns a `Value` if there is a result.
+      A decorator. What it decorates takes the code and a `Value` or a `Pointer` for
+      each parameter, and returns a `Value` if there is a result.
     """
     names, kinds, result = _read(signature)
 

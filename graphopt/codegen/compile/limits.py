@@ -15,11 +15,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 
-from graphopt.codegen.cache import object_code
+from graphopt.codegen.cache.object_code import load_object_code
+from graphopt.codegen.compile.module import Module, emit_object
+from graphopt.codegen.compile.vectors import (
+    FLOAT32,
+    FLOAT64,
+    INT64,
+    Code,
+    Element,
+    Pointer,
+    Value,
+    fma,
+)
 from graphopt.codegen.machine import get_machine
 
 # The best of so many counts; another process may be busy beside this one.
@@ -31,7 +41,6 @@ CHAINS: Final = 12
 SMALL_BYTES: Final = 1 << 16
 MIDDLE_BYTES: Final = 1 << 22
 LARGE_BYTES: Final = 1 << 26
-_I64 = ir.IntType(64)
 
 
 @dataclass(frozen=True)
@@ -66,8 +75,8 @@ def measure_limits() -> MachineLimits:
         _copy_rate(LARGE_BYTES),
         _copy_rate(MIDDLE_BYTES),
         _copy_rate(SMALL_BYTES),
-        _multiply_add_rate(ir.FloatType(), 4),
-        _multiply_add_rate(ir.DoubleType(), 8),
+        _multiply_add_rate(FLOAT32),
+        _multiply_add_rate(FLOAT64),
     )
 
 
@@ -89,62 +98,36 @@ def _copy_rate(nbytes: int) -> float:
     return 2 * nbytes / seconds
 
 
-def _multiply_add_rate(scalar: ir.Type, size: int) -> float:
-    machine = get_machine()
-    width = machine.vector_bits // 8 // size
-    module = _emit(scalar, width, machine.is_fused)
-    parsed = llvm.parse_assembly(str(module))
-    parsed.verify()
-    code = object_code.get_target_machine().emit_object(parsed)
-    kernel = object_code.load_object_code(code, "multiply_add", "multiply_add", {}, ())
+def _multiply_add_rate(element: Element) -> float:
+    name = "multiply_add"
+    code = emit_object(Module((str(_emit(element)),), name, name, is_vector_code=True))
+    kernel = load_object_code(code, name, name, {}, ())
     call = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(kernel.address)
     result = np.zeros(16)
     rounds = 100_000
     seconds = _best(lambda: call(result.ctypes.data, rounds), 1, ROUNDS)
-    return 2.0 * rounds * CHAINS * width / seconds
+    lanes = get_machine().count_lanes(element.nbytes)
+    return 2.0 * rounds * CHAINS * lanes / seconds
 
 
-def _emit(scalar: ir.Type, width: int, fused: bool) -> ir.Module:
+def _emit(element: Element) -> ir.Module:
     """Writes `void multiply_add(void *result, int64 rounds)`."""
     module = ir.Module("limits")
     module.triple = get_machine().triple
-    vector = ir.VectorType(scalar, width)
-    kind = ir.FunctionType(ir.VoidType(), [vector.as_pointer(), _I64])
+    kind = ir.FunctionType(ir.VoidType(), [element.scalar.as_pointer(), ir.IntType(64)])
     function = ir.Function(module, kind, name="multiply_add")
-    bits = 32 if isinstance(scalar, ir.FloatType) else 64
-    kind = ir.FunctionType(vector, [vector, vector, vector])
-    fma = ir.Function(module, kind, name=f"llvm.fma.v{width}f{bits}")
-    entry, loop, leave = (
-        function.append_basic_block(name) for name in ("entry", "loop", "leave")
-    )
-    builder = ir.IRBuilder(entry)
-    builder.branch(loop)
-    builder.position_at_end(loop)
-    step = builder.phi(_I64)
-    step.add_incoming(_I64(0), entry)
-    half, one = (ir.Constant(vector, [value] * width) for value in (0.5, 1.0))
-    values = []
-    for chain in range(CHAINS):
-        value = builder.phi(vector)
-        value.add_incoming(ir.Constant(vector, [float(chain)] * width), entry)
-        values.append(value)
-    made = [
-        builder.call(fma, [value, half, one])
-        if fused
-        else builder.fadd(builder.fmul(value, half), one)
-        for value in values
-    ]
-    for value, new in zip(values, made, strict=True):
-        value.add_incoming(new, loop)
-    after = builder.add(step, _I64(1))
-    step.add_incoming(after, loop)
-    builder.cbranch(builder.icmp_signed("<", after, function.args[1]), loop, leave)
-    builder.position_at_end(leave)
-    # Not of the values before them, which would need registers of their own.
-    total = made[0]
-    for new in made[1:]:
-        total = builder.fadd(total, new)
-    store = builder.store(total, function.args[0])
-    store.align = 1
-    builder.ret_void()
+    code = Code(ir.IRBuilder(function.append_basic_block()))
+    lanes = code.machine.count_lanes(element.nbytes)
+    chains = [code.constant(element, float(i), lanes) for i in range(CHAINS)]
+    half, one = (code.constant(element, value, lanes) for value in (0.5, 1.0))
+    cells = [code.cell(chain) for chain in chains]
+    result, rounds = function.args
+    with code.for_range(Value(code, rounds, INT64)):
+        for cell in cells:
+            cell.set(fma(cell.get(), half, one))
+    total = cells[0].get()
+    for cell in cells[1:]:
+        total = total + cell.get()
+    Pointer(code, result, element).store(total)
+    code.builder.ret_void()
     return module

@@ -25,10 +25,10 @@ class Module:
     """A kernel in LLVM's language, not optimized.
 
     Attributes:
-        texts: Modules of LLVM, to be linked in this order.
-        entry: The name of the kernel's function.
-        name: The name the kernel is known by.
-        is_vector_code: Whether its loops are written in vectors already.
+      texts: Modules of LLVM, to be linked in this order.
+      entry: The name of the kernel's function.
+      name: The name the kernel is known by.
+      is_vector_code: Whether its loops are written in vectors already.
     """
 
     texts: tuple[str, ...]
@@ -41,7 +41,7 @@ def optimize(module: Module) -> Any:
     """Links the texts of a module and runs LLVM's passes.
 
     Returns:
-        A module of llvmlite, of which only the entry can be called from outside.
+      A module of llvmlite, of which only the entry can be called from outside.
     """
     import llvmlite.binding as llvm
 

@@ -48,19 +48,19 @@ def translate_source(source: str, name: str, namespace: Mapping[str, object]) ->
     The text is entered in `linecache`, so tracebacks and `inspect.getsource` show it.
 
     Args:
-        source: Text that defines a function called `name`, which takes (args, lo, hi), a
-            pointer to int64 words and the outer range, and returns nothing. It must be
-            able to compile in numba's nopython mode, and neither raise nor allocate.
-        name: Name of the function and of the kernel.
-        namespace: Global names of the text; the mapping is not changed.
+      source: Text that defines a function called `name`, which takes (args, lo, hi), a
+        pointer to int64 words and the outer range, and returns nothing. It must be
+        able to compile in numba's nopython mode, and neither raise nor allocate.
+      name: Name of the function and of the kernel.
+      namespace: Global names of the text; the mapping is not changed.
 
     Returns:
-        What `compile_module` makes a kernel of.
+      What `compile_module` makes a kernel of.
 
     Raises:
-        SyntaxError: If the text is not Python.
-        KeyError: If it defines no function called `name`.
-        numba.core.errors.NumbaError: If the function cannot be compiled.
+      SyntaxError: If the text is not Python.
+      KeyError: If it defines no function called `name`.
+      numba.core.errors.NumbaError: If the function cannot be compiled.
     """
     file_name = f"<kernel {name}>"
     lines = source.splitlines(keepends=True)
@@ -89,14 +89,14 @@ def compile_module(module: Module) -> NativeKernel:
     """Has LLVM compile a kernel, and loads it; numba is not needed for that.
 
     Args:
-        module: From `translate_source`.
+      module: From `translate_source`.
 
     Returns:
-        The kernel, ready to be called from any thread without the interpreter lock.
+      The kernel, ready to be called from any thread without the interpreter lock.
 
     Raises:
-        ValueError: If the compiled code could raise or allocate (a frequent cause is
-            `range` with a step that is not a constant: it refuses the step 0).
+      ValueError: If the compiled code could raise or allocate (a frequent cause is
+        `range` with a step that is not a constant: it refuses the step 0).
     """
     code = emit_object(module)
     # A kernel that could raise would carry on.

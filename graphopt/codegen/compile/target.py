@@ -8,7 +8,7 @@ Here what numba writes is a module (`module`), to be compiled when and where we 
 
 The contexts know the types, operators and functions of plain Python. Without NumPy's
 functions fewer modules are imported, and a type is found among fewer candidates; what
-kernels need of them, roots and roundings, are instructions of LLVM (`native`). `min` and
+kernels need of them, roots and roundings, are instructions of LLVM (`primitives`). `min` and
 `max` take two integers. An exception is a symbol that nobody has, so a kernel that could
 raise one is noticed.
 
@@ -16,8 +16,8 @@ The first kernel of a process takes 55 ms where numba's own target takes 175, an
 perceptron without any kernel in the cache 1.05 s to its first step where that takes 2.2 (one
 core, Zen 3). What makes the difference: one round of optimization, signatures that are looked
 for once, no passes and no text for what kernels do not have (error codes and wrappers around
-them, loops for a step of either sign), sizes of types asked for once. Classes and methods are those of numba's interface for targets, which numba-cuda extends
-likewise.
+them, loops for a step of either sign), sizes of types asked for once. Classes and methods are
+those of numba's interface for targets, which numba-cuda extends likewise.
 """
 
 from __future__ import annotations

@@ -55,11 +55,11 @@ class Element:
     """The type of one lane.
 
     Attributes:
-        name: Its name, as NumPy has it.
-        scalar: LLVM's type.
-        nbytes: Its size in memory.
-        is_float: Whether it is a floating-point number.
-        is_signed: Whether it is a number with a sign.
+      name: Its name, as NumPy has it.
+      scalar: LLVM's type.
+      nbytes: Its size in memory.
+      is_float: Whether it is a floating-point number.
+      is_signed: Whether it is a number with a sign.
     """
 
     name: str
@@ -136,10 +136,10 @@ class Value:
     a number of Python.
 
     Attributes:
-        code: The code that it belongs to.
-        raw: LLVM's value.
-        element: The type of a lane.
-        lanes: How many there are; 0 for a scalar.
+      code: The code that it belongs to.
+      raw: LLVM's value.
+      element: The type of a lane.
+      lanes: How many there are; 0 for a scalar.
     """
 
     code: Code
@@ -409,9 +409,9 @@ class Pointer:
     """Elements in memory, counted from an address; vectors may lie anywhere.
 
     Attributes:
-        code: The code that it belongs to.
-        raw: LLVM's pointer.
-        element: The type of what it points to.
+      code: The code that it belongs to.
+      raw: LLVM's pointer.
+      element: The type of what it points to.
     """
 
     code: Code
@@ -465,7 +465,7 @@ class Code:
     """Where code is written: loops, conditions, memory.
 
     Args:
-        builder: LLVM's builder.
+      builder: LLVM's builder.
     """
 
     def __init__(self, builder: Any) -> None:

@@ -115,8 +115,8 @@ def _spread(adds: bool) -> Callable[..., None]:
     one. The gradient of the image, `dx`, has its layout.
 
     Args:
-        adds: Whether windows overlap, so that gradients add up; else they are stored,
-            and zeros beside them.
+      adds: Whether windows overlap, so that gradients add up; else they are stored,
+        and zeros beside them.
     """
 
     def spread_window(code: Code, x: Pointer, at: Value, *arguments: Any) -> None:

@@ -14,6 +14,8 @@ this: the result 390 and 206, the derivative of the filter 447 and 131.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from textwrap import indent
 from typing import TYPE_CHECKING, Any, Final
 
 from graphopt.codegen.kernel import Kernel, KernelTemplate
@@ -37,59 +39,21 @@ _PAD: Final = KernelTemplate(
         copy_rows(x, n * h * w, row - n * hp - top, 1, h, w, left, y, row * wp, wp)
 """,
 )
-_STEPS: Final = "sw * {item}, dw * {item}, dh * wp * {item}"
 _CONVOLVE: Final = KernelTemplate(
     "windows",
     f"image: scratch, filters: input, y: output, {_SIZES}",
-    f"""
+    """
     for row in range(lo, hi):
         n = row // oh
-        x_row = image + (n * hp + (row - n * oh) * sh) * wp * {{item}}
-        for panel in range(0, out, {{lanes}}):
-            columns = out - panel
-            weights = filters + panel * {{item}}
+        x_row = image + (n * hp + (row - n * oh) * sh) * wp * {item}
+        for panel in range(0, out, {lanes}):
+            weights = filters + panel * {item}
             x = x_row
-            to = y + (row * ow * out + panel) * {{item}}
+            to = y + (row * ow * out + panel) * {item}
             q = 0
-            while q + 8 <= ow:
-                if columns >= {{lanes}}:
-                    add_tile_{{v}}_8x1(
-                        x, {_STEPS}, weights, out * {{item}}, kw * out * {{item}},
-                        to, out, kw, kh, 0, columns,
-                    )
-                else:
-                    add_tile_masked_{{v}}_8x1(
-                        x, {_STEPS}, weights, out * {{item}}, kw * out * {{item}},
-                        to, out, kw, kh, 0, columns, columns,
-                    )
-                x += 8 * sw * {{item}}
-                to += 8 * out * {{item}}
-                q += 8
-            while q < ow:
-                add_tile_masked_{{v}}_1x1(
-                    x, {_STEPS}, weights, out * {{item}}, kw * out * {{item}},
-                    to, out, kw, kh, 0, columns, columns,
-                )
-                x += sw * {{item}}
-                to += out * {{item}}
-                q += 1
+            {tiles}
 """,
 )
-
-
-def _add_taps(count: int) -> str:
-    """Returns the text that adds up so many elements of a window at a time."""
-    return f"""\
-while tap + {count} <= kh * kw:
-    add_taps_{{v}}_{count}x1(
-        x, dw * {{item}}, dh * wp * {{item}}, kw, tap, sw * {{item}},
-        g_row + panel * {{item}}, out * {{item}},
-        total + (tap * out + panel) * {{item}}, out, ow, out - panel,
-    )
-    tap += {count}
-"""
-
-
 # Each image has a derivative of its own.
 _CORRELATE: Final = KernelTemplate(
     "windows",
@@ -106,11 +70,53 @@ _CORRELATE: Final = KernelTemplate(
             g_row = g + (n * oh + row) * ow * out * {item}
             for panel in range(0, out, {lanes}):
                 tap = 0
-                {nine}
-                {five}
-                {one}
+                {tiles}
 """,
 )
+
+
+def _convolve_tile(pixels: int, masked: str, valid: str) -> str:
+    """Returns the text that computes so many pixels at a time."""
+    return f"""\
+while q + {pixels} <= ow:
+    add_tile{masked}_{{v}}_{pixels}x1(
+        x, sw * {{item}}, dw * {{item}}, dh * wp * {{item}},
+        weights, out * {{item}}, kw * out * {{item}},
+        to, out, kw, kh, 0, out - panel{valid},
+    )
+    x += {pixels} * sw * {{item}}
+    to += {pixels} * out * {{item}}
+    q += {pixels}
+"""
+
+
+def _correlate_tile(taps: int, masked: str, valid: str) -> str:
+    """Returns the text that adds up so many elements of a window at a time."""
+    return f"""\
+while tap + {taps} <= kh * kw:
+    add_taps{masked}_{{v}}_{taps}x1(
+        x, dw * {{item}}, dh * wp * {{item}}, kw, tap, sw * {{item}},
+        g_row + panel * {{item}}, out * {{item}},
+        total + (tap * out + panel) * {{item}}, out, ow, out - panel{valid},
+    )
+    tap += {taps}
+"""
+
+
+def _write_tiles(write: Callable[[int, str, str], str], sizes: Sequence[int]) -> str:
+    """Returns the text of tiles of falling sizes, for a whole vector and for a part."""
+    whole = "".join(write(size, "", "") for size in sizes)
+    part = "".join(write(size, "_masked", ", out - panel") for size in sizes)
+    return (
+        f"if panel + {{lanes}} <= out:\n{indent(whole, '    ')}"
+        f"else:\n{indent(part, '    ')}"
+    )
+
+
+_TILES: Final = {
+    _CONVOLVE: _write_tiles(_convolve_tile, (8, 1)),
+    _CORRELATE: _write_tiles(_correlate_tile, (9, 5, 1)),
+}
 
 # Nanoseconds for each byte that is only moved, and for each product, about.
 _BYTE = 0.2
@@ -150,9 +156,7 @@ def _fill(template: KernelTemplate, made: Convolution) -> Kernel:
         v=f"{made.dtype}x{lanes}",
         item=made.item,
         lanes=lanes,
-        nine=_add_taps(9),
-        five=_add_taps(5),
-        one=_add_taps(1),
+        tiles=_TILES.get(template, ""),
     )
 
 

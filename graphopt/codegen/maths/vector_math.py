@@ -333,9 +333,9 @@ def _publish(name: str, compute: Callable[..., Value], has_double: bool = True) 
     """Makes the intrinsic of a function.
 
     Args:
-        name: Its name, also in the C library.
-        compute: Writes it.
-        has_double: Whether it does so for float64, too.
+      name: Its name, also in the C library.
+      compute: Writes it.
+      has_double: Whether it does so for float64, too.
     """
 
     def write(code: Code, *operands: Value) -> Value:

@@ -302,10 +302,10 @@ _SMALL: Final = KernelTemplate(
 """,
 )
 
-# y[i] = sum over d of matrix[i, d] * x[d]; one of both strides is 1.
+# c[i] is the sum over d of source[i, d] * packed[d]; one of both strides of the matrix is 1.
 _VECTOR: Final = KernelTemplate(
     FAMILY,
-    "matrix: input, x: input, y: output, rows, depth, stride, depth_stride, y_stride",
+    "source: input, packed: input, c: output, rows, k, stride, depth_stride, y_stride",
     """
     step = stride * {item}
     depth_step = depth_stride * {item}
@@ -316,22 +316,22 @@ _VECTOR: Final = KernelTemplate(
     for panel in range(lo, hi):
         first = panel * {panel}
         last = min(rows, first + {panel})
-        at = matrix + first * step
-        to = y + first * y_step
+        at = source + first * step
+        to = c + first * y_step
         if depth_step == {item}:
             while first + 4 <= last:
-                dot_{v}_4x2(at, step, x, to, y_step, depth)
+                dot_{v}_4x2(at, step, packed, to, y_step, k)
                 at, to, first = at + 4 * step, to + 4 * y_step, first + 4
             while first < last:
-                dot_{v}_1x2(at, step, x, to, y_step, depth)
+                dot_{v}_1x2(at, step, packed, to, y_step, k)
                 at, to, first = at + step, to + y_step, first + 1
         else:
             count = last - first
             copy_blocks_{t}x1(zero, 0, sums, {item}, {panel})
-            for begin in range(0, depth, {depth_block}):
-                block = min({depth_block}, depth - begin)
-                x_at = x + begin * {item}
-                at = matrix + first * step + begin * depth_step
+            for begin in range(0, k, {depth_block}):
+                block = min({depth_block}, k - begin)
+                x_at = packed + begin * {item}
+                at = source + first * step + begin * depth_step
                 if count == {panel}:
                     add_tile_{v}_1x{panel_vectors}(
                         x_at, 0, {item}, 0, at, depth_step, 0,
@@ -423,9 +423,9 @@ def make_kernel(name: KernelName, dtype: str, shape: TileShape) -> Kernel:
     """Returns a kernel for a register tile.
 
     Args:
-        name: Which one.
-        dtype: `float32` or `float64`.
-        shape: The tile.
+      name: Which one.
+      dtype: `float32` or `float64`.
+      shape: The tile.
     """
     item = {"float32": 4, "float64": 8}[dtype]
     rows, columns = shape.rows, shape.columns

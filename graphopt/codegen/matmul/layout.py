@@ -25,7 +25,6 @@ __all__ = [
     "gemm_layout",
     "group_size",
     "narrow_rows",
-    "narrow_vectors",
 ]
 
 DEPTH_BLOCK: Final = 256
@@ -65,10 +64,10 @@ class TileShape:
     """The register tile of one dtype on one width of vectors.
 
     Attributes:
-        lanes: Elements in a vector.
-        rows: Rows of C in a tile.
-        vectors: Vectors in a row of a tile.
-        fused: Whether the machine multiplies and adds with one rounding.
+      lanes: Elements in a vector.
+      rows: Rows of C in a tile.
+      vectors: Vectors in a row of a tile.
+      fused: Whether the machine multiplies and adds with one rounding.
     """
 
     lanes: int
@@ -87,27 +86,27 @@ class GemmLayout:
     """How one product is cut: what a plan has to know before anything runs.
 
     Attributes:
-        dtype: Name of the element type.
-        m: Rows of C.
-        n: Columns of C.
-        k: Depth of the product.
-        a_strides: Row and column stride of A, in elements.
-        b_strides: Row and column stride of B, in elements.
-        c_stride: Elements from one row of C to the next.
-        form: What the outer range of the main kernel counts. "rows": panels of rows
-            of C, with B packed beforehand. "columns": panels of columns of C, with A
-            packed beforehand. "matrix_vector" (n = 1) and "vector_matrix" (m = 1):
-            panels of results.
-        kernel: Which kernel computes: "multiply", "multiply_vector", "multiply_small", or
-            for few columns "multiply_narrow" and, for those of one vector,
-            "multiply_narrow1".
-        pack_panels: End of the outer range of the `pack` kernel, which begins at 0; 0
-            if nothing is to be packed.
-        multiply_panels: End of the main kernel's outer range, which begins at 0.
-        group: Panels that share one visit of the packed operand; the best chunks of
-            the main kernel are multiples of it. Results do not depend on the cuts.
-        scratch_bytes: Size of the scratch buffer, best on a 64-byte boundary.
-        shape: The register tile.
+      dtype: Name of the element type.
+      m: Rows of C.
+      n: Columns of C.
+      k: Depth of the product.
+      a_strides: Row and column stride of A, in elements.
+      b_strides: Row and column stride of B, in elements.
+      c_stride: Elements from one row of C to the next.
+      form: What the outer range of the main kernel counts. "rows": panels of rows
+        of C, with B packed beforehand. "columns": panels of columns of C, with A
+        packed beforehand. "matrix_vector" (n = 1) and "vector_matrix" (m = 1):
+        panels of results.
+      kernel: Which kernel computes: "multiply", "multiply_vector", "multiply_small", or
+        for few columns "multiply_narrow" and, for those of one vector,
+        "multiply_narrow1".
+      pack_panels: End of the outer range of the `pack` kernel, which begins at 0; 0
+        if nothing is to be packed.
+      multiply_panels: End of the main kernel's outer range, which begins at 0.
+      group: Panels that share one visit of the packed operand; the best chunks of
+        the main kernel are multiples of it. Results do not depend on the cuts.
+      scratch_bytes: Size of the scratch buffer, best on a 64-byte boundary.
+      shape: The register tile.
     """
 
     dtype: str
@@ -125,19 +124,38 @@ class GemmLayout:
     scratch_bytes: int
     shape: TileShape
 
+    @property
+    def packs_first(self) -> bool:
+        """Whether A is the operand that is packed, if one is."""
+        return self.form in ("columns", "vector_matrix")
+
+    @property
+    def packed_strides(self) -> Strides:
+        """Strides of that operand: along the panels and along the depth."""
+        return self.a_strides if self.packs_first else self.b_strides[::-1]
+
+    @property
+    def panel_width(self) -> int:
+        """Elements in a row of a panel."""
+        if self.kernel == "multiply_vector":
+            return 1
+        if self.kernel.startswith("multiply_narrow"):
+            return self.shape.lanes * _narrow_vectors(self.shape, self.n)
+        return self.shape.rows if self.packs_first else self.shape.columns
+
 
 def find_shape(dtype: Any, vector_bits: int | None = None) -> TileShape:
     """Chooses the register tile.
 
     Args:
-        dtype: float32 or float64.
-        vector_bits: Width of the vectors; None for the machine's.
+      dtype: float32 or float64.
+      vector_bits: Width of the vectors; None for the machine's.
 
     Returns:
-        The tile.
+      The tile.
 
     Raises:
-        ValueError: If there is no kernel for them.
+      ValueError: If there is no kernel for them.
     """
     dtype, machine = np.dtype(dtype), get_machine()
     bits = machine.vector_bits if vector_bits is None else vector_bits
@@ -166,22 +184,22 @@ def gemm_layout(
     """Decides how C[m, n] = A[m, k] @ B[k, n] is computed.
 
     Args:
-        dtype: float32 or float64.
-        m: Rows of C, >= 0.
-        n: Columns of C, >= 0.
-        k: Depth, >= 0; with 0 the product is all zeros.
-        a_strides: Row and column stride of A, in elements.
-        b_strides: Row and column stride of B, in elements.
-        c_stride: Elements from one row of C, which is row-major, to the next.
-        vector_bits: Width of the vectors; None for the machine's.
-        by_rows: Whether the form has to be "rows", for one whose rows are used at once.
-        adds: Whether the kernel has to be "multiply", which can add to what is there.
+      dtype: float32 or float64.
+      m: Rows of C, >= 0.
+      n: Columns of C, >= 0.
+      k: Depth, >= 0; with 0 the product is all zeros.
+      a_strides: Row and column stride of A, in elements.
+      b_strides: Row and column stride of B, in elements.
+      c_stride: Elements from one row of C, which is row-major, to the next.
+      vector_bits: Width of the vectors; None for the machine's.
+      by_rows: Whether the form has to be "rows", for one whose rows are used at once.
+      adds: Whether the kernel has to be "multiply", which can add to what is there.
 
     Returns:
-        The layout.
+      The layout.
 
     Raises:
-        ValueError: If a size is negative or the dtype has no kernel.
+      ValueError: If a size is negative or the dtype has no kernel.
     """
     if min(m, n, k) < 0:
         raise ValueError(f"no product of sizes m={m}, n={n}, k={k}")
@@ -211,7 +229,7 @@ def gemm_layout(
         and 1 < n <= NARROW_VECTORS * shape.lanes
         and k >= NARROW_DEPTH
     ):
-        vectors = narrow_vectors(shape, n)
+        vectors = _narrow_vectors(shape, n)
         high = narrow_rows(shape)
         return make(
             form="rows",
@@ -257,10 +275,10 @@ def is_small(
     """Whether a product is one for `multiply_small`.
 
     Args:
-        shape: The register tile.
-        size: Rows and columns of the product, and its depth.
-        b_strides: Row and column stride of B.
-        item: Bytes of an element.
+      shape: The register tile.
+      size: Rows and columns of the product, and its depth.
+      b_strides: Row and column stride of B.
+      item: Bytes of an element.
     """
     m, n, k = size
     width = NARROW_VECTORS * shape.lanes
@@ -271,7 +289,7 @@ def is_small(
     return max(m, n) * k * item <= SMALL_BYTES
 
 
-def narrow_vectors(shape: TileShape, n: int) -> int:
+def _narrow_vectors(shape: TileShape, n: int) -> int:
     """Returns the vectors in a row of a product of few columns."""
     return 1 if n <= shape.lanes else NARROW_VECTORS
 

@@ -18,7 +18,6 @@ from graphopt.codegen.matmul.layout import (
     KernelName,
     find_shape,
     gemm_layout,
-    narrow_vectors,
 )
 from graphopt.codegen.movement.moves import lower_copy
 from graphopt.dtypes import DType
@@ -42,10 +41,10 @@ class Following:
     """The kernel that uses up rows of a product, in the form "rows".
 
     Attributes:
-        kernel: Its address.
-        arguments: Its arguments, of which one is the address of the product.
-        place: Which one that is; its value does not matter.
-        unit: How much of the kernel's range belongs to a row of the product.
+      kernel: Its address.
+      arguments: Its arguments, of which one is the address of the product.
+      place: Which one that is; its value does not matter.
+      unit: How much of the kernel's range belongs to a row of the product.
     """
 
     kernel: Word
@@ -65,28 +64,19 @@ def pack_arguments(
     """Returns the arguments of the `pack` kernel.
 
     Args:
-        layout: How the product is cut.
-        a: Address of A.
-        b: Address of B.
-        scratch: Address of the scratch buffer, `layout.scratch_bytes` long.
+      layout: How the product is cut.
+      a, b: Addresses of both operands.
+      scratch: Address of the scratch buffer, `layout.scratch_bytes` long.
     """
-    takes_a = layout.form in ("columns", "vector_matrix")
-    along, depth = layout.a_strides if takes_a else layout.b_strides[::-1]
-    length, width = 1, 1
-    if layout.form == "columns":
-        length, width = layout.m, layout.shape.rows
-    elif layout.form == "rows":
-        length, width = layout.n, layout.shape.columns
-        if layout.kernel.startswith("multiply_narrow"):
-            width = layout.shape.lanes * narrow_vectors(layout.shape, layout.n)
+    row, column = layout.packed_strides
     return kernel_of(layout, "pack").words(
-        source=a if takes_a else b,
+        source=a if layout.packs_first else b,
         target=scratch,
-        length=length,
+        length=layout.m if layout.packs_first else layout.n,
         depth=layout.k,
-        stride=along,
-        depth_stride=depth,
-        width=width,
+        stride=row,
+        depth_stride=column,
+        width=layout.panel_width,
     )
 
 
@@ -104,64 +94,54 @@ def multiply_arguments(
     """Returns the arguments of the main kernel, `layout.kernel`.
 
     Args:
-        layout: How the product is cut.
-        a: Address of A.
-        b: Address of B.
-        c: Address of C, row-major.
-        scratch: Address of the scratch buffer that `pack` has filled.
-        pack: Address of the `pack` kernel of the same dtype and vector width.
-        adds: Whether the product is added to C; for `multiply` only.
-        following: What uses up the rows of the product, which is then not stored.
+      layout: How the product is cut.
+      a, b, c: Addresses of both operands and of the result.
+      scratch: Address of the scratch buffer that `pack` has filled.
+      pack: Address of the `pack` kernel of the same dtype and vector width.
+      adds: Whether the product is added to C; for `multiply` only.
+      following: What uses up the rows of the product, which is then not stored.
 
     Raises:
-        ValueError: The layout's form does not do what is asked for.
+      ValueError: The layout's form does not do what is asked for.
     """
     if following is not None and layout.form != "rows":
         raise ValueError(f"nothing can follow a product in the form {layout.form!r}")
     if adds and layout.kernel != "multiply":
         raise ValueError(f"{layout.kernel} cannot add to what is there")
-    kernel, sizes = kernel_of(layout), {"m": layout.m, "n": layout.n, "k": layout.k}
     (row, column), (b_row, b_column) = layout.a_strides, layout.b_strides
-    c_stride = layout.c_stride
-    if layout.kernel.startswith("multiply_narrow"):
-        strides = {"a_stride": row, "c_stride": c_stride}
-        return kernel.words(a=a, packed=scratch, c=c, **sizes, **strides)
-    if layout.kernel == "multiply_small":
-        strides = {"a_stride": row, "a_step": column, "c_stride": c_stride}
-        strides |= {"b_stride": b_row, "b_step": b_column}
-        return kernel.words(a=a, b=b, c=c, **sizes, **strides)
-    if layout.kernel == "multiply_vector":
-        is_first = layout.form == "matrix_vector"
-        stride, depth_stride = (row, column) if is_first else (b_column, b_row)
-        return kernel.words(
-            matrix=a if is_first else b,
-            x=scratch if layout.pack_panels else b if is_first else a,
-            y=c,
-            rows=layout.m if is_first else layout.n,
-            depth=layout.k,
-            stride=stride,
-            depth_stride=depth_stride,
-            y_stride=c_stride if is_first else 1,
-        )
-    by_columns = layout.form == "columns"
-    words = following.arguments if following else ()
-    return kernel.words(
-        by_columns=int(by_columns),
-        source=b if by_columns else a,
-        packed=scratch,
-        c=c,
-        **sizes,
-        stride=b_column if by_columns else row,
-        depth_stride=b_row if by_columns else column,
-        c_stride=c_stride,
-        pack=pack,
-        adds=int(adds),
-        follow=following.kernel if following else 0,
-        unit=following.unit if following else 0,
-        place=following.place if following else 0,
-        count=len(words),
-        following=words,
-    )
+    (source, other), (stride, depth_stride) = (a, b), (row, column)
+    if layout.packs_first:
+        (source, other), (stride, depth_stride) = (b, a), (b_column, b_row)
+    values: dict[str, Any] = {
+        "by_columns": int(layout.form == "columns"),
+        "a": a,
+        "b": b,
+        "c": c,
+        "m": layout.m,
+        "n": layout.n,
+        "k": layout.k,
+        "a_stride": row,
+        "a_step": column,
+        "b_stride": b_row,
+        "b_step": b_column,
+        "c_stride": layout.c_stride,
+        # The operand that the kernel walks along, and the one that may be packed.
+        "source": source,
+        "packed": scratch if layout.pack_panels else other,
+        "stride": stride,
+        "depth_stride": depth_stride,
+        "rows": layout.n if layout.packs_first else layout.m,
+        "y_stride": 1 if layout.packs_first else layout.c_stride,
+        "pack": pack,
+        "adds": int(adds),
+        "follow": following.kernel if following else 0,
+        "unit": following.unit if following else 0,
+        "place": following.place if following else 0,
+        "count": len(following.arguments) if following else 0,
+        "following": following.arguments if following else (),
+    }
+    kernel = kernel_of(layout)
+    return kernel.words(**{each.name: values[each.name] for each in kernel.parameters})
 
 
 def pack_call(
@@ -181,12 +161,7 @@ def multiply_call(
     scratch: Argument = _SCRATCH,
     **options: Any,
 ) -> Call:
-    """Returns the call that multiplies, with what is known of its cost.
-
-    Args:
-        layout, a, b, c, scratch: As for `multiply_arguments`.
-        **options: `adds` and `following`.
-    """
+    """Returns the call that multiplies, with arguments as for `multiply_arguments`."""
     pack = Word("kernel", kernel=kernel_of(layout, "pack").request)
     words = multiply_arguments(layout, a, b, c, scratch, pack, **options)
     flops = 2.0 * layout.m * layout.n * layout.k

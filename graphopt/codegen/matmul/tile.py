@@ -1,15 +1,15 @@
 """A tile of sums in registers, and the vector code of products around it.
 
-LLVM's vectorizer does not keep a tile of sums in registers. One function here does, for any
-number of rows and vectors in a row: `_write_tile` walks along the depth, an axis or several
+LLVM's vectorizer does not keep a tile of sums in registers. `_write_tile` does, for any
+number of rows and vectors in a row: it walks along the depth, an axis or several
 nested ones, with a step in either operand for each, and adds to every sum the product of an
 element of the first operand and a vector of the second. What a product, a convolution or a
 derivative is made of are descriptions of it:
 
     add_tile           operands that lie where they are: small and narrow products, products
                        with a vector whose sums are neighbors, convolutions
-    add_tile_masked    the same, where the second operand has no more columns than the result
     add_taps           rows that are places of a window: the derivative of a filter
+    add_..._masked     the same, where the second operand has no more columns than the result
     multiply_panels    two packed panels, the next lines brought near meanwhile
 
 The text of a kernel names the tile that it wants: `add_tile_float32x16_7x2` has 7 rows of
@@ -49,10 +49,10 @@ class _Tile:
     """A tile of sums.
 
     Attributes:
-        element: What it is made of.
-        lanes: Elements in a vector.
-        rows: How many it has.
-        vectors: Vectors in a row.
+      element: What it is made of.
+      lanes: Elements in a vector.
+      rows: How many it has.
+      vectors: Vectors in a row.
     """
 
     element: Element
@@ -136,14 +136,14 @@ def _write_tile(
     """Writes what computes one tile and stores it, or the part that exists.
 
     Args:
-        code: Where it is written.
-        tile: How large it is.
-        operands: The addresses of both.
-        rows: Where each row begins in the first operand.
-        axes: The depth, its outermost axis first.
-        target: Where the tile goes.
-        masks: Which lanes of the second operand are read; all of them by default.
-        visit: Writes what else is done in a step of the innermost axis.
+      code: Where it is written.
+      tile: How large it is.
+      operands: The addresses of both.
+      rows: Where each row begins in the first operand.
+      axes: The depth, its outermost axis first.
+      target: Where the tile goes.
+      masks: Which lanes of the second operand are read; all of them by default.
+      visit: Writes what else is done in a step of the innermost axis.
     """
     cells = tile.make_cells(code, len(rows) * tile.vectors)
     chosen = masks or [None] * tile.vectors
@@ -204,51 +204,72 @@ def _store_tile(code: Code, tile: _Tile, cells: list[Cell], target: _Target) -> 
     code.if_else(is_whole, store_whole, store_part)
 
 
-def _add_tile(tile: _Tile, is_masked: bool = False) -> Any:
-    """Makes the function that computes a tile of operands that lie where they are.
+class _Description(NamedTuple):
+    """What a tile is of: arguments of `_write_tile`."""
+
+    operands: tuple[Value, Value]
+    rows: list[Value]
+    axes: list[_Axis]
+    target: _Target
+
+
+def _add_tile(code: Code, tile: _Tile, *values: Value) -> _Description:
+    """Describes a tile of operands that lie where they are.
 
     `outer` and `depth` are two axes of the depth. `c_step` is in elements, from row to row
     of the result; `adds` is not 0 if the sums are added to what is there, and `columns`
-    how many of them exist. Masked, the second operand has no more columns than `valid`.
+    how many of them exist.
     """
-
-    def add_tile(code: Code, *values: Value) -> None:
-        a, a_row, a_step, a_outer, b, b_step, b_outer = values[:7]
-        c, c_step, depth, outer, adds, columns, *valid = values[7:]
-        rows = [a_row * r for r in range(tile.rows)]
-        axes = [_Axis(outer, a_outer, b_outer), _Axis(depth, a_step, b_step)]
-        target = _Target(c, c_step, adds, code.word(tile.rows), columns)
-        masks = tile.make_masks(code, valid[0], tile.vectors) if is_masked else ()
-        _write_tile(code, tile, (a, b), rows, axes, target, masks=masks)
-
-    return intrinsic(
-        "a: word, a_row: word, a_step: word, a_outer: word, b: word, b_step: word, "
-        "b_outer: word, c: word, c_step: word, depth: word, outer: word, adds: word, "
-        f"columns: word{', valid: word' if is_masked else ''}"
-    )(add_tile)
+    a, a_row, a_step, a_outer, b, b_step, b_outer = values[:7]
+    c, c_step, depth, outer, adds, columns = values[7:]
+    rows = [a_row * r for r in range(tile.rows)]
+    axes = [_Axis(outer, a_outer, b_outer), _Axis(depth, a_step, b_step)]
+    target = _Target(c, c_step, adds, code.word(tile.rows), columns)
+    return _Description((a, b), rows, axes, target)
 
 
-def _add_taps(tile: _Tile) -> Any:
-    """Makes the function that adds to the derivative of a filter what a row of pixels gives.
+def _add_taps(code: Code, tile: _Tile, *values: Value) -> _Description:
+    """Describes what a row of pixels adds to the derivative of a filter.
 
     The rows of the tile are the taps of a window with `width` columns, from number `first`
     on; `across` and `down` are the steps in the image from tap to tap, `step` and `g_step`
     those from pixel to pixel.
     """
+    x, across, down, width, first, step, g, g_step = values[:8]
+    c, c_step, pixels, columns = values[8:]
+    taps = [first + r for r in range(tile.rows)]
+    rows = [(tap // width) * down + (tap % width) * across for tap in taps]
+    target = _Target(c, c_step, code.word(1), code.word(tile.rows), columns)
+    return _Description((x, g), rows, [_Axis(pixels, step, g_step)], target)
 
-    def add_taps(code: Code, *values: Value) -> None:
-        x, across, down, width, first, step, g, g_step, c, c_step, pixels, out = values
-        taps = [first + r for r in range(tile.rows)]
-        rows = [(tap // width) * down + (tap % width) * across for tap in taps]
-        target = _Target(c, c_step, code.word(1), code.word(tile.rows), out)
-        masks = tile.make_masks(code, out, tile.vectors)
-        axes = [_Axis(pixels, step, g_step)]
-        _write_tile(code, tile, (x, g), rows, axes, target, masks=masks)
 
-    return intrinsic(
-        "x: word, across: word, down: word, width: word, first: word, step: word, "
-        "g: word, g_step: word, c: word, c_step: word, pixels: word, out: word"
-    )(add_taps)
+def _compute(
+    describe: Callable[..., _Description], names: str, is_masked: bool, tile: _Tile
+) -> Any:
+    """Makes the function that computes a tile as it is described.
+
+    Args:
+      describe: Takes the code, the tile and the arguments.
+      names: Those of the parameters, all words.
+      is_masked: Whether the second operand has only so many columns as a last parameter
+        says, so that no others are read.
+      tile: How large it is.
+    """
+
+    def compute(code: Code, *values: Value) -> None:
+        masks: Sequence[Value] = ()
+        if is_masked:
+            *values, valid = values  # type: ignore[assignment]
+            masks = tile.make_masks(code, valid, tile.vectors)
+        _write_tile(code, tile, *describe(code, tile, *values), masks=masks)
+
+    return _on_words(f"{names} valid" if is_masked else names)(compute)
+
+
+def _on_words(names: str, result: str = "") -> Callable[[Callable[..., Any]], Any]:
+    """Returns the decorator that makes functions of words, of their names."""
+    parameters = ", ".join(f"{name}: word" for name in names.split())
+    return intrinsic(f"{parameters} -> {result}" if result else parameters)
 
 
 def _multiply_panels(tile: _Tile) -> Any:
@@ -301,9 +322,8 @@ def _multiply_panels(tile: _Tile) -> Any:
             is_high = row_count >= tile.rows
             code.if_else(is_high, lambda: write(a, c, tile, row_count), write_low)
 
-    return intrinsic(
-        "a: word, b: word, c: word, c_step: word, depth: word, adds: word, "
-        "row_count: word, column_count: word, ahead: word, ahead_step: word, shift: word"
+    return _on_words(
+        "a b c c_step depth adds row_count column_count ahead ahead_step shift"
     )(multiply_panels)
 
 
@@ -353,10 +373,7 @@ def _dot(tile: _Tile) -> Any:
             place = code.pointer(result + result_step * r, tile.element)
             place.store(_sum_lanes(total))
 
-    return intrinsic(
-        "matrix: word, step: word, vector: word, result: word, result_step: word, "
-        "depth: word"
-    )(dot)
+    return _on_words("matrix step vector result result_step depth")(dot)
 
 
 def _sum_lanes(value: Value) -> Value:
@@ -391,9 +408,7 @@ def _add_rows(tile: _Tile) -> Any:
 
         _for_vectors(code, tile, depth, add)
 
-    return intrinsic(
-        "matrix: word, step: word, factors: word, sums: word, depth: word"
-    )(add_rows)
+    return _on_words("matrix step factors sums depth")(add_rows)
 
 
 # ---- packing
@@ -412,9 +427,7 @@ def _copy_blocks(tile: _Tile) -> Any:
             # spends a third of its time on finding that out.
             code.barrier()
 
-    return intrinsic(
-        "source: word, source_step: word, target: word, target_step: word, count: word"
-    )(copy_blocks)
+    return _on_words("source source_step target target_step count")(copy_blocks)
 
 
 def _copy_panels(tile: _Tile) -> Any:
@@ -436,10 +449,7 @@ def _copy_panels(tile: _Tile) -> Any:
                 # As above.
                 code.barrier()
 
-    return intrinsic(
-        "source: word, source_step: word, target: word, panel_step: word, rows: word, "
-        "panels: word"
-    )(copy_panels)
+    return _on_words("source source_step target panel_step rows panels")(copy_panels)
 
 
 def _transpose(tile: _Tile) -> Any:
@@ -484,21 +494,23 @@ def _transpose(tile: _Tile) -> Any:
             write_block(code, source, source_step, target, target_step)
         return loops * lanes
 
-    return intrinsic(
-        "source: word, source_step: word, target: word, target_step: word, count: word "
-        "-> word"
-    )(transpose)
+    return _on_words("source source_step target target_step count", "word")(transpose)
 
 
 def _reserve(nbytes: int) -> Any:
     """Makes the function that reserves bytes of stack, which begin on a cache line."""
-    return intrinsic("-> word")(lambda code: code.reserve(nbytes))
+    return _on_words("", "word")(lambda code: code.reserve(nbytes))
 
 
+_TILE_NAMES: Final = (
+    "a a_row a_step a_outer b b_step b_outer c c_step depth outer adds columns"
+)
+_TAP_NAMES: Final = "x across down width first step g g_step c c_step pixels columns"
 _MAKERS: Final[dict[str, Callable[[_Tile], Any]]] = {
-    "add_tile": _add_tile,
-    "add_tile_masked": functools.partial(_add_tile, is_masked=True),
-    "add_taps": _add_taps,
+    "add_tile": functools.partial(_compute, _add_tile, _TILE_NAMES, False),
+    "add_tile_masked": functools.partial(_compute, _add_tile, _TILE_NAMES, True),
+    "add_taps": functools.partial(_compute, _add_taps, _TAP_NAMES, False),
+    "add_taps_masked": functools.partial(_compute, _add_taps, _TAP_NAMES, True),
     "multiply_panels": _multiply_panels,
     "dot": _dot,
     "add_rows": _add_rows,
@@ -515,11 +527,11 @@ def find_function(name: str) -> Any | None:
     """Returns the function for kernels that a name describes.
 
     Args:
-        name: `stack_BYTES`, or that of a function of this file, its element type and
-            lanes and, if it is not one vector, the rows of a tile and the vectors in a row.
+      name: `stack_BYTES`, or that of a function of this file, its element type and
+        lanes and, if it is not one vector, the rows of a tile and the vectors in a row.
 
     Returns:
-        The function, None if the name describes none.
+      The function, None if the name describes none.
     """
     if match := _STACK.fullmatch(name):
         return _reserve(int(match[1]))
