@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
+import importlib
+import pkgutil
 from typing import Any
 
 import numba
 
+from graphopt.codegen import maths
 from graphopt.codegen.compile import primitives
 from graphopt.codegen.convolution import channels
-from graphopt.codegen.maths import special_functions, vector_math
 from graphopt.codegen.matmul import tile
 from graphopt.codegen.random.philox import philox
 from graphopt.codegen.random.random_functions import make_random_functions
@@ -47,8 +49,15 @@ def make_namespace() -> dict[str, Any]:
     }
     for name in ("int8", "int16", "int32", "int64", "uint8", "float32", "float64"):
         names[name] = getattr(numba, name)
-    for kind in ("float32", "float64"):
-        functions = vector_math.FUNCTIONS | special_functions.FUNCTIONS
-        for name, function in functions.items():
-            names[f"{name}_{kind}"] = function
+    for name, function in find_maths().items():
+        names |= {f"{name}_{kind}": function for kind in ("float32", "float64")}
     return names
+
+
+def find_maths() -> dict[str, Any]:
+    """Returns the functions of float32 and float64 that the files of `maths` have."""
+    functions: dict[str, Any] = {}
+    for file in pkgutil.iter_modules(maths.__path__):
+        module = importlib.import_module(f"{maths.__name__}.{file.name}")
+        functions |= getattr(module, "FUNCTIONS", {})
+    return functions

@@ -331,4 +331,7 @@ def _check_expression(name: str, expression: str) -> None:
     text = "".join(part for part, *_ in Formatter().parse(expression))
     unknown = set(re.findall(r"[A-Za-z_]\w*", text)) - EXPRESSION_FUNCTIONS
     if unknown:
-        raise ValueError(f"{name}: the expression uses unknown names {unknown}.")
+        raise ValueError(
+            f"{name}: the expression uses unknown names {unknown}; a native function has "
+            "to be listed in EXPRESSION_FUNCTIONS of graph/opspec.py."
+        )

@@ -13,7 +13,10 @@ import pytest
 
 import graphopt
 from graphopt import keras
+from graphopt.codegen.elementwise.expressions import MACROS
+from graphopt.codegen.functions import find_maths
 from graphopt.commands.verbs import SUMMARIES, load_verb
+from graphopt.graph.opspec import EXPRESSION_FUNCTIONS
 from graphopt.keras.callbacks.base import Callback
 from graphopt.keras.layers.base import Layer
 from graphopt.keras.losses.base import Loss
@@ -175,6 +178,23 @@ def test_reasons_are_still_needed():
     assert {*BASES, *NOT_PUBLIC} <= names
     assert all([*BASES.values(), *NOT_PUBLIC.values()])
     assert set(TESTED_ELSEWHERE) <= {c.__name__ for c in CLASSES.values()}
+
+
+# ---- functions of expressions
+
+
+def test_functions_of_expressions_have_code():
+    known = {*MACROS, *find_maths()}
+    missing = set(EXPRESSION_FUNCTIONS) - known
+    assert not missing, (
+        f"write {sorted(missing)} in a file of codegen/maths/, in its FUNCTIONS, or as "
+        "text in MACROS of codegen/elementwise/expressions.py"
+    )
+    unlisted = known - set(EXPRESSION_FUNCTIONS)
+    assert not unlisted, (
+        f"list {sorted(unlisted)} in EXPRESSION_FUNCTIONS of graph/opspec.py: no op can "
+        "use what is not there"
+    )
 
 
 # ---- folders

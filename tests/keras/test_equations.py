@@ -164,6 +164,22 @@ def test_a_hook_without_apply_state_still_has_the_rate_of_its_variable():
     assert (float(fast), float(slow)) == (-2.0, -0.5)
 
 
+def test_subclasses_find_what_tensorflow_keeps():
+    made = Plain()
+    assert (made._clipnorm, made._clipvalue, made._global_clipnorm) == (None,) * 3
+    assert (made._initial_decay, made._use_locking, made._iterations) == (
+        0.0,
+        True,
+        None,
+    )
+    assert (made._weights, made._slots, made._hyper) == ([], {}, {"learning_rate": 0.5})
+    assert Plain(clipnorm=2.0)._clipnorm == 2.0
+    made.clipvalue = 3.0
+    assert made._clipvalue == 3.0
+    made.learning_rate_factors.append(("w", 0.5))
+    assert Plain().learning_rate_factors == []
+
+
 def test_a_property_that_fails_says_why():
     class Failing(tf.keras.optimizers.SGD):
         @property

@@ -16,7 +16,8 @@ from graphopt.dtypes import DType
 
 # Written with the argument's text repeated; arguments are names of values, so this
 # repeats no work.
-_MACROS: dict[str, Callable[..., str]] = {
+MACROS: dict[str, Callable[..., str]] = {
+    "sign": lambda t, x: f"({t}({x} > {t}(0)) - {t}({x} < {t}(0)))",
     "zero": lambda t, x: f"{t}(0)",
     "one": lambda t, x: f"{t}(1)",
     "abs": lambda t, x: f"abs({x})",
@@ -34,8 +35,8 @@ _MACROS: dict[str, Callable[..., str]] = {
     "floormod": lambda t, x, y: f"({x} % {y})",
     "floordiv": lambda t, x, y: f"({x} // {y})",
 }
-_SIGN_FLOAT = "({x} if {x} != {x} else {t}({x} > {t}(0)) - {t}({x} < {t}(0)))"
-_SIGN_INTEGER = "({t}({x} > {t}(0)) - {t}({x} < {t}(0)))"
+# NaN has no sign; where it can be, it stays.
+_SIGN_OF_FLOAT = "({x} if {x} != {x} else {sign})"
 
 
 @functools.cache
@@ -72,11 +73,11 @@ def _write(node: ast.expr, dtype: DType) -> str:
     assert isinstance(node.func, ast.Name)
     arguments = [_write(argument, dtype) for argument in node.args]
     name, kind = node.func.id, "boolean" if dtype.is_bool else dtype.name
-    if name == "sign":
-        template = _SIGN_FLOAT if dtype.is_floating else _SIGN_INTEGER
-        return template.format(x=arguments[0], t=kind)
-    if name in _MACROS:
-        return _MACROS[name](kind, *arguments)
+    if name in MACROS:
+        text = MACROS[name](kind, *arguments)
+        if name == "sign" and dtype.is_floating:
+            return _SIGN_OF_FLOAT.format(x=arguments[0], sign=text)
+        return text
     return f"{name}_{kind}({', '.join(arguments)})"
 
 

@@ -36,10 +36,8 @@ from graphopt.keras.optimizers.hyperparameters import (
     take_arguments,
 )
 from graphopt.keras.optimizers.updates import (
-    ApplyState,
     Rows,
     Step,
-    step_of,
     unique_rows,
 )
 from graphopt.ops.state import no_op
@@ -121,7 +119,6 @@ class Optimizer(Trackable):
     ema_overwrite_frequency: int | None = None
     gradient_accumulation_steps: int | None = None
     on_nonfinite: str | None = None
-    learning_rate_factors: Sequence[tuple[options.Selector, Any]] = ()
 
     # What subclasses hand to `assign`; there is nothing to lock here.
     _use_locking = True
@@ -148,10 +145,11 @@ class Optimizer(Trackable):
         own["_weights"] = []
         # Hyperparameters that are options; a subclass may have one of the same name.
         own["_options"] = set()
-        # The coefficients that a subclass's hook was given, should it not hand them on.
-        own["_handed"] = None
+        # Of a subclass's hook that is not given `apply_state`, or does not hand it on.
+        own["_step_of_hook"] = None
         own["gradient_aggregator"] = gradient_aggregator
         own["gradient_transformers"] = [*(gradient_transformers or ())]
+        own["learning_rate_factors"] = []
         if kwargs:
             options.take_options(self, kwargs)
 
@@ -161,9 +159,10 @@ class Optimizer(Trackable):
     _slots: state.Slots
     _weights: list[Variable]
     _options: set[str]
-    _handed: ApplyState | None
+    _step_of_hook: Step | None
     gradient_aggregator: Callable[[GradsAndVars], GradsAndVars] | None
     gradient_transformers: list[Callable[[GradsAndVars], GradsAndVars]]
+    learning_rate_factors: list[tuple[options.Selector, Any]]
 
     _take_arguments = take_arguments
 
@@ -447,7 +446,7 @@ class Optimizer(Trackable):
     def _fallback_apply_state(self, var_device: str, var_dtype: Any) -> dict[str, Any]:
         """Returns the coefficients of one dtype where a hook was not given them."""
         key = (var_device, as_dtype(var_dtype))
-        return steps.prepare_state(self, step_of(self._handed), [key])[key]
+        return steps.prepare_state(self, self._step_of_hook or Step(), [key])[key]
 
     def coefficients(self, dtype: DType, learning_rate: Any) -> dict[str, Any]:
         """Returns the scalars of the equation, as tensors, computed once a step.

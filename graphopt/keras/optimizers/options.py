@@ -57,9 +57,11 @@ class Clip:
 
     def __set_name__(self, cls: type, name: str) -> None:
         self.name = name
+        # TensorFlow's name of it, for subclasses.
+        setattr(cls, f"_{name}", None)
 
     def __get__(self, optimizer: Any, cls: type | None = None) -> Any:
-        return self if optimizer is None else vars(optimizer).get(f"_{self.name}")
+        return self if optimizer is None else getattr(optimizer, f"_{self.name}")
 
     def __set__(self, optimizer: Any, value: Any) -> None:
         if value is not None and optimizer.gradient_transformers:

@@ -162,7 +162,7 @@ def _apply_one(
     if factor is not None:
         step = replace(state.step, rate_factor=factor)
         state = prepare_state(optimizer, step, [(var.device, var.dtype)])
-    optimizer._handed, before = state, optimizer._handed
+    optimizer._step_of_hook = state.step
     try:
         if isinstance(grad, IndexedSlices):
             done = optimizer._apply_sparse(grad, var, state)
@@ -170,7 +170,7 @@ def _apply_one(
             hook = optimizer._resource_apply_dense
             done = hook(grad, var, **pass_state(hook, state))
     finally:
-        optimizer._handed = before
+        optimizer._step_of_hook = None
     return apply_constraint(var, done, state.step.only_if)
 
 
@@ -205,9 +205,9 @@ def update_variable(
         on.
     """
     key = (var.device, var.dtype)
-    if apply_state is None:
-        apply_state = optimizer._handed
-    step = step_of(apply_state)
+    step = optimizer._step_of_hook or Step()
+    if apply_state is not None:
+        step = step_of(apply_state)
     if apply_state is None or key not in apply_state:
         apply_state = prepare_state(optimizer, step, [key])
     equation = optimizer._equation_of(var)
