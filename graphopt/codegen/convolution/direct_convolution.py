@@ -310,10 +310,14 @@ def _write_rest(condition: str, text: str, tile: _Tile) -> str:
 
 def _call(made: Convolution, kernel: Kernel, extent: int, **arguments: Any) -> Call:
     arguments |= {"line": _line_of(made), "height": _height_of(made)}
+    arguments["blocks"] = _blocks_of(made)
+    return made.call(kernel, extent, _cost(made), **arguments)
+
+
+def _cost(made: Convolution) -> float:
     # As products of matrices: 32 operations for each lane and nanosecond.
     terms = made.pixels * made.out * made.depth
-    cost = terms / (4 * find_shape(made.dtype).lanes)
-    return made.call(kernel, extent, cost, blocks=_blocks_of(made), **arguments)
+    return terms / (4 * find_shape(made.dtype).lanes)
 
 
 def _pack(made: Convolution, filters: Word) -> tuple[Call, int]:
