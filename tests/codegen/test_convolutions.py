@@ -90,7 +90,7 @@ def test_same_bits_for_any_number_of_threads(case, monkeypatch):
     x, filters = arrays(case, np.float32)
     first = results(case, x, filters, "always")
     monkeypatch.setenv("GRAPHOPT_THREADS", "3")
-    monkeypatch.setattr(direct_convolution, "_cost", lambda made: 1e7)
+    monkeypatch.setattr(direct_convolution, "_cost", lambda convolution: 1e7)
     again = results(case, x, filters, "always")
     for a, b in zip(first, again, strict=True):
         np.testing.assert_array_equal(a, b)

@@ -6,6 +6,7 @@ import ctypes
 import functools
 import itertools
 import platform
+import re
 import sys
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import graphopt as tf
 from graphopt.codegen import kernels
 from graphopt.codegen.cache.object_code import NativeKernel
 from graphopt.codegen.compile.native import compile_module
@@ -263,3 +265,17 @@ def test_bad_requests_are_refused() -> None:
         gemm_layout.gemm_layout(np.int32, 1, 2, 3, (3, 1), (2, 1), 2)
     with pytest.raises(ValueError, match="64 bits"):
         compile_gemm("float32", "pack", vector_bits=64)
+
+
+def test_a_plan_shows_the_text_of_a_product() -> None:
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        a = tf.constant(np.ones((100, 70), np.float32))
+        plan = session.plan(tf.matmul(a, a, transpose_b=True))
+    texts = [kernel.source for kernel in plan.kernels if kernel.family == "gemm"]
+    assert len(texts) == 2
+    for text in texts:
+        assert text.startswith("def kernel(args, lo, hi):\n")
+        assert "# size" in text
+        assert not re.search(r"[{}]", text)
+    lanes = get_machine().vector_bits // 32
+    assert any(f"multiply_panels_float32x{lanes}_" in text for text in texts)

@@ -117,8 +117,8 @@ def intrinsic(signature: str, name: str = "") -> Callable[[Callable[..., Any]], 
             def generate(context: Any, builder: Any, types: Any, values: Any) -> Any:
                 code = Code(builder)
                 arguments = map(_wrap, [code] * len(values), taken, values)
-                made = write(code, *arguments)
-                return context.get_dummy_value() if made is None else made.raw
+                value = write(code, *arguments)
+                return context.get_dummy_value() if value is None else value.raw
 
             return returned(*taken), generate
 
@@ -144,10 +144,10 @@ def inline(function: Callable[..., Any]) -> Any:
 
     def define(typing: Any, *operands: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            made = context.compile_subroutine(
+            inlined = context.compile_subroutine(
                 builder, function, signature, flags=make_flags()
             )
-            return context.call_internal(builder, made.fndesc, signature, values)
+            return context.call_internal(builder, inlined.fndesc, signature, values)
 
         kinds = [
             _types.float64 if isinstance(operand, _types.Number) else operand

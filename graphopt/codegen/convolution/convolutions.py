@@ -139,11 +139,11 @@ class _Plan:
     """The calls of a convolution, while they are made.
 
     Args:
-      made: The convolution.
+      convolution: The convolution.
     """
 
-    def __init__(self, made: Convolution) -> None:
-        self.made = made
+    def __init__(self, convolution: Convolution) -> None:
+        self.convolution = convolution
         self.calls: list[Call] = []
         self._needed = {place.index: 8 for place in (_PATCHES, _PACKED, _PART)}
         # The arguments of the call that packed what the buffer for a packed operand
@@ -157,13 +157,13 @@ class _Plan:
 
     def lay_out_patches(self, first: int, count: int) -> _Matrix:
         """Lays out the windows of some rows of pixels; returns them as a matrix."""
-        made = self.made
-        if made.is_product:
-            return _Matrix(Word("input", 0), (made.depth, 1))
-        size = count * made.columns.out * made.depth * made.item
-        kernel = _GATHER.fill(t=made.dtype)
-        self.calls.append(made.call(kernel, count, size * _BYTE, base=first))
-        return _Matrix(self.need(_PATCHES, size), (made.depth, 1))
+        convolution = self.convolution
+        if convolution.is_product:
+            return _Matrix(Word("input", 0), (convolution.depth, 1))
+        size = count * convolution.columns.out * convolution.depth * convolution.item
+        kernel = _GATHER.fill(t=convolution.dtype)
+        self.calls.append(convolution.call(kernel, count, size * _BYTE, base=first))
+        return _Matrix(self.need(_PATCHES, size), (convolution.depth, 1))
 
     def multiply(
         self,
@@ -183,7 +183,7 @@ class _Plan:
           keeps_b: Whether `b` is the same in all products of these calls.
         """
         m, n, k = sizes
-        layout = gemm_layout(self.made.dtype, m, n, k, a.strides, b.strides, n)
+        layout = gemm_layout(self.convolution.dtype, m, n, k, a.strides, b.strides, n)
         packed = self.need(_PACKED, layout.scratch_bytes)
         *packing, call = product_calls(layout, a.place, b.place, target, packed)
         for pack in packing:
@@ -200,92 +200,99 @@ class _Plan:
         return Lowered(tuple(self.calls), tuple(self._needed.values()))
 
 
-def forward(made: Convolution) -> Lowered:
+def forward(convolution: Convolution) -> Lowered:
     """Returns the calls that compute the result of (image, filter)."""
-    if made.channels == 1:
-        return one_channel.forward(made)
-    if direct := direct_convolution.forward(made):
+    if convolution.channels == 1:
+        return one_channel.forward(convolution)
+    if direct := direct_convolution.forward(convolution):
         return direct
-    plan, filters = _Plan(made), _Matrix(Word("input", 1), (made.out, 1))
-    for first, count in _row_blocks(made):
+    plan, filters = _Plan(convolution), _Matrix(Word("input", 1), (convolution.out, 1))
+    for first, count in _row_blocks(convolution):
         patches = plan.lay_out_patches(first, count)
-        sizes = (count * made.columns.out, made.out, made.depth)
-        result = Word("output", 0, first * made.columns.out * made.out * made.item)
+        sizes = (count * convolution.columns.out, convolution.out, convolution.depth)
+        result = Word(
+            "output",
+            0,
+            first * convolution.columns.out * convolution.out * convolution.item,
+        )
         plan.multiply(patches, filters, result, sizes, True)
     return plan.finish()
 
 
-def to_filter(made: Convolution) -> Lowered:
+def to_filter(convolution: Convolution) -> Lowered:
     """Returns the calls that compute the filter's derivative of (image, filter, dy)."""
-    if made.channels == 1:
-        return one_channel.to_filter(made)
-    if direct := direct_convolution.to_filter(made):
+    if convolution.channels == 1:
+        return one_channel.to_filter(convolution)
+    if direct := direct_convolution.to_filter(convolution):
         return direct
-    plan, total = _Plan(made), made.depth * made.out
-    for first, count in _row_blocks(made):
+    plan, total = _Plan(convolution), convolution.depth * convolution.out
+    for first, count in _row_blocks(convolution):
         patches = plan.lay_out_patches(first, count)
         turned = _Matrix(patches.place, patches.strides[::-1])
-        offset = first * made.columns.out * made.out * made.item
-        g = _Matrix(Word("input", 2, offset), (made.out, 1))
-        sizes = (made.depth, made.out, count * made.columns.out)
-        if made.is_product:
+        offset = first * convolution.columns.out * convolution.out * convolution.item
+        g = _Matrix(Word("input", 2, offset), (convolution.out, 1))
+        sizes = (convolution.depth, convolution.out, count * convolution.columns.out)
+        if convolution.is_product:
             plan.multiply(turned, g, Word("output", 0), sizes, False)
             continue
-        part = plan.need(_PART, total * made.item)
+        part = plan.need(_PART, total * convolution.item)
         plan.multiply(turned, g, part, sizes, False)
-        kernel, cost = _ADD.fill(t=made.dtype), total * made.item * _BYTE
+        kernel, cost = _ADD.fill(t=convolution.dtype), total * convolution.item * _BYTE
         words = {"x": part, "is_first": int(first == 0)}
-        plan.calls.append(made.call(kernel, total, cost, **words))
+        plan.calls.append(convolution.call(kernel, total, cost, **words))
     return plan.finish()
 
 
-def to_input(made: Convolution) -> Lowered:
+def to_input(convolution: Convolution) -> Lowered:
     """Returns the calls that compute the image's derivative of (image, filter, dy)."""
-    if direct := direct_convolution.to_input(made):
+    if direct := direct_convolution.to_input(convolution):
         return direct
-    plan, filters = _Plan(made), _Matrix(Word("input", 1), (1, made.out))
-    for image, count, begin, end in _image_blocks(made):
-        pixels = count * (end - begin) * made.columns.out
-        first = (image * made.rows.out + begin) * made.columns.out
-        g = _Matrix(Word("input", 2, first * made.out * made.item), (made.out, 1))
-        sizes = (pixels, made.depth, made.out)
-        if made.is_product:
-            target = Word("output", 0, first * made.depth * made.item)
+    plan, filters = _Plan(convolution), _Matrix(Word("input", 1), (1, convolution.out))
+    for image, count, begin, end in _image_blocks(convolution):
+        pixels = count * (end - begin) * convolution.columns.out
+        first = (image * convolution.rows.out + begin) * convolution.columns.out
+        g = _Matrix(
+            Word("input", 2, first * convolution.out * convolution.item),
+            (convolution.out, 1),
+        )
+        sizes = (pixels, convolution.depth, convolution.out)
+        if convolution.is_product:
+            target = Word("output", 0, first * convolution.depth * convolution.item)
             plan.multiply(g, filters, target, sizes, True)
             continue
-        nbytes = pixels * made.depth * made.item
+        nbytes = pixels * convolution.depth * convolution.item
         plan.multiply(g, filters, plan.need(_PATCHES, nbytes), sizes, True)
-        kernel, rows = _SCATTER.fill(t=made.dtype), count * made.rows.size
+        kernel, rows = _SCATTER.fill(t=convolution.dtype), count * convolution.rows.size
         block = {"base": image, "begin": begin, "end": end}
-        plan.calls.append(made.call(kernel, rows, nbytes * _BYTE, **block))
+        plan.calls.append(convolution.call(kernel, rows, nbytes * _BYTE, **block))
     return plan.finish()
 
 
-def _row_blocks(made: Convolution) -> list[tuple[int, int]]:
+def _row_blocks(convolution: Convolution) -> list[tuple[int, int]]:
     """Returns the first row of pixels of each block, and how many rows it has."""
-    total = made.batch * made.rows.out
-    count = total if made.is_product else _rows_in_a_block(made)
+    total = convolution.batch * convolution.rows.out
+    count = total if convolution.is_product else _rows_in_a_block(convolution)
     return [(i, min(count, total - i)) for i in range(0, total, count)]
 
 
-def _rows_in_a_block(made: Convolution) -> int:
-    row = made.columns.out * made.depth * made.item
-    total = made.batch * made.rows.out
+def _rows_in_a_block(convolution: Convolution) -> int:
+    row = convolution.columns.out * convolution.depth * convolution.item
+    total = convolution.batch * convolution.rows.out
     return max(BLOCK_BYTES // row, -(-total // MOST_BLOCKS), 1)
 
 
-def _image_blocks(made: Convolution) -> list[tuple[int, int, int, int]]:
+def _image_blocks(convolution: Convolution) -> list[tuple[int, int, int, int]]:
     """Returns the first image, images, first row and behind the last row of each block."""
-    height = made.rows.out
-    if made.is_product:
-        return [(0, made.batch, 0, height)]
-    count = _rows_in_a_block(made)
+    height = convolution.rows.out
+    if convolution.is_product:
+        return [(0, convolution.batch, 0, height)]
+    count = _rows_in_a_block(convolution)
     images = count // height
     if images:
-        steps = range(0, made.batch, images)
-        return [(i, min(images, made.batch - i), 0, height) for i in steps]
+        steps = range(0, convolution.batch, images)
+        return [(i, min(images, convolution.batch - i), 0, height) for i in steps]
     return [
         (image, 1, begin, min(begin + count, height))
-        for image in range(made.batch)
+        for image in range(convolution.batch)
         for begin in range(0, height, count)
     ]

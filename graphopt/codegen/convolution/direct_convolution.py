@@ -204,101 +204,122 @@ def _choose_tile(shape: TileShape, count: int, out: int) -> _Tile:
 # ---- plans
 
 
-def _line_of(made: Convolution) -> int:
+def _line_of(convolution: Convolution) -> int:
     """Returns the elements of a row with its padding."""
-    columns = made.columns
-    return ((columns.out - 1) * columns.stride + columns.window) * made.channels
+    columns = convolution.columns
+    return ((columns.out - 1) * columns.stride + columns.window) * convolution.channels
 
 
-def _height_of(made: Convolution) -> int:
+def _height_of(convolution: Convolution) -> int:
     """Returns the rows of the result whose windows fit into the buffer, 0 if none do."""
-    rows, axis = IMAGE_BYTES // (_line_of(made) * made.item), made.rows
+    rows, axis = (
+        IMAGE_BYTES // (_line_of(convolution) * convolution.item),
+        convolution.rows,
+    )
     if rows < axis.window:
         return 0
     return min(axis.out, (rows - axis.window) // axis.stride + 1)
 
 
-def _blocks_of(made: Convolution) -> int:
+def _blocks_of(convolution: Convolution) -> int:
     """Returns the blocks of rows of an image."""
-    return -(-made.rows.out // _height_of(made))
+    return -(-convolution.rows.out // _height_of(convolution))
 
 
-def _is_plain(made: Convolution) -> bool:
-    return not made.is_product and made.rows.dilation == made.columns.dilation == 1
+def _is_plain(convolution: Convolution) -> bool:
+    return (
+        not convolution.is_product
+        and convolution.rows.dilation == convolution.columns.dilation == 1
+    )
 
 
-def forward(made: Convolution) -> Lowered | None:
+def forward(convolution: Convolution) -> Lowered | None:
     """Returns the calls that compute the result of (image, filter); None if they cannot."""
-    if not _is_plain(made) or not _height_of(made):
+    if not _is_plain(convolution) or not _height_of(convolution):
         return None
-    pack, nbytes = _pack(made, Word("input", 1))
-    return Lowered((pack, _convolve(made, Word("input", 0))), (nbytes,))
+    pack, nbytes = _pack(convolution, Word("input", 1))
+    return Lowered((pack, _convolve(convolution, Word("input", 0))), (nbytes,))
 
 
-def to_input(made: Convolution) -> Lowered | None:
+def to_input(convolution: Convolution) -> Lowered | None:
     """Returns the calls of the image's derivative of (image, filter, dy), or None."""
-    if not _is_plain(made) or made.rows.stride != 1 or made.columns.stride != 1:
+    if (
+        not _is_plain(convolution)
+        or convolution.rows.stride != 1
+        or convolution.columns.stride != 1
+    ):
         return None
-    back = made.transpose()
+    back = convolution.transpose()
     if min(back.rows.before, back.columns.before) < 0 or not _height_of(back):
         return None
-    taps, turned = made.rows.window * made.columns.window, Word("scratch", 1)
-    size, kernel = made.depth * made.out, _TURN.fill(t=made.dtype)
-    turn = made.call(kernel, taps, size, x=Word("input", 1), y=turned, taps=taps)
+    taps, turned = (
+        convolution.rows.window * convolution.columns.window,
+        Word("scratch", 1),
+    )
+    size, kernel = convolution.depth * convolution.out, _TURN.fill(t=convolution.dtype)
+    turn = convolution.call(kernel, taps, size, x=Word("input", 1), y=turned, taps=taps)
     pack, nbytes = _pack(back, turned)
     calls = (turn, pack, _convolve(back, Word("input", 2)))
-    return Lowered(calls, (nbytes, size * made.item))
+    return Lowered(calls, (nbytes, size * convolution.item))
 
 
-def to_filter(made: Convolution) -> Lowered | None:
+def to_filter(convolution: Convolution) -> Lowered | None:
     """Returns the calls of the filter's derivative of (image, filter, dy), or None."""
-    size, item = made.depth * made.out, made.item
+    size, item = convolution.depth * convolution.out, convolution.item
     # Not fewer for a small batch, which would need another kernel to add them up.
     parts = min(MOST_PARTS, PARTS_BYTES // (size * item))
-    if not _is_plain(made) or not _height_of(made) or parts < FEWEST_PARTS:
+    if (
+        not _is_plain(convolution)
+        or not _height_of(convolution)
+        or parts < FEWEST_PARTS
+    ):
         return None
-    run = made.columns.window * made.channels
-    tile = _choose_tile(find_shape(made.dtype), run, made.out)
-    is_masked = made.out % tile.width > 0
+    run = convolution.columns.window * convolution.channels
+    tile = _choose_tile(find_shape(convolution.dtype), run, convolution.out)
+    is_masked = convolution.out % tile.width > 0
     masked = "masked_" if is_masked else "", ", out - panel" if is_masked else ""
     kernel = _CORRELATE.fill(
-        **_names_of(made, tile),
+        **_names_of(convolution, tile),
         tile=_correlate_tile(tile.rows, *masked),
         rest=_write_rest("k < run", _correlate_tile(tile.rest, *masked), tile),
     )
     call = _call(
-        made, kernel, parts, x=Word("input", 0), g=Word("input", 2), parts=parts
+        convolution, kernel, parts, x=Word("input", 0), g=Word("input", 2), parts=parts
     )
-    dtype, part = made.element, Word("scratch", 0)
+    dtype, part = convolution.element, Word("scratch", 0)
     blocks = [(parts, False), (size, True)]
     total = lower_blocks("sum", dtype, dtype, blocks, part, [parts * size * item])
     return Lowered((call, *total.calls), total.scratch)
 
 
-def _convolve(made: Convolution, image: Word) -> Call:
+def _convolve(convolution: Convolution, image: Word) -> Call:
     """Returns the call that convolves, with the filter that is packed."""
-    tile = _choose_tile(find_shape(made.dtype), made.columns.out, made.out)
-    is_whole = made.depth <= DEPTH_BLOCK
+    tile = _choose_tile(
+        find_shape(convolution.dtype), convolution.columns.out, convolution.out
+    )
+    is_whole = convolution.depth <= DEPTH_BLOCK
     kernel = _CONVOLVE.fill(
-        **_names_of(made, tile),
+        **_names_of(convolution, tile),
         tile=_convolve_tile(tile.rows, is_whole),
         rest=_write_rest("q < ow", _convolve_tile(tile.rest, is_whole), tile),
     )
-    return _call(made, kernel, made.batch * _blocks_of(made), x=image)
+    return _call(
+        convolution, kernel, convolution.batch * _blocks_of(convolution), x=image
+    )
 
 
-def _names_of(made: Convolution, tile: _Tile) -> dict[str, object]:
+def _names_of(convolution: Convolution, tile: _Tile) -> dict[str, object]:
     """Returns what stands for the names of a template."""
     return {
-        "t": made.dtype,
-        "v": f"{made.dtype}x{tile.width // tile.vectors}",
-        "item": made.item,
+        "t": convolution.dtype,
+        "v": f"{convolution.dtype}x{tile.width // tile.vectors}",
+        "item": convolution.item,
         "image_bytes": IMAGE_BYTES,
         "copy_rows": _COPY_ROWS,
         "rows": tile.rows,
         "vectors": tile.vectors,
         "wide": tile.width,
-        "pixel": made.columns.stride * made.channels * made.item,
+        "pixel": convolution.columns.stride * convolution.channels * convolution.item,
         "depth": DEPTH_BLOCK,
     }
 
@@ -308,25 +329,27 @@ def _write_rest(condition: str, text: str, tile: _Tile) -> str:
     return f"if {condition}:\n{indent(text, '    ')}" if tile.rest else ""
 
 
-def _call(made: Convolution, kernel: Kernel, extent: int, **arguments: Any) -> Call:
-    arguments |= {"line": _line_of(made), "height": _height_of(made)}
-    arguments["blocks"] = _blocks_of(made)
-    return made.call(kernel, extent, _cost(made), **arguments)
+def _call(
+    convolution: Convolution, kernel: Kernel, extent: int, **arguments: Any
+) -> Call:
+    arguments |= {"line": _line_of(convolution), "height": _height_of(convolution)}
+    arguments["blocks"] = _blocks_of(convolution)
+    return convolution.call(kernel, extent, _cost(convolution), **arguments)
 
 
-def _cost(made: Convolution) -> float:
+def _cost(convolution: Convolution) -> float:
     # As products of matrices: 32 operations for each lane and nanosecond.
-    terms = made.pixels * made.out * made.depth
-    return terms / (4 * find_shape(made.dtype).lanes)
+    terms = convolution.pixels * convolution.out * convolution.depth
+    return terms / (4 * find_shape(convolution.dtype).lanes)
 
 
-def _pack(made: Convolution, filters: Word) -> tuple[Call, int]:
+def _pack(convolution: Convolution, filters: Word) -> tuple[Call, int]:
     """Returns the call that packs a filter for tiles, and the size of its buffer."""
-    shape, out = find_shape(made.dtype), made.out
-    width = _choose_tile(shape, made.columns.out, out).width
+    shape, out = find_shape(convolution.dtype), convolution.out
+    width = _choose_tile(shape, convolution.columns.out, out).width
     panels = -(-out // width)
-    nbytes = panels * width * made.depth * made.item
+    nbytes = panels * width * convolution.depth * convolution.item
     operand: dict[str, Any] = {"source": filters, "length": out, "width": width}
-    operand |= {"depth": made.depth, "stride": 1, "depth_stride": out}
-    kernel = make_kernel("pack", made.dtype, shape)
+    operand |= {"depth": convolution.depth, "stride": 1, "depth_stride": out}
+    kernel = make_kernel("pack", convolution.dtype, shape)
     return kernel.call(panels, cost=nbytes / 8, **operand), nbytes

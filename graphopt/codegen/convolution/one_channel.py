@@ -121,46 +121,56 @@ _BYTE = 0.2
 _TERM = 0.02
 
 
-def forward(made: Convolution) -> Lowered:
+def forward(convolution: Convolution) -> Lowered:
     """Returns the calls that compute the result of (image, filter)."""
-    kernel, rows = _fill(_CONVOLVE, made), made.batch * made.rows.out
-    call = _call(made, kernel, rows, _cost(made), filters=Word("input", 1))
-    return Lowered((_pad(made), call), (_padded_bytes(made),))
+    kernel, rows = (
+        _fill(_CONVOLVE, convolution),
+        convolution.batch * convolution.rows.out,
+    )
+    call = _call(
+        convolution, kernel, rows, _cost(convolution), filters=Word("input", 1)
+    )
+    return Lowered((_pad(convolution), call), (_padded_bytes(convolution),))
 
 
-def to_filter(made: Convolution) -> Lowered:
+def to_filter(convolution: Convolution) -> Lowered:
     """Returns the calls of the filter's derivative of (image, filter, dy)."""
-    size, kernel = made.depth * made.out, _fill(_CORRELATE, made)
-    call = _call(made, kernel, made.batch, _cost(made), g=Word("input", 2))
-    scratch = [_padded_bytes(made), made.batch * size * made.item]
-    dtype, part = made.element, Word("scratch", 1)
-    blocks = [(made.batch, False), (size, True)]
+    size, kernel = convolution.depth * convolution.out, _fill(_CORRELATE, convolution)
+    call = _call(
+        convolution, kernel, convolution.batch, _cost(convolution), g=Word("input", 2)
+    )
+    scratch = [_padded_bytes(convolution), convolution.batch * size * convolution.item]
+    dtype, part = convolution.element, Word("scratch", 1)
+    blocks = [(convolution.batch, False), (size, True)]
     total = lower_blocks("sum", dtype, dtype, blocks, part, scratch)
-    return Lowered((_pad(made), call, *total.calls), total.scratch)
+    return Lowered((_pad(convolution), call, *total.calls), total.scratch)
 
 
-def _fill(template: KernelTemplate, made: Convolution) -> Kernel:
-    lanes = find_shape(made.dtype).lanes
+def _fill(template: KernelTemplate, convolution: Convolution) -> Kernel:
+    lanes = find_shape(convolution.dtype).lanes
     return template.fill(
-        t=made.dtype,
-        v=f"{made.dtype}x{lanes}",
-        item=made.item,
+        t=convolution.dtype,
+        v=f"{convolution.dtype}x{lanes}",
+        item=convolution.item,
         lanes=lanes,
         tiles=_TILES.get(template, ""),
     )
 
 
-def _pad(made: Convolution) -> Call:
+def _pad(convolution: Convolution) -> Call:
     """Returns the call that copies the images with their padding."""
-    rows, cost = made.batch * _reach(made.rows), _padded_bytes(made) * _BYTE
-    return _call(made, _fill(_PAD, made), rows, cost)
+    rows, cost = (
+        convolution.batch * _reach(convolution.rows),
+        _padded_bytes(convolution) * _BYTE,
+    )
+    return _call(convolution, _fill(_PAD, convolution), rows, cost)
 
 
 def _call(
-    made: Convolution, kernel: Kernel, extent: int, cost: float, **operands: Word
+    convolution: Convolution, kernel: Kernel, extent: int, cost: float, **operands: Word
 ) -> Call:
-    padded = {"hp": _reach(made.rows), "wp": _reach(made.columns)}
-    return made.call(kernel, extent, cost, **padded, **operands)
+    padded = {"hp": _reach(convolution.rows), "wp": _reach(convolution.columns)}
+    return convolution.call(kernel, extent, cost, **padded, **operands)
 
 
 def _reach(axis: Axis) -> int:
@@ -168,9 +178,14 @@ def _reach(axis: Axis) -> int:
     return (axis.out - 1) * axis.stride + (axis.window - 1) * axis.dilation + 1
 
 
-def _padded_bytes(made: Convolution) -> int:
-    return made.batch * _reach(made.rows) * _reach(made.columns) * made.item
+def _padded_bytes(convolution: Convolution) -> int:
+    return (
+        convolution.batch
+        * _reach(convolution.rows)
+        * _reach(convolution.columns)
+        * convolution.item
+    )
 
 
-def _cost(made: Convolution) -> float:
-    return made.pixels * made.out * made.depth * _TERM
+def _cost(convolution: Convolution) -> float:
+    return convolution.pixels * convolution.out * convolution.depth * _TERM

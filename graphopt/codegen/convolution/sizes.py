@@ -71,8 +71,8 @@ class Convolution:
         Steps between pixels have to be 1.
         """
         rows, columns = _transpose(self.rows), _transpose(self.columns)
-        made = replace(self, channels=self.out, out=self.channels)
-        return replace(made, rows=rows, columns=columns)
+        convolution = replace(self, channels=self.out, out=self.channels)
+        return replace(convolution, rows=rows, columns=columns)
 
     def call(
         self, kernel: Kernel, extent: int, cost: float = 0.0, **arguments: Any

@@ -254,9 +254,9 @@ def lower_windows(op: Operation, option: str) -> Lowered:
         return Lowered()
     rows, columns = place_both(image[1:3], filters[:2], op.attrs)
     dtype = op.outputs[0].dtype
-    made = Convolution(dtype.name, image[0], image[3], filters[3], rows, columns)
-    if option in _PRODUCTS and made.pixels and math.prod(filters):
-        return _PRODUCTS[option](made)
+    convolution = Convolution(dtype.name, image[0], image[3], filters[3], rows, columns)
+    if option in _PRODUCTS and convolution.pixels and math.prod(filters):
+        return _PRODUCTS[option](convolution)
     overlap = -(-filters[0] // rows.stride) * -(-filters[1] // columns.stride)
     if option == "avg_pool_back" and overlap > _SHARES:
         return Lowered(host=f"{overlap} windows overlap, more than {_SHARES}")
@@ -280,7 +280,7 @@ def lower_windows(op: Operation, option: str) -> Lowered:
     extent = result[0] * result[1]
     if option == "max_pool_back":
         extent = image[0]
-    call = made.call(kernel, extent, **operands)
+    call = convolution.call(kernel, extent, **operands)
     is_summed = option.endswith("to_filter")
     return Lowered((call,), (8 * math.prod(filters),) if is_summed else ())
 
