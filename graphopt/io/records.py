@@ -64,6 +64,7 @@ def write_graph(
 
     Source: `tf.io.write_graph`.
     """
+    from graphopt.checkpoint.files import write_file
     from graphopt.exchange.graph_def import format_graph_def
     from graphopt.exchange.graph_message import graph_message
     from graphopt.graph.graph import Graph
@@ -78,12 +79,6 @@ def write_graph(
     else:
         message = graph_message(graph_or_graph_def) if is_graph else graph_or_graph_def
         data = message.SerializeToString()
-    folder = Path(os.fspath(logdir))
-    folder.mkdir(parents=True, exist_ok=True)
-    path, partial = folder / name, folder / f".{name}.{os.getpid()}.tmp"
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return str(path)
+    path = str(Path(os.fspath(logdir)) / name)
+    write_file(path, data)
+    return path
