@@ -44,7 +44,7 @@ def handles_written(op: Operation) -> tuple[GraphTensor, ...]:
     if op.spec.effect is Effect.WRITE:
         return (op.inputs[0],)
     if op.spec.parts is not None:
-        return tuple(op.inputs[index] for index, _ in op.attrs["body"].stores)
+        return tuple(op.inputs[index] for index in op.attrs["body"].stored_inputs)
     return ()
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphopt.graph.graph import Operation, shown_attrs
+from graphopt.graph.region import Region
 from graphopt.ops.creation import CONST
 from graphopt.viz.words import clean_text, format_type
 
@@ -100,9 +101,9 @@ def describe_operation(op: Operation) -> str:
     attrs = [f"{key}={value}" for key, value in shown_attrs(op)]
     if op.spec is CONST:
         attrs.append(f"value={_value(op.attrs['value'])}")
-    if "body" in op.attrs and hasattr(op.attrs["body"], "instructions"):
-        parts = [step.name for step in op.attrs["body"].instructions]
-        attrs.append(f"ops=[{', '.join(parts)}]")
+    body = op.attrs.get("body")
+    if isinstance(body, Region):
+        attrs.append(f"ops=[{', '.join(body.names)}]")
     line = f"{op.name} = {op.type}({', '.join((*inputs, *attrs))})"
     if op.outputs:
         line += " : " + ", ".join(map(format_type, op.outputs))
