@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import warnings
 
@@ -49,6 +48,9 @@ def write_line(text: str, end: str = "\n") -> None:
     """Writes to the standard output, and shows it at once; or to the logger."""
     if not _Settings.interactive:
         if text.strip():
+            # Loaded when a line goes there: nobody else needs it.
+            import logging
+
             logging.getLogger("tensorflow").info(text.strip())
         return
     sys.stdout.write(text + end)

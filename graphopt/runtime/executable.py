@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphopt.codegen.kernels import get_kernel, make_kernels
-from graphopt.codegen.tape.jumps import request_repetition
 from graphopt.errors import InvalidArgumentError, OpError, fail, locate
 from graphopt.graph import draws
 from graphopt.graph.body import Body
@@ -393,6 +392,9 @@ class Executable:
         counter = self._counter
         if counter is None:
             counter = aligned_zeros(8 * (4 + 2 * len(self._feed_words))).view(np.int64)
+            # Loaded with the first plan, as all that writes kernels.
+            from graphopt.codegen.tape.jumps import request_repetition
+
             kernel = self._kernel_of(request_repetition())
             counter[2] = block.ctypes.data + 8 * tape.BLOCK_STATUS
             self._rows[-1] = (kernel.address, counter.ctypes.data, 0, 1)

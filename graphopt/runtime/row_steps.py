@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphopt.codegen.tape.jumps import request_repetition
 from graphopt.runtime.executable import Executable
 from graphopt.runtime.memory import aligned_zeros
 from graphopt.runtime.store import VariableStore
@@ -68,6 +67,9 @@ class RowSteps(Executable):
         fixed = 4 + 2 * (len(self._feed_words) + len(self._result_words))
         self._counted = aligned_zeros(8 * fixed).view(np.int64)
         if self._parts:
+            # Loaded with the first plan, as all that writes kernels.
+            from graphopt.codegen.tape.jumps import request_repetition
+
             kernel = self._kernel_of(request_repetition())
             block, tape = self._blocks[0], self._tape
             self._counted[2] = block.ctypes.data + 8 * tape.BLOCK_STATUS

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from graphopt.codegen.lower import lower_operation
 from graphopt.config import NEVER, settings
 from graphopt.errors import (
     InvalidArgumentError,
@@ -134,10 +133,10 @@ class ShapedPlan:
         with rare_collections():
             if trace is not None:
                 program = run_passes(self.source, PIPELINE, trace)
-                self.schedule = build_schedule(program, lower_operation)
+                self.schedule = lower_program(program)
             elif self.schedule is None:
                 program = run_passes(self.pruned, PIPELINE[1:])
-                self.schedule = build_schedule(program, lower_operation)
+                self.schedule = lower_program(program)
         return self.schedule
 
     def compile(self, trace: Trace | None = None) -> Executable | None:
@@ -255,7 +254,7 @@ class ShapedPlan:
                 trace = Trace()
                 program = self.make_schedule(trace).program
                 # Each op alone, and what is inside of a branch or loop is part of it.
-                schedule = build_schedule(program, lower_operation, jumps=False)
+                schedule = lower_program(program, jumps=False)
                 self.debugged = DebugExecutable(
                     schedule, self.program, trace, self.store
                 )
@@ -263,6 +262,20 @@ class ShapedPlan:
         if settings.check_numerics:
             return interpret_checked(self.program, feeds, self.store)
         return interpret(self.program, feeds, self.store)
+
+
+def lower_program(program: Program, jumps: bool = True) -> Schedule:
+    """Returns the schedule of a program, with the kernels of its operations.
+
+    Args:
+      program: After all passes.
+      jumps: As in `build_schedule`.
+    """
+    # What writes kernels is loaded for the first plan: an import that waited for it would
+    # take a tenth longer, and programs that are interpreted never need it.
+    from graphopt.codegen.lower import lower_operation
+
+    return build_schedule(program, lower_operation, jumps)
 
 
 def not_fed(op: Operation) -> InvalidArgumentError:
