@@ -12,6 +12,7 @@ from graphopt.graph.effects import variable_of
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.opspec import Effect
 from graphopt.graph.tensor import GraphTensor
+from graphopt.graph.traversal import find_ancestors, sources_of
 from graphopt.graph.words import plural
 from graphopt.ops.creation import CONST, PLACEHOLDER
 from graphopt.ops.elementwise import CAST
@@ -19,19 +20,6 @@ from graphopt.ops.state import NO_OP
 
 # More accesses of one variable than that are not compared with each other.
 MOST_ACCESSES = 2000
-
-
-def needed(wanted: Iterable[Operation]) -> set[Operation]:
-    """Returns the ops that some ops need, themselves included."""
-    found = set(wanted)
-    stack = list(found)
-    while stack:
-        op = stack.pop()
-        for source in (*(t.op for t in op.inputs), *op.control_inputs):
-            if source not in found:
-                found.add(source)
-                stack.append(source)
-    return found
 
 
 def unused_variables(graph: Graph, run: Iterable[Operation]) -> list[Finding]:
@@ -134,7 +122,7 @@ def dead_operations(graph: Graph, run: Iterable[Operation]) -> list[Finding]:
     """
     roots = {op for op in run if op.graph is graph}
     roots |= {op for op in graph.operations if op.attrs.get("initializer")}
-    alive = needed(roots)
+    alive = find_ancestors(roots)
     dead = [op for op in graph.operations if op not in alive and _is_work(op, alive)]
     used = {t.op for op in dead for t in op.inputs}
     used |= {control for op in dead for control in op.control_inputs}
@@ -182,7 +170,7 @@ def unordered_accesses(wanted: Sequence[Operation]) -> list[Finding]:
     """
     if not wanted:
         return []
-    inside = needed(wanted)
+    inside = find_ancestors(wanted)
     ordered = [op for op in wanted[0].graph.operations if op in inside]
     accesses: dict[Any, list[Operation]] = {}
     for op in ordered:
@@ -202,7 +190,7 @@ def unordered_accesses(wanted: Sequence[Operation]) -> list[Finding]:
     before: dict[Operation, int] = {}
     for op in ordered:
         mask = 0
-        for source in (*(t.op for t in op.inputs), *op.control_inputs):
+        for source in sources_of(op):
             mask |= before[source] | bits.get(source, 0)
         before[op] = mask
     findings = []
@@ -260,7 +248,7 @@ def lossy_casts(wanted: Sequence[Operation]) -> list[Finding]:
       wanted: What the step runs.
     """
     findings = []
-    for op in sorted(needed(wanted), key=lambda each: each.index):
+    for op in sorted(find_ancestors(wanted), key=lambda each: each.index):
         if op.spec is not CAST:
             continue
         have, want = op.inputs[0].dtype, op.outputs[0].dtype

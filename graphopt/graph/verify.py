@@ -6,6 +6,7 @@ from graphopt.graph.effects import handles_written, is_handle
 from graphopt.graph.graph import Graph, Operation, infer_types
 from graphopt.graph.program import Program
 from graphopt.graph.shape import TensorShape
+from graphopt.graph.traversal import sources_of
 
 
 def verify_graph(graph: Graph) -> None:
@@ -19,7 +20,7 @@ def verify_graph(graph: Graph) -> None:
     for op in graph.operations:
         assert op.graph is graph, f"{op.name} belongs to another graph"
         assert op.name not in names, f"{op.name} is the name of two operations"
-        for before in (*(t.op for t in op.inputs), *op.control_inputs):
+        for before in sources_of(op):
             assert before in seen, f"{op.name} comes before {before.name}, its input"
         for handle in handles_written(op):
             assert is_handle(handle), f"{op.name} writes to {handle.name}, no variable"

@@ -26,6 +26,7 @@ from graphopt.graph.opspec import Bodies, Effect, Family, OpSpec
 from graphopt.graph.program import Program, Rebuilder
 from graphopt.graph.region import Instruction, Region, find_loop_shape
 from graphopt.graph.tensor import GraphTensor
+from graphopt.graph.traversal import find_ancestors, sources_of
 from graphopt.ops.fused import FUSED_ELEMENTWISE
 from graphopt.rewrite.driver import graph_pass
 from graphopt.rewrite.guards import guards_of
@@ -57,22 +58,14 @@ def is_light(spec: OpSpec) -> bool:
 
 def _find_before_loops(program: Program) -> set[Operation]:
     """Returns what a loop waits for; empty where nothing is written behind one."""
-    found: set[Operation] = set()
     loops = [
         op
         for op in program.operations
         if isinstance(op.spec.kernel, Bodies) and op.spec.kernel.kind != "cond"
     ]
-    if not loops or not program.writes_state:
-        return found
-    stack = loops
-    while stack:
-        op = stack.pop()
-        for source in (*(t.op for t in op.inputs), *op.control_inputs):
-            if source not in found:
-                found.add(source)
-                stack.append(source)
-    return found
+    if not program.writes_state:
+        return set()
+    return find_ancestors(source for loop in loops for source in sources_of(loop))
 
 
 class _Groups:
@@ -96,7 +89,7 @@ class _Groups:
     def add(self, op: Operation) -> None:
         """Adds an op as a group of its own and joins it with what feeds it."""
         me = op.index
-        sources = (*(t.op for t in op.inputs), *op.control_inputs)
+        sources = sources_of(op)
         parents = {self.group_of[source] for source in sources}
         self.members[me] = [op]
         self.group_of[op] = me
@@ -199,7 +192,7 @@ class _Groups:
         me = op.index
         self.members[self.group_of[op]].remove(op)
         self.members[me], self.group_of[op] = [op], me
-        sources = (*(t.op for t in op.inputs), *op.control_inputs)
+        sources = sources_of(op)
         self.parents[me] = {self.group_of[source] for source in sources}
         for parent in self.parents[me]:
             self.children[parent].add(me)

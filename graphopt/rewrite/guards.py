@@ -20,6 +20,7 @@ from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Bodies, Effect, Host, Source
 from graphopt.graph.program import Program
 from graphopt.graph.tensor import GraphTensor
+from graphopt.graph.traversal import find_ancestors
 from graphopt.ops.elementwise import SELECT
 from graphopt.ops.state import ASSIGN
 
@@ -47,7 +48,7 @@ def guards_of(
     }
     if not found:
         return {}
-    needed = {guard: _ancestors(guard.op) for guard in set(found.values())}
+    needed = {guard: find_ancestors([guard.op]) for guard in set(found.values())}
     users: dict[Operation, set[Operation]] = defaultdict(set)
     for op in program.operations:
         for tensor in op.inputs:
@@ -109,15 +110,3 @@ def _guard_of_write(op: Operation, writes: Counter[object]) -> GraphTensor | Non
         and writes[variable_of(handle)] == 1
     )
     return condition if is_old and condition.shape.rank == 0 else None
-
-
-def _ancestors(op: Operation) -> set[Operation]:
-    """The op and all that it needs."""
-    seen, stack = {op}, [op]
-    while stack:
-        current = stack.pop()
-        for source in (*(t.op for t in current.inputs), *current.control_inputs):
-            if source not in seen:
-                seen.add(source)
-                stack.append(source)
-    return seen

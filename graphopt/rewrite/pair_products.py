@@ -26,6 +26,7 @@ from graphopt.graph.opspec import Alias, Effect
 from graphopt.graph.program import Program, Rebuilder
 from graphopt.graph.region import Instruction, Region
 from graphopt.graph.tensor import GraphTensor
+from graphopt.graph.traversal import sources_of
 from graphopt.ops.fused import FUSED_BOTH, FUSED_ELEMENTWISE
 from graphopt.ops.matmul import MATMUL
 from graphopt.rewrite.driver import graph_pass
@@ -180,7 +181,7 @@ def _join(program: Program, pair: _Pair) -> Program:
             later, waiting = [], set()
         elif op in pair.members or op in unused:
             continue
-        elif waiting.isdisjoint((*(t.op for t in op.inputs), *op.control_inputs)):
+        elif waiting.isdisjoint(sources_of(op)):
             rebuilder.copy(op)
         else:
             later.append(op)

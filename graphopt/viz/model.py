@@ -16,6 +16,7 @@ from graphopt.graph.effects import has_side_effect, variable_of
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.opspec import Effect
 from graphopt.graph.tensor import GraphTensor
+from graphopt.graph.traversal import find_ancestors, sources_of
 from graphopt.ops.creation import CONST, PLACEHOLDER
 from graphopt.ops.state import NO_OP
 from graphopt.viz.words import clean_text, format_type, size_of
@@ -170,15 +171,8 @@ def needed_operations(graph: Graph, targets: Sequence[Operation]) -> list[Operat
     """Returns the ops that `targets` need, or all, in the order of creation."""
     if not targets:
         return list(graph.operations)
-    found = set(targets)
-    stack = list(targets)
-    while stack:
-        op = stack.pop()
-        for source in (*(t.op for t in op.inputs), *op.control_inputs):
-            if source not in found:
-                found.add(source)
-                stack.append(source)
-    return [op for op in graph.operations if op in found]
+    needed = find_ancestors(targets)
+    return [op for op in graph.operations if op in needed]
 
 
 def _hidden_operations(
@@ -203,7 +197,7 @@ def _initializing(operations: Sequence[Operation]) -> set[Operation]:
     """The ops whose only purpose is to give variables their initial values."""
     users: dict[Operation, list[Operation]] = {}
     for op in operations:
-        for source in (*(t.op for t in op.inputs), *op.control_inputs):
+        for source in sources_of(op):
             users.setdefault(source, []).append(op)
     found: set[Operation] = set()
     for op in operations:
