@@ -22,7 +22,7 @@ def load_emitted(
     entries: Sequence[str],
     from_python: Sequence[str],
 ) -> NativeKernel:
-    """Loads functions from the cache, or compile them.
+    """Loads functions from the cache, or compiles them.
 
     Args:
       name: The name they are known by together.

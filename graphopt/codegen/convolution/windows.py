@@ -16,6 +16,7 @@ from typing import Any, Final
 from graphopt.codegen.convolution import convolutions
 from graphopt.codegen.convolution.sizes import SIZES, Convolution
 from graphopt.codegen.kernel import KernelTemplate
+from graphopt.graph.dimensions import dims_of
 from graphopt.graph.graph import Operation
 from graphopt.ops.windows import place_both
 from graphopt.schedule.steps import Lowered, Word
@@ -246,10 +247,10 @@ _PRODUCTS: Final[dict[str, Callable[[Convolution], Lowered]]] = {
 
 def lower_windows(op: Operation, option: str) -> Lowered:
     """Returns the call that computes a convolution, a pooling or a derivative."""
-    image = _dims(op.inputs[0])
+    image = dims_of(op.inputs[0])
     is_conv = "pool" not in option
-    filters = _dims(op.inputs[1]) if is_conv else [*op.attrs["ksize"], 0, image[3]]
-    result = _dims(op.outputs[0])
+    filters = dims_of(op.inputs[1]) if is_conv else [*op.attrs["ksize"], 0, image[3]]
+    result = dims_of(op.outputs[0])
     if not math.prod(result):
         return Lowered()
     rows, columns = place_both(image[1:3], filters[:2], op.attrs)
@@ -283,7 +284,3 @@ def lower_windows(op: Operation, option: str) -> Lowered:
     call = convolution.call(kernel, extent, **operands)
     is_summed = option.endswith("to_filter")
     return Lowered((call,), (8 * math.prod(filters),) if is_summed else ())
-
-
-def _dims(tensor: Any) -> list[int]:
-    return [int(dim) for dim in tensor.shape if dim is not None]

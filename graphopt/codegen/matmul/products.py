@@ -22,6 +22,7 @@ from graphopt.codegen.matmul.layout import (
 from graphopt.codegen.movement.moves import lower_copy
 from graphopt.dtypes import DType
 from graphopt.graph.body import TypedValue
+from graphopt.graph.dimensions import dims_of
 from graphopt.graph.graph import Operation
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import GraphTensor
@@ -194,7 +195,7 @@ def lower_matmul(op: Operation) -> Lowered:
     (a, b), out = op.inputs, op.outputs[0]
     if not out.dtype.is_floating:
         return Lowered(host="integer products have no kernel")
-    dims = [int(dim) for dim in out.shape if dim is not None]
+    dims = dims_of(out)
     m, n = dims[-2:]
     if 0 in dims:
         return Lowered()
@@ -219,7 +220,7 @@ def lower_matmul(op: Operation) -> Lowered:
 def _prepare_second(op: Operation, flags: Any) -> Prepared:
     """Returns the calls for a second matrix that stays while the first one changes."""
     (a, _), out = op.inputs, op.outputs[0]
-    m, n = (int(dim or 0) for dim in out.shape)
+    m, n = dims_of(out)
     layout = _layout_of(a, (m, n), out.dtype, flags, by_rows=True)
     first, second = Word("input", 0), Word("input", 1)
     before = pack_call(layout, 0, first, Word("output", 0))
@@ -230,7 +231,7 @@ def _prepare_second(op: Operation, flags: Any) -> Prepared:
 def lower_sum_of_products(op: Operation) -> Lowered:
     """Returns the calls of products that add to one buffer (`accumulate_products`)."""
     out = op.outputs[0]
-    m, n = (int(dim or 0) for dim in out.shape)
+    m, n = dims_of(out)
     calls: list[Call] = []
     largest = 8
     for i, flags in enumerate(op.attrs["transposes"]):
@@ -244,7 +245,7 @@ def lower_sum_of_products(op: Operation) -> Lowered:
 def lower_add_product(op: Operation) -> Lowered:
     """Returns the calls that add a product to a matrix."""
     out = op.outputs[0]
-    m, n = (int(dim or 0) for dim in out.shape)
+    m, n = dims_of(out)
     if not m * n:
         return Lowered()
     flags = op.attrs["transpose_a"], op.attrs["transpose_b"]

@@ -56,16 +56,12 @@ class _ReducedRegion:
     """Writes a region into the kernels that reduce."""
 
     def __init__(self, op: Operation, body: Region) -> None:
-        self.op, self.body = op, body
-        self.reduced = body.outputs[-1]
-        self.dtype = body.instructions[self.reduced - body.input_count].dtype
-        writer = self._start()
-        self.operands, self.words = writer.operands, writer.words
-
-    def _start(self) -> LoopWriter:
+        self.body, self.reduced = body, body.outputs[-1]
+        self.dtype = body.made_by(self.reduced).dtype
         # The last output is reduced.
-        stored = len(self.body.outputs) - 1
-        return LoopWriter(self.op, self.body, self.op.inputs, outputs=stored)
+        stored = len(body.outputs) - 1
+        self.loop = LoopWriter(op, body, op.inputs, outputs=stored)
+        self.words = self.loop.words
 
     def write(self, by_rows: bool, option: str, result: DType) -> Kernel:
         """Returns the kernel that computes and reduces."""
@@ -74,7 +70,7 @@ class _ReducedRegion:
         return write_columns(option, self.dtype, result, self._write_columns())
 
     def _write_rows(self) -> Computed:
-        loop = self._start()
+        loop = self.loop
         kind, size = element_type(self.dtype), self.dtype.size
         begin = [*loop.load(-1), "buffer = block_buffer()"]
         inner = loop.depth - 1
@@ -113,7 +109,7 @@ class _ReducedRegion:
         )
 
     def _write_columns(self) -> Computed:
-        loop = self._start()
+        loop = self.loop
         begin = loop.load(-1)
 
         def compute(suffix: str) -> tuple[list[str], str]:
@@ -147,6 +143,6 @@ class _ReducedRegion:
 
     def _rows_together(self) -> int:
         """Returns the rows for which LLVM can still tell all places apart."""
-        moving = sum(any(operand.pattern) for operand in self.operands)
+        moving = sum(any(operand.pattern) for operand in self.loop.operands)
         many = [n for n in (4, 2) if n * moving <= _MOST_CHECKS and self._is_short()]
         return max(many, default=1)

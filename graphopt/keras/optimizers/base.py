@@ -379,24 +379,7 @@ class Optimizer(Trackable):
         with building:
             state.create_all(self, variables)
 
-    def _apply_pairs(
-        self,
-        pairs: GradsAndVars,
-        name: str,
-        transforms: bool = True,
-        counts: Any = None,
-        before: Sequence[Any] = (),
-    ) -> Any:
-        """Builds or runs everything from aggregated gradients to the step count.
-
-        Args:
-          pairs: Checked pairs.
-          name: Scope of the ops.
-          transforms: Whether gradients are clipped and transformed here.
-          counts: Bool scalar: whether the call counts at all; None if it does.
-          before: Ops that are part of the step.
-        """
-        return steps.apply_pairs(self, pairs, name, transforms, counts, before)
+    _apply_pairs = steps.apply_pairs
 
     def _aggregate_gradients(self, grads_and_vars: GradsAndVars) -> GradsAndVars:
         """Calls the aggregator; a hook for subclasses."""
