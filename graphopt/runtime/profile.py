@@ -105,6 +105,7 @@ class Profile:
       loaded: The seconds that loading each from the cache took.
       interpreted: Why the steps ran with NumPy; empty if they were compiled.
       events: The single steps of all runs.
+      plan: Digits that tell the plan from others, see `schedule.summary.fingerprint`.
 
     >>> import graphopt as tf
     >>> with tf.Graph().as_default(), tf.compat.v1.Session() as session:
@@ -132,6 +133,7 @@ class Profile:
     loaded: dict[str, float]
     interpreted: str = ""
     events: tuple[Event, ...] = field(default=(), repr=False)
+    plan: str = ""
 
     @property
     def kernel_seconds(self) -> float:
@@ -281,6 +283,7 @@ class Profile:
                 "kernel_seconds",
                 "arena_bytes",
                 "interpreted",
+                "plan",
                 "passes",
                 "scheduling",
                 "compiled",

@@ -22,7 +22,7 @@ from graphopt.runtime.profile import Event, Profile, StepTime, total
 from graphopt.runtime.runner import ShapedPlan
 from graphopt.runtime.timed import Span, TimedExecutable, interpret_timed
 from graphopt.schedule.steps import Step
-from graphopt.schedule.summary import fused_names, summarize_kernels
+from graphopt.schedule.summary import fingerprint, fused_names, summarize_kernels
 from graphopt.schedule.work import count_flops
 
 if TYPE_CHECKING:
@@ -116,6 +116,7 @@ def profile_plan(
         {n: record.loading[n] for n in names if n in record.loading},
         clean_text(schedule.interpreted),
         _events(all_spans, len(steps)),
+        fingerprint(schedule),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 from graphopt.graph.effects import (
@@ -115,6 +116,19 @@ def summarize_kernels(schedule: Schedule) -> tuple[PlannedKernel, ...]:
     """Returns the different kernels of a schedule, in the order of their first call."""
     kernels = schedule.list_kernels()
     return tuple(PlannedKernel(k.name, k.family, k.source) for k in kernels)
+
+
+def fingerprint(schedule: Schedule) -> str:
+    """Returns 16 hexadecimal digits that tell plans apart whose times must not be mixed.
+
+    They depend on the steps, the kernels of each and the types of their results; names of
+    kernels are hashes of all that their code depends on.
+    """
+    digest = hashlib.sha256()
+    for step in summarize_steps(schedule):
+        words = (step.name, step.kernel, *step.kernels, *step.outputs, *step.fused)
+        digest.update("\0".join((*words, "\n")).encode())
+    return digest.hexdigest()[:16]
 
 
 def name_buffers(schedule: Schedule) -> dict[int, str]:

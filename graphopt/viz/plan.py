@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,7 +80,10 @@ class Planned:
 
 
 def plan_fetch(
-    graph: Graph, targets: Sequence[Operation], fetches: Sequence[GraphTensor] = ()
+    graph: Graph,
+    targets: Sequence[Operation],
+    fetches: Sequence[GraphTensor] = (),
+    feeds: Mapping[GraphTensor, TensorShape] | None = None,
 ) -> Planned:
     """Runs the passes and the scheduler on a fetch.
 
@@ -88,6 +91,8 @@ def plan_fetch(
       graph: The graph.
       targets: Operations to be run.
       fetches: Tensors whose values are wanted.
+      feeds: What is fed in the order of the run, with the shapes that it has; by default
+        every placeholder that is needed, with the sizes that its shape says.
 
     Returns:
       What they made of it.
@@ -96,31 +101,36 @@ def plan_fetch(
       ValueError: The rank of a placeholder is not known, or an op does not fit.
       NotImplementedError: An op has no kernel.
     """
-    wanted = [*targets, *(tensor.op for tensor in fetches)]
-    feeds = tuple(
-        op.outputs[0]
-        for op in needed_operations(graph, wanted)
-        if op.spec is PLACEHOLDER
-    )
-    for tensor in feeds:
-        if tensor.shape.rank is None:
+    if feeds is None:
+        wanted = [*targets, *(tensor.op for tensor in fetches)]
+        placeholders = (
+            op.outputs[0]
+            for op in needed_operations(graph, wanted)
+            if op.spec is PLACEHOLDER
+        )
+        feeds = {tensor: tensor.shape for tensor in placeholders}
+    for tensor, shape in feeds.items():
+        if shape.rank is None:
             raise ValueError(f"the rank of {tensor.op.name} is not known")
-    is_assumed = not all(tensor.shape.is_fully_defined() for tensor in feeds)
+    is_assumed = not all(shape.is_fully_defined() for shape in feeds.values())
     shapes = tuple(
-        TensorShape([UNKNOWN_SIZE if size is None else size for size in tensor.shape])
-        for tensor in feeds
+        TensorShape([UNKNOWN_SIZE if size is None else size for size in shape])
+        for shape in feeds.values()
     )
-    source = Program(graph, feeds, tuple(fetches), tuple(targets), shapes)
+    source = Program(graph, tuple(feeds), tuple(fetches), tuple(targets), shapes)
     trace = Trace()
     program = run_passes(source, PIPELINE, trace)
     return Planned(trace, build_schedule(program, lower_operation), is_assumed)
 
 
 def summarize_plan(
-    graph: Graph, targets: Sequence[Operation], fetches: Sequence[GraphTensor] = ()
+    graph: Graph,
+    targets: Sequence[Operation],
+    fetches: Sequence[GraphTensor] = (),
+    feeds: Mapping[GraphTensor, TensorShape] | None = None,
 ) -> PlanSummary:
     """Says in plain values what became of a fetch; as `plan_fetch`."""
-    planned = plan_fetch(graph, targets, fetches)
+    planned = plan_fetch(graph, targets, fetches, feeds)
     schedule = planned.schedule
     return PlanSummary(
         tuple(

@@ -13,7 +13,7 @@ import re
 import runpy
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,6 +24,7 @@ from graphopt.errors import OpError
 from graphopt.exchange.reader import read_graph
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.hooks import hooks
+from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import GraphTensor
 from graphopt.runtime.runner import Runner
 
@@ -74,11 +75,22 @@ class Recorder:
 
 @dataclass(frozen=True)
 class Target:
-    """A graph, and the operations and tensors that are wanted of it."""
+    """A graph, and the operations and tensors that are wanted of it.
+
+    Attributes:
+      graph: The graph.
+      operations: Those to be run.
+      tensors: Those whose values are wanted.
+      feeds: What a run fed, in its order, with the shapes that it had; None where
+        nothing has run.
+      name: What it is called where several are listed.
+    """
 
     graph: Graph
     operations: tuple[Operation, ...] = ()
     tensors: tuple[GraphTensor, ...] = ()
+    feeds: Mapping[GraphTensor, TensorShape] | None = None
+    name: str = ""
 
     @property
     def wanted(self) -> tuple[Operation, ...]:
