@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import linecache
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from graphopt.graph.graph import Operation
 from graphopt.graph.words import format_type
+from graphopt.runtime.profile import Profile
 from graphopt.schedule.summary import (
     fused_names,
     summarize_buffers,
@@ -22,6 +24,7 @@ from graphopt.viz.model import Badge, Box, Drawing, operation_badge
 from graphopt.viz.plan import UNKNOWN_SIZE, Planned
 from graphopt.viz.shapes import DETAIL_SIZE, Shape, measure
 from graphopt.viz.svg import describe, kind_of, legend
+from graphopt.viz.values import Statistics, Values
 from graphopt.viz.words import clean_text, shorten, size_of, text_width
 
 FORMAT = "graphopt.page"
@@ -29,6 +32,8 @@ VERSION = 1
 # Lines of the user's program shown above and below the one that made an op.
 AROUND = 2
 LONGEST_ATTRIBUTE = 120
+# Of a profile so many runs can be looked at step by step.
+RUNS_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,8 @@ def page_data(
     title: str,
     problem: str = "",
     times: Mapping[str, StepTime] | None = None,
+    profile: Profile | None = None,
+    values: Values | None = None,
     homes: Mapping[str, Box] | None = None,
 ) -> dict[str, Any]:
     """Says what a page shows.
@@ -71,6 +78,8 @@ def page_data(
       title: What the page is called.
       problem: Why there is no plan.
       times: Measured times by the name of the step.
+      profile: What was measured of the plan.
+      values: What tensors and variables were in the steps of a run.
       homes: The scope with each name, where columns have moved them.
 
     Returns:
@@ -79,7 +88,8 @@ def page_data(
       (stage, type, inputs as numbers of op and output in turn, control inputs, outputs
       as type and bytes); `boxes`: each as `_box`; `first`: the layout of each open scope
       as `_scope`; `legend`: kinds with what they mean; `sites`: file, line, first line
-      shown, lines; `passes`; `steps`, `buffers` and `kernels` of the plan; `times`.
+      shown, lines; `passes`; `steps`, `buffers` and `kernels` of the plan; `times`;
+      `measured` as `_measured`; `values`: for each name what `_statistics` says of steps.
     """
     histories = make_histories(drawing.operations, planned.trace if planned else None)
     names = {name: index for index, name in enumerate(histories)}
@@ -111,6 +121,11 @@ def page_data(
         "times": {
             clean_text(name): [each.seconds, each.nbytes]
             for name, each in (times or {}).items()
+        },
+        "measured": None if profile is None else _measured(profile),
+        "values": {
+            clean_text(name): [_statistics(each) for each in steps]
+            for name, steps in (values or {}).items()
         },
     }
     if planned is not None:
@@ -149,6 +164,38 @@ def _add_plan(data: dict[str, Any], planned: Planned, names: dict[str, int]) -> 
     ]
     data["kernels"] = [
         [k.name, k.family, clean_lines(k.source)] for k in summarize_kernels(schedule)
+    ]
+
+
+def _measured(profile: Profile) -> dict[str, Any]:
+    """The run as a whole, what each step reached, and the events of the shown runs."""
+    return {
+        "runs": profile.runs,
+        "seconds": profile.seconds,
+        "fastest": profile.fastest,
+        "slowest": profile.slowest,
+        "steps": [
+            [each.seconds, each.nbytes, each.flops, each.limit, each.bound]
+            for each in profile.steps
+        ],
+        "events": [
+            [event.run, event.step, event.start, event.seconds]
+            for event in profile.events
+            if event.run < RUNS_SHOWN
+        ],
+    }
+
+
+def _statistics(each: Statistics) -> list[Any]:
+    # JSON has no word for what is not finite; the page writes such texts as they are.
+    numbers = (each.minimum, each.maximum, each.mean, each.deviation)
+    return [
+        each.step,
+        list(each.shape),
+        each.dtype,
+        [each.count, each.nan, each.infinite, each.zero],
+        [n if math.isfinite(n) else str(n) for n in numbers],
+        list(each.bins),
     ]
 
 
