@@ -185,13 +185,15 @@ def _draw_path(
                 added = [(numbers[0], y)]
             case "V":
                 added = [(x, numbers[0])]
-            case "C":
+            case "C" | "Q":
                 added = list(zip(numbers[::2], numbers[1::2], strict=True))
             case "z":
                 added = [points[0]]
             case _:
                 raise ValueError(f"a path with {command!r} is not one of ours")
-        code = {"M": Path.MOVETO, "C": Path.CURVE4}.get(command, Path.LINETO)
+        code = {"M": Path.MOVETO, "C": Path.CURVE4, "Q": Path.CURVE3}.get(
+            command, Path.LINETO
+        )
         codes += [int(code)] * len(added)
         points += added
         x, y = added[-1]
