@@ -50,6 +50,7 @@ class Plan:
         the largest result of a host step, whichever is more. None if only the data
         decide how large a tensor is. Variables, constants and feeds are not counted.
       interpreted: Why the steps run one by one with NumPy; empty if they are compiled.
+      program: What it was made for: the graph, what is fed, fetched and run.
 
     >>> import graphopt as tf
     >>> with tf.Graph().as_default(), tf.compat.v1.Session() as session:
@@ -75,7 +76,8 @@ class Plan:
     <BLANKLINE>
     """
 
-    def __init__(self, schedule: Schedule, program: Program) -> None:
+    def __init__(self, schedule: Schedule, program: Program, source: Program) -> None:
+        self.program = source
         self.steps: tuple[PlannedStep, ...] = summarize_steps(schedule)
         self.buffers: tuple[PlannedBuffer, ...] = summarize_buffers(schedule)
         self.kernels: tuple[PlannedKernel, ...] = summarize_kernels(schedule)
@@ -145,7 +147,7 @@ class Plan:
 
 def make_plan(shaped: ShapedPlan) -> Plan:
     """Returns the public description of a plan."""
-    return Plan(shaped.make_schedule(), shaped.program)
+    return Plan(shaped.make_schedule(), shaped.program, shaped.source)
 
 
 def _wrap(word: str, names: Sequence[str]) -> list[str]:
