@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from graphopt.graph.body import Body
+from graphopt.graph.body import Body, body_label
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Alias, Bodies, Source
 from graphopt.graph.tensor import GraphTensor
@@ -135,15 +135,28 @@ def _prepare(
     return list(made.values())
 
 
-def _add_body(builder: Builder, body: Body, inputs: Sequence[Buffer]) -> list[Buffer]:
-    """Adds the ops of a body; returns where it leaves its outputs."""
+def _add_body(
+    builder: Builder, op: Operation, key: str, body: Body, inputs: Sequence[Buffer]
+) -> list[Buffer]:
+    """Adds the ops of a body; returns where it leaves its outputs.
+
+    Args:
+      builder: Takes the steps.
+      op: What has the body.
+      key: Which of its bodies it is: the name of the attribute.
+      body: The body.
+      inputs: Where its inputs are.
+    """
+    around = builder.within
+    builder.within = f"{around}{op.name}/{body_label(key)}/"
     builder.expect(body.operations, body.outputs)
     builder.place_all(body.inputs, inputs)
-    for op in body.operations:
+    for inner in body.operations:
         # Kernels report numbers, and those of the graph around it are taken.
-        op.index = len(builder.operations)
-        builder.operations[op.index] = op
-        builder.add(op)
+        inner.index = len(builder.operations)
+        builder.operations[inner.index] = inner
+        builder.add(inner)
+    builder.within = around
     return [builder.locations[tensor] for tensor in body.outputs]
 
 
@@ -173,11 +186,12 @@ def _add_condition(builder: Builder, op: Operation, jumps: Jumps) -> None:
     outputs = [builder.new("arena", _size(t), t) for t in op.outputs]
     otherwise, end = _new_label(builder), _new_label(builder)
     builder.place_step(op, _jump(jumps.unless, otherwise), (condition,))
-    for body in (op.attrs["then_body"], op.attrs["else_body"]):
-        found = _add_body(builder, body, inputs)
+    for key in ("then_body", "else_body"):
+        body: Body = op.attrs[key]
+        found = _add_body(builder, op, key, body, inputs)
         for tensor, source, target in zip(op.outputs, found, outputs, strict=True):
             _copy(builder, op, jumps, tensor, source, target)
-        if body is op.attrs["then_body"]:
+        if key == "then_body":
             builder.place_step(op, _jump(jumps.always, end), ())
             _place(builder, otherwise)
     _place(builder, end)
@@ -265,7 +279,9 @@ def _add_rounds(
         rounds = builder.new("arena", 8, None)
         builder.place_step(op, _run(jumps.reset), (rounds,))
     _place(builder, top)
-    (condition,) = _add_body(builder, op.attrs["cond"], [*values, *captures])
+    (condition,) = _add_body(
+        builder, op, "cond", op.attrs["cond"], [*values, *captures]
+    )
     if rounds is None:
         builder.place_step(op, _jump(jumps.unless, end), (condition,))
     else:
@@ -273,7 +289,7 @@ def _add_rounds(
         builder.place_step(op, limited, (condition, rounds))
     if history is not None:
         history.push(values)
-    found = _add_body(builder, body, [*values, *captures])
+    found = _add_body(builder, op, "body", body, [*values, *captures])
     if history is not None:
         history.push_kept(found[count:])
         del found[count:]
@@ -381,7 +397,7 @@ def _add_loop_back(builder: Builder, op: Operation, jumps: Jumps) -> None:
     top, end = _new_label(builder), _new_label(builder)
     _place(builder, top)
     history.pop(end, values, kept)
-    found = _add_body(builder, backward, inputs)
+    found = _add_body(builder, op, "backward", backward, inputs)
     _move_values(builder, op, jumps, op.outputs, found, totals)
     again = _jump(jumps.again, top, budget=Word("budget"))
     builder.place_step(op, again, ())
