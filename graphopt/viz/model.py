@@ -348,6 +348,16 @@ def operation_badge(op: Operation) -> Badge | None:
     return None
 
 
+def is_input(op: Operation) -> bool:
+    """Whether an op is there to be fed: a placeholder, with or without a default.
+
+    `placeholder_with_default` is an `Identity` of a constant, which nothing else makes.
+    """
+    if op.spec is PLACEHOLDER:
+        return True
+    return op.type == "Identity" and op.inputs[0].op.spec is CONST
+
+
 def _variable_name(handle: GraphTensor) -> str:
     return clean_text(str(getattr(variable_of(handle), "name", handle.op.name)))
 

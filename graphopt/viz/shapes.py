@@ -6,9 +6,8 @@ import re
 from dataclasses import dataclass, field
 
 from graphopt.graph.hooks import hooks
-from graphopt.ops.creation import PLACEHOLDER
 from graphopt.viz.columns import is_gradients
-from graphopt.viz.model import Badge, Box
+from graphopt.viz.model import Badge, Box, is_input
 from graphopt.viz.words import clean_text, format_type, plural, shorten, text_width
 
 TITLE_SIZE = 13
@@ -29,6 +28,8 @@ MOST_BADGES = 4
 LANE = 14.0
 
 _NUMBER = re.compile(r"_\d+\Z")
+# What TensorFlow adds to the names of ops but not to those that it gives by default.
+_ENDING_OF_TYPE = re.compile(r"(v\d|variableop)\Z")
 
 
 @dataclass
@@ -107,9 +108,10 @@ def title_of(box: Box) -> str:
         return box.label or "graph"
     leaf = _NUMBER.sub("", clean_text(op.name).rpartition("/")[2])
     kind = op.type.lower()
-    if op.spec is PLACEHOLDER:
+    if is_input(op):
         return clean_text(op.name).rpartition("/")[2]
-    if leaf.lower() in kind or leaf in hooks.operators or kind in leaf.lower():
+    own = leaf.lower().replace("_", "")
+    if own in (kind, _ENDING_OF_TYPE.sub("", kind)) or leaf in hooks.operators:
         return op.type
     return f"{leaf} ({op.type})"
 

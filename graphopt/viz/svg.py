@@ -14,12 +14,11 @@ from collections.abc import Container, Iterator
 from graphopt.graph.effects import has_side_effect
 from graphopt.graph.graph import Graph
 from graphopt.graph.opspec import Alias, Drawn, Elementwise, Family, Host
-from graphopt.ops.creation import PLACEHOLDER
 from graphopt.ops.state import NO_OP
 from graphopt.viz.columns import split_columns
 from graphopt.viz.folding import MOST_BOXES, fold, open_scopes
 from graphopt.viz.layout import Layout, Route, lay_out
-from graphopt.viz.model import Box, Drawing, make_drawing
+from graphopt.viz.model import Box, Drawing, is_input, make_drawing
 from graphopt.viz.shapes import (
     BADGE_HEIGHT,
     DETAIL_SIZE,
@@ -166,7 +165,7 @@ def kind_of(box: Box) -> str:
         return "scope"
     if has_side_effect(op) and not isinstance(op.spec.kernel, Host):
         return "write"
-    if op.spec is PLACEHOLDER:
+    if is_input(op):
         return "source"
     if op.spec is NO_OP:
         return "order"

@@ -254,10 +254,11 @@ def _hash(text: str) -> str:
 
 
 def _dark(rules: str) -> str:
-    """Rules for a dark system or a dark choice; a light choice wins over the system."""
+    """Rules for a dark system or choice on a screen; a choice wins over the system."""
     return (
-        f"@media(prefers-color-scheme:dark){{:root:not([data-theme=light]){{\n{rules}}}}}"
-        f"\n:root[data-theme=dark]{{\n{rules}}}"
+        "@media screen and (prefers-color-scheme:dark)"
+        f"{{:root:not([data-theme=light]){{\n{rules}}}}}"
+        f"\n@media screen{{:root[data-theme=dark]{{\n{rules}}}}}"
     )
 
 

@@ -74,7 +74,7 @@ function drawBox(box, place, near) {
   const isOpen = state.open.has(box.id) && isScope(box);
   const change = box.op >= 0 ? changeOf(ops[box.op]) : box.added + box.removed + box.changed ? "touched" : "";
   const group = make("g", {
-    tabindex: 0, role: "button", "data-box": box.id, class: `box ${isOpen ? "open" : "closed"} ${change}`,
+    tabindex: -1, role: "button", "data-box": box.id, class: `box ${isOpen ? "open" : "closed"} ${change}`,
     "aria-label": `${box.title}, ${isScope(box) ? (isOpen ? "open scope" : "closed scope") : "op"}`,
   });
   group.append(make("title", {}, box.op >= 0 ? ops[box.op].n : `${pathOf(box.id) || box.label}, ${plural(box.count, "op")}`));
@@ -129,21 +129,49 @@ function hullOf(places) {
   return [...half(points), ...half(points.reverse())];
 }
 
-function drawHull(index, visible, isChosen) {
+// The boxes in which a step runs: its ops, or the closed scopes around them. Before its
+// pass a fused op has no box, and badges have none at all: what uses them stands for them.
+function boxesOfStep(index, visible) {
+  const step = data.steps[index];
   const found = new Set();
-  for (const op of data.steps[index].ops) {
-    const box = boxOf.get(op);
+  for (const op of [...step.ops, step.op]) {
+    const box = op < 0 ? undefined : boxOf.get(op);
     if (box !== undefined && boxes[box].count) found.add(visible[box]);
   }
-  const places = [...found].filter((id) => id && drawn.places.has(id)).map((id) => {
-    const place = drawn.places.get(id);
-    return { ...place, x: place.x + boxes[id].bodyX, w: place.w - boxes[id].bodyX };
+  return [...found].filter((id) => id && drawn.places.has(id));
+}
+
+function bodyOf(id) {
+  const place = drawn.places.get(id);
+  return { ...place, x: place.x + boxes[id].bodyX, w: place.w - boxes[id].bodyX };
+}
+
+// Steps that show in the same boxes, as all those of a closed scope, share an outline.
+function drawHulls(visible) {
+  const groups = new Map();
+  data.steps.forEach((_, index) => {
+    if (!state.hulls && index !== state.step) return;
+    const ids = boxesOfStep(index, visible);
+    const key = index === state.step ? "chosen" : ids.sort((a, b) => a - b).join();
+    if (ids.length && !groups.has(key)) groups.set(key, { ids, steps: [] });
+    if (ids.length) groups.get(key).steps.push(index);
   });
-  if (!places.length || (!isChosen && (places.length < 2 || [...found].some((id) => isScope(boxes[id]))))) return null;
-  const path = hullOf(places).map((point) => point.join(" ")).join("L");
-  const hull = make("path", { class: `hull hull${index % 6}${isChosen ? " chosen" : ""}`, d: `M${path}Z`, "data-step": index });
-  hull.append(make("title", {}, `${data.steps[index].k}: ${data.steps[index].n}`));
-  return hull;
+  return [...groups.values()].map(({ ids, steps }) => drawHull(ids, steps));
+}
+
+function drawHull(ids, steps) {
+  const [first] = steps;
+  const path = hullOf(ids.map(bodyOf)).map((point) => point.join(" ")).join("L");
+  const group = make("g", { class: `hull hull${first % 6}${steps.includes(state.step) ? " chosen" : ""}`, "data-step": first });
+  group.append(make("path", { d: `M${path}Z` }));
+  const names = steps.slice(0, 12).map((index) => `${data.steps[index].k}: ${data.steps[index].n}`);
+  if (steps.length > 12) names.push(`and ${steps.length - 12} more`);
+  group.append(make("title", {}, names.join("\n")));
+  if (steps.length > 1) {
+    const { x, y, w } = bodyOf(ids[0]);
+    group.append(make("text", { class: "badge halo", x: x + w - 4, y: y - 12, "text-anchor": "end" }, plural(steps.length, "kernel")));
+  }
+  return group;
 }
 
 function draw() {
@@ -153,12 +181,36 @@ function draw() {
   const visible = findVisible();
   const near = nearBoxes(visible);
   for (const item of shown.filter(isFrame)) parts.push(drawBox(...item, near));
-  const hulls = data.steps.map((_, index) => index === state.step || state.hulls ? drawHull(index, visible, index === state.step) : null);
-  parts.push(...hulls.filter(Boolean), ...drawn.routes.map(drawRoute));
+  parts.push(...drawHulls(visible), ...drawn.routes.map(drawRoute));
   for (const item of shown) if (!isFrame(item)) parts.push(drawBox(...item, near));
   const focused = document.activeElement?.dataset?.box;
   world.replaceChildren(...parts);
-  if (focused) world.querySelector(`[data-box="${focused}"]`)?.focus({ preventScroll: true });
+  const element = elementOf(focused ?? (selectedBox() > 0 ? selectedBox() : -1)) ?? world.querySelector(".box");
+  element?.setAttribute("tabindex", 0);
+  if (focused) element?.focus({ preventScroll: true });
+}
+
+const elementOf = (id) => world.querySelector(`[data-box="${id}"]`);
+
+// The tab key stops at one box of the picture; arrows go on from there to the nearest.
+function focusBeside(id, [dx, dy]) {
+  const here = drawn.places.get(id);
+  const middle = ({ x, y, w, h }) => [x + w / 2, y + h / 2];
+  const [x, y] = middle(here);
+  let best = null;
+  for (const [other, place] of drawn.places) {
+    if (!other || other === id) continue;
+    const [ox, oy] = middle(place);
+    const ahead = (ox - x) * dx + (oy - y) * dy;
+    const aside = Math.abs((ox - x) * dy) + Math.abs((oy - y) * dx);
+    if (ahead > 1 && (!best || ahead + 2 * aside < best[0])) best = [ahead + 2 * aside, other];
+  }
+  if (!best) return;
+  for (const box of world.querySelectorAll(".box[tabindex='0']")) box.setAttribute("tabindex", -1);
+  const element = elementOf(best[1]);
+  element.setAttribute("tabindex", 0);
+  element.focus({ preventScroll: true });
+  reveal(best[1]);
 }
 
 function selectedBox() {
@@ -195,6 +247,17 @@ function zoom(factor, x, y) {
   view.x = x - ((x - view.x) * scale) / view.scale;
   view.y = y - ((y - view.y) * scale) / view.scale;
   view.scale = scale;
+  applyView();
+}
+
+// On paper the whole picture shows, as large as fits.
+function startPrinting() {
+  picture.setAttribute("viewBox", `-8 -8 ${drawn.w + 16} ${drawn.h + 16}`);
+  world.setAttribute("transform", "");
+}
+
+function endPrinting() {
+  picture.removeAttribute("viewBox");
   applyView();
 }
 

@@ -152,6 +152,7 @@ function remember() {
   if (state.stage) parts.set("pass", data.passes[state.stage - 1][0]);
   if (state.tab !== "op") parts.set("tab", state.tab);
   if (state.step >= 0) parts.set("step", state.step);
+  if (document.documentElement.dataset.theme) parts.set("theme", document.documentElement.dataset.theme);
   for (const flag of ["hulls", "heat"]) if (state[flag]) parts.set(flag, 1);
   const changed = boxes.filter(({ id }) => state.open.has(id) !== startOpen.has(id)).map(({ id }) => id);
   if (changed.length && changed.length < 200) parts.set("toggled", changed.join("."));
@@ -176,6 +177,7 @@ function recall() {
   state.step = number("step", data.steps.length);
   state.stage = 1 + data.passes.findIndex(([name]) => name === parts.get("pass"));
   state.tab = ["passes", "kernels", "memory"].includes(parts.get("tab")) ? parts.get("tab") : "op";
+  if (["light", "dark"].includes(parts.get("theme"))) document.documentElement.dataset.theme = parts.get("theme");
   state.hulls = parts.has("hulls");
   state.heat = parts.has("heat") && Object.keys(data.times).length > 0;
   slider.value = state.stage;
@@ -201,6 +203,7 @@ function switchTheme() {
   const root = document.documentElement;
   const isDark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   root.dataset.theme = isDark ? "light" : "dark";
+  remember();
 }
 
 // ---- events
@@ -244,9 +247,9 @@ const keys = {
   "/": () => search.focus(), "[": () => setStage(state.stage - 1), "]": () => setStage(state.stage + 1),
   "+": () => zoomMiddle(1.25), "=": () => zoomMiddle(1.25), "-": () => zoomMiddle(0.8), 0: () => fit(), c: closeAll,
   a: () => openAll(0), k: () => setFlag("hulls"), t: () => setFlag("heat"),
-  ArrowLeft: () => move(80, 0), ArrowRight: () => move(-80, 0), ArrowUp: () => move(0, 80), ArrowDown: () => move(0, -80),
   Escape: () => { state.op = state.scope = state.step = -1; say(""); draw(); showPanel(); remember(); },
 };
+const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const zoomMiddle = (factor) => { const { width, height } = picture.getBoundingClientRect(); zoom(factor, width / 2, height / 2); };
 const move = (dx, dy) => { view.x += dx; view.y += dy; applyView(); };
 
@@ -260,6 +263,15 @@ addEventListener("keydown", (event) => {
   if (event.target === slider && event.key.startsWith("Arrow")) return;
   const box = event.target.closest?.("[data-box]");
   if (box && (event.key === "Enter" || event.key === " ")) { event.preventDefault(); activate(box); return; }
+  if (Object.hasOwn(arrows, event.key)) {
+    event.preventDefault();
+    const [dx, dy] = arrows[event.key];
+    const tab = event.target.closest?.("[role=tab]");
+    if (box) focusBeside(Number(box.dataset.box), arrows[event.key]);
+    else if (tab && dx) (dx > 0 ? tab.nextElementSibling ?? tab.parentElement.firstElementChild : tab.previousElementSibling ?? tab.parentElement.lastElementChild).click();
+    else move(-80 * dx, -80 * dy);
+    return;
+  }
   const row = event.target.closest?.("tr[data-step]");
   if (row && event.key === "Enter") { selectStep(Number(row.dataset.step)); return; }
   if (Object.hasOwn(keys, event.key)) { event.preventDefault(); keys[event.key](); }
@@ -268,12 +280,14 @@ search.addEventListener("input", showResults);
 slider.max = data.passes.length;
 slider.disabled = !data.passes.length;
 slider.addEventListener("input", () => setStage(Number(slider.value)));
-for (const tab of document.querySelectorAll("[data-tab]")) tab.addEventListener("click", () => { state.tab = tab.dataset.tab; showPanel(); remember(); });
+for (const tab of document.querySelectorAll("[data-tab]")) tab.addEventListener("click", () => { state.tab = tab.dataset.tab; showPanel(); tab.focus(); remember(); });
 for (const flag of ["hulls", "heat"]) document.getElementById(flag).addEventListener("click", () => setFlag(flag));
 document.getElementById("close-all").addEventListener("click", closeAll);
 document.getElementById("fit").addEventListener("click", () => fit());
 document.getElementById("theme").addEventListener("click", switchTheme);
 document.getElementById("export").addEventListener("click", exportSvg);
+addEventListener("beforeprint", startPrinting);
+addEventListener("afterprint", endPrinting);
 addEventListener("hashchange", () => { recall(); refresh(); });
 addEventListener("error", (event) => say(`Something in this page failed: ${event.message}`));
 addEventListener("unhandledrejection", (event) => say(`Something in this page failed: ${event.reason?.message}`));
