@@ -211,5 +211,8 @@ def print_ran(loaded: Loaded, options: argparse.Namespace) -> None:
 def is_taken(ran: Ran, target: Target) -> bool:
     """Returns whether a target is what ran."""
     runner = ran.runner
-    same = target.graph is ran.graph and target.operations == runner.targets
-    return same and target.tensors == runner.fetches and target.feeds == ran.feeds
+    if target.graph is not ran.graph or target.operations != runner.targets:
+        return False
+    # By identity: `==` of tensors may be an op.
+    ids = [id(tensor) for tensor in target.tensors]
+    return ids == list(map(id, runner.fetches)) and target.feeds == ran.feeds

@@ -107,16 +107,25 @@ def _place(builder: Builder, label: int) -> None:
 
 
 def _prepare(
-    builder: Builder, body: Body, inputs: Sequence[Buffer], constant: range
+    builder: Builder,
+    loop: Operation,
+    body: Body,
+    key: str,
+    inputs: Sequence[Buffer],
+    constant: range,
 ) -> list[Buffer]:
     """Prepares what stays the same in all rounds; returns the memory of that.
 
     Args:
       builder: Takes the steps, which come before the loop.
+      loop: The loop.
       body: What a round does.
+      key: Which of the bodies of the loop that is.
       inputs: Where its inputs are.
       constant: Which of them no round changes.
     """
+    around = builder.within
+    builder.within = f"{around}{loop.name}/{body_label(key)}/"
     places = {body.inputs[i]: inputs[i] for i in constant}
     made: dict[tuple[int, tuple[Call, ...]], Buffer] = {}
     for op in body.operations:
@@ -126,12 +135,13 @@ def _prepare(
         if prepared is None or op.inputs[prepared.index] not in places:
             continue
         source = places[op.inputs[prepared.index]]
-        key = id(source), prepared.before
-        if key not in made:
-            made[key] = builder.new("arena", prepared.nbytes, None)
+        known = id(source), prepared.before
+        if known not in made:
+            made[known] = builder.new("arena", prepared.nbytes, None)
             step = Lowered(prepared.before)
-            builder.place_step(op, step, (source,), (made[key],))
-        builder.prepared[op] = made[key]
+            builder.place_step(op, step, (source,), (made[known],))
+        builder.prepared[op] = made[known]
+    builder.within = around
     return list(made.values())
 
 
@@ -272,7 +282,7 @@ def _add_rounds(
     for tensor, source, value in zip(tensors, given, values, strict=False):
         _copy(builder, op, jumps, tensor, source, value)
     stay = range(count, count + len(captures))
-    ready = _prepare(builder, body, [*values, *captures], stay)
+    ready = _prepare(builder, op, body, "body", [*values, *captures], stay)
     top, end = _new_label(builder), _new_label(builder)
     limit, rounds = op.attrs["limit"], None
     if limit is not None:
@@ -393,7 +403,7 @@ def _add_loop_back(builder: Builder, op: Operation, jumps: Jumps) -> None:
         _copy(builder, op, jumps, tensor, source, total)
     inputs = [*values, *captures, *totals, *kept]
     stay = range(count, count + len(captures))
-    ready = _prepare(builder, backward, inputs, stay)
+    ready = _prepare(builder, op, backward, "backward", inputs, stay)
     top, end = _new_label(builder), _new_label(builder)
     _place(builder, top)
     history.pop(end, values, kept)

@@ -166,8 +166,8 @@ def make_drawing(graph: Graph, targets: Sequence[Operation] = ()) -> Drawing:
     )
     drawing = Drawing(graph, operations, tuple(targets), root, [], list(variables))
     _add_links(drawing, leaves)
-    for box in list(leaves.values()):
-        _add_bodies(drawing, box, box)
+    for op, leaf in list(leaves.items()):
+        _add_bodies(drawing, leaf, op)
     _compress(drawing)
     for op in targets:
         box = leaves.get(op)
@@ -258,7 +258,7 @@ def _add_links(drawing: Drawing, leaves: dict[Operation, Box]) -> None:
         ]
 
 
-def _add_bodies(drawing: Drawing, box: Box, outer: Box) -> None:
+def _add_bodies(drawing: Drawing, box: Box, outer: Operation) -> None:
     """Puts an op that has bodies into a scope of its own, with a scope for each body.
 
     Args:
@@ -282,7 +282,7 @@ def _add_bodies(drawing: Drawing, box: Box, outer: Box) -> None:
         if leaves:
             scope.children.append(inside)
         for leaf in leaves:
-            leaf.first = outer.op.index if outer.op is not None else 0
+            leaf.first = outer.index
             _add_bodies(drawing, leaf, outer)
 
 
@@ -290,7 +290,10 @@ def _add_body(
     drawing: Drawing, scope: Box, body: Body, prefix: str, op: Operation
 ) -> list[Box]:
     """Adds the ops of a body to a scope; what it is given are badges."""
-    outside = dict(zip(body.inputs, _given_to(op, scope.label), strict=False))
+    # By identity: in a function `==` of tensors is an op.
+    outside = {id(tensor): tensor for tensor in body.inputs}
+    given = zip(body.inputs, _given_to(op, scope.label), strict=False)
+    outside.update({id(tensor): source for tensor, source in given})
     shown = [o for o in body.operations if o.spec is not CONST]
     leaves = _grow_tree(scope, shown)
     for inner in body.operations:
@@ -298,8 +301,8 @@ def _add_body(
     _add_links(drawing, leaves)
     for inner, leaf in leaves.items():
         for tensor in dict.fromkeys(inner.inputs):
-            if tensor in body.inputs:
-                source = outside.get(tensor, tensor)
+            source = outside.get(id(tensor))
+            if source is not None:
                 badge = Badge("input", clean_text(source.op.name), size_of(tensor))
                 others = [
                     b for b in leaf.badges if b.text != clean_text(tensor.op.name)
