@@ -299,6 +299,10 @@ class ConcreteFunction:
             tape.record(record)
         return outputs[: len(self.outputs)]
 
+    def _repr_html_(self) -> str:
+        """The page that notebooks show, in a frame of its own."""
+        return str(hooks.draw_html(self))
+
     def __repr__(self) -> str:
         return f"<ConcreteFunction {self.name} {self.shapes}>"
 

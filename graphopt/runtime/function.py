@@ -496,6 +496,11 @@ class Function:
                 stacklevel=5,
             )
 
+    def _repr_html_(self) -> str | None:
+        """The page that notebooks show once there is a trace."""
+        traced = self._list_all_concrete_functions()
+        return str(hooks.draw_html(self)) if traced else None
+
     def __repr__(self) -> str:
         return f"<tf.function {getattr(self, '__name__', '')}>"
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from graphopt.errors import NotFoundError, fail
 from graphopt.graph.effects import handles_written, is_handle
 from graphopt.graph.graph import Operation
+from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import Alias, Source
 from graphopt.graph.program import Program
 from graphopt.graph.provenance import user_site
@@ -123,6 +124,10 @@ class Plan:
         for kernel in self.kernels:
             lines.append(f"  {kernel.short_name}  {kernel.family}")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The page that notebooks show, in a frame of its own."""
+        return str(hooks.draw_html(self))
 
     def _headline(self) -> str:
         what = ", ".join(self.fetches) or "no tensor, what the targets do"
