@@ -12,12 +12,12 @@ from graphopt.commands.shared import (
     add_command,
     add_json,
     clean_lines,
-    find_target,
     print_json,
     print_table,
     print_text,
     wants_color,
 )
+from graphopt.commands.targets import finding, print_ran
 from graphopt.schedule.steps import Schedule
 from graphopt.schedule.summary import (
     PlannedKernel,
@@ -44,7 +44,16 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace, passed: list[str]) -> int:
     """Lists kernels, or prints sources."""
-    schedule = schedule_of(find_target(options, passed), options.target)
+    with finding(options, passed) as loaded:
+        if options.list:
+            print_ran(loaded, options)
+        else:
+            print_kernels(schedule_of(loaded.target, options.target), options)
+    return OK
+
+
+def print_kernels(schedule: Schedule, options: argparse.Namespace) -> None:
+    """Prints the kernels of a plan, or sources."""
     kernels = summarize_kernels(schedule)
     steps = summarize_steps(schedule)
     users = {k.name: [s for s in steps if k.name in s.kernels] for k in kernels}
@@ -84,7 +93,6 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
                 f"\n{plural(len(kernels), 'kernel')} for {plural(len(steps), 'step')}; "
                 "--source NAME prints one"
             )
-    return OK
 
 
 def schedule_of(target: Target, text: str) -> Schedule:
@@ -99,7 +107,9 @@ def schedule_of(target: Target, text: str) -> Schedule:
             f"{text} has no train op; --fetch NAME says what is to be run"
         )
     try:
-        return plan_fetch(target.graph, target.operations, target.tensors).schedule
+        return plan_fetch(
+            target.graph, target.operations, target.tensors, target.feeds
+        ).schedule
     except (ValueError, NotImplementedError) as error:
         raise UsageError(f"there is no plan: {error}") from None
 

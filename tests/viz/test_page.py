@@ -364,7 +364,10 @@ def test_view_to_stdout(script, capsys):
 def test_times_are_read(tmp_path):
     path = tmp_path / "times.json"
     path.write_text('{"a": 0.5, "b": [1, 200]}')
-    assert read_times(str(path)) == {"a": StepTime(0.5), "b": StepTime(1.0, 200)}
+    steps = {"a": StepTime(0.5), "b": StepTime(1.0, 200)}
+    assert read_times(str(path)) == (steps, "")
+    path.write_text('{"plan": "0a1b", "steps": {"a": 0.5, "b": [1, 200]}}')
+    assert read_times(str(path)) == (steps, "0a1b")
 
 
 def test_times_are_measured(script, tmp_path):
@@ -393,4 +396,4 @@ def test_a_notebook_shows_the_page_in_a_sandbox() -> None:
     assert found.tags == ["iframe"]
     attributes = dict(found.attributes)
     assert "allow-same-origin" not in str(attributes["sandbox"])
-    assert Elements(str(attributes["srcdoc"])).data["title"] == "graph"
+    assert Elements(str(attributes["srcdoc"])).data["title"] == "Graph"

@@ -19,7 +19,7 @@ from graphopt.schedule.summary import (
 )
 from graphopt.schedule.work import count_flops
 from graphopt.viz.columns import counterparts, is_gradients
-from graphopt.viz.html.stages import History, make_histories
+from graphopt.viz.html.stages import History, add_bodies, make_histories
 from graphopt.viz.model import Box, Drawing, operation_badge
 from graphopt.viz.plan import UNKNOWN_SIZE, Planned
 from graphopt.viz.shapes import measure
@@ -90,6 +90,7 @@ def page_data(
       `measured` as `_measured`; `values`: for each name what `_statistics` says of steps.
     """
     histories = make_histories(drawing.operations, planned.trace if planned else None)
+    add_bodies(histories, drawing.inner)
     names = {name: index for index, name in enumerate(histories)}
     _add_new_ops(drawing, histories, homes or {})
     boxes = [drawing.root]
@@ -105,8 +106,11 @@ def page_data(
         "problem": clean_text(problem),
         "legend": legend({kind_of(box) for box in boxes if box.parent is not None}),
         "targets": [names[op.name] for op in drawing.targets],
-        "ops": [_operation(history, names, sites) for history in histories.values()],
-        "boxes": [_box(box, tree, names) for box in boxes],
+        "ops": [
+            _operation(name, history, names, sites, drawing)
+            for name, history in histories.items()
+        ],
+        "boxes": [_box(box, tree, names, drawing) for box in boxes],
         "pairs": _pairs(drawing, tree),
         "sites": [_site(site) for site in sites],
         "passes": [],
@@ -262,11 +266,23 @@ def _common(boxes: list[Box]) -> Box | None:
 
 
 def _operation(
-    history: History, names: Mapping[str, int], sites: dict[Any, int]
+    name: str,
+    history: History,
+    names: Mapping[str, int],
+    sites: dict[Any, int],
+    drawing: Drawing,
 ) -> dict[str, Any]:
     op = history.last
+    # What a body is given is a badge, whatever has the same name outside.
+    inside = op in drawing.inner
+
+    def number_of(other: Operation) -> int | None:
+        if inside and other not in drawing.inner:
+            return None
+        return names.get(drawing.name_of(other))
+
     entry: dict[str, Any] = {
-        "n": clean_text(op.name),
+        "n": clean_text(name),
         "k": kind_of(Box("", None, history.first)),
         "s": -1 if op.site is None else sites.setdefault(op.site, len(sites)),
         "v": [
@@ -276,10 +292,14 @@ def _operation(
                 [
                     number
                     for tensor in version.op.inputs
-                    if tensor.op.name in names
-                    for number in (names[tensor.op.name], tensor.index)
+                    if (source := number_of(tensor.op)) is not None
+                    for number in (source, tensor.index)
                 ],
-                [names[c.name] for c in version.op.control_inputs if c.name in names],
+                [
+                    source
+                    for control in version.op.control_inputs
+                    if (source := number_of(control)) is not None
+                ],
                 [[format_type(t), size_of(t)] for t in version.op.outputs],
             ]
             for version in history.versions
@@ -302,7 +322,7 @@ def _operation(
 def _attributes(op: Operation) -> str:
     parts = [f"{name}={value}" for name, value in op.attrs.items() if name != "body"]
     if "body" in op.attrs:
-        parts.append(str(op.attrs["body"]))
+        parts.append(f"body={op.attrs['body']}")
     return shorten(clean_text(", ".join(parts)), LONGEST_ATTRIBUTE)
 
 
@@ -317,7 +337,7 @@ def _site(site: Any) -> list[Any]:
     return [clean_text(site.file), site.line, first, lines]
 
 
-def _box(box: Box, tree: Tree, names: Mapping[str, int]) -> list[Any]:
+def _box(box: Box, tree: Tree, names: Mapping[str, int], drawing: Drawing) -> list[Any]:
     """Parent, label, op, flags, title, details, kind, width of body, badges, width of
     the title when open."""
     shape = measure(box, is_open=False)
@@ -327,7 +347,7 @@ def _box(box: Box, tree: Tree, names: Mapping[str, int]) -> list[Any]:
     return [
         -1 if box.parent is None else tree.number[box.parent],
         box.label,
-        -1 if box.op is None else names[box.op.name],
+        -1 if box.op is None else names[drawing.name_of(box.op)],
         int(flags),
         shape.title,
         shape.details,
