@@ -23,7 +23,7 @@ from graphopt.schedule.work import count_flops
 from graphopt.viz.columns import split_columns
 from graphopt.viz.folding import MOST_BOXES, fold, open_scopes
 from graphopt.viz.html.data import StepTime
-from graphopt.viz.html.page import SCRIPTS, escape_json, make_page
+from graphopt.viz.html.page import escape_json, make_page
 from graphopt.viz.html.stages import make_histories
 from graphopt.viz.layout import lay_out
 from graphopt.viz.model import make_drawing
@@ -53,7 +53,7 @@ PAYLOADS = [
 ]
 
 # What the page itself is made of; a name that adds an element adds to these counts.
-OWN_SCRIPTS = 4
+OWN_SCRIPTS = 2
 OWN_STYLES = 2
 
 
@@ -169,7 +169,7 @@ def test_the_policy_allows_only_our_scripts() -> None:
 
 def test_our_scripts_are_small_and_plain() -> None:
     script = Elements(make_page(*_small())).texts["module"]
-    assert len(script) < 60_000
+    assert len(script) < 150_000
     for word in (
         "eval(",
         "innerHTML",
@@ -179,7 +179,6 @@ def test_our_scripts_are_small_and_plain() -> None:
         "https:",
     ):
         assert word not in script.replace("http://www.w3.org/2000/svg", "")
-    assert len(SCRIPTS) == 5
 
 
 def test_json_in_a_script_element() -> None:
@@ -397,4 +396,4 @@ def test_a_notebook_shows_the_page_in_a_sandbox() -> None:
     assert found.tags == ["iframe"]
     attributes = dict(found.attributes)
     assert "allow-same-origin" not in str(attributes["sandbox"])
-    assert Elements(str(attributes["srcdoc"])).data["title"] == "graph"
+    assert Elements(str(attributes["srcdoc"])).data["title"] == "Graph"

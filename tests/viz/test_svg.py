@@ -90,7 +90,9 @@ def check_tidy(drawing: Drawing, layout: Layout) -> None:
         assert all(text_width(d, DETAIL_SIZE) <= room for d in shape.details)
         for tag in shape.tags:
             assert text_width(tag.badge.text, BADGE_SIZE) <= tag.width
-            assert tag.x >= -0.01 and tag.x + tag.width <= shape.body_x
+            right, bottom = tag.x + tag.width, tag.y + 20
+            assert tag.x >= -0.01 and right <= shape.width + 0.01
+            assert right <= shape.body_x or bottom <= shape.body_y
             assert tag.y >= -0.01 and tag.y + 20 <= shape.height + 0.01
     scopes = [drawing.root, *(box for box in layout.shapes if box.is_open)]
     for scope in scopes:

@@ -18,14 +18,14 @@ from graphopt.schedule.summary import (
     summarize_steps,
 )
 from graphopt.schedule.work import count_flops
+from graphopt.viz.columns import counterparts, is_gradients
 from graphopt.viz.html.stages import History, add_bodies, make_histories
-from graphopt.viz.layout import Layout, Route, has_lane
-from graphopt.viz.model import Badge, Box, Drawing, operation_badge
+from graphopt.viz.model import Box, Drawing, operation_badge
 from graphopt.viz.plan import UNKNOWN_SIZE, Planned
-from graphopt.viz.shapes import DETAIL_SIZE, Shape, measure
+from graphopt.viz.shapes import measure
 from graphopt.viz.svg import describe, kind_of, legend
 from graphopt.viz.values import Statistics, Values
-from graphopt.viz.words import clean_text, shorten, size_of, text_width
+from graphopt.viz.words import clean_text, shorten, size_of
 
 FORMAT = "graphopt.page"
 VERSION = 1
@@ -59,7 +59,6 @@ class Tree:
 
 def page_data(
     drawing: Drawing,
-    layout: Layout,
     planned: Planned | None,
     *,
     title: str,
@@ -73,7 +72,6 @@ def page_data(
 
     Args:
       drawing: With its scopes opened.
-      layout: Of what shows at first.
       planned: What the compiler made of the fetch, if there is one.
       title: What the page is called.
       problem: Why there is no plan.
@@ -86,8 +84,8 @@ def page_data(
       `ops`: each with `n` name, `k` kind, `s` number of its site, `d` the stage that
       removed it or -1, `b` its badge, `f` FLOPs, `a` attributes, and `v`: its versions
       (stage, type, inputs as numbers of op and output in turn, control inputs, outputs
-      as type and bytes); `boxes`: each as `_box`; `first`: the layout of each open scope
-      as `_scope`; `legend`: kinds with what they mean; `sites`: file, line, first line
+      as type and bytes); `boxes`: each as `_box`; `pairs` of boxes that
+      are to stand beside each other; `legend`: kinds with what they mean; `sites`: file, line, first line
       shown, lines; `passes`; `steps`, `buffers` and `kernels` of the plan; `times`;
       `measured` as `_measured`; `values`: for each name what `_statistics` says of steps.
     """
@@ -113,10 +111,7 @@ def page_data(
             for name, history in histories.items()
         ],
         "boxes": [_box(box, tree, names, drawing) for box in boxes],
-        "first": {
-            str(tree.number[scope]): _scope(scope, layout, tree)
-            for scope in layout.scopes
-        },
+        "pairs": _pairs(drawing, tree),
         "sites": [_site(site) for site in sites],
         "passes": [],
         "steps": [],
@@ -252,6 +247,16 @@ def _add_new_ops(
         leaves[op.name] = box
 
 
+def _pairs(drawing: Drawing, tree: Tree) -> list[tuple[int, int]]:
+    """The boxes of gradients, each with what it is the derivative of."""
+    columns = [box for box in drawing.root.children if box.is_column]
+    gradients = next((box for box in columns if is_gradients(box)), None)
+    if gradients is None:
+        return []
+    found = counterparts(columns[0], gradients)
+    return [(tree.number[box], tree.number[other]) for box, other in found.items()]
+
+
 def _common(boxes: list[Box]) -> Box | None:
     if not boxes:
         return None
@@ -333,12 +338,12 @@ def _site(site: Any) -> list[Any]:
 
 
 def _box(box: Box, tree: Tree, names: Mapping[str, int], drawing: Drawing) -> list[Any]:
-    """Parent, label, op, flags, title, details, kind, size, badges, width when open."""
-    was_open, box.is_open = box.is_open, False
-    shape = measure(box, lane=has_lane(box))
-    box.is_open = was_open
-    flags = box.is_folded | box.is_column << 1 | was_open << 2 | box.is_target << 3
-    wide = text_width(shape.title, DETAIL_SIZE) * 1.3 + 40 if box.is_scope else 0
+    """Parent, label, op, flags, title, details, kind, width of body, badges, width of
+    the title when open."""
+    shape = measure(box, is_open=False)
+    flags = box.is_folded | box.is_column << 1 | box.is_open << 2 | box.is_target << 3
+    flags |= (box.is_column and is_gradients(box)) << 4
+    wide = measure(box, is_open=True).width if box.is_scope else 0.0
     return [
         -1 if box.parent is None else tree.number[box.parent],
         box.label,
@@ -347,43 +352,7 @@ def _box(box: Box, tree: Tree, names: Mapping[str, int], drawing: Drawing) -> li
         shape.title,
         shape.details,
         kind_of(box),
-        [round(v, 1) for v in (shape.width, shape.height, shape.body_x)],
-        [_tag(tag.badge, tag.width, tag.x, tag.y) for tag in shape.tags],
-        round(wide),
+        round(shape.width - shape.body_x, 3),
+        [[t.badge.kind, t.badge.text, round(t.width, 3)] for t in shape.tags],
+        round(wide, 3),
     ]
-
-
-def _tag(badge: Badge, width: float, x: float, y: float) -> list[Any]:
-    return [badge.kind, badge.text, round(width, 1), round(x, 1), round(y, 1)]
-
-
-def _scope(scope: Box, layout: Layout, tree: Tree) -> dict[str, Any]:
-    """Width, height, places of children, lines, ports; counted from its corner."""
-    inside = layout.scopes[scope]
-    return {
-        "w": round(inside.width, 1),
-        "h": round(inside.height, 1),
-        "c": {
-            str(tree.number[child]): _place(shape, inside.x, inside.y)
-            for child, shape in inside.shapes
-        },
-        "r": [_route(route, inside.x, inside.y) for route in inside.routes],
-        "p": {
-            f"{side}:{tree.number[key]}": round(x, 1)
-            for (side, key), x in inside.ports.items()
-        },
-    }
-
-
-def _place(shape: Shape, x: float, y: float) -> list[float]:
-    return [round(shape.x - x, 1), round(shape.y - y, 1)]
-
-
-def _route(route: Route, x: float, y: float) -> dict[str, Any]:
-    return {
-        "p": [[round(a - x, 1), round(b - y, 1)] for a, b in route.points],
-        "a": int(route.has_arrow),
-        "n": route.count,
-        "b": route.nbytes,
-        "c": int(route.is_control),
-    }

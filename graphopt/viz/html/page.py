@@ -30,7 +30,15 @@ from graphopt.viz.words import clean_text
 # More JSON than this is compressed; browsers unpack it in milliseconds.
 LARGEST_PLAIN = 200_000
 # In the order in which they are joined: one module, with one scope.
-SCRIPTS = ("1_model.js", "2_layout.js", "3_draw.js", "4_panels.js", "5_main.js")
+SCRIPTS = (
+    "1_model.js",
+    "2_layers.js",
+    "3_bundles.js",
+    "4_layout.js",
+    "5_draw.js",
+    "6_panels.js",
+    "8_main.js",
+)
 
 _ESCAPES = {
     ord(char): f"\\u{ord(char):04x}" for char in ("<", ">", "&", "\u2028", "\u2029")
@@ -72,8 +80,6 @@ _PAGE = """\
 <div id="panel" role="tabpanel"></div>
 </aside>
 <script type="text/plain" id="data" data-coding="{coding}">{data}</script>
-<script type="text/plain" id="dagre">{dagre}</script>
-<script type="text/plain" id="worker">{worker}</script>
 <script type="module">{script}</script>
 </body>
 </html>
@@ -138,7 +144,6 @@ def make_page(
     _check_times(planned, profile, times)
     data = page_data(
         drawing,
-        layout,
         planned,
         title=title or "graph",
         problem=problem,
@@ -216,9 +221,8 @@ def _assemble(data: dict[str, Any], picture: str, title: str) -> str:
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; "
         f"style-src {_hash(style)} {_hash(picture_style)}; "
-        "worker-src blob:; img-src data:; base-uri 'none'; form-action 'none'"
+        "img-src data:; base-uri 'none'; form-action 'none'"
     )
-    dagre = _read("vendor/dagre.min.js").partition("//# sourceMappingURL")[0]
     return _PAGE.format(
         policy=policy,
         title=html.escape(clean_text(title), quote=True),
@@ -227,8 +231,6 @@ def _assemble(data: dict[str, Any], picture: str, title: str) -> str:
         picture=picture,
         coding=coding,
         data=text,
-        dagre=f"/* {_read('vendor/dagre.LICENSE')} */\n{dagre}",
-        worker=_read("app/worker.js"),
         script=script,
     )
 

@@ -15,42 +15,67 @@ function make(tag, attributes = {}, text = null) {
 
 const rectangle = (x, y, width, height, attributes) => make("rect", { x, y, width, height, ...attributes });
 
-function pathOfRoute(route) {
-  const [first, ...rest] = route.p;
-  let [x, y] = first;
-  if (route.level) {
-    const [[x2, y2]] = rest;
-    const [end] = route.p.at(-1);
-    const way = end < x ? -1 : 1;
-    const bend = way * Math.max(36, Math.abs(x2 - x) / 2);
-    return `M${x} ${y}C${x + bend} ${y} ${x2 - bend} ${y2} ${x2} ${y2}H${end - way * 5}`;
+const SAME = 0.05;
+const ROUND = 8;
+
+// Lines with round corners, and curves where both coordinates differ; as `viz/svg.py`.
+function pathOfPoints(points, isFlat) {
+  const differs = (a, b) => Math.abs(a - b) >= SAME;
+  const toward = (value, other, by) => (differs(value, other) ? value + (other > value ? by : -by) : value);
+  let path = `M${points[0][0].toFixed(1)} ${points[0][1].toFixed(1)}`;
+  const add = (letter, ...numbers) => { path += letter + numbers.map((each) => each.toFixed(1)).join(" "); };
+  for (let at = 1; at < points.length; at += 1) {
+    const [[x, y], [nx, ny]] = [points[at - 1], points[at]];
+    if (differs(x, nx) && differs(y, ny)) {
+      if (isFlat) add("C", (x + nx) / 2, y, (x + nx) / 2, ny, nx, ny);
+      else add("C", x, (y + ny) / 2, nx, (y + ny) / 2, nx, ny);
+      continue;
+    }
+    const next = points[at + 1];
+    const [a, b] = [[Math.abs(nx - x), Math.abs(ny - y)], next ? [Math.abs(next[0] - nx), Math.abs(next[1] - ny)] : [0, 0]];
+    const isTurn = (a[0] < SAME) !== (a[1] < SAME) && (b[0] < SAME) !== (b[1] < SAME) && (a[0] < SAME) !== (b[0] < SAME);
+    if (!isTurn) { add("L", nx, ny); continue; }
+    const corner = Math.min(ROUND, Math.max(...a) / 2, Math.max(...b) / 2);
+    add("L", toward(nx, x, corner), toward(ny, y, corner));
+    add("Q", nx, ny, toward(nx, next[0], corner), toward(ny, next[1], corner));
   }
-  let path = `M${x} ${y}`;
-  rest.forEach(([a, b], index) => {
-    if (route.a && index === rest.length - 1) b += b > y ? -5 : 5;
-    if (Math.abs(a - x) < 0.05) path += `V${b}`;
-    else { const middle = (y + b) / 2; path += `C${x} ${middle} ${a} ${middle} ${a} ${b}`; }
-    [x, y] = [a, b];
-  });
   return path;
+}
+
+// The direction in which a line arrives.
+function headingOf({ p, flat }) {
+  const [x, y] = p.at(-1);
+  const [bx, by] = [...p].reverse().find((point) => point[0] !== x || point[1] !== y) ?? [x, y - 1];
+  const [right, down] = [x - bx, y - by];
+  if (Math.abs(right) < SAME || (Math.abs(down) >= SAME && !flat)) return [0, down > 0 ? 1 : -1];
+  return [right > 0 ? 1 : -1, 0];
 }
 
 function drawRoute(route) {
   const width = (1.2 + Math.min(Math.max(Math.log10(route.b + 1) - 2, 0), 6) * 0.4).toFixed(1);
-  const kind = (route.level ? "level" : "edge") + (route.c ? " control" : "");
-  const group = make("g");
-  group.append(make("path", { class: kind, "stroke-width": width, d: pathOfRoute(route) }));
-  const [x, y] = route.p.at(-1);
-  if (route.level) group.append(make("path", { class: "arrow", d: `M${x} ${y}l${x < route.p[0][0] ? 7 : -7} -4v8z` }));
-  else if (route.a) {
-    const before = [...route.p].reverse().find((point) => point[1] !== y);
-    const base = before && before[1] > y ? 7 : -7;
-    group.append(make("path", { class: "arrow", d: `M${x} ${y}l-4 ${base}h8z` }));
-    if (route.n > 1) group.append(make("text", { class: "count halo", x: x + 8, y: y + (base > 0 ? 16 : -10) }, `×${route.n}`));
+  const kind = (route.level ? "level" : "edge") + (route.n ? "" : " control");
+  const group = make("g", { class: `route${changeOfRoute(route)}` });
+  let points = route.p;
+  if (route.a) {
+    const [x, y] = points.at(-1);
+    const [dx, dy] = headingOf(route);
+    points = [...points.slice(0, -1), [x - 5 * dx, y - 5 * dy]];
+    group.append(make("path", { class: "arrow", d: `M${x} ${y}l${-7 * dx - 4 * dy} ${-7 * dy - 4 * dx}l${8 * dy} ${8 * dx}z` }));
+    if (route.n > 1 && !route.level) group.append(make("text", { class: "count halo", x: x - 28 * dx + 8 * dy, y: y - 10 * dy - 6 * dx }, `×${route.n}`));
   }
-  group.append(make("title", {}, `${plural(route.n, "tensor")}, ${formatBytes(route.b)}`));
+  group.prepend(make("path", { class: kind, "stroke-width": width, d: pathOfPoints(points, route.flat) }));
+  group.append(make("title", {}, route.n ? `${plural(route.n, "tensor")}, ${formatBytes(route.b)}` : "only orders"));
   return group;
 }
+
+// Lines that a pass made or took away.
+function changeOfRoute({ mask }) {
+  if (!state.stage || mask === 3) return "";
+  return mask === 1 ? " removed" : " added";
+}
+
+// What a pass did, and the shapes that it found out, may need more room.
+const widthOfTexts = (box) => Math.max(...detailsOf(box).map((line) => line.length)) * 6.8 + 20;
 
 function detailsOf(box) {
   if (!isScope(box)) {
@@ -87,25 +112,26 @@ function drawBox(box, place, near) {
     group.append(make("text", { class: "title halo", x: x + 10, y: y + 20 }, `▾ ${box.title}`));
     return group;
   }
-  const left = x + box.bodyX;
-  const size = [w - box.bodyX, h];
+  const [left, topOfBody] = [x + place.bodyX, y + place.bodyY];
+  const size = [w - place.bodyX, h - place.bodyY];
   const corner = isScope(box) ? 8 : 4;
-  if (box.folded) group.append(rectangle(left + 4, y + 4, ...size, { rx: corner, class: "scope" }));
-  const body = rectangle(left, y, ...size, { rx: corner, class: `body ${box.kind}${box.target ? " target" : ""}` });
+  if (box.folded) group.append(rectangle(left + 4, topOfBody + 4, ...size, { rx: corner, class: "scope" }));
+  const body = rectangle(left, topOfBody, ...size, { rx: corner, class: `body ${box.kind}${box.target ? " target" : ""}` });
   const hot = state.heat ? heatOf(box) : 0;
   if (state.heat) body.style.fill = `color-mix(in oklab, #e5484d ${Math.round(hot * 88)}%, var(--cold))`;
   group.append(body);
   const lines = [box.title, ...(state.stage || isScope(box) ? detailsOf(box) : box.details)];
-  const top = y + (h - lines.length * 17) / 2 + 12.75;
+  const top = topOfBody + (size[1] - lines.length * LINE) / 2 + 12.75;
   lines.forEach((line, index) => {
-    const text = make("text", { class: index ? "detail" : "title", x: left + 10, y: top + index * 17 }, line);
+    const text = make("text", { class: index ? "detail" : "title", x: left + 10, y: top + index * LINE }, line);
     group.append(text);
   });
-  for (const [kind, label, width, tx, ty] of box.tags) {
-    const style = { input: "source", more: "constant" }[kind] || kind;
-    group.append(make("path", { class: "edge", d: `M${x + tx + width} ${y + ty + 10}H${left}` }));
-    group.append(rectangle(x + tx, y + ty, width, 20, { rx: 10, class: style }));
-    group.append(make("text", { class: "badge", x: x + tx + 7, y: y + ty + 14.5 }, label));
+  for (const tag of place.tags) {
+    const style = { input: "source", more: "constant" }[tag.kind] || tag.kind;
+    const [tx, ty] = [x + tag.x, y + tag.y];
+    group.append(make("path", { class: "edge", d: place.bodyY ? `M${tx + 10} ${ty + BADGE}V${topOfBody}` : `M${tx + tag.w} ${ty + BADGE / 2}H${left}` }));
+    group.append(rectangle(tx, ty, tag.w, BADGE, { rx: BADGE / 2, class: style }));
+    group.append(make("text", { class: "badge", x: tx + 7, y: ty + 14.5 }, tag.text));
   }
   return group;
 }
@@ -143,7 +169,8 @@ function boxesOfStep(index, visible) {
 
 function bodyOf(id) {
   const place = drawn.places.get(id);
-  return { ...place, x: place.x + boxes[id].bodyX, w: place.w - boxes[id].bodyX };
+  const [x, y] = [place.x + place.bodyX, place.y + place.bodyY];
+  return { x, y, w: place.w - place.bodyX, h: place.h - place.bodyY };
 }
 
 // Steps that show in the same boxes, as all those of a closed scope, share an outline.
@@ -161,9 +188,14 @@ function drawHulls(visible) {
 
 function drawHull(ids, steps) {
   const [first] = steps;
-  const path = hullOf(ids.map(bodyOf)).map((point) => point.join(" ")).join("L");
   const group = make("g", { class: `hull hull${first % 6}${steps.includes(state.step) ? " chosen" : ""}`, "data-step": first });
-  group.append(make("path", { d: `M${path}Z` }));
+  // Boxes of one scope share a shape; one around all would cover what is between scopes.
+  const byParent = new Map();
+  for (const id of ids) byParent.set(boxes[id].parent, [...(byParent.get(boxes[id].parent) || []), id]);
+  for (const siblings of byParent.values()) {
+    const path = hullOf(siblings.map(bodyOf)).map((point) => point.join(" ")).join("L");
+    group.append(make("path", { d: `M${path}Z` }));
+  }
   const names = steps.slice(0, 12).map((index) => `${data.steps[index].k}: ${data.steps[index].n}`);
   if (steps.length > 12) names.push(`and ${steps.length - 12} more`);
   group.append(make("title", {}, names.join("\n")));

@@ -6,13 +6,11 @@ const results = document.getElementById("results");
 const slider = document.getElementById("stage");
 const notice = document.getElementById("notice");
 
-async function refresh({ keep = true } = {}) {
+function refresh({ keep = true } = {}) {
   countOps();
-  const layout = await layOut();
-  if (!layout) return;
   const anchor = selectedBox();
   const before = drawn.places.get(anchor);
-  drawn = absolute(layout);
+  drawn = layOut();
   const after = drawn.places.get(anchor);
   // What was clicked stays under the pointer.
   if (keep && before && after) {
@@ -31,12 +29,14 @@ function say(text, action = null, label = "") {
   notice.hidden = !text;
 }
 
-async function toggle(id) {
+function toggle(id) {
+  // Columns are always open: what is in them is what there is to see.
+  if (boxes[id].column) { selectScope(id); return; }
   state.scope = id;
   state.op = -1;
   if (state.open.has(id)) state.open.delete(id);
   else state.open.add(id);
-  await refresh();
+  refresh();
 }
 
 function openAll(id, isSure = false) {
@@ -57,10 +57,11 @@ function openAll(id, isSure = false) {
 function closeAll() {
   state.open = new Set(boxes.filter((box) => !box.id || box.column).map((box) => box.id));
   state.scope = state.op = -1;
-  refresh({ keep: false }).then(() => fit());
+  refresh({ keep: false });
+  fit();
 }
 
-async function selectOp(index) {
+function selectOp(index) {
   state.op = index;
   state.scope = -1;
   state.tab = "op";
@@ -72,7 +73,7 @@ async function selectOp(index) {
       state.open.add(id);
     }
   }
-  if (moved) await refresh({ keep: false });
+  if (moved) refresh({ keep: false });
   else { draw(); showPanel(); remember(); }
   if (box !== undefined) reveal(box);
 }
@@ -82,7 +83,8 @@ function selectScope(id) {
   state.op = -1;
   state.tab = "op";
   for (let at = boxes[id].parent; at >= 0; at = boxes[at].parent) state.open.add(at);
-  refresh({ keep: false }).then(() => reveal(id));
+  refresh({ keep: false });
+  reveal(id);
 }
 
 function selectStep(index) {
@@ -93,12 +95,12 @@ function selectStep(index) {
   remember();
 }
 
-async function setStage(stage) {
+function setStage(stage) {
   state.stage = Math.min(Math.max(stage, 0), data.passes.length);
   slider.value = state.stage;
   if (state.stage && state.tab === "op" && state.op < 0) state.tab = "passes";
   nameStage();
-  await refresh();
+  refresh();
 }
 
 function nameStage() {
@@ -153,7 +155,7 @@ function remember() {
   if (state.tab !== "op") parts.set("tab", state.tab);
   if (state.step >= 0) parts.set("step", state.step);
   if (document.documentElement.dataset.theme) parts.set("theme", document.documentElement.dataset.theme);
-  for (const flag of ["hulls", "heat"]) if (state[flag]) parts.set(flag, 1);
+  for (const flag of ["hulls", "heat", "right"]) if (state[flag]) parts.set(flag, 1);
   const changed = boxes.filter(({ id }) => state.open.has(id) !== startOpen.has(id)).map(({ id }) => id);
   if (changed.length && changed.length < 200) parts.set("toggled", changed.join("."));
   const hash = `#${parts}`;
@@ -178,6 +180,7 @@ function recall() {
   state.stage = 1 + data.passes.findIndex(([name]) => name === parts.get("pass"));
   state.tab = ["passes", "kernels", "memory"].includes(parts.get("tab")) ? parts.get("tab") : "op";
   if (["light", "dark"].includes(parts.get("theme"))) document.documentElement.dataset.theme = parts.get("theme");
+  state.right = parts.has("right");
   state.hulls = parts.has("hulls");
   state.heat = parts.has("heat") && Object.keys(data.times).length > 0;
   slider.value = state.stage;
@@ -290,11 +293,10 @@ addEventListener("beforeprint", startPrinting);
 addEventListener("afterprint", endPrinting);
 addEventListener("hashchange", () => { recall(); refresh(); });
 addEventListener("error", (event) => say(`Something in this page failed: ${event.message}`));
-addEventListener("unhandledrejection", (event) => say(`Something in this page failed: ${event.reason?.message}`));
 
 recall();
-await refresh({ keep: false });
+refresh({ keep: false });
 fit(0.6);
 for (const flag of ["hulls", "heat"]) document.getElementById(flag).setAttribute("aria-pressed", state[flag]);
-if (state.op >= 0) await selectOp(state.op);
+if (state.op >= 0) selectOp(state.op);
 document.body.dataset.loaded = Math.round(performance.now());
