@@ -27,7 +27,11 @@ from graphopt.ops.random_stateful import truncated_normal as truncated_normal
 from graphopt.ops.random_stateful import uniform as uniform
 
 if TYPE_CHECKING:
-    pass
+    from graphopt.ops.random_gamma import random_gamma as _random_gamma
+    from graphopt.ops.random_gamma import random_poisson as _random_poisson
+
+    gamma = _random_gamma
+    poisson = _random_poisson
 
 # Functions that are loaded when they are used: name -> name in the module.
 _LATER = {"gamma": "random_gamma", "poisson": "random_poisson"}

@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from graphopt.keras.preprocessing import image as image
+    from graphopt.keras.preprocessing import sequence as sequence
+    from graphopt.keras.preprocessing import text as text
+    from graphopt.keras.utils.directories import (
+        image_dataset_from_directory as image_dataset_from_directory,
+    )
+    from graphopt.keras.utils.directories import (
+        text_dataset_from_directory as text_dataset_from_directory,
+    )
+    from graphopt.keras.utils.timeseries import (
+        timeseries_dataset_from_array as timeseries_dataset_from_array,
+    )
 
 _MODULES = ("image", "sequence", "text")
 _LATER = (

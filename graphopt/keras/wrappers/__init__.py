@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from graphopt.keras.wrappers import scikit_learn as scikit_learn
 
 
 def __getattr__(name: str) -> Any:
