@@ -369,24 +369,26 @@ for _name in _INTERNAL:
     globals().pop(_name, None)
 
 
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return importlib.import_module(f"graphopt.{name}")
-    if name == "install_as_tensorflow":
-        from graphopt.aliases import install_as_tensorflow as found
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
 
-        return found
-    if name == "get_logger":
-        return importlib.import_module("graphopt.compat.v1.logging").get_logger
-    if name == "__all__":
-        return __dir__()
-    if name.startswith("__"):
-        raise AttributeError(f"module 'graphopt' has no attribute {name!r}")
-    if name in _LATER:
-        return getattr(importlib.import_module(_LATER[name]), name)
-    from graphopt.aliases.missing import missing_name
+    def __getattr__(name: str) -> Any:
+        if name in _MODULES:
+            return importlib.import_module(f"graphopt.{name}")
+        if name == "install_as_tensorflow":
+            from graphopt.aliases import install_as_tensorflow as found
 
-    raise missing_name("graphopt", name)
+            return found
+        if name == "get_logger":
+            return importlib.import_module("graphopt.compat.v1.logging").get_logger
+        if name == "__all__":
+            return __dir__()
+        if name.startswith("__"):
+            raise AttributeError(f"module 'graphopt' has no attribute {name!r}")
+        if name in _LATER:
+            return getattr(importlib.import_module(_LATER[name]), name)
+        from graphopt.aliases.missing import missing_name
+
+        raise missing_name("graphopt", name)
 
 
 _HIDDEN = {"TYPE_CHECKING", "Any", "builtins", "importlib", "sys", "types"}

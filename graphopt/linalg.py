@@ -37,13 +37,15 @@ if TYPE_CHECKING:
     from graphopt.ops.partitions import cross as cross
 
 
-def __getattr__(name: str) -> _Any:
-    # Loaded when it is used.
-    if name == "cross":
-        from graphopt.ops.partitions import cross as found
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
 
-        return found
-    raise AttributeError(f"module 'tf.linalg' has no attribute {name!r}")
+    def __getattr__(name: str) -> _Any:
+        # Loaded when it is used.
+        if name == "cross":
+            from graphopt.ops.partitions import cross as found
+
+            return found
+        raise AttributeError(f"module 'tf.linalg' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

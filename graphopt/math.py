@@ -130,10 +130,12 @@ _LATER = {
 }
 
 
-def __getattr__(name: str) -> _Any:
-    if name in _LATER:
-        return getattr(_importlib.import_module(_LATER[name]), name)
-    raise AttributeError(f"module 'tf.math' has no attribute {name!r}")
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> _Any:
+        if name in _LATER:
+            return getattr(_importlib.import_module(_LATER[name]), name)
+        raise AttributeError(f"module 'tf.math' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -140,12 +140,14 @@ _LAZY = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module 'tf.nn' has no attribute {name!r}")
-    module, own = _LAZY[name]
-    folder = "sparse" if module == "lookup" else "ops"
-    return getattr(importlib.import_module(f"graphopt.{folder}.{module}"), own)
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> Any:
+        if name not in _LAZY:
+            raise AttributeError(f"module 'tf.nn' has no attribute {name!r}")
+        module, own = _LAZY[name]
+        folder = "sparse" if module == "lookup" else "ops"
+        return getattr(importlib.import_module(f"graphopt.{folder}.{module}"), own)
 
 
 def __dir__() -> list[str]:

@@ -37,12 +37,14 @@ if TYPE_CHECKING:
 _LATER = {"gamma": "random_gamma", "poisson": "random_poisson"}
 
 
-def __getattr__(name: str) -> Any:
-    if name in _LATER:
-        from graphopt.ops import random_gamma
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
 
-        return getattr(random_gamma, _LATER[name])
-    raise AttributeError(f"module 'tf.random' has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name in _LATER:
+            from graphopt.ops import random_gamma
+
+            return getattr(random_gamma, _LATER[name])
+        raise AttributeError(f"module 'tf.random' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from graphopt.files.messages import SequenceExample as SequenceExample
 
 
-def __getattr__(name: str) -> Any:
-    if name in _messages.EXAMPLES:
-        return getattr(_messages, name)
-    raise AttributeError(f"module 'tf.train' has no attribute {name!r}")
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> Any:
+        if name in _messages.EXAMPLES:
+            return getattr(_messages, name)
+        raise AttributeError(f"module 'tf.train' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

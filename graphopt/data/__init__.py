@@ -63,12 +63,14 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "experimental":
-        import importlib
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
 
-        return importlib.import_module("graphopt.data.experimental")
-    raise AttributeError(f"module 'tf.data' has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name == "experimental":
+            import importlib
+
+            return importlib.import_module("graphopt.data.experimental")
+        raise AttributeError(f"module 'tf.data' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -84,11 +84,13 @@ __all__ = [
 _READING = ("make_batched_features_dataset", "parse_example_dataset")
 
 
-def __getattr__(name: str) -> Any:
-    if name in _READING:
-        module = importlib.import_module("graphopt.io.example_datasets")
-        return getattr(module, name)
-    raise AttributeError(f"module 'tf.data.experimental' has no attribute {name!r}")
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> Any:
+        if name in _READING:
+            module = importlib.import_module("graphopt.io.example_datasets")
+            return getattr(module, name)
+        raise AttributeError(f"module 'tf.data.experimental' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -149,13 +149,15 @@ NAMES = {
 NAMES["extract_patches"] = "ops.patches"
 
 
-def __getattr__(name: str) -> Any:
-    if name in NAMES:
-        module = importlib.import_module(f"graphopt.{NAMES[name]}")
-        return getattr(module, name)
-    if name == "__all__":
-        return sorted(NAMES)
-    raise AttributeError(f"module 'graphopt.image' has no attribute {name!r}")
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> Any:
+        if name in NAMES:
+            module = importlib.import_module(f"graphopt.{NAMES[name]}")
+            return getattr(module, name)
+        if name == "__all__":
+            return sorted(NAMES)
+        raise AttributeError(f"module 'graphopt.image' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

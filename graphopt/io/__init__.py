@@ -61,10 +61,12 @@ _OF_IMAGES = (
 )
 
 
-def __getattr__(name: str) -> Any:
-    if name in _OF_IMAGES:
-        return getattr(importlib.import_module("graphopt.image"), name)
-    raise AttributeError(f"module 'graphopt.io' has no attribute {name!r}")
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> Any:
+        if name in _OF_IMAGES:
+            return getattr(importlib.import_module("graphopt.image"), name)
+        raise AttributeError(f"module 'graphopt.io' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -625,10 +625,12 @@ def backend() -> str:
     return "tensorflow"
 
 
-def __getattr__(name: str) -> Any:
-    # What few programs call.
-    module = importlib.import_module("graphopt.keras.backend_networks")
-    found = None if name.startswith("_") else getattr(module, name, None)
-    if getattr(found, "__module__", None) != module.__name__:
-        raise AttributeError(f"module 'tf.keras.backend' has no attribute {name!r}")
-    return found
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> Any:
+        # What few programs call.
+        module = importlib.import_module("graphopt.keras.backend_networks")
+        found = None if name.startswith("_") else getattr(module, name, None)
+        if getattr(found, "__module__", None) != module.__name__:
+            raise AttributeError(f"module 'tf.keras.backend' has no attribute {name!r}")
+        return found

@@ -770,33 +770,35 @@ _ELSEWHERE = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in _ELSEWHERE:
-        module, _, attribute = _ELSEWHERE[name].partition(":")
-        return getattr(importlib.import_module(module), attribute)
-    if name in _SPARSE:
-        found = importlib.import_module("graphopt.compat.v1.sparse")
-        return getattr(found, _SPARSE[name])
-    if name in _MODULES:
-        return importlib.import_module(f"graphopt.compat.v1.{name}")
-    if name in _MESSAGES:
-        messages = importlib.import_module("graphopt.files.messages")
-        return getattr(messages, _MESSAGES[name])
-    if name == "get_logger":
-        return importlib.import_module("graphopt.compat.v1.logging").get_logger
-    if name in ("autograph", "io", "queue", "ragged", "raw_ops", "version"):
-        return importlib.import_module(f"graphopt.{name}")
-    if name == "__all__":
-        return __dir__()
-    if name == "__version__":
-        return importlib.import_module("graphopt.version").VERSION
-    if name.startswith("__"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name in _LATER:
-        return getattr(importlib.import_module(_LATER[name]), name)
-    from graphopt.aliases.missing import missing_name
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
 
-    raise missing_name("graphopt.compat.v1", name)
+    def __getattr__(name: str) -> Any:
+        if name in _ELSEWHERE:
+            module, _, attribute = _ELSEWHERE[name].partition(":")
+            return getattr(importlib.import_module(module), attribute)
+        if name in _SPARSE:
+            found = importlib.import_module("graphopt.compat.v1.sparse")
+            return getattr(found, _SPARSE[name])
+        if name in _MODULES:
+            return importlib.import_module(f"graphopt.compat.v1.{name}")
+        if name in _MESSAGES:
+            messages = importlib.import_module("graphopt.files.messages")
+            return getattr(messages, _MESSAGES[name])
+        if name == "get_logger":
+            return importlib.import_module("graphopt.compat.v1.logging").get_logger
+        if name in ("autograph", "io", "queue", "ragged", "raw_ops", "version"):
+            return importlib.import_module(f"graphopt.{name}")
+        if name == "__all__":
+            return __dir__()
+        if name == "__version__":
+            return importlib.import_module("graphopt.version").VERSION
+        if name.startswith("__"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name in _LATER:
+            return getattr(importlib.import_module(_LATER[name]), name)
+        from graphopt.aliases.missing import missing_name
+
+        raise missing_name("graphopt.compat.v1", name)
 
 
 _HIDDEN = {

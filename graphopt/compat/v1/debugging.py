@@ -39,9 +39,11 @@ if TYPE_CHECKING:
     from graphopt.debugging import is_numeric_tensor as is_numeric_tensor
 
 
-def __getattr__(name: str) -> Any:
-    # What is the same in both versions.
-    return getattr(debugging, name)
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> Any:
+        # What is the same in both versions.
+        return getattr(debugging, name)
 
 
 def __dir__() -> list[str]:

@@ -210,12 +210,16 @@ _OWN = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _of_version_2():
-        return getattr(_image, name)
-    if name == "__all__":
-        return __dir__()
-    raise AttributeError(f"module 'graphopt.compat.v1.image' has no attribute {name!r}")
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> Any:
+        if name in _of_version_2():
+            return getattr(_image, name)
+        if name == "__all__":
+            return __dir__()
+        raise AttributeError(
+            f"module 'graphopt.compat.v1.image' has no attribute {name!r}"
+        )
 
 
 def __dir__() -> list[str]:

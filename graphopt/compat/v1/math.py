@@ -129,13 +129,15 @@ if TYPE_CHECKING:
     from graphopt.math import zeta as zeta
 
 
-def __getattr__(name: str) -> Any:
-    if name == "confusion_matrix":
-        from graphopt.compat.v1.functions import confusion_matrix
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
 
-        return confusion_matrix
-    # What is the same in both versions.
-    return getattr(math, name)
+    def __getattr__(name: str) -> Any:
+        if name == "confusion_matrix":
+            from graphopt.compat.v1.functions import confusion_matrix
+
+            return confusion_matrix
+        # What is the same in both versions.
+        return getattr(math, name)
 
 
 def __dir__() -> list[str]:

@@ -126,13 +126,15 @@ _LATER = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name == "rnn_cell":
-        return importlib.import_module("graphopt.compat.v1.rnn_cell")
-    if name in _LATER:
-        return getattr(importlib.import_module(_LATER[name]), name)
-    # What is the same in both versions.
-    return getattr(nn, name)
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> Any:
+        if name == "rnn_cell":
+            return importlib.import_module("graphopt.compat.v1.rnn_cell")
+        if name in _LATER:
+            return getattr(importlib.import_module(_LATER[name]), name)
+        # What is the same in both versions.
+        return getattr(nn, name)
 
 
 def __dir__() -> list[str]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from graphopt.sparse import mask as mask
     from graphopt.sparse import reorder as reorder
     from graphopt.sparse import reset_shape as reset_shape
+    from graphopt.sparse import reshape as reshape
     from graphopt.sparse import retain as retain
     from graphopt.sparse import segment_mean as segment_mean
     from graphopt.sparse import segment_sqrt_n as segment_sqrt_n
@@ -151,9 +152,11 @@ def sparse_to_dense(
     return tensor_scatter_nd_update(empty, indices, values, name=name)
 
 
-def __getattr__(name: str) -> Any:
-    # What is the same in both versions.
-    return getattr(sparse, name)
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> Any:
+        # What is the same in both versions.
+        return getattr(sparse, name)
 
 
 def __dir__() -> list[str]:

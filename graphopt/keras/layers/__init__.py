@@ -346,12 +346,14 @@ _SAME: dict[str, str] = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    own = _SAME.get(name, name)
-    if own not in _LATER:
-        raise AttributeError(f"module 'tf.keras.layers' has no attribute {name!r}")
-    module = importlib.import_module(f"graphopt.keras.layers.{_LATER[own]}")
-    return getattr(module, own)
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> Any:
+        own = _SAME.get(name, name)
+        if own not in _LATER:
+            raise AttributeError(f"module 'tf.keras.layers' has no attribute {name!r}")
+        module = importlib.import_module(f"graphopt.keras.layers.{_LATER[own]}")
+        return getattr(module, own)
 
 
 def __dir__() -> list[str]:

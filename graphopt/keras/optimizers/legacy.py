@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from graphopt.keras.optimizers.yogi import Yogi as Yogi
 
 
-def __getattr__(name: str) -> Any:
-    return getattr(optimizers, name)
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> Any:
+        return getattr(optimizers, name)
 
 
 def __dir__() -> list[str]:

@@ -27,12 +27,16 @@ _LATER = (
 )
 
 
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return importlib.import_module(f"graphopt.keras.preprocessing.{name}")
-    if name in _LATER:
-        return getattr(importlib.import_module("graphopt.keras.utils"), name)
-    raise AttributeError(f"module 'tf.keras.preprocessing' has no attribute {name!r}")
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> Any:
+        if name in _MODULES:
+            return importlib.import_module(f"graphopt.keras.preprocessing.{name}")
+        if name in _LATER:
+            return getattr(importlib.import_module("graphopt.keras.utils"), name)
+        raise AttributeError(
+            f"module 'tf.keras.preprocessing' has no attribute {name!r}"
+        )
 
 
 def __dir__() -> list[str]:

@@ -193,14 +193,16 @@ _INPUTS = (
 )
 
 
-def __getattr__(name: str) -> Any:
-    if name in _messages.EXAMPLES:
-        return getattr(_messages, name)
-    if name in _INPUTS:
-        from graphopt.compat.v1.train import inputs
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
 
-        return getattr(inputs, name)
-    raise AttributeError(f"module 'tf.train' has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name in _messages.EXAMPLES:
+            return getattr(_messages, name)
+        if name in _INPUTS:
+            from graphopt.compat.v1.train import inputs
+
+            return getattr(inputs, name)
+        raise AttributeError(f"module 'tf.train' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
