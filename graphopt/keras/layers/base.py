@@ -373,7 +373,7 @@ class Layer(WithNodes):
         for output, part in zip(leaves, masks, strict=False):
             if part is not None and isinstance(output, Tensor):
                 # An output that is an input keeps that input's own mask.
-                output._keras_mask = part  # type: ignore[attr-defined]
+                output._keras_mask = part
 
     # ---- config
 
