@@ -216,6 +216,7 @@ if TYPE_CHECKING:
     from graphopt import train as train
     from graphopt import v1 as v1
     from graphopt import version as version
+    from graphopt import viewer as viewer
     from graphopt.aliases import install_as_tensorflow as install_as_tensorflow
     from graphopt.autodiff.gradients import hessians as hessians
     from graphopt.compat.v1 import test as test
@@ -294,10 +295,10 @@ def _draw_svg(graph: Graph) -> str:
     return draw_svg(graph)
 
 
-def _draw_html(graph: Graph) -> str:
-    from graphopt.viz.html.page import in_frame, make_page
+def _draw_html(thing: object) -> str:
+    from graphopt.viewer import view
 
-    return in_frame(make_page(graph))
+    return view(thing)._repr_html_()
 
 
 _hooks.draw_svg = _draw_svg
@@ -331,6 +332,7 @@ _MODULES = (
     "train",
     "v1",
     "version",
+    "viewer",
 )
 # Folders and files of this package that are no names of TensorFlow.
 _INTERNAL = frozenset(

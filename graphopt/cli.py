@@ -27,7 +27,7 @@ from graphopt.commands.shared import (
 from graphopt.commands.verbs import load_verb, make_parser
 from graphopt.errors import OpError
 from graphopt.viz.png import MissingExtraError
-from graphopt.viz.target import ScriptError, StopRunning, TargetNotFoundError
+from graphopt.viz.target import ScriptError, TargetNotFoundError
 
 _PACKAGE = str(Path(__file__).resolve().parent) + os.sep
 
@@ -70,9 +70,6 @@ def _run(options: argparse.Namespace, passed: list[str]) -> int:
         return code
     except TargetNotFoundError as error:
         say(str(error))
-        return NOT_FOUND
-    except StopRunning:
-        say(f"{options.target} runs a graph before the attribute is there; --no-run")
         return NOT_FOUND
     except UsageError as error:
         say(str(error))

@@ -43,6 +43,7 @@ ORDER = [
     ("aliases",),
     ("checks",),
     ("viz",),
+    ("viewer",),
     ("commands",),
     ("cli",),
     ("__main__",),

@@ -85,7 +85,7 @@ def gradients(
             seeds,
             sources,
             [hooks.convert(stop) for stop in _as_list(stop_gradients or [])],
-            lambda record: _gradient_scope(graph, record),
+            lambda record: gradient_scope(graph, record),
         )
         return [
             fill_unconnected(part, source, unconnected_gradients)
@@ -186,10 +186,12 @@ def fill_unconnected(part: Any, source: Any, how: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _gradient_scope(graph: Graph, record: Any) -> Any:
+def gradient_scope(graph: Graph, record: Any) -> Any:
     """Ops of a derivative are named after the op: `gradients/MatMul_grad/...`."""
-    name = graph.get_name_scope()
-    with graph.name_scope(f"{name}/{record.name}_grad/" if name else None):
+    scope = graph.get_name_scope()
+    # What ran eagerly has no name of its own.
+    name = getattr(record, "name", record.spec.name)
+    with graph.name_scope(f"{scope}/{name}_grad/" if scope else None):
         yield
 
 

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from graphopt.autodiff.cotangents import explain_unconnected, walk_cotangents
+from graphopt.autodiff.cotangents import Around, explain_unconnected, walk_cotangents
 from graphopt.autodiff.gradients import (
     UnconnectedGradients,
     fill_unconnected,
+    gradient_scope,
     seed_for,
     source_of,
     target_of,
@@ -181,6 +182,29 @@ class GradientTape:
         output_gradients: Any = None,
         unconnected_gradients: Any = UnconnectedGradients.NONE,
     ) -> Any:
+        graph = building_graph()
+        if graph is None:
+            return self._walk(
+                target, sources, output_gradients, unconnected_gradients, None
+            )
+        # A graph's ops are named, and drawn, as what they are.
+        with graph.name_scope("gradient_tape"):
+            return self._walk(
+                target,
+                sources,
+                output_gradients,
+                unconnected_gradients,
+                lambda record: gradient_scope(graph, record),
+            )
+
+    def _walk(
+        self,
+        target: Any,
+        sources: Any,
+        output_gradients: Any,
+        unconnected_gradients: Any,
+        around: Around | None,
+    ) -> Any:
         flat_targets = nest.flatten(target)
         targets = [target_of(t) for t in flat_targets]
         given = None
@@ -196,7 +220,9 @@ class GradientTape:
         found = dict(
             zip(
                 map(id, live),
-                walk_cotangents(tuple(self._records), targets, seeds, live),
+                walk_cotangents(
+                    tuple(self._records), targets, seeds, live, around=around
+                ),
                 strict=False,
             )
         )

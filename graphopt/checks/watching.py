@@ -13,7 +13,7 @@ from graphopt.errors import InvalidArgumentError
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.tensor import GraphTensor
 from graphopt.runtime import feeds
-from graphopt.runtime.runner import Runner
+from graphopt.runtime.recording import Ran
 
 # A graph that grew before so many runs, and before half of all, is built in the loop.
 GROWTH_RUNS = 5
@@ -43,13 +43,11 @@ class Watcher:
         """Takes note of a walk."""
         self.walks.append((targets, sources, found))
 
-    def on_run(self, runner: Runner, feeds: Sequence[Any]) -> None:
+    def on_run(self, ran: Ran, feeds: Sequence[Any]) -> None:
         """Takes note of a run."""
-        graph = runner.graph
-        for op in (*runner.targets, *(tensor.op for tensor in runner.fetches)):
-            self.fetched[op] = None
-        plan = runner.plan(tuple(array.shape for array in feeds))
-        self.training_runs += plan.writes and not plan.is_initializer
+        graph = ran.graph
+        self.fetched.update(dict.fromkeys(ran.wanted))
+        self.training_runs += ran.is_training
         before = self._versions.get(graph, graph.version)
         self._versions[graph] = graph.version
         self._runs[graph] = self._runs.get(graph, 0) + 1

@@ -16,13 +16,14 @@ from graphopt.commands.shared import (
     UsageError,
     add_command,
     add_json,
-    find_target,
     print_json,
     print_text,
     progress,
     say,
 )
+from graphopt.commands.targets import finding, print_ran
 from graphopt.commands.verbs import SUMMARIES
+from graphopt.schedule.steps import Schedule
 from graphopt.viz.words import clean_text, format_bytes, plural
 
 
@@ -89,7 +90,16 @@ def _warm(options: argparse.Namespace, passed: list[str]) -> int:
     state = describe_cache()
     if state.problem:
         raise UsageError(f"there is no cache to fill: {state.problem}")
-    schedule = schedule_of(find_target(options, passed), options.target)
+    with finding(options, passed) as loaded:
+        if options.list:
+            print_ran(loaded, options)
+        else:
+            _compile(schedule_of(loaded.target, options.target), options)
+    return OK
+
+
+def _compile(schedule: Schedule, options: argparse.Namespace) -> None:
+    """Compiles the kernels of a plan that are not in the cache."""
     requests = schedule.list_kernels()
     before = kernels.record.kernels
     with progress("compiling", len(requests), quiet=options.quiet) as done:
@@ -104,4 +114,3 @@ def _warm(options: argparse.Namespace, passed: list[str]) -> int:
             f"{plural(len(requests), 'kernel')}: {compiled} compiled, the others were "
             "there"
         )
-    return OK

@@ -28,16 +28,11 @@ from graphopt.commands.shared import (
     render_rich,
     wants_color,
 )
+from graphopt.commands.targets import finding, print_ran
 from graphopt.config import config, settings
-from graphopt.runtime.runner import Runner
-from graphopt.viz.target import (
-    Recorder,
-    ScriptError,
-    StopRunning,
-    Target,
-    TargetNotFoundError,
-    load_target,
-)
+from graphopt.runtime.recording import Ran, Recorder, StopRunning
+from graphopt.viz.loading import Until
+from graphopt.viz.target import Target, TargetNotFoundError
 from graphopt.viz.words import clean_text, plural
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
@@ -57,9 +52,15 @@ def add_parser(commands: Any) -> None:
         "--steps",
         type=positive,
         metavar="N",
-        help="hunt NaN and infinities in the first N training steps, and end the script "
-        "there",
+        help="look for NaN and infinities in the first N training steps, and end the "
+        "script there",
     )
+    parser.add_argument(
+        "--nan",
+        action="store_true",
+        help="look for the op that makes the first NaN or infinity, in all of the script",
+    )
+    parser.set_defaults(until=Until.END)
     parser.add_argument(
         "--port",
         action="store_true",
@@ -77,43 +78,34 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
     watcher = Watcher()
     stopped: list[bool] = []
 
-    def on_run(runner: Runner, feeds: Sequence[Any]) -> None:
-        watcher.on_run(runner, feeds)
+    def on_run(ran: Ran, feeds: Sequence[Any]) -> None:
+        watcher.on_run(ran, feeds)
         if options.steps is not None and watcher.training_runs >= options.steps:
             stopped.append(True)
+            recorder.stopped = True
             raise StopRunning
 
-    recorder = Recorder(
-        on_run=None if options.no_run else on_run, on_gradients=watcher.on_gradients
-    )
-    hunts = options.steps is not None
-    findings: list[Finding] = []
-    target: Target | None = None
-    try:
-        with (
-            watcher.watching_feeds(),
-            config(check_numerics=hunts or settings.check_numerics),
-        ):
-            target = load_target(
-                options.target,
-                passed,
-                fetch=options.fetch,
-                run=not options.no_run,
-                recorder=recorder,
-                tensorflow=options.tf,
-            )
-    except ScriptError as error:
-        found = not_finite(error.__cause__)
-        if found is None:
-            raise
-        stopped.append(True)
-        findings.append(found)
-        target = _build(recorder)
-    whole = bool(watcher.fetched) and not stopped and not options.no_run
-    if target is not None:
-        findings += look_at(target, watcher, whole=whole)
-    findings += watcher.findings()
-    _print(findings, options, watcher)
+    recorder = Recorder(on_run=on_run, on_gradients=watcher.on_gradients)
+    hunts = options.nan or options.steps is not None
+    with (
+        watcher.watching_feeds(),
+        config(check_numerics=hunts or settings.check_numerics),
+        finding(options, passed, recorder=recorder) as loaded,
+    ):
+        if options.list:
+            print_ran(loaded, options)
+            return OK
+        failed = loaded.failure is not None or loaded.is_interrupted
+        whole = bool(watcher.fetched) and not stopped and not failed
+        whole = whole and options.until is Until.END
+        findings = look_at(loaded.target, watcher, whole=whole)
+        found = not_finite(loaded.failure)
+        if found is not None:
+            # It is what was looked for, and not a mistake of the script's.
+            loaded.failure = None
+            findings.append(found)
+        findings += watcher.findings()
+        _print(findings, options, watcher)
     return FOUND if any(each.severity != "note" for each in findings) else OK
 
 
@@ -127,16 +119,6 @@ def _port(options: argparse.Namespace) -> int:
     findings = list(find_missing([path], options.tf))
     _print(findings, options, Watcher())
     return FOUND if any(each.severity != "note" for each in findings) else OK
-
-
-def _build(recorder: Recorder) -> Target | None:
-    """Returns what a script had built before it failed."""
-    if recorder.train_op is not None:
-        return Target(recorder.train_op.graph, (recorder.train_op,))
-    graph = recorder.last_graph()
-    if graph is None:
-        raise TargetNotFoundError("the script built no graph")
-    return Target(graph)
 
 
 def look_at(target: Target, watcher: Watcher, *, whole: bool) -> list[Finding]:

@@ -12,18 +12,18 @@ from graphopt.commands.shared import (
     add_color,
     add_command,
     add_json,
-    find_target,
     print_json,
     print_text,
     render_rich,
     wants_color,
 )
+from graphopt.commands.targets import finding, print_ran
 from graphopt.rewrite.driver import Applied
 from graphopt.rewrite.pipeline import PIPELINE
 from graphopt.viz.changes import Changes, find_changes
 from graphopt.viz.model import needed_operations
 from graphopt.viz.plan import plan_fetch
-from graphopt.viz.target import Target, TargetNotFoundError, load_target
+from graphopt.viz.target import Target, TargetNotFoundError
 from graphopt.viz.words import plural
 
 _STYLES = {"+": "green", "-": "red", "@": "cyan"}
@@ -49,22 +49,25 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
     """Prints the differences; the exit code says whether there are any."""
     if (options.other is None) == (options.pass_name is None):
         raise UsageError("expected two targets, or one and --pass NAME")
-    first = find_target(options, passed)
-    if options.pass_name is not None:
-        changes = _of_pass(first, options)
-    else:
-        second = load_target(
-            options.other,
-            passed,
-            fetch=options.fetch,
-            run=not options.no_run,
-            tensorflow=options.tf,
-        )
+    with finding(options, passed) as loaded:
+        first = loaded.target
+        if options.list:
+            print_ran(loaded, options)
+            return OK
+        if options.pass_name is not None:
+            return _report(_of_pass(first, options), options)
+    with finding(options, passed, text=options.other) as other:
+        second = other.target
         changes = find_changes(
             needed_operations(first.graph, first.wanted),
             needed_operations(second.graph, second.wanted),
             (options.target, options.other),
         )
+        return _report(changes, options)
+
+
+def _report(changes: Changes, options: argparse.Namespace) -> int:
+    """Prints the differences and returns the exit code."""
     if options.json:
         print_json(changes.as_json())
     else:
@@ -77,7 +80,9 @@ def _of_pass(target: Target, options: argparse.Namespace) -> Changes:
         raise TargetNotFoundError(
             f"{options.target} has no train op; --fetch NAME says what is to be run"
         )
-    applied = plan_fetch(target.graph, target.operations, target.tensors).trace.applied
+    applied = plan_fetch(
+        target.graph, target.operations, target.tensors, target.feeds
+    ).trace.applied
     chosen = [a for a in applied if options.pass_name in (a.name, "all")]
     if not chosen:
         raise UsageError(f"{options.pass_name} is switched off")

@@ -15,9 +15,9 @@ from graphopt.commands.shared import (
     add_depth,
     add_out,
     check_place,
-    find_target,
     save,
 )
+from graphopt.commands.targets import finding, print_ran
 from graphopt.exchange.graph_def import format_graph_def
 from graphopt.exchange.node_link import graph_to_json
 from graphopt.viz.columns import split_columns
@@ -101,8 +101,11 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
     name = _format(options)
     # What would be refused afterwards is refused before the script runs.
     check_place(options.out, replace=options.force)
-    target = find_target(options, passed)
-    save(options.out, FORMATS[name](target, options), options)
+    with finding(options, passed) as loaded:
+        if options.list:
+            print_ran(loaded, options)
+        else:
+            save(options.out, FORMATS[name](loaded.target, options), options)
     return OK
 
 

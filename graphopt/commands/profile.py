@@ -28,22 +28,20 @@ from graphopt.commands.shared import (
     say,
     wants_color,
 )
+from graphopt.commands.targets import finding, is_taken, print_ran
 from graphopt.errors import OpError
-from graphopt.graph.graph import Graph, Operation
+from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.creation import PLACEHOLDER
 from graphopt.runtime.profile import LONGEST_TABLE, Profile
+from graphopt.runtime.recording import Ran
 from graphopt.runtime.runner import Runner
 from graphopt.runtime.session import Session, initialize_missing, profile_runner
+from graphopt.runtime.store import EAGER_STORE
+from graphopt.viz.loading import Loaded
 from graphopt.viz.model import needed_operations
 from graphopt.viz.plan import UNKNOWN_SIZE
-from graphopt.viz.target import (
-    Recorder,
-    StopRunning,
-    Target,
-    TargetNotFoundError,
-    load_target,
-)
+from graphopt.viz.target import Target, TargetNotFoundError
 
 Array = NDArray[Any]
 
@@ -53,10 +51,10 @@ def add_parser(commands: Any) -> None:
     parser = add_command(
         commands,
         "profile",
-        more="A script runs until its first training step (or the first run of --fetch); "
-        "that step is run --steps times with what it was fed, and the script ends there. "
-        "Other targets are fed zeros. Variables are what they were before, whatever the "
-        "number of steps.",
+        more="A script runs through its first training step (or the first run of --take "
+        "or --fetch); that step is run --steps times with what it was fed, and the script "
+        "ends there. Other targets are fed zeros. Variables are what they were before, "
+        "whatever the number of steps.",
     )
     parser.add_argument(
         "--steps",
@@ -85,18 +83,28 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
         check_place(out, replace=options.force)
     if options.out is not None and Path(options.out).suffix not in _WRITERS:
         raise UsageError(f"{options.out!r}: expected .html, .json or .txt")
-    profile = measure(options, passed)
+    found: list[Profile] = []
+    on_step = None if options.list else profiling(found, options)
+    with finding(options, passed, on_step=on_step) as loaded:
+        if options.list:
+            print_ran(loaded, options)
+        else:
+            _report(measure(options, loaded, found), options)
+    return OK
+
+
+def _report(profile: Profile, options: argparse.Namespace) -> None:
+    """Prints a profile and writes files."""
     if options.trace is not None:
         save(options.trace, profile.to_chrome_trace_text(), options)
     if options.times is not None:
-        save(options.times, json.dumps(profile.step_times(), indent=1) + "\n", options)
+        save(options.times, json.dumps(profile.times(), indent=1) + "\n", options)
     if options.out is not None:
         save(options.out, _WRITERS[Path(options.out).suffix](profile), options)
     if options.json:
         print_json(profile.to_json())
     elif options.out is None:
         _print(profile, options)
-    return OK
 
 
 _WRITERS: dict[str, Callable[[Profile], str]] = {
@@ -120,50 +128,47 @@ def _print(profile: Profile, options: argparse.Namespace) -> None:
         print_text(f"{rest}; -v shows all")
 
 
-def measure(options: argparse.Namespace, passed: list[str]) -> Profile:
-    """Finds what is to be profiled, in a run of the script or without one.
+def measure(
+    options: argparse.Namespace, loaded: Loaded, found: Sequence[Profile]
+) -> Profile:
+    """Returns what was measured while the script ran, or measures now what it left.
+
+    Args:
+      options: `steps` and `quiet` count.
+      loaded: What the script left.
+      found: What was measured.
 
     Raises:
       TargetNotFoundError: There is nothing to run.
     """
-    found: list[Profile] = []
-
-    def on_run(runner: Runner, feeds: Sequence[Any]) -> None:
-        if is_wanted(runner, feeds, options.fetch):
-            found.append(_profile(runner, feeds, options))
-            raise StopRunning
-
-    recorder = Recorder(on_run=None if options.no_run else on_run)
-    try:
-        target = load_target(
-            options.target,
-            passed,
-            fetch=options.fetch,
-            run=not options.no_run,
-            recorder=recorder,
-            tensorflow=options.tf,
-        )
-    except (TargetNotFoundError, StopRunning):
-        # A script that works eagerly has no graph to find, but its steps were seen.
-        if not found:
-            raise
     if found:
         return found[0]
+    target = loaded.target
     if not target.wanted:
         raise TargetNotFoundError(
             f"{options.target} ran no training step, and has no train op to run; "
             "--fetch NAME says what to profile"
         )
+    for ran in loaded.recorder.list_ran():
+        if is_taken(ran, target) and not ran.runner.store.is_closed:
+            return _profile_zeros(ran.runner, target, options)
     return _profile_made_up(target, options)
 
 
-def is_wanted(runner: Runner, feeds: Sequence[Any], fetch: str | None) -> bool:
-    """Returns whether a run is the one to look at: of `fetch`, or a training step."""
-    if fetch is not None:
-        names = {op.name for op in runner.targets}
-        return fetch in names | {tensor.name for tensor in runner.fetches}
-    plan = runner.plan(tuple(array.shape for array in feeds))
-    return plan.writes and not plan.is_initializer
+def profiling(
+    found: list[Profile], options: argparse.Namespace
+) -> Callable[[Ran, Sequence[Any]], None]:
+    """Returns what measures the run at which a script ends, with what it was fed.
+
+    Args:
+      found: Where the profile comes.
+      options: `steps` and `quiet` count.
+    """
+
+    def on_step(ran: Ran, feeds: Sequence[Any]) -> None:
+        found.append(_profile(ran.runner, feeds, options))
+
+    return on_step
 
 
 def _profile(
@@ -173,41 +178,55 @@ def _profile(
         return profile_runner(runner, feeds, options.steps, done)
 
 
-def _profile_made_up(target: Target, options: argparse.Namespace) -> Profile:
-    """Profiles what no script has run: with a session of its own, fed zeros."""
+def _profile_zeros(
+    runner: Runner, target: Target, options: argparse.Namespace
+) -> Profile:
+    """Profiles what can be run, fed zeros.
+
+    Raises:
+      UsageError: It cannot be run with zeros.
+    """
     if not options.quiet:
-        say(f"not run by a script: fed zeros, unknown sizes taken as {UNKNOWN_SIZE}")
-    session = Session(graph=target.graph)
+        say(f"no training step: fed zeros, unknown sizes taken as {UNKNOWN_SIZE}")
+    feeds = target.feeds or {}
     try:
-        initialize_missing(session)
-        feeds = made_up_feeds(target.graph, target.wanted)
-        runner = Runner(
-            target.graph,
-            target.tensors,
-            target.operations,
-            tuple(feeds),
-            session.store,
-            at_once=True,
+        return _profile(
+            runner, [_zeros(t, feeds.get(t)) for t in runner.feeds], options
         )
-        return _profile(runner, runner.prepare(list(feeds.values())), options)
     except OpError as error:
         raise UsageError(f"it cannot be run with zeros: {error}") from None
 
 
-def made_up_feeds(
-    graph: Graph, wanted: Sequence[Operation]
-) -> dict[GraphTensor, Array]:
-    """Returns zeros for the placeholders that some ops need.
+def _profile_made_up(target: Target, options: argparse.Namespace) -> Profile:
+    """Profiles what no script has run: with a session of its own, fed zeros."""
+    graph = target.graph
+    is_function = hasattr(graph, "function_name")
+    session = Session(graph=graph)
+    if not is_function:
+        initialize_missing(session)
+    store = EAGER_STORE if is_function else session.store
+    feeds = target.feeds
+    if feeds is None:
+        placeholders = [
+            op.outputs[0]
+            for op in needed_operations(graph, target.wanted)
+            if op.spec is PLACEHOLDER
+        ]
+        feeds = {tensor: tensor.shape for tensor in placeholders}
+    runner = Runner(
+        graph, target.tensors, target.operations, tuple(feeds), store, at_once=True
+    )
+    return _profile_zeros(runner, target, options)
+
+
+def _zeros(tensor: GraphTensor, shape: TensorShape | None) -> Array:
+    """Returns zeros for what is fed.
 
     Raises:
-      UsageError: The rank of one is not known.
+      UsageError: Its rank is not known.
     """
-    feeds: dict[GraphTensor, Array] = {}
-    for op in needed_operations(graph, wanted):
-        if op.spec is PLACEHOLDER:
-            tensor = op.outputs[0]
-            if tensor.shape.rank is None:
-                raise UsageError(f"the rank of {op.name} is not known; run the script")
-            sizes = [UNKNOWN_SIZE if size is None else size for size in tensor.shape]
-            feeds[tensor] = np.zeros(sizes, tensor.dtype.numpy)
-    return feeds
+    shape = tensor.shape if shape is None else shape
+    if shape.rank is None:
+        raise UsageError(f"the rank of {tensor.op.name} is not known; run the script")
+    sizes = [UNKNOWN_SIZE if size is None else size for size in shape]
+    return np.zeros(sizes, tensor.dtype.numpy)

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from graphopt.commands.verbs import SUMMARIES
-from graphopt.viz.target import Target, load_target
 from graphopt.viz.words import clean_text
 
 OK, FOUND, USAGE, NOT_FOUND, SCRIPT_RAISED, MISSING_EXTRA = range(6)
@@ -24,18 +23,6 @@ INTERRUPTED = 130
 PATIENCE = 1.0
 # A column of a table is not cut to less, however narrow the terminal.
 SHORTEST_CELL = 12
-
-TARGET_HELP = """\
-targets:
-  script.py            run it, then take the last train op that it built, or else the
-                       last graph; what follows -- is passed to it
-  script.py:attribute  import it and take a graph, an operation, a tensor, or what a
-  module:attribute     function returns
-  graph.json           a graph that `graphopt export` wrote, as JSON or as GraphDef text
-  graph.pbtxt          (.pbtxt); reading it runs no code
-
-Scripts and modules are executed: run only what you trust.
-"""
 
 
 class UsageError(Exception):
@@ -68,25 +55,14 @@ def add_command(
         name,
         help=summary,
         description=textwrap.fill(f"{summary[0].upper()}{summary[1:]}. {more}", 80),
-        epilog=TARGET_HELP if takes_target else None,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     if takes_target:
-        parser.add_argument("target", help="script.py, script.py:attribute, ...")
-        parser.add_argument(
-            "--fetch", metavar="NAME", help="an op, or a tensor (name:0)"
-        )
-        parser.add_argument(
-            "--tf",
-            type=int,
-            choices=(1, 2),
-            help="the version of TensorFlow that `import tensorflow` is to find; by "
-            "default the one whose names the script uses",
-        )
-        parser.add_argument(
-            "--no-run", action="store_true", help="end the script at its first run"
-        )
+        # It needs what finds graphs, and a verb without a target does not.
+        from graphopt.commands.targets import add_target
+
+        add_target(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="no messages")
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="more of everything, all frames"
@@ -145,17 +121,6 @@ def positive(text: str) -> int:
     if not natural(text):
         raise argparse.ArgumentTypeError("expected a number from 1 on")
     return int(text)
-
-
-def find_target(options: argparse.Namespace, passed: list[str]) -> Target:
-    """Finds the graph that the options name; see `load_target` for what it raises."""
-    return load_target(
-        options.target,
-        passed,
-        fetch=options.fetch,
-        run=not options.no_run,
-        tensorflow=options.tf,
-    )
 
 
 # ---- streams

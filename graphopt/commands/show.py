@@ -11,12 +11,12 @@ from graphopt.commands.shared import (
     add_command,
     add_depth,
     add_json,
-    find_target,
     print_json,
     print_text,
     render_rich,
     wants_color,
 )
+from graphopt.commands.targets import finding, print_ran
 from graphopt.viz.folding import fold, open_scopes
 from graphopt.viz.model import make_drawing
 from graphopt.viz.plan import PlanSummary, format_plan, summarize_plan
@@ -41,15 +41,25 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace, passed: list[str]) -> int:
     """Prints the tree, the listing and the plan."""
-    target = find_target(options, passed)
+    with finding(options, passed) as loaded:
+        if options.list:
+            print_ran(loaded, options)
+        else:
+            print_target(loaded.target, options)
+    return OK
+
+
+def print_target(target: Target, options: argparse.Namespace) -> None:
+    """Prints the tree, the listing and the plan of a graph."""
     drawing = make_drawing(target.graph, target.wanted)
     fold(drawing)
     open_scopes(drawing, options.depth)
     plan, problem = plan_of(target)
     if options.json:
         print_json(as_json(drawing, plan))
-        return OK
-    rows = tree_rows(drawing, options.target, shapes=options.shapes)
+        return
+    title = f"{options.target} {target.name}".rstrip()
+    rows = tree_rows(drawing, title, shapes=options.shapes)
     text = format_rows(rows)
     if wants_color(options.color):
         text = render_rich(rich_tree(rows), color=True)
@@ -65,7 +75,6 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
     elif problem:
         parts.append(f"no plan: {clean_text(problem)}")
     print_text("\n\n".join(parts))
-    return OK
 
 
 def plan_of(target: Target) -> tuple[PlanSummary | None, str]:
@@ -73,7 +82,9 @@ def plan_of(target: Target) -> tuple[PlanSummary | None, str]:
     if not target.wanted:
         return None, ""
     try:
-        plan = summarize_plan(target.graph, target.operations, target.tensors)
+        plan = summarize_plan(
+            target.graph, target.operations, target.tensors, target.feeds
+        )
     except Exception as error:
         # Whatever keeps the compiler from it, the graph is still worth seeing.
         return None, f"{type(error).__name__}: {error}"

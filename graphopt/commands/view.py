@@ -9,6 +9,8 @@ import webbrowser
 from pathlib import Path
 from typing import Any
 
+from graphopt.commands.kernels import schedule_of
+from graphopt.commands.profile import measure, profiling
 from graphopt.commands.shared import (
     OK,
     UsageError,
@@ -16,12 +18,14 @@ from graphopt.commands.shared import (
     add_depth,
     add_out,
     check_place,
-    find_target,
     positive,
     save,
     say,
 )
+from graphopt.commands.targets import finding, print_ran
 from graphopt.regular_files import read_regular_file
+from graphopt.runtime.profile import Profile
+from graphopt.schedule.summary import fingerprint
 from graphopt.viz.html.data import StepTime
 from graphopt.viz.html.page import make_page
 from graphopt.viz.model import needed_operations
@@ -44,57 +48,80 @@ def add_parser(commands: Any) -> None:
         "--profile",
         type=positive,
         metavar="N",
-        help="color the steps by their time, the median of N runs; a script is run once "
-        "more for that, up to its first training step",
+        help="color the steps by their time, the median of N runs of the step at which the "
+        "script ends, with what that was fed",
     )
     heat.add_argument(
         "--times",
         metavar="FILE",
         help="measured times, as `graphopt profile --times` writes them: JSON, "
-        '{"step": seconds} or {"step": [seconds, bytes]}',
+        '{"plan": digits, "steps": {"step": [seconds, bytes]}}, or {"step": seconds}',
     )
 
 
 def run(options: argparse.Namespace, passed: list[str]) -> int:
     """Writes the page and opens it."""
     check_place(options.out, replace=options.force)
-    times = _times_of(options, passed)
-    target = find_target(options, passed)
-    try:
-        target = _holding(target, options)
-        page = make_page(
-            target.graph,
-            target.operations,
-            target.tensors,
-            title=options.target,
-            depth=options.depth,
-            times=times,
-            select=options.select,
-        )
-    except (KeyError, ValueError) as error:
-        raise TargetNotFoundError(str(error.args[0])) from None
-    out = options.out
-    if out is None:
-        folder = tempfile.mkdtemp(prefix="graphopt-")
-        out = str(Path(folder) / "graph.html")
-    save(out, page, options)
-    if out != "-" and not options.no_open:
-        webbrowser.open(Path(out).resolve().as_uri())
+    profiles: list[Profile] = []
+    options.steps = options.profile
+    on_step = profiling(profiles, options) if options.profile else None
+    with finding(options, passed, on_step=on_step) as loaded:
+        if options.list:
+            print_ran(loaded, options)
+            return OK
+        profile = measure(options, loaded, profiles) if options.profile else None
+        page = _make(loaded.target, profile, options)
+        out = options.out
+        if out is None:
+            folder = tempfile.mkdtemp(prefix="graphopt-")
+            out = str(Path(folder) / "graph.html")
+        save(out, page, options)
+        if out != "-" and not options.no_open:
+            webbrowser.open(Path(out).resolve().as_uri())
     return OK
 
 
-def _times_of(
-    options: argparse.Namespace, passed: list[str]
-) -> dict[str, StepTime] | None:
-    """Returns times of steps, measured or read, if there are to be any."""
-    if options.times:
-        return read_times(options.times)
-    if not options.profile:
-        return None
-    from graphopt.commands.profile import measure
+def _make(target: Target, profile: Profile | None, options: argparse.Namespace) -> str:
+    """Returns the page.
 
-    options.steps = options.profile
-    return as_times(measure(options, passed).step_times())
+    Raises:
+      TargetNotFoundError: There is no such op.
+      UsageError: The times are of another plan.
+    """
+    times = _read_times_for(target, options) if options.times else None
+    try:
+        target = _holding(target, options)
+        return make_page(
+            target.graph,
+            target.operations,
+            target.tensors,
+            title=f"{options.target} {target.name}".rstrip(),
+            depth=options.depth,
+            feeds=target.feeds,
+            profile=profile,
+            times=times,
+            select=options.select,
+        )
+    except KeyError as error:
+        raise TargetNotFoundError(str(error.args[0])) from None
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def _read_times_for(target: Target, options: argparse.Namespace) -> dict[str, StepTime]:
+    """Reads measured times and refuses those of another plan.
+
+    Raises:
+      UsageError: They cannot be read, or are of another plan.
+    """
+    times, plan = read_times(options.times)
+    schedule = schedule_of(target, options.target)
+    if plan and plan != fingerprint(schedule):
+        raise UsageError(
+            f"{options.times} holds times of another plan: of other fetches, other sizes, "
+            "or from another machine; `graphopt profile --times` measures this one"
+        )
+    return times
 
 
 def _holding(target: Target, options: argparse.Namespace) -> Target:
@@ -113,17 +140,19 @@ def _holding(target: Target, options: argparse.Namespace) -> Target:
 MOST_TIMES = 1 << 28
 
 
-def read_times(path: str) -> dict[str, StepTime]:
-    """Reads measured times.
+def read_times(path: str) -> tuple[dict[str, StepTime], str]:
+    """Reads measured times, and the digits of the plan that they belong to.
 
     Args:
-      path: A JSON file, as `--help` says.
+      path: A JSON file, as `--help` says; without a plan its digits are empty.
 
     Raises:
       UsageError: It is not there, or holds something else.
     """
     try:
-        return as_times(json.loads(read_regular_file(path, MOST_TIMES)))
+        values = json.loads(read_regular_file(path, MOST_TIMES))
+        steps = values.get("steps", values)
+        return as_times(steps), str(values.get("plan", ""))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     except (AttributeError, IndexError, TypeError, ValueError):

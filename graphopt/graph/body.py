@@ -136,6 +136,20 @@ class TypedValue(NamedTuple):
     dtype: Any
 
 
+def body_label(key: str) -> str:
+    """Returns what a body is called, by the attribute that holds it.
+
+    >>> body_label("then_body"), body_label("body")
+    ('then', 'body')
+    """
+    return key.removesuffix("_body")
+
+
+def bodies_of(op: Operation) -> dict[str, Body]:
+    """Returns the bodies of an op by what they are called; empty for most ops."""
+    return {body_label(k): v for k, v in op.attrs.items() if isinstance(v, Body)}
+
+
 @dataclass(frozen=True, eq=False)
 class Body:
     """A finished body.

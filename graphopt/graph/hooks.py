@@ -57,7 +57,7 @@ class Hooks:
     draw_svg: Callable[..., Any]
     # viz: svg text -> png bytes
     draw_png: Callable[..., Any]
-    # viz: Graph -> html text of a frame that holds the page
+    # viz: graph, plan, function, model -> html text of a frame that holds the page
     draw_html: Callable[..., Any]
 
     def __init__(self) -> None:

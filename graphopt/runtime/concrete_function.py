@@ -171,6 +171,8 @@ class ConcreteFunction:
       outputs: The tensors that the function returned.
       structured_outputs: What it returned, with numbers of `outputs` in place of
         tensors.
+      targets: The operations that do something besides computing.
+      fed: What a run is fed: the arguments, then the captures.
 
     Source: `tf.ConcreteFunction`.
     """
@@ -209,11 +211,10 @@ class ConcreteFunction:
         self.traced_ops = len(graph)
         self.targets = tuple(op for op in graph.operations if has_side_effect(op))
         self.captured = [tensor for tensor, _ in graph.captures.values()]
-        # What is fed: the arguments, then the captures.
-        self._fed = [*self.inputs, *(place for _, place in graph.captures.values())]
+        self.fed = [*self.inputs, *(place for _, place in graph.captures.values())]
         self._handles = [handle for _, handle in graph.handles.values()]
         self._eager_handles = [v.handle for v in graph.variables_used]
-        self._runner = _make_runner(graph, self.outputs, self.targets, self._fed)
+        self._runner = _make_runner(graph, self.outputs, self.targets, self.fed)
         self._derivative: _Derivative | None = None
 
     @property
@@ -297,6 +298,10 @@ class ConcreteFunction:
                 tape.variable_accessed(variable)
             tape.record(record)
         return outputs[: len(self.outputs)]
+
+    def _repr_html_(self) -> str:
+        """The page that notebooks show, in a frame of its own."""
+        return str(hooks.draw_html(self))
 
     def __repr__(self) -> str:
         return f"<ConcreteFunction {self.name} {self.shapes}>"
@@ -452,7 +457,7 @@ class _Derivative:
         self.function = function
         graph, self.count = function.graph, len(function.outputs)
         traced = list(graph.operations)[: function.traced_ops]
-        fed = function._fed
+        fed = function.fed
         self.seeds, self.pulled = _add_cotangents(
             graph, function.outputs, [*fed, *function._handles]
         )
@@ -491,7 +496,7 @@ class _Derivative:
             function.graph,
             [*function.outputs, *self.kept, *self.sources],
             function.targets,
-            function._fed,
+            function.fed,
         )
 
     @cached_property
@@ -500,9 +505,9 @@ class _Derivative:
         function = self.function
         reads = [self.sources[i] for i, _ in self.reads]
         seeds, pulled = _add_cotangents(
-            function.graph, function.outputs, [*function._fed, *reads]
+            function.graph, function.outputs, [*function.fed, *reads]
         )
-        inputs = [*function._fed, *self.sources, *(s for s in seeds if s is not None)]
+        inputs = [*function.fed, *self.sources, *(s for s in seeds if s is not None)]
         return _GraphCall(function.name, function.graph, inputs, pulled)
 
     def run_forward(self, arrays: Sequence[Any], again: bool) -> list[EagerTensor]:
@@ -587,7 +592,7 @@ class _Derivative:
                 expected="both tapes entered before the call, or a persistent one",
                 site=str(user_site()),
             )
-        fed = len(self.function._fed)
+        fed = len(self.function.fed)
         sources = outputs[self.count + len(self.kept) :]
         parts = self.as_function.run([*inputs[:fed], *sources, *seeds])
         total: list[Any] = [*parts[:fed], *([None] * len(self.function._handles))]
@@ -601,7 +606,7 @@ class _Derivative:
         parts = list(parts)
         for index, handle in self.reads:
             part = given[index] if index < len(given) else None
-            _add_part(parts, len(self.function._fed) + handle, part)
+            _add_part(parts, len(self.function.fed) + handle, part)
         return parts
 
 

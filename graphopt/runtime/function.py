@@ -312,7 +312,14 @@ class Function(Generic[P, R]):
 
     def experimental_get_tracing_count(self) -> int:
         """Returns how many times the function was traced."""
-        return sum(len(traces.found) for traces in self._traces.values())
+        return len(self._list_all_concrete_functions())
+
+    def _list_all_concrete_functions(self) -> list[ConcreteFunction]:
+        """Returns the traces, in the order in which they were made.
+
+        Source: `tf.types.experimental.PolymorphicFunction`, which has it by this name.
+        """
+        return [trace for each in self._traces.values() for trace in each.found]
 
     @overload
     def __get__(self, instance: None, owner: Any = None) -> Function[P, R]: ...
@@ -502,6 +509,11 @@ class Function(Generic[P, R]):
                 GraphoptWarning,
                 stacklevel=5,
             )
+
+    def _repr_html_(self) -> str | None:
+        """The page that notebooks show once there is a trace."""
+        traced = self._list_all_concrete_functions()
+        return str(hooks.draw_html(self)) if traced else None
 
     def __repr__(self) -> str:
         return f"<tf.function {getattr(self, '__name__', '')}>"

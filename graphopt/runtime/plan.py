@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from graphopt.errors import NotFoundError, fail
 from graphopt.graph.effects import handles_written, is_handle
 from graphopt.graph.graph import Operation
+from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import Alias, Source
 from graphopt.graph.program import Program
 from graphopt.graph.provenance import user_site
@@ -50,6 +51,7 @@ class Plan:
         the largest result of a host step, whichever is more. None if only the data
         decide how large a tensor is. Variables, constants and feeds are not counted.
       interpreted: Why the steps run one by one with NumPy; empty if they are compiled.
+      program: What it was made for: the graph, what is fed, fetched and run.
 
     >>> import graphopt as tf
     >>> with tf.Graph().as_default(), tf.compat.v1.Session() as session:
@@ -75,7 +77,8 @@ class Plan:
     <BLANKLINE>
     """
 
-    def __init__(self, schedule: Schedule, program: Program) -> None:
+    def __init__(self, schedule: Schedule, program: Program, source: Program) -> None:
+        self.program = source
         self.steps: tuple[PlannedStep, ...] = summarize_steps(schedule)
         self.buffers: tuple[PlannedBuffer, ...] = summarize_buffers(schedule)
         self.kernels: tuple[PlannedKernel, ...] = summarize_kernels(schedule)
@@ -122,6 +125,10 @@ class Plan:
             lines.append(f"  {kernel.short_name}  {kernel.family}")
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        """The page that notebooks show, in a frame of its own."""
+        return str(hooks.draw_html(self))
+
     def _headline(self) -> str:
         what = ", ".join(self.fetches) or "no tensor, what the targets do"
         return (
@@ -145,7 +152,7 @@ class Plan:
 
 def make_plan(shaped: ShapedPlan) -> Plan:
     """Returns the public description of a plan."""
-    return Plan(shaped.make_schedule(), shaped.program)
+    return Plan(shaped.make_schedule(), shaped.program, shaped.source)
 
 
 def _wrap(word: str, names: Sequence[str]) -> list[str]:

@@ -307,8 +307,12 @@ class Profile:
             "steps": steps,
         }
 
+    def times(self) -> dict[str, Any]:
+        """Returns what `graphopt view --times` takes: the plan's digits and `step_times`."""
+        return {"plan": self.plan, "steps": self.step_times()}
+
     def step_times(self) -> dict[str, list[float]]:
-        """Returns `{name of the step: [seconds, bytes]}`, which `view --times` takes."""
+        """Returns `{name of the step: [seconds, bytes]}`."""
         return {step.name: [step.seconds, step.nbytes or 0] for step in self.steps}
 
     def to_chrome_trace(self) -> dict[str, Any]:

@@ -196,11 +196,15 @@ def _compile(
     if len(steps) == 1:
         nbytes, flops = moved_bytes(first), count_flops(first.op)
         share, bound = _limit(first.op, seconds, nbytes, flops, limits)
-    names = [n for step in steps for n in fused_names(step.op) or (step.op.name,)]
+    names = [
+        step.within + name
+        for step in steps
+        for name in fused_names(step.op) or (step.op.name,)
+    ]
     called = [call.kernel.name for step in steps for call in step.lowered.calls]
     return StepTime(
         number,
-        first.op.name,
+        first.name,
         first.op.type,
         first.kernel if len(steps) == 1 else "loop",
         tuple(dict.fromkeys(names)),

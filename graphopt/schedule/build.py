@@ -106,6 +106,8 @@ class Builder:
         # Derivatives of loops that are still to come, and what their loops have kept.
         self.derivatives: list[Operation] = []
         self.histories: dict[Operation, Any] = {}
+        # The names of the ops and bodies that the next step is in, with slashes.
+        self.within = ""
         # What was prepared before a loop for an op in it.
         self.prepared: dict[Operation, Buffer] = {}
 
@@ -232,7 +234,7 @@ class Builder:
         scratch = tuple(self.new("arena", size, None) for size in lowered.scratch)
         for buffer in (*inputs, *outputs):
             buffer.last = len(self.steps)
-        self.steps.append(Step(op, lowered, inputs, outputs, scratch))
+        self.steps.append(Step(op, lowered, inputs, outputs, scratch, self.within))
 
     def interpret(self, op: Operation, why: str) -> None:
         """Notes why the whole program cannot run natively, unless that is known."""

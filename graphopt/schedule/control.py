@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from graphopt.graph.body import Body
+from graphopt.graph.body import Body, body_label
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Alias, Bodies, Source
 from graphopt.graph.tensor import GraphTensor
@@ -107,16 +107,25 @@ def _place(builder: Builder, label: int) -> None:
 
 
 def _prepare(
-    builder: Builder, body: Body, inputs: Sequence[Buffer], constant: range
+    builder: Builder,
+    loop: Operation,
+    body: Body,
+    key: str,
+    inputs: Sequence[Buffer],
+    constant: range,
 ) -> list[Buffer]:
     """Prepares what stays the same in all rounds; returns the memory of that.
 
     Args:
       builder: Takes the steps, which come before the loop.
+      loop: The loop.
       body: What a round does.
+      key: Which of the bodies of the loop that is.
       inputs: Where its inputs are.
       constant: Which of them no round changes.
     """
+    around = builder.within
+    builder.within = f"{around}{loop.name}/{body_label(key)}/"
     places = {body.inputs[i]: inputs[i] for i in constant}
     made: dict[tuple[int, tuple[Call, ...]], Buffer] = {}
     for op in body.operations:
@@ -126,24 +135,38 @@ def _prepare(
         if prepared is None or op.inputs[prepared.index] not in places:
             continue
         source = places[op.inputs[prepared.index]]
-        key = id(source), prepared.before
-        if key not in made:
-            made[key] = builder.new("arena", prepared.nbytes, None)
+        known = id(source), prepared.before
+        if known not in made:
+            made[known] = builder.new("arena", prepared.nbytes, None)
             step = Lowered(prepared.before)
-            builder.place_step(op, step, (source,), (made[key],))
-        builder.prepared[op] = made[key]
+            builder.place_step(op, step, (source,), (made[known],))
+        builder.prepared[op] = made[known]
+    builder.within = around
     return list(made.values())
 
 
-def _add_body(builder: Builder, body: Body, inputs: Sequence[Buffer]) -> list[Buffer]:
-    """Adds the ops of a body; returns where it leaves its outputs."""
+def _add_body(
+    builder: Builder, op: Operation, key: str, body: Body, inputs: Sequence[Buffer]
+) -> list[Buffer]:
+    """Adds the ops of a body; returns where it leaves its outputs.
+
+    Args:
+      builder: Takes the steps.
+      op: What has the body.
+      key: Which of its bodies it is: the name of the attribute.
+      body: The body.
+      inputs: Where its inputs are.
+    """
+    around = builder.within
+    builder.within = f"{around}{op.name}/{body_label(key)}/"
     builder.expect(body.operations, body.outputs)
     builder.place_all(body.inputs, inputs)
-    for op in body.operations:
+    for inner in body.operations:
         # Kernels report numbers, and those of the graph around it are taken.
-        op.index = len(builder.operations)
-        builder.operations[op.index] = op
-        builder.add(op)
+        inner.index = len(builder.operations)
+        builder.operations[inner.index] = inner
+        builder.add(inner)
+    builder.within = around
     return [builder.locations[tensor] for tensor in body.outputs]
 
 
@@ -173,11 +196,12 @@ def _add_condition(builder: Builder, op: Operation, jumps: Jumps) -> None:
     outputs = [builder.new("arena", _size(t), t) for t in op.outputs]
     otherwise, end = _new_label(builder), _new_label(builder)
     builder.place_step(op, _jump(jumps.unless, otherwise), (condition,))
-    for body in (op.attrs["then_body"], op.attrs["else_body"]):
-        found = _add_body(builder, body, inputs)
+    for key in ("then_body", "else_body"):
+        body: Body = op.attrs[key]
+        found = _add_body(builder, op, key, body, inputs)
         for tensor, source, target in zip(op.outputs, found, outputs, strict=True):
             _copy(builder, op, jumps, tensor, source, target)
-        if body is op.attrs["then_body"]:
+        if key == "then_body":
             builder.place_step(op, _jump(jumps.always, end), ())
             _place(builder, otherwise)
     _place(builder, end)
@@ -258,14 +282,16 @@ def _add_rounds(
     for tensor, source, value in zip(tensors, given, values, strict=False):
         _copy(builder, op, jumps, tensor, source, value)
     stay = range(count, count + len(captures))
-    ready = _prepare(builder, body, [*values, *captures], stay)
+    ready = _prepare(builder, op, body, "body", [*values, *captures], stay)
     top, end = _new_label(builder), _new_label(builder)
     limit, rounds = op.attrs["limit"], None
     if limit is not None:
         rounds = builder.new("arena", 8, None)
         builder.place_step(op, _run(jumps.reset), (rounds,))
     _place(builder, top)
-    (condition,) = _add_body(builder, op.attrs["cond"], [*values, *captures])
+    (condition,) = _add_body(
+        builder, op, "cond", op.attrs["cond"], [*values, *captures]
+    )
     if rounds is None:
         builder.place_step(op, _jump(jumps.unless, end), (condition,))
     else:
@@ -273,7 +299,7 @@ def _add_rounds(
         builder.place_step(op, limited, (condition, rounds))
     if history is not None:
         history.push(values)
-    found = _add_body(builder, body, [*values, *captures])
+    found = _add_body(builder, op, "body", body, [*values, *captures])
     if history is not None:
         history.push_kept(found[count:])
         del found[count:]
@@ -377,11 +403,11 @@ def _add_loop_back(builder: Builder, op: Operation, jumps: Jumps) -> None:
         _copy(builder, op, jumps, tensor, source, total)
     inputs = [*values, *captures, *totals, *kept]
     stay = range(count, count + len(captures))
-    ready = _prepare(builder, backward, inputs, stay)
+    ready = _prepare(builder, op, backward, "backward", inputs, stay)
     top, end = _new_label(builder), _new_label(builder)
     _place(builder, top)
     history.pop(end, values, kept)
-    found = _add_body(builder, backward, inputs)
+    found = _add_body(builder, op, "backward", backward, inputs)
     _move_values(builder, op, jumps, op.outputs, found, totals)
     again = _jump(jumps.again, top, budget=Word("budget"))
     builder.place_step(op, again, ())

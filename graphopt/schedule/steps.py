@@ -212,6 +212,8 @@ class Step:
       op: The operation.
       lowered: Its calls.
       inputs, outputs, scratch: Buffers, by position.
+      within: Of a step in a loop or branch the names of the op and the body around it,
+        each with a slash behind it.
     """
 
     op: Operation
@@ -219,6 +221,12 @@ class Step:
     inputs: tuple[Buffer, ...]
     outputs: tuple[Buffer, ...]
     scratch: tuple[Buffer, ...]
+    within: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of the op, with those around it: unique among the ops of a plan."""
+        return self.within + self.op.name
 
     @property
     def kernel(self) -> str:

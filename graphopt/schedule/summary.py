@@ -160,9 +160,9 @@ def _plan(step: Step, names: dict[int, str]) -> PlannedStep:
     changed = [b for b in step.inputs if b.kind == "variable" and id(b.source) in keys]
     return PlannedStep(
         step.kernel,
-        clean_text(op.name),
+        clean_text(step.name),
         op.type,
-        fused_names(op),
+        tuple(step.within + name for name in fused_names(op)),
         tuple(format_type(tensor) for tensor in op.outputs),
         clean_text(step.lowered.host),
         tuple(dict.fromkeys(call.kernel.name for call in step.lowered.calls)),

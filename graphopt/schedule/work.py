@@ -72,6 +72,11 @@ def is_worth_compiling(
     return work > (_PLANNED if has_kernels else _COMPILED) * max(count, 1)
 
 
+def estimate_time(operations: Iterable[Operation]) -> float:
+    """Returns the nanoseconds that NumPy would take about for one run, by the shapes."""
+    return _interpret(operations)[0]
+
+
 def _interpret(operations: Iterable[Operation]) -> tuple[float, int]:
     """Returns the nanoseconds that NumPy takes about, and how many ops compute."""
     work, count = 0.0, 0

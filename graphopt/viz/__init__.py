@@ -9,9 +9,9 @@ The design. What is drawn is a tree, made of the names: `model` splits them at `
 turns variables, constants and busy inputs into badges beside the ops that use them, and
 keeps the links between the rest. `folding` makes one box of alike siblings and opens
 scopes from the outside until about 30 boxes show; `columns` sets forward pass, gradients
-and updates side by side. `layout` places the children of each open scope with `layers`,
-a small layered layout, innermost scopes first, so that the cost is that of many small
-graphs and an edge is bundled at each border it crosses. `svg` writes the result and
+and updates side by side. `bundles` makes lines of links, `layout` places the children of
+each open scope with `layers`, a small layered layout, innermost scopes first, so that the
+cost is that of many small graphs, and `sideways` finds ways between columns. `svg` writes the result and
 `png` paints it; `html/` makes a page to look around in; `text` writes the same tree for
 a terminal, `dot`, `graphml` and `mermaid` for other programs; `plan` says what the
 compiler made of a fetch, `changes` compares two graphs; `target` finds the graph that a

@@ -13,12 +13,12 @@ import re
 from graphopt.viz.model import Box, Drawing, count_operations
 
 FORWARD = "forward"
-_GRADIENTS = re.compile(r"gradients(_\d+)?\Z")
+_GRADIENTS = re.compile(r"(gradients|gradient_tape)(_\d+)?\Z")
 _GRAD = re.compile(r"_grad(_\d+)?\Z")
 
 
 def is_gradients(box: Box) -> bool:
-    """Whether a scope has the name that `tf.gradients` gives its ops."""
+    """Whether a scope has the name that `tf.gradients` or a tape gives its ops."""
     return box.is_scope and _GRADIENTS.match(box.label.rpartition("/")[2]) is not None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import re
 
+from graphopt.viz.columns import FORWARD
 from graphopt.viz.model import Box, Drawing, count_operations
 
 MOST_BOXES = 30
@@ -13,6 +14,8 @@ SHORTEST_SERIES = 3
 RUNS = 10
 # Beside scopes so many ops made one after the other are a run: an optimizer's scalars.
 SHORTEST_RUN = 6
+# A series of so many layers is open at first.
+LONGEST_OPEN_SERIES = 4
 
 _NUMBER = re.compile(r"(?:_|(?<=[a-z]))\d+")
 
@@ -130,8 +133,9 @@ def open_scopes(
     Args:
       drawing: The drawing; only the `is_open` of its boxes changes.
       depth: Open those fewer than `depth` levels down, however many boxes that shows;
-        by default the outer and small ones first, while few boxes show, and nothing
-        that was folded.
+        by default the outer and small ones first, while few boxes show: those of the
+        forward pass before its gradients and updates, and nothing that was folded but
+        short series of the forward pass.
       most: How many boxes may show.
     """
     root = drawing.root
@@ -148,8 +152,8 @@ def open_scopes(
     heap = [_entry(child, 1) for child in inside if child.is_scope]
     heapq.heapify(heap)
     while heap:
-        level, count, _, scope = heapq.heappop(heap)
-        if depth is None and (scope.is_folded or shown + count > most):
+        _, level, count, _, scope = heapq.heappop(heap)
+        if depth is None and (_is_dull(scope) or shown + count > most):
             continue
         if depth is not None and level >= depth:
             continue
@@ -160,6 +164,20 @@ def open_scopes(
                 heapq.heappush(heap, _entry(child, level + 1))
 
 
-def _entry(scope: Box, level: int) -> tuple[int, int, int, Box]:
+def _is_dull(scope: Box) -> bool:
+    """Whether a scope stays closed at first: what is folded but a model's few layers."""
+    if not scope.is_folded:
+        return False
+    column = next((box for box in scope.ancestors() if box.is_column), None)
+    is_model = column is None or column.label == FORWARD
+    is_series = all(child.is_scope for child in scope.children)
+    return not (is_model and is_series and len(scope.children) <= LONGEST_OPEN_SERIES)
+
+
+def _entry(scope: Box, level: int) -> tuple[int, int, int, int, Box]:
+    column = next((box for box in scope.ancestors() if box.is_column), None)
+    # What is the user's own comes first, the derivative of a single op last.
+    rank = 0 if column is None or column.label == FORWARD else 1
+    rank += scope.label.endswith("_grad")
     # No two scopes of one level have the same first op: boxes are never compared.
-    return level, len(scope.children), scope.first, scope
+    return rank, level, len(scope.children), scope.first, scope

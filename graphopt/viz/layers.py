@@ -3,6 +3,14 @@
 The steps are those of Sugiyama, Tagawa and Toda (1981): break cycles, put each vertex
 one layer below what it depends on, cross long edges through dummy vertices, order the
 layers by barycenters, and move vertices toward their neighbors. Each step is a loop.
+
+Layers and orders are found with every vertex as small as it is while closed, and then
+kept: what opens pushes its neighbors aside and changes places with none of them. A long
+chain is cut into bands that stand side by side, as a text into columns.
+
+`html/app/2_layers.js` is the same in the browser, function by function; a test compares
+their coordinates. Numbers are added up in the same order in both, which the built-in
+`sum` would not do.
 """
 
 from __future__ import annotations
@@ -19,6 +27,15 @@ SWEEPS = 6
 # With more vertices and dummies than this nobody sees what more sweeps would win.
 MANY = 1000
 SWEEPS_OF_MANY = 2
+# What is longer than this is cut into bands, where so few edges have to cross a cut.
+LONGEST_BAND = 1100.0
+MOST_BANDS = 8
+MOST_CUT_EDGES = 3
+# Bands that are longer by so much, because scopes in them are open, are cut again.
+MOST_OPEN = 1.5
+# Between bands, and how far the edges that go on in the next band keep apart.
+BAND_GAP = 48.0
+TRACK = 7.0
 
 
 @dataclass(eq=False, repr=False)
@@ -29,6 +46,7 @@ class Vertex:
       left, right: How far it reaches to either side of the point where edges meet it.
       height: Its height.
       side: -1 for an entry at the top border, 1 for an exit at the bottom border.
+      closed: Left, right and height while it is closed, if it is open.
       is_dummy: Whether it is only where a long edge crosses a layer.
       x, y: The point where edges meet it, and its top.
       layer, order: Its place.
@@ -38,6 +56,7 @@ class Vertex:
     right: float = 4.0
     height: float = 0.0
     side: int = 0
+    closed: tuple[float, float, float] | None = None
     is_dummy: bool = False
     x: float = 0.0
     y: float = 0.0
@@ -47,9 +66,16 @@ class Vertex:
     below: list[tuple[Vertex, float]] = field(default_factory=list)
 
     @property
-    def width(self) -> float:
-        """The whole width."""
-        return self.left + self.right
+    def closed_width(self) -> float:
+        """The whole width while it is closed."""
+        return (
+            self.closed[0] + self.closed[1] if self.closed else self.left + self.right
+        )
+
+    @property
+    def closed_height(self) -> float:
+        """The height while it is closed."""
+        return self.closed[2] if self.closed else self.height
 
 
 @dataclass(eq=False, repr=False)
@@ -78,27 +104,76 @@ class Edge:
         return self.source, self.target, self.source_offset, self.target_offset
 
 
+@dataclass
+class Rows:
+    """Where the layers are.
+
+    Attributes:
+      spans: Top and bottom of each layer.
+      cuts: The layers with which a new band begins.
+      tracks: For each of these, where the edges run that go on in the band, in the order
+        of their numbers: the number of the edge, and how far they are to the right.
+    """
+
+    spans: list[tuple[float, float]]
+    cuts: list[int] = field(default_factory=list)
+    tracks: list[list[tuple[int, float]]] = field(default_factory=list)
+
+    @property
+    def inner(self) -> list[tuple[float, float]]:
+        """The spans of all but entries and exits."""
+        return self.spans[1:-1]
+
+
 def place(
-    vertices: Sequence[Vertex], edges: Sequence[Edge], *, quick: bool = False
-) -> list[tuple[float, float]]:
+    vertices: Sequence[Vertex],
+    edges: Sequence[Edge],
+    *,
+    quick: bool = False,
+    aspect: float = 0.0,
+) -> Rows:
     """Gives every vertex its place and every edge its path.
 
     Args:
       vertices: In the order in which ties are kept.
       edges: Between them.
       quick: Whether the picture is so large that its details do not matter.
+      aspect: How much wider than long it should be, if a long chain may be cut into
+        bands; else 0.
 
     Returns:
-      Top and bottom of each layer.
+      Where the layers are.
     """
-    _break_cycles(vertices, edges)
-    layers = _make_layers(vertices, edges)
-    _add_dummies(layers, edges)
-    is_small = not quick and sum(map(len, layers)) <= MANY
-    sweeps = SWEEPS if is_small else SWEEPS_OF_MANY
-    _order_layers(layers, sweeps, count=is_small)
+    is_open = any(vertex.closed for vertex in vertices)
+    single = edges
+    if is_open:
+        # Where the edges of an open scope meet it must not decide who its neighbors are.
+        pairs = dict.fromkeys((edge.source, edge.target) for edge in edges)
+        single = [Edge(*pair) for pair in pairs]
+    _break_cycles(vertices, single)
+    layers = _make_layers(vertices, single)
+    sweeps, count = _add_dummies(layers, single, quick=quick)
+    _order_layers(layers, sweeps, count=count)
+    cuts = _choose_cuts(layers, single, aspect) if aspect else []
+    if is_open:
+        layers = [[v for v in layer if not v.is_dummy] for layer in layers]
+        for vertex in vertices:
+            vertex.above, vertex.below = [], []
+        for edge in edges:
+            edge.is_reversed = edge.source.layer > edge.target.layer
+        sweeps, count = _add_dummies(layers, edges, quick=quick)
+        _order_layers(layers, sweeps, count=count, keep=True)
+        along = 0.0
+        for layer in layers:
+            along += max((v.height for v in layer), default=0.0)
+        if aspect and along > MOST_OPEN * LONGEST_BAND * (len(cuts) + 1):
+            # So much is open that bands are worth more than that nothing moves.
+            cuts = _choose_cuts(layers, edges, aspect, is_open=True)
     _set_columns(layers, sweeps)
-    return _set_rows(layers)
+    rows = _set_rows(layers)
+    if cuts:
+        _set_bands(layers, edges, rows, cuts)
+    return rows
 
 
 def _break_cycles(vertices: Sequence[Vertex], edges: Sequence[Edge]) -> None:
@@ -143,12 +218,13 @@ def _make_layers(
             vertex.layer = 0
             continue
         layer = 1 + max((v.layer for v in upper[vertex]), default=0)
-        while not vertex.side and filled.get(layer, 0.0) + vertex.width > WIDEST_LAYER:
+        width = vertex.closed_width
+        while not vertex.side and filled.get(layer, 0.0) + width > WIDEST_LAYER:
             if not filled.get(layer):
                 break
             layer += 1
         vertex.layer = layer
-        filled[layer] = filled.get(layer, 0.0) + vertex.width + COLUMN_GAP
+        filled[layer] = filled.get(layer, 0.0) + width + COLUMN_GAP
     last = max((v.layer for v in vertices if v.side <= 0), default=0)
     for vertex in reversed(order):
         if vertex.side > 0:
@@ -172,9 +248,10 @@ def _move_down(
     inner = [v for v in upper if v.side == 0]
     if inner or layer <= vertex.layer:
         return
-    if filled.get(layer, 0.0) + vertex.width <= WIDEST_LAYER:
-        filled[vertex.layer] -= vertex.width + COLUMN_GAP
-        filled[layer] = filled.get(layer, 0.0) + vertex.width + COLUMN_GAP
+    width = vertex.closed_width
+    if filled.get(layer, 0.0) + width <= WIDEST_LAYER:
+        filled[vertex.layer] -= width + COLUMN_GAP
+        filled[layer] = filled.get(layer, 0.0) + width + COLUMN_GAP
         vertex.layer = layer
 
 
@@ -194,8 +271,14 @@ def _sort(
     return order
 
 
-def _add_dummies(layers: list[list[Vertex]], edges: Sequence[Edge]) -> None:
-    """Lets long edges cross layers; those from one point share their way."""
+def _add_dummies(
+    layers: list[list[Vertex]], edges: Sequence[Edge], *, quick: bool
+) -> tuple[int, bool]:
+    """Lets long edges cross layers; those from one point share their way.
+
+    Returns:
+      How often to go over the layers, and whether to count crossings.
+    """
     shared: dict[tuple[Vertex, float, int], Vertex] = {}
     for edge in edges:
         top, bottom, offset, last_offset = edge.ends
@@ -214,6 +297,8 @@ def _add_dummies(layers: list[list[Vertex]], edges: Sequence[Edge]) -> None:
             before, offset = dummy, 0.0
         edge.path.append(bottom)
         _connect(before, bottom, offset, last_offset)
+    is_small = not quick and sum(map(len, layers)) <= MANY
+    return (SWEEPS if is_small else SWEEPS_OF_MANY), is_small
 
 
 def _connect(upper: Vertex, lower: Vertex, leave: float, enter: float) -> None:
@@ -221,7 +306,10 @@ def _connect(upper: Vertex, lower: Vertex, leave: float, enter: float) -> None:
     upper.below.append((lower, enter - leave))
 
 
-def _order_layers(layers: list[list[Vertex]], sweeps: int, *, count: bool) -> None:
+def _order_layers(
+    layers: list[list[Vertex]], sweeps: int, *, count: bool, keep: bool = False
+) -> None:
+    """Sorts each layer; with `keep` only the dummies find their places among the rest."""
     for layer in layers:
         _number(layer)
     best = [list(layer) for layer in layers]
@@ -232,7 +320,11 @@ def _order_layers(layers: list[list[Vertex]], sweeps: int, *, count: bool) -> No
         down = sweep % 2 == 0
         for layer in layers if down else reversed(layers):
             keys = {v: _barycenter(v, v.above if down else v.below) for v in layer}
+            kept = [v for v in layer if not v.is_dummy] if keep else []
             layer.sort(key=keys.__getitem__)
+            if kept:
+                rest = iter(kept)
+                layer[:] = [v if v.is_dummy else next(rest) for v in layer]
             _number(layer)
         crossings = _count_crossings(layers) if count else -sweep - 1
         if crossings < fewest:
@@ -251,7 +343,9 @@ def _barycenter(vertex: Vertex, neighbors: list[tuple[Vertex, float]]) -> float:
     if not neighbors:
         return float(vertex.order)
     # The offset, far below 1 for any real width, orders edges of the same frame.
-    total = sum(v.order + offset * 1e-4 for v, offset in neighbors)
+    total = 0.0
+    for v, offset in neighbors:
+        total += v.order + offset * 1e-4
     return total / len(neighbors)
 
 
@@ -299,7 +393,10 @@ def _wish(vertex: Vertex, *, down: bool, both: bool) -> float:
         near = vertex.above + vertex.below
     if not near:
         return vertex.x
-    return sum(v.x + offset for v, offset in near) / len(near)
+    total = 0.0
+    for v, offset in near:
+        total += v.x + offset
+    return total / len(near)
 
 
 def _settle(layer: Sequence[Vertex], wishes: Sequence[float]) -> None:
@@ -333,7 +430,7 @@ def _settle(layer: Sequence[Vertex], wishes: Sequence[float]) -> None:
         at += count
 
 
-def _set_rows(layers: list[list[Vertex]]) -> list[tuple[float, float]]:
+def _set_rows(layers: list[list[Vertex]]) -> Rows:
     rows = []
     top = 0.0
     for layer in layers:
@@ -342,4 +439,107 @@ def _set_rows(layers: list[list[Vertex]]) -> list[tuple[float, float]]:
             vertex.y = top
         rows.append((top, top + height))
         top += height + ROW_GAP
-    return rows
+    return Rows(rows)
+
+
+# ---- bands
+
+
+def _choose_cuts(
+    layers: list[list[Vertex]],
+    edges: Sequence[Edge],
+    aspect: float,
+    *,
+    is_open: bool = False,
+) -> list[int]:
+    """Finds the layers before which a long scope is cut, if all is closed or as it is."""
+    tops, top, width = [], 0.0, 0.0
+    for layer in layers:
+        tops.append(top)
+        boxes = [v for v in layer if not v.is_dummy]
+        heights = (v.height if is_open else v.closed_height for v in boxes)
+        top += max(heights, default=0.0) + ROW_GAP
+        across = 0.0
+        for v in boxes:
+            across += (v.left + v.right if is_open else v.closed_width) + COLUMN_GAP
+        width = max(width, across)
+    if top <= LONGEST_BAND or width <= 0.0:
+        return []
+    bands, best = 1, 0.0
+    for count in range(1, MOST_BANDS + 1):
+        shape = count * (width + BAND_GAP) / (top / count)
+        fit = min(shape / aspect, aspect / shape)
+        if fit > best:
+            bands, best = count, fit
+    crossing = _count_crossing(layers, edges)
+    cuts: list[int] = []
+    for band in range(1, bands):
+        ideal = band * top / bands
+        # Entries and exits stay with the first and the last row of boxes.
+        open_to = [
+            index
+            for index in range(2, len(layers) - 1)
+            if crossing[index] <= MOST_CUT_EDGES and (not cuts or index > cuts[-1])
+        ]
+        if not open_to:
+            break
+        cut = min(open_to, key=lambda index: (abs(tops[index] - ideal), index))
+        if abs(tops[cut] - ideal) < top / bands / 2:
+            cuts.append(cut)
+    return cuts
+
+
+def _count_crossing(layers: list[list[Vertex]], edges: Sequence[Edge]) -> list[int]:
+    """Counts for each layer the edges that come into it or pass it from above."""
+    change = [0] * (len(layers) + 1)
+    for edge in edges:
+        change[edge.path[0].layer + 1] += 1
+        change[edge.path[-1].layer + 1] -= 1
+        if edge.is_reversed:
+            # It would have to find its way around boxes in two bands.
+            change[edge.path[0].layer + 1] += MOST_CUT_EDGES
+            change[edge.path[-1].layer + 1] -= MOST_CUT_EDGES
+    return list(itertools.accumulate(change[:-1]))
+
+
+def _set_bands(
+    layers: list[list[Vertex]], edges: Sequence[Edge], rows: Rows, cuts: list[int]
+) -> None:
+    """Sets the layers from each cut on to the right of those before it."""
+    starts = [0, *cuts, len(layers)]
+    rows.cuts = cuts
+    right = 0.0
+    deepest = 0.0
+    first_top = rows.spans[1][0]
+    for band, (start, end) in enumerate(itertools.pairwise(starts)):
+        inside = [vertex for layer in layers[start:end] for vertex in layer]
+        low = min((v.x - v.left for v in inside), default=0.0)
+        high = max((v.x + v.right for v in inside), default=0.0)
+        up = 0.0
+        if band:
+            over = [
+                number
+                for number, edge in enumerate(edges)
+                if edge.path[0].layer < start <= edge.path[-1].layer
+            ]
+            middle = right + BAND_GAP / 2
+            rows.tracks.append(
+                [(number, middle + TRACK * index) for index, number in enumerate(over)]
+            )
+            right += BAND_GAP + TRACK * len(over)
+            up = rows.spans[start][0] - first_top
+        for vertex in inside:
+            vertex.x += right - low
+            vertex.y -= up
+        for layer in range(start, end):
+            top, bottom = rows.spans[layer]
+            rows.spans[layer] = (top - up, bottom - up)
+            if layer < len(layers) - 1:
+                deepest = max(deepest, bottom - up)
+        right += high - low
+    # The exits are below all bands, and so is room for what goes on in the next one.
+    most = max(map(len, rows.tracks))
+    bottom = deepest + ROW_GAP + TRACK * most
+    rows.spans[-1] = (bottom, bottom)
+    for vertex in layers[-1]:
+        vertex.y = bottom

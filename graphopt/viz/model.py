@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from graphopt.graph.body import Body, bodies_of
 from graphopt.graph.effects import has_side_effect, variable_of
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.opspec import Effect
@@ -114,6 +115,8 @@ class Drawing:
       root: The tree.
       links: Between leaves.
       variables: Handle tensors of the variables in use.
+      inner: The ops in the bodies of loops and branches, with names that are unique in
+        the drawing: those of the op and the body around them come first.
     """
 
     graph: Graph
@@ -122,6 +125,11 @@ class Drawing:
     root: Box
     links: list[Link]
     variables: list[GraphTensor]
+    inner: dict[Operation, str] = field(default_factory=dict)
+
+    def name_of(self, op: Operation) -> str:
+        """Returns the name of an op, unique in the drawing."""
+        return self.inner.get(op, op.name)
 
     @property
     def variable_bytes(self) -> int:
@@ -158,6 +166,8 @@ def make_drawing(graph: Graph, targets: Sequence[Operation] = ()) -> Drawing:
     )
     drawing = Drawing(graph, operations, tuple(targets), root, [], list(variables))
     _add_links(drawing, leaves)
+    for op, leaf in list(leaves.items()):
+        _add_bodies(drawing, leaf, op)
     _compress(drawing)
     for op in targets:
         box = leaves.get(op)
@@ -248,6 +258,70 @@ def _add_links(drawing: Drawing, leaves: dict[Operation, Box]) -> None:
         ]
 
 
+def _add_bodies(drawing: Drawing, box: Box, outer: Operation) -> None:
+    """Puts an op that has bodies into a scope of its own, with a scope for each body.
+
+    Args:
+      drawing: Takes links and names.
+      box: The op.
+      outer: The op of the graph that it is in: its place is theirs.
+    """
+    op, around = box.op, box.parent
+    assert op is not None and around is not None
+    bodies = bodies_of(op)
+    if not bodies:
+        return
+    scope = Box(box.label, around)
+    around.children[around.children.index(box)] = scope
+    box.label, box.parent = op.type, scope
+    scope.children.append(box)
+    for label, body in bodies.items():
+        inside = Box(label, scope)
+        prefix = f"{drawing.name_of(op)}/{label}/"
+        leaves = _add_body(drawing, inside, body, prefix, op)
+        if leaves:
+            scope.children.append(inside)
+        for leaf in leaves:
+            leaf.first = outer.index
+            _add_bodies(drawing, leaf, outer)
+
+
+def _add_body(
+    drawing: Drawing, scope: Box, body: Body, prefix: str, op: Operation
+) -> list[Box]:
+    """Adds the ops of a body to a scope; what it is given are badges."""
+    # By identity: in a function `==` of tensors is an op.
+    outside = {id(tensor): tensor for tensor in body.inputs}
+    given = zip(body.inputs, _given_to(op, scope.label), strict=False)
+    outside.update({id(tensor): source for tensor, source in given})
+    shown = [o for o in body.operations if o.spec is not CONST]
+    leaves = _grow_tree(scope, shown)
+    for inner in body.operations:
+        drawing.inner[inner] = prefix + inner.name
+    _add_links(drawing, leaves)
+    for inner, leaf in leaves.items():
+        for tensor in dict.fromkeys(inner.inputs):
+            source = outside.get(id(tensor))
+            if source is not None:
+                badge = Badge("input", clean_text(source.op.name), size_of(tensor))
+                others = [
+                    b for b in leaf.badges if b.text != clean_text(tensor.op.name)
+                ]
+                leaf.badges = [*others, badge]
+    return list(leaves.values())
+
+
+def _given_to(op: Operation, label: str) -> tuple[GraphTensor, ...]:
+    """What the first inputs of a body stand for outside of it.
+
+    A branch is not given the condition; a loop may add the number of the round; the
+    derivative of a loop is given what no tensor outside is.
+    """
+    if label in ("then", "else"):
+        return op.inputs[1:]
+    return () if label == "backward" else op.inputs[op.attrs.get("seeds", 0) :]
+
+
 def _badge(op: Operation, tensor: GraphTensor) -> Badge | None:
     if tensor.op.spec.is_handle:
         kind = "write" if op.spec.effect is Effect.WRITE else "variable"
@@ -277,6 +351,16 @@ def operation_badge(op: Operation) -> Badge | None:
     return None
 
 
+def is_input(op: Operation) -> bool:
+    """Whether an op is there to be fed: a placeholder, with or without a default.
+
+    `placeholder_with_default` is an `Identity` of a constant, which nothing else makes.
+    """
+    if op.spec is PLACEHOLDER:
+        return True
+    return op.type == "Identity" and op.inputs[0].op.spec is CONST
+
+
 def _variable_name(handle: GraphTensor) -> str:
     return clean_text(str(getattr(variable_of(handle), "name", handle.op.name)))
 
@@ -298,7 +382,9 @@ def count_operations(drawing: Drawing) -> None:
     for scope in reversed(drawing.scopes()):
         for child in scope.children:
             if child.op is not None:
-                child.op_count, child.first = 1, child.op.index
+                child.op_count = 1
+                if child.op.graph is drawing.graph:
+                    child.first = child.op.index
         scope.children.sort(key=lambda box: box.first)
         scope.op_count = sum(child.op_count for child in scope.children)
         scope.first = min((child.first for child in scope.children), default=0)

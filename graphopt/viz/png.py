@@ -1,35 +1,26 @@
-"""SVG text of ours -> PNG, drawn by matplotlib (the extra `[plot]`).
+"""SVG text of ours -> PNG, drawn by resvg (the extra `[png]`).
 
-Only what `svg` writes is understood: rectangles, paths of a few commands, lines of text,
-groups that move, and rules for classes. Another SVG is refused, not drawn in part.
+resvg is one small wheel without other packages; it draws with the fonts of the machine. A
+picture whose words are missing is no picture, so a machine without fonts is an error.
 """
 
 from __future__ import annotations
 
-import io
-import re
-import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+import importlib.util
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 from graphopt.viz.svg import style_rules
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 # Pixels of the picture per unit of the SVG, so that text is crisp on any screen.
-SCALE = 2
-# A point is so many pixels at the density below.
-_DENSITY = 100
-_POINT = 72 / _DENSITY
-_NAMESPACE = "{http://www.w3.org/2000/svg}"
-_RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
-_COMMAND = re.compile(r"([A-Za-z])([^A-Za-z]*)")
-_MOVE = re.compile(r"translate\((-?[\d.]+) (-?[\d.]+)\)")
-
-Style = dict[str, str]
-Point = tuple[float, float]
+SCALE = 2.0
+# A picture of more pixels than this is drawn coarser: it would fill the memory.
+MOST_PIXELS = 100_000_000
+_PROBE = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="20" height="20">'
+    '<text y="16" font-family="sans-serif">{}</text></svg>'
+)
 
 
 class MissingExtraError(ImportError):
@@ -47,179 +38,48 @@ def draw_png(svg: str, *, dark: bool = False) -> bytes:
       The PNG file.
 
     Raises:
-      MissingExtraError: matplotlib is not installed.
-      ValueError: The SVG is not one of ours.
+      MissingExtraError: resvg is not installed, or there are no fonts.
+      ValueError: It is no SVG.
     """
     try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
+        import resvg_py
     except ImportError:
         raise MissingExtraError(
-            'PNG needs matplotlib: pip install "graphopt[plot]"; SVG needs nothing'
+            'PNG needs resvg: pip install "graphopt[png]"; SVG needs nothing'
         ) from None
-    root = ElementTree.fromstring(svg)
-    width, height = float(root.attrib["width"]), float(root.attrib["height"])
-    figure = Figure(figsize=(width / _DENSITY, height / _DENSITY), dpi=_DENSITY * SCALE)
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set_xlim(0, width)
-    axes.set_ylim(height, 0)
-    axes.axis("off")
-    rules = _rules(style_rules() + (style_rules(dark=True) if dark else ""))
-    for order, (element, x, y) in enumerate(_elements(root)):
-        style = _style(element, rules)
-        tag = element.tag.removeprefix(_NAMESPACE)
-        if tag == "rect":
-            _draw_rectangle(axes, element, (x, y), (width, height), style, order)
-        elif tag == "path":
-            _draw_path(axes, element, (x, y), style, order)
-        elif tag == "text":
-            _draw_text(axes, element, (x, y), style, order)
-        elif tag not in ("title", "desc", "style", "g", "svg"):
-            raise ValueError(f"an SVG element {tag!r} is not one that graphopt writes")
-    file = io.BytesIO()
-    FigureCanvasAgg(figure)
-    figure.savefig(file, format="png", dpi=_DENSITY * SCALE)
-    return file.getvalue()
-
-
-def _elements(
-    root: ElementTree.Element,
-) -> Iterator[tuple[ElementTree.Element, float, float]]:
-    """Yields elements in the order in which they are drawn, each with its origin."""
-    stack = [(root, 0.0, 0.0)]
-    while stack:
-        element, x, y = stack.pop()
-        moved = _MOVE.match(element.get("transform", ""))
-        if moved:
-            x, y = x + float(moved[1]), y + float(moved[2])
-        yield element, x, y
-        stack += [(child, x, y) for child in reversed(element)]
-
-
-def _rules(text: str) -> dict[str, Style]:
-    found: dict[str, Style] = {}
-    for selectors, body in _RULE.findall(text):
-        values = dict(part.split(":", 1) for part in body.split(";") if part)
-        for selector in selectors.split(","):
-            found.setdefault(selector.strip().removeprefix("."), {}).update(values)
-    return found
-
-
-def _style(element: ElementTree.Element, rules: dict[str, Style]) -> Style:
-    style: Style = {}
-    for name in element.get("class", "").split():
-        style |= rules.get(name, {})
-    return style
-
-
-def _colors(style: Style) -> dict[str, Any]:
-    from matplotlib.colors import to_rgba
-
-    fill, line = style.get("fill", "none"), style.get("stroke", "none")
-    return {
-        "facecolor": to_rgba(fill, float(style.get("fill-opacity", 1)))
-        if fill != "none"
-        else "none",
-        "edgecolor": to_rgba(line, float(style.get("stroke-opacity", 1)))
-        if line != "none"
-        else "none",
-        "linestyle": (0, (3, 3)) if "stroke-dasharray" in style else "solid",
-    }
-
-
-def _draw_rectangle(
-    axes: Axes,
-    element: ElementTree.Element,
-    origin: Point,
-    page: Point,
-    style: Style,
-    order: int,
-) -> None:
-    from matplotlib.patches import FancyBboxPatch
-
-    width, height = (
-        size if element.get(name) == "100%" else float(element.attrib[name])
-        for name, size in zip(("width", "height"), page, strict=True)
-    )
-    corner = float(element.get("rx", 0))
-    axes.add_patch(
-        FancyBboxPatch(
-            (
-                origin[0] + float(element.get("x", 0)),
-                origin[1] + float(element.get("y", 0)),
-            ),
-            width,
-            height,
-            boxstyle=f"round,pad=0,rounding_size={corner}"
-            if corner
-            else "square,pad=0",
-            linewidth=float(style.get("stroke-width", 1)) * _POINT,
-            zorder=order,
-            **_colors(style),
+    if _draw(resvg_py, _PROBE.format("W"), 1.0) == _draw(
+        resvg_py, _PROBE.format(""), 1.0
+    ):
+        raise MissingExtraError(
+            "PNG needs a font, and this machine has none; on Debian: apt install "
+            'fonts-dejavu-core, or pip install "graphopt[plot]"; SVG needs nothing'
         )
+    if dark:
+        # What comes later wins; resvg does not know the query that browsers answer.
+        svg = svg.replace("</style>", f"{style_rules(dark=True)}</style>", 1)
+    return _draw(resvg_py, svg, _scale_of(svg))
+
+
+def _scale_of(svg: str) -> float:
+    """Returns the pixels per unit: fewer for a picture that would be too large."""
+    head = svg[: svg.index(">")]
+    width, height = (
+        float(head.partition(f'{side}="')[2].partition('"')[0] or 1)
+        for side in ("width", "height")
     )
+    return float(min(SCALE, (MOST_PIXELS / max(width * height, 1.0)) ** 0.5))
 
 
-def _draw_path(
-    axes: Axes, element: ElementTree.Element, origin: Point, style: Style, order: int
-) -> None:
-    from matplotlib.patches import PathPatch
-    from matplotlib.path import Path
-
-    points: list[Point] = []
-    codes: list[int] = []
-    x, y = 0.0, 0.0
-    for command, rest in _COMMAND.findall(element.attrib["d"]):
-        numbers = [float(number) for number in _NUMBER.findall(rest)]
-        added: list[Point]
-        match command:
-            case "M" | "L":
-                added = [(numbers[0], numbers[1])]
-            case "l":
-                added = [(x + numbers[0], y + numbers[1])]
-            case "h":
-                added = [(x + numbers[0], y)]
-            case "v":
-                added = [(x, y + numbers[0])]
-            case "H":
-                added = [(numbers[0], y)]
-            case "V":
-                added = [(x, numbers[0])]
-            case "C":
-                added = list(zip(numbers[::2], numbers[1::2], strict=True))
-            case "z":
-                added = [points[0]]
-            case _:
-                raise ValueError(f"a path with {command!r} is not one of ours")
-        code = {"M": Path.MOVETO, "C": Path.CURVE4}.get(command, Path.LINETO)
-        codes += [int(code)] * len(added)
-        points += added
-        x, y = added[-1]
-    moved = [(a + origin[0], b + origin[1]) for a, b in points]
-    width = float(element.get("stroke-width", style.get("stroke-width", 1)))
-    patch = PathPatch(
-        Path(moved, codes), linewidth=width * _POINT, zorder=order, **_colors(style)
-    )
-    axes.add_patch(patch)
+def _draw(resvg: Any, svg: str, zoom: float) -> bytes:
+    folders = _font_folders() or None
+    return bytes(resvg.svg_to_bytes(svg_string=svg, zoom=zoom, font_dirs=folders))
 
 
-def _draw_text(
-    axes: Axes, element: ElementTree.Element, origin: Point, style: Style, order: int
-) -> None:
-    text = axes.text(
-        origin[0] + float(element.attrib["x"]),
-        origin[1] + float(element.attrib["y"]),
-        element.text or "",
-        fontsize=float(style["font-size"].removesuffix("px")) * _POINT,
-        color=style["fill"],
-        fontweight="bold" if style.get("font-weight") == "600" else "normal",
-        zorder=order,
-    )
-    # A dollar sign in a name is a dollar sign.
-    text.set_parse_math(False)
-    if style.get("paint-order"):
-        from matplotlib.patheffects import withStroke
-
-        width = float(style["stroke-width"].removesuffix("px"))
-        halo = withStroke(linewidth=width * _POINT, foreground=style["stroke"])
-        text.set_path_effects([halo])
+@cache
+def _font_folders() -> list[str]:
+    """The fonts that matplotlib brings, where it is installed; it is not loaded."""
+    found = importlib.util.find_spec("matplotlib")
+    if found is None or found.origin is None:
+        return []
+    folder = Path(found.origin).parent / "mpl-data" / "fonts" / "ttf"
+    return [str(folder)] if folder.is_dir() else []

@@ -6,9 +6,8 @@ import re
 from dataclasses import dataclass, field
 
 from graphopt.graph.hooks import hooks
-from graphopt.ops.creation import PLACEHOLDER
 from graphopt.viz.columns import is_gradients
-from graphopt.viz.model import Badge, Box
+from graphopt.viz.model import Badge, Box, is_input
 from graphopt.viz.words import clean_text, format_type, plural, shorten, text_width
 
 TITLE_SIZE = 13
@@ -29,6 +28,8 @@ MOST_BADGES = 4
 LANE = 14.0
 
 _NUMBER = re.compile(r"_\d+\Z")
+# What TensorFlow adds to the names of ops but not to those that it gives by default.
+_ENDING_OF_TYPE = re.compile(r"(v\d|variableop)\Z")
 
 
 @dataclass
@@ -48,8 +49,9 @@ class Shape:
     Attributes:
       title, details: The lines of text in it.
       width, height: Of the whole.
-      anchor: Where edges meet it, from the left.
+      anchor: Where edges meet it, from the left, or from the top where edges run right.
       body_x: Where the box itself begins, right of the badges.
+      body_y: The same from the top, where the badges are above.
       tags: The badges.
       x, y: The top left corner in the picture.
     """
@@ -60,41 +62,73 @@ class Shape:
     height: float
     anchor: float
     body_x: float = 0.0
+    body_y: float = 0.0
     tags: list[Tag] = field(default_factory=list)
     x: float = 0.0
     y: float = 0.0
 
 
-def measure(box: Box, *, lane: bool = False) -> Shape:
+def measure(
+    box: Box,
+    *,
+    lane: bool = False,
+    runs_right: bool = False,
+    is_open: bool | None = None,
+) -> Shape:
     """Returns the shape of a box; an open scope is made larger by its contents.
 
     Args:
       box: The box.
-      lane: Whether lines come in from the left, above the badges.
+      lane: Whether lines come in from the side, past the badges.
+      runs_right: Whether edges run to the right, so that badges are above.
+      is_open: Whether it is an open scope; by default what the box says.
     """
+    is_open = box.is_open if is_open is None else is_open
     title = shorten(title_of(box), LONGEST_LINE)
-    details = [] if box.is_open else [shorten(d, LONGEST_LINE) for d in _details(box)]
+    details = [] if is_open else [shorten(d, LONGEST_LINE) for d in _details(box)]
     widest = max(
         text_width(title, TITLE_SIZE) * BOLD,
         *(text_width(detail, DETAIL_SIZE) for detail in details),
         40.0,
     )
     body = widest + 2 * PADDING
-    if box.is_open:
+    if is_open:
         return Shape(title, details, body + 2 * PADDING, FRAME_HEADER, body / 2)
     tags = [
         Tag(badge, text_width(badge.text, BADGE_SIZE) + 14) for badge in badges_of(box)
     ]
+    text_height = PADDING * 1.4 + LINE * (1 + len(details))
+    if runs_right:
+        return _measure_below_tags(title, details, (body, text_height), tags, lane)
     above = LANE if lane and tags else 0.0
     of_tags = (BADGE_HEIGHT + 3) * len(tags) - 3
-    height = max(PADDING * 1.4 + LINE * (1 + len(details)), of_tags + above)
+    height = max(text_height, of_tags + above)
     body_x = max((tag.width for tag in tags), default=-BADGE_GAP) + BADGE_GAP
     top = above + (height - above - of_tags) / 2
     for index, tag in enumerate(tags):
         tag.x = body_x - BADGE_GAP - tag.width
         tag.y = top + index * (BADGE_HEIGHT + 3)
     anchor = body_x + body / 2
-    return Shape(title, details, body_x + body, height, anchor, body_x, tags)
+    return Shape(title, details, body_x + body, height, anchor, body_x, tags=tags)
+
+
+def _measure_below_tags(
+    title: str,
+    details: list[str],
+    size: tuple[float, float],
+    tags: list[Tag],
+    lane: bool,
+) -> Shape:
+    width, height = size
+    for index, tag in enumerate(tags):
+        tag.y = index * (BADGE_HEIGHT + 3)
+    body_y = (BADGE_HEIGHT + 3) * len(tags) - 3 + BADGE_GAP if tags else 0.0
+    beside = LANE if lane and tags else 0.0
+    width = max(width, *(tag.width + beside for tag in tags), 0.0)
+    anchor = body_y + height / 2
+    return Shape(
+        title, details, width, body_y + height, anchor, body_y=body_y, tags=tags
+    )
 
 
 def title_of(box: Box) -> str:
@@ -107,9 +141,10 @@ def title_of(box: Box) -> str:
         return box.label or "graph"
     leaf = _NUMBER.sub("", clean_text(op.name).rpartition("/")[2])
     kind = op.type.lower()
-    if op.spec is PLACEHOLDER:
+    if is_input(op):
         return clean_text(op.name).rpartition("/")[2]
-    if leaf.lower() in kind or leaf in hooks.operators or kind in leaf.lower():
+    own = leaf.lower().replace("_", "")
+    if own in (kind, _ENDING_OF_TYPE.sub("", kind)) or leaf in hooks.operators:
         return op.type
     return f"{leaf} ({op.type})"
 

@@ -7,19 +7,17 @@ user's program is escaped. It is light or dark as the reader's system asks for.
 from __future__ import annotations
 
 import html
-import itertools
 import math
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 
 from graphopt.graph.effects import has_side_effect
 from graphopt.graph.graph import Graph
 from graphopt.graph.opspec import Alias, Drawn, Elementwise, Family, Host
-from graphopt.ops.creation import PLACEHOLDER
 from graphopt.ops.state import NO_OP
 from graphopt.viz.columns import split_columns
 from graphopt.viz.folding import MOST_BOXES, fold, open_scopes
-from graphopt.viz.layout import Layout, Route, lay_out
-from graphopt.viz.model import Box, Drawing, make_drawing
+from graphopt.viz.layout import Direction, Layout, Route, lay_out
+from graphopt.viz.model import Box, Drawing, is_input, make_drawing
 from graphopt.viz.shapes import (
     BADGE_HEIGHT,
     DETAIL_SIZE,
@@ -30,6 +28,9 @@ from graphopt.viz.shapes import (
 from graphopt.viz.words import clean_text, format_bytes, plural, shorten, text_width
 
 MARGIN = 20
+# What differs by less is the same coordinate, and how round corners are.
+STRAIGHT = 0.05
+ROUND = 8.0
 HEADING = 72
 NARROWEST = 360
 
@@ -78,6 +79,7 @@ def draw_svg(
     title: str = "",
     depth: int | None = None,
     most: int = MOST_BOXES,
+    direction: Direction = "down",
 ) -> str:
     """Draws a graph.
 
@@ -87,6 +89,7 @@ def draw_svg(
       title: What to write above; by default what the graph calls itself.
       depth: How many levels of scopes to open; by default so many that few boxes show.
       most: How many boxes show where `depth` is not given.
+      direction: Where edges run: `down` or `right`.
 
     Returns:
       SVG text.
@@ -96,12 +99,12 @@ def draw_svg(
     fold(drawing)
     split_columns(drawing)
     open_scopes(drawing, depth, most)
-    return render(drawing, title)
+    return render(drawing, title, direction)
 
 
-def render(drawing: Drawing, title: str = "") -> str:
+def render(drawing: Drawing, title: str = "", direction: Direction = "down") -> str:
     """Writes a drawing whose scopes were opened as SVG."""
-    layout = lay_out(drawing)
+    layout = lay_out(drawing, direction)
     heading = shorten(clean_text(title or _name(drawing)), 70)
     notes = shorten(describe(drawing), 100)
     boxes = list(layout.shapes)
@@ -166,7 +169,7 @@ def kind_of(box: Box) -> str:
         return "scope"
     if has_side_effect(op) and not isinstance(op.spec.kernel, Host):
         return "write"
-    if op.spec is PLACEHOLDER:
+    if is_input(op):
         return "source"
     if op.spec is NO_OP:
         return "order"
@@ -239,20 +242,21 @@ def _frame(shape: Shape) -> str:
 def _box(box: Box, shape: Shape) -> Iterator[str]:
     yield f"<g><title>{_escape(_hover_text(box))}</title>"
     x = shape.x + shape.body_x + PADDING
+    top = shape.y + shape.body_y
     if box.is_open:
         yield _text(x, shape.y + 20, shape.title, "title halo")
     else:
-        size = (shape.width - shape.body_x, shape.height)
+        size = (shape.width - shape.body_x, shape.height - shape.body_y)
         mark = " target" if box.is_target else ""
         corner = 8 if box.is_scope else 4
         if box.is_folded:
             # A second edge behind it says that there are several.
             rest = f'rx="{corner}" class="scope"'
-            yield _rectangle(shape.x + shape.body_x + 4, shape.y + 4, size, rest)
+            yield _rectangle(shape.x + shape.body_x + 4, top + 4, size, rest)
         rest = f'rx="{corner}" class="{kind_of(box)}{mark}"'
-        yield _rectangle(shape.x + shape.body_x, shape.y, size, rest)
+        yield _rectangle(shape.x + shape.body_x, top, size, rest)
         lines = 1 + len(shape.details)
-        y = shape.y + (shape.height - lines * LINE) / 2 + LINE * 0.75
+        y = top + (size[1] - lines * LINE) / 2 + LINE * 0.75
         yield _text(x, y, shape.title, "title")
         for index, detail in enumerate(shape.details, start=1):
             yield _text(x, y + index * LINE, detail, "detail")
@@ -262,7 +266,10 @@ def _box(box: Box, shape: Shape) -> Iterator[str]:
         kind = _BADGE_KINDS.get(kind, kind)
         middle = ty + BADGE_HEIGHT / 2
         end = shape.x + shape.body_x
-        yield f'<path class="edge" d="M{tx + tag.width:.1f} {middle:.1f}H{end:.1f}"/>'
+        line = f"M{tx + tag.width:.1f} {middle:.1f}H{end:.1f}"
+        if shape.body_y:
+            line = f"M{tx + PADDING:.1f} {ty + BADGE_HEIGHT:.1f}V{top:.1f}"
+        yield f'<path class="edge" d="{line}"/>'
         rest = f'rx="{BADGE_HEIGHT / 2}" class="{kind}"'
         yield _rectangle(tx, ty, (tag.width, BADGE_HEIGHT), rest)
         yield _text(tx + 7, ty + 14.5, tag.badge.text, "badge")
@@ -277,44 +284,85 @@ def _hover_text(box: Box) -> str:
 
 
 def _edge(route: Route) -> Iterator[str]:
-    points = route.points
-    last_x, last_y = points[-1]
     width = 1.2 + min(max(math.log10(route.nbytes + 1) - 2, 0), 6) * 0.4
-    if route.is_level:
-        (x, y), (next_x, next_y), *_ = points
-        way = -1 if last_x < x else 1
-        yield f'<path class="arrow" d="M{last_x:.1f} {last_y:.1f}l{-7 * way} -4v8z"/>'
-        bend = way * max(36.0, abs(next_x - x) / 2)
-        curve = (
-            f"M{x:.1f} {y:.1f}C{x + bend:.1f} {y:.1f} {next_x - bend:.1f} {next_y:.1f} "
-            f"{next_x:.1f} {next_y:.1f}H{last_x - 5 * way:.1f}"
-        )
-        kind = "level control" if route.is_control else "level"
-        yield f'<path class="{kind}" stroke-width="{width:.1f}" d="{curve}"/>'
-        return
+    points = route.points
     if route.has_arrow:
-        upward = next((y > last_y for _, y in reversed(points) if y != last_y), False)
-        tip = last_y
+        x, y = points[-1]
+        dx, dy = _heading(route)
+        head = (
+            f"M{x:.1f} {y:.1f}l{-7 * dx - 4 * dy} {-7 * dy - 4 * dx}l{8 * dy} {8 * dx}z"
+        )
+        yield f'<path class="arrow" d="{head}"/>'
         # The line ends inside the head of the arrow, whatever its width.
-        points = [*points[:-1], (last_x, last_y + (5 if upward else -5))]
-        base = 7 if upward else -7
-        yield (f'<path class="arrow" d="M{last_x:.1f} {tip:.1f}l-4 {base}h8z"/>')
-    path = [f"M{points[0][0]:.1f} {points[0][1]:.1f}"]
-    for (x, y), (next_x, next_y) in itertools.pairwise(points):
-        if abs(x - next_x) < 0.05:
-            path.append(f"V{next_y:.1f}")
-        else:
-            middle = (y + next_y) / 2
-            path.append(f"C{x:.1f} {middle:.1f} {next_x:.1f} {middle:.1f} ")
-            path.append(f"{next_x:.1f} {next_y:.1f}")
-    kind = "edge control" if route.is_control else "edge"
-    yield (f'<path class="{kind}" stroke-width="{width:.1f}" d="{"".join(path)}"/>')
+        points = [*points[:-1], (x - 5 * dx, y - 5 * dy)]
+    kind = ("level" if route.is_level else "edge") + " control" * route.is_control
+    path = _path(points, sideways=route.leaves_sideways)
+    yield f'<path class="{kind}" stroke-width="{width:.1f}" d="{path}"/>'
+
+
+def _heading(route: Route) -> tuple[int, int]:
+    """Returns the direction in which a line arrives."""
+    last_x, last_y = route.points[-1]
+    x, y = next(
+        (p for p in reversed(route.points) if p != (last_x, last_y)), (0.0, 0.0)
+    )
+    right, down = last_x - x, last_y - y
+    if abs(right) < STRAIGHT or (abs(down) >= STRAIGHT and not route.leaves_sideways):
+        return 0, 1 if down > 0 else -1
+    return (1 if right > 0 else -1), 0
+
+
+def _path(points: Sequence[tuple[float, float]], *, sideways: bool) -> str:
+    """Writes lines with round corners, and curves where both coordinates differ."""
+    parts = [f"M{points[0][0]:.1f} {points[0][1]:.1f}"]
+    for index in range(1, len(points)):
+        (x, y), (next_x, next_y) = points[index - 1], points[index]
+        if abs(x - next_x) >= STRAIGHT and abs(y - next_y) >= STRAIGHT:
+            if sideways:
+                middle = (x + next_x) / 2
+                parts.append(f"C{middle:.1f} {y:.1f} {middle:.1f} {next_y:.1f} ")
+            else:
+                middle = (y + next_y) / 2
+                parts.append(f"C{x:.1f} {middle:.1f} {next_x:.1f} {middle:.1f} ")
+            parts.append(f"{next_x:.1f} {next_y:.1f}")
+            continue
+        corner = 0.0
+        if index + 1 < len(points):
+            corner = _corner((x, y), (next_x, next_y), points[index + 1])
+        if not corner:
+            parts.append(f"L{next_x:.1f} {next_y:.1f}")
+            continue
+        end_x, end_y = points[index + 1]
+        before = _toward(next_x, x, corner), _toward(next_y, y, corner)
+        after = _toward(next_x, end_x, corner), _toward(next_y, end_y, corner)
+        parts.append(f"L{before[0]:.1f} {before[1]:.1f}Q{next_x:.1f} {next_y:.1f} ")
+        parts.append(f"{after[0]:.1f} {after[1]:.1f}")
+    return "".join(parts)
+
+
+def _corner(
+    start: tuple[float, float], corner: tuple[float, float], end: tuple[float, float]
+) -> float:
+    """Returns the radius of a corner between two straight lines, 0 if it is none."""
+    first = abs(corner[0] - start[0]), abs(corner[1] - start[1])
+    second = abs(end[0] - corner[0]), abs(end[1] - corner[1])
+    is_turn = (first[0] < STRAIGHT) != (first[1] < STRAIGHT)
+    is_turn &= (second[0] < STRAIGHT) != (second[1] < STRAIGHT)
+    if not is_turn or (first[0] < STRAIGHT) == (second[0] < STRAIGHT):
+        return 0.0
+    return min(ROUND, max(first) / 2, max(second) / 2)
+
+
+def _toward(value: float, other: float, by: float) -> float:
+    if abs(other - value) < STRAIGHT:
+        return value
+    return value + by if other > value else value - by
 
 
 def _counts(layout: Layout) -> Iterator[str]:
     """Writes how many tensors a line stands for, where there is room to say so."""
     taken = [
-        (s.x + s.body_x, s.y, s.x + s.width, s.y + s.height)
+        (s.x + s.body_x, s.y + s.body_y, s.x + s.width, s.y + s.height)
         for box, s in layout.shapes.items()
         if not box.is_open
     ]
@@ -330,9 +378,12 @@ def _counts(layout: Layout) -> Iterator[str]:
         (x, y), (next_x, next_y) = route.points[-3:-1]
         width = text_width(text, DETAIL_SIZE)
         for part in (0.6, 0.35, 0.85):
-            # The curve is steepest in its middle: near the ends it is vertical.
-            across = x + (next_x - x) * part * part * (3 - 2 * part)
-            down = y + (next_y - y) * part
+            # The curve is steepest in its middle: near the ends it is straight.
+            slow = part * part * (3 - 2 * part)
+            across = x + (next_x - x) * (part if route.leaves_sideways else slow)
+            down = y + (next_y - y) * (slow if route.leaves_sideways else part)
+            if route.leaves_sideways:
+                across, down = across - width / 2 - 5, down - 10
             area = (across + 5, down - 7, across + 5 + width, down + 7)
             if not any(_overlap(area, other) for other in taken):
                 taken.append(area)

@@ -109,6 +109,19 @@ def test_a_graph_without_anything_to_run(verb, tmp_path, capsys):
     assert "--fetch" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [("--llvm", ("define", "ret void")), ("--asm", (".globl", "ret"))],
+)
+def test_code_of_a_kernel(flag, words, capsys):
+    assert main(["kernels", TRAIN, "--source", "prediction", flag, "-q"]) == 0
+    out = capsys.readouterr().out
+    assert all(word in out for word in words) and "def kernel" not in out
+    assert main(["kernels", TRAIN, "--source", "prediction", flag, "--json"]) == 0
+    (kernel,) = json.loads(capsys.readouterr().out)
+    assert words[0] in kernel[flag[2:]]
+
+
 # ---- export, and files as targets
 
 
@@ -253,7 +266,7 @@ def test_profile_of_a_script(tmp_path, capsys):
     events = json.loads(Path(trace).read_text())["traceEvents"]
     names = {event["name"] for event in events if event["ph"] == "X"}
     assert "MatMul" in names
-    assert json.loads(Path(times).read_text()).keys() == names
+    assert json.loads(Path(times).read_text())["steps"].keys() == names
     assert main([*arguments, "--times", times]) == 2
     assert "--force" in capsys.readouterr().err
 
@@ -372,10 +385,10 @@ def test_update_that_is_never_run(tmp_path, capsys):
 def test_writes_without_an_order(tmp_path, capsys):
     body = TRAINING + "a, b = w.assign(x), w.assign_add(x)\nstep = tf.group(a, b)\n"
     program = body + RUN
-    assert check(tmp_path, program, capsys)[0] == 0
-    code, found = check(tmp_path, program, capsys, "--fetch", "group_deps")
-    assert (code, warnings_of(found)) == (1, ["race"])
-    assert "twice in one step" in found[0]["message"]
+    for options in ((), ("--fetch", "group_deps")):
+        code, found = check(tmp_path, program, capsys, *options)
+        assert (code, warnings_of(found)) == (1, ["race"])
+        assert "twice in one step" in found[0]["message"]
     ordered = body.replace(
         "a, b = w.assign(x), w.assign_add(x)\n",
         "a = w.assign(x)\nwith tf.control_dependencies([a]): b = w.assign_add(x)\n",

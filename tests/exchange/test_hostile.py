@@ -24,7 +24,7 @@ from graphopt.exchange.reader import (
     read_graph,
 )
 from graphopt.graph.opspec import REGISTRY
-from graphopt.viz.target import load_target
+from graphopt.viz.loading import load_target
 from tests.exchange.test_round_trip import control_flow
 from tests.viz.conftest import SCRIPT
 
@@ -99,7 +99,7 @@ def alarm():
 
 def originals() -> list[dict[str, Any]]:
     """A training step, and a graph with branches, loops and random numbers."""
-    target = load_target(str(SCRIPT), [])
+    target = load_target(str(SCRIPT)).target
     with tf.Graph().as_default() as graph:
         control_flow()
         parts = tf.unstack(tf.ones([3, 4]))
@@ -181,7 +181,7 @@ def test_mutated_graphs_are_refused_or_right(alarm):
 
 
 def test_damaged_text_is_refused_or_right(alarm):
-    target = load_target(str(SCRIPT), [])
+    target = load_target(str(SCRIPT)).target
     texts = [
         json.dumps(graph_to_json(target.graph)),
         format_graph_def(target.graph, target.operations),

@@ -17,7 +17,7 @@ from graphopt.exchange.node_link import graph_to_json
 from graphopt.exchange.reader import graph_from_json, read_graph
 from graphopt.graph.opspec import REGISTRY, Effect
 from graphopt.rewrite.merge_common_subexpressions import attribute_key
-from graphopt.viz.target import load_target
+from graphopt.viz.loading import load_target
 from tests.viz.conftest import SCRIPT
 
 
@@ -38,7 +38,7 @@ WAYS = pytest.mark.parametrize("through", [through_json, through_graph_def])
 
 @WAYS
 def test_a_training_script_trains_alike(through):
-    target = load_target(str(SCRIPT), [])
+    target = load_target(str(SCRIPT)).target
     loaded = through(target.graph, target.operations)
     assert str(loaded.graph) == str(target.graph)
     (step,) = loaded.operations

@@ -12,11 +12,10 @@ import pytest
 from graphopt.viz.html.page import SCRIPTS
 
 ROOT = Path(__file__).parents[2]
-# What a page is made of; without its licence dagre may not be handed on.
+# What a page is made of.
 PAGE = [
-    *(f"graphopt/viz/html/app/{name}" for name in (*SCRIPTS, "worker.js")),
+    *(f"graphopt/viz/html/app/{name}" for name in SCRIPTS),
     *(f"graphopt/viz/html/app/{name}.css" for name in ("page", "dark", "picture")),
-    *(f"graphopt/viz/html/vendor/dagre.{end}" for end in ("min.js", "LICENSE")),
 ]
 
 

@@ -180,6 +180,99 @@ def test_kernels_have_hulls_and_sources(browser: Browser, page: Path) -> None:
     quiet(browser, page)
 
 
+def test_every_kernel_is_outlined(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    browser.press("k")
+    outlined = (
+        "[...document.querySelectorAll('.hull title')].flatMap("
+        "(title) => title.textContent.split('\\n')).length"
+    )
+    some = browser.evaluate(outlined)
+    assert some >= count(browser, ".hull") >= 3
+    after(browser, lambda: browser.press("a"))
+    assert count(browser, ".hull") > 10
+    quiet(browser, page)
+
+
+def test_the_theme_outlives_a_reload(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    browser.click("#theme")
+    chosen = browser.evaluate("document.documentElement.dataset.theme")
+    back = browser.evaluate("getComputedStyle(document.body).backgroundColor")
+    address = browser.evaluate("location.hash")
+    browser.open(page, address)
+    assert browser.evaluate("document.documentElement.dataset.theme") == chosen
+    assert browser.evaluate("getComputedStyle(document.body).backgroundColor") == back
+    quiet(browser, page)
+
+
+def test_the_keyboard_reaches_everything(browser: Browser, page: Path) -> None:
+    """Tab stops once in the picture and once in the tabs; arrows go on from there."""
+    browser.open(page)
+    stops = "document.querySelectorAll('.box[tabindex=\"0\"]').length"
+    assert browser.evaluate(stops) == 1
+    first = browser.evaluate(
+        "(() => { const box = document.querySelector('.box[tabindex=\"0\"]');"
+        "box.focus(); return box.dataset.box; })()"
+    )
+    browser.press("ArrowDown")
+    second = browser.evaluate("document.activeElement.dataset.box")
+    assert second and second != first
+    assert browser.evaluate(stops) == 1
+    browser.evaluate("document.querySelector('[data-tab=op]').focus()")
+    browser.press("ArrowRight")
+    chosen = "document.querySelector('[role=tab][aria-selected=true]')"
+    assert browser.evaluate(f"{chosen}.dataset.tab") == "passes"
+    assert browser.evaluate(f"document.activeElement === {chosen}")
+    quiet(browser, page)
+
+
+def test_print_shows_the_whole_picture(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    browser.press("+")
+    browser.evaluate("dispatchEvent(new Event('beforeprint'))")
+    box = browser.evaluate("document.querySelector('#picture').getAttribute('viewBox')")
+    _, _, width, height = map(float, box.split())
+    size = browser.evaluate(
+        "(() => { const r = document.querySelector('#world').getBBox();"
+        "return [r.width, r.height]; })()"
+    )
+    assert width >= size[0] and height >= size[1]
+    browser.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert not browser.evaluate(
+        "document.querySelector('#picture').hasAttribute('viewBox')"
+    )
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    try:
+        assert browser.evaluate(
+            "getComputedStyle(document.querySelector('header')).display === 'none'"
+        )
+    finally:
+        browser.call("Emulation.setEmulatedMedia", media="")
+    quiet(browser, page)
+
+
+def test_narrow_screens_need_no_sideways_scrolling(
+    browser: Browser, page: Path
+) -> None:
+    browser.call(
+        "Emulation.setDeviceMetricsOverride",
+        width=390,
+        height=844,
+        deviceScaleFactor=2,
+        mobile=True,
+    )
+    try:
+        browser.open(page)
+        assert browser.evaluate("document.documentElement.scrollWidth") <= 390
+        assert browser.evaluate("innerWidth") == 390
+        for tab in ("passes", "kernels", "memory"):
+            browser.evaluate(f"document.querySelector('[data-tab={tab}]').click()")
+            assert browser.evaluate("document.documentElement.scrollWidth") <= 390
+    finally:
+        browser.call("Emulation.clearDeviceMetricsOverride")
+
+
 def test_the_peak_of_memory(browser: Browser, page: Path) -> None:
     browser.open(page)
     browser.click("[data-tab=memory]")

@@ -8,17 +8,19 @@ import xml.etree.ElementTree as ElementTree
 from itertools import combinations
 from typing import Any
 
+import numpy as np
 import pytest
 
 import graphopt as tf
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import REGISTRY
+from graphopt.viz.columns import split_columns
 from graphopt.viz.folding import MOST_BOXES, fold, open_scopes
 from graphopt.viz.layers import Edge, Vertex, place
 from graphopt.viz.layout import Layout, lay_out
 from graphopt.viz.model import Box, Drawing, make_drawing
 from graphopt.viz.shapes import BADGE_SIZE, BOLD, DETAIL_SIZE, TITLE_SIZE, Shape
-from graphopt.viz.svg import draw_svg
+from graphopt.viz.svg import draw_svg, kind_of
 from graphopt.viz.words import clean_text, shorten, text_width
 from tests.viz.conftest import build_network
 
@@ -88,7 +90,9 @@ def check_tidy(drawing: Drawing, layout: Layout) -> None:
         assert all(text_width(d, DETAIL_SIZE) <= room for d in shape.details)
         for tag in shape.tags:
             assert text_width(tag.badge.text, BADGE_SIZE) <= tag.width
-            assert tag.x >= -0.01 and tag.x + tag.width <= shape.body_x
+            right, bottom = tag.x + tag.width, tag.y + 20
+            assert tag.x >= -0.01 and right <= shape.width + 0.01
+            assert right <= shape.body_x or bottom <= shape.body_y
             assert tag.y >= -0.01 and tag.y + 20 <= shape.height + 0.01
     scopes = [drawing.root, *(box for box in layout.shapes if box.is_open)]
     for scope in scopes:
@@ -115,6 +119,53 @@ def test_few_boxes_show_at_first(layers: int) -> None:
     graph, train_op = build_network(layers)
     _, layout = laid_out(graph, [train_op])
     assert len([box for box in layout.shapes if not box.is_open]) <= MOST_BOXES
+
+
+def titles(layout: Layout) -> list[str]:
+    return [shape.title for shape in layout.shapes.values()]
+
+
+def test_names_that_a_user_chose_are_kept() -> None:
+    with tf.Graph().as_default() as graph:
+        x = tf.compat.v1.placeholder(tf.float32, [2], name="x")
+        for name in ("h", "s", "m", "y", "x", "exp", "Exp_3"):
+            x = tf.exp(x, name=name)
+        x = tf.add(x * x + x, x, name="add_v2")
+        tf.matmul(tf.reshape(x, [1, 2]), tf.reshape(x, [2, 1]), name="my_matmul")
+    found = titles(laid_out(graph)[1])
+    for name in "hsmy":
+        assert f"{name} (Exp)" in found
+    assert found.count("Exp") == 2
+    assert "Mul" in found and "my_matmul (MatMul)" in found
+
+
+def test_a_placeholder_with_a_default_is_an_input() -> None:
+    with tf.Graph().as_default() as graph:
+        keep = tf.compat.v1.placeholder_with_default(1.0, [], name="keep")
+        tf.exp(keep)
+    drawing, layout = laid_out(graph)
+    assert titles(layout) == ["keep", "Exp"]
+    assert [kind_of(box) for box in drawing.root.children] == ["source", "plain"]
+
+
+def test_the_model_opens_before_its_gradients() -> None:
+    with tf.Graph().as_default() as graph:
+        x = tf.compat.v1.placeholder(tf.float32, [4, 3], name="x")
+        hidden = x
+        for layer in range(3):
+            with tf.name_scope(f"layer_{layer}"):
+                w = tf.Variable(np.ones((3, 3), np.float32), name="w")
+                hidden = tf.nn.relu(tf.matmul(hidden, w))
+        loss = tf.reduce_mean(hidden)
+        train_op = tf.keras.optimizers.Adam(0.01).minimize(loss, graph.variables)
+    drawing = make_drawing(graph, [train_op])
+    fold(drawing)
+    split_columns(drawing)
+    open_scopes(drawing, most=20)
+    forward, gradients, *_ = drawing.root.children
+    assert all(box.is_open for box in forward.children if box.is_scope)
+    closed = [box.label for box in gradients.children if not box.is_open]
+    assert "Mean_grad" in closed
 
 
 def test_layers_of_a_network_are_a_series() -> None:

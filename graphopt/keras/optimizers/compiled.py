@@ -201,13 +201,15 @@ class _Trace:
         feeds: list[Any] = []
         symbolic: GradsAndVars = []
         for grad, var in pairs:
+            name = f"gradient_of_{var.key.name.rpartition('/')[2]}"
             if isinstance(grad, IndexedSlices):
-                values = placeholder(grad.dtype, [None, *grad.values.shape[1:]])
-                indices = placeholder(grad.indices.dtype, [None])
+                shape = [None, *grad.values.shape[1:]]
+                values = placeholder(grad.dtype, shape, name=name)
+                indices = placeholder(grad.indices.dtype, [None], name=f"rows_{name}")
                 feeds += [values, indices]
                 made: Any = IndexedSlices(values, indices, var.shape)
             else:
-                made = placeholder(grad.dtype, var.shape)
+                made = placeholder(grad.dtype, var.shape, name=name)
                 feeds.append(made)
             symbolic.append((made, var))
         return feeds, symbolic

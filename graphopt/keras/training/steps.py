@@ -92,6 +92,10 @@ class Steps:
         self._traces: dict[Any, list[Trace]] = {}
         self._is_traced = False
 
+    def list_traces(self) -> list[Trace]:
+        """Returns the traces, in the order in which they were made."""
+        return [trace for traces in self._traces.values() for trace in traces]
+
     def find(
         self,
         data: Any,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import linecache
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from graphopt.graph.graph import Operation
 from graphopt.graph.words import format_type
+from graphopt.runtime.profile import Profile
 from graphopt.schedule.summary import (
     fused_names,
     summarize_buffers,
@@ -16,19 +18,22 @@ from graphopt.schedule.summary import (
     summarize_steps,
 )
 from graphopt.schedule.work import count_flops
-from graphopt.viz.html.stages import History, make_histories
-from graphopt.viz.layout import Layout, Route, has_lane
-from graphopt.viz.model import Badge, Box, Drawing, operation_badge
+from graphopt.viz.columns import counterparts, is_gradients
+from graphopt.viz.html.stages import History, add_bodies, make_histories
+from graphopt.viz.model import Box, Drawing, operation_badge
 from graphopt.viz.plan import UNKNOWN_SIZE, Planned
-from graphopt.viz.shapes import DETAIL_SIZE, Shape, measure
+from graphopt.viz.shapes import measure
 from graphopt.viz.svg import describe, kind_of, legend
-from graphopt.viz.words import clean_text, shorten, size_of, text_width
+from graphopt.viz.values import Statistics, Values
+from graphopt.viz.words import clean_text, shorten, size_of
 
 FORMAT = "graphopt.page"
 VERSION = 1
 # Lines of the user's program shown above and below the one that made an op.
 AROUND = 2
 LONGEST_ATTRIBUTE = 120
+# Of a profile so many runs can be looked at step by step.
+RUNS_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -54,34 +59,38 @@ class Tree:
 
 def page_data(
     drawing: Drawing,
-    layout: Layout,
     planned: Planned | None,
     *,
     title: str,
     problem: str = "",
     times: Mapping[str, StepTime] | None = None,
+    profile: Profile | None = None,
+    values: Values | None = None,
     homes: Mapping[str, Box] | None = None,
 ) -> dict[str, Any]:
     """Says what a page shows.
 
     Args:
       drawing: With its scopes opened.
-      layout: Of what shows at first.
       planned: What the compiler made of the fetch, if there is one.
       title: What the page is called.
       problem: Why there is no plan.
       times: Measured times by the name of the step.
+      profile: What was measured of the plan.
+      values: What tensors and variables were in the steps of a run.
       homes: The scope with each name, where columns have moved them.
 
     Returns:
       `ops`: each with `n` name, `k` kind, `s` number of its site, `d` the stage that
       removed it or -1, `b` its badge, `f` FLOPs, `a` attributes, and `v`: its versions
       (stage, type, inputs as numbers of op and output in turn, control inputs, outputs
-      as type and bytes); `boxes`: each as `_box`; `first`: the layout of each open scope
-      as `_scope`; `legend`: kinds with what they mean; `sites`: file, line, first line
-      shown, lines; `passes`; `steps`, `buffers` and `kernels` of the plan; `times`.
+      as type and bytes); `boxes`: each as `_box`; `pairs` of boxes that
+      are to stand beside each other; `legend`: kinds with what they mean; `sites`: file, line, first line
+      shown, lines; `passes`; `steps`, `buffers` and `kernels` of the plan; `times`;
+      `measured` as `_measured`; `values`: for each name what `_statistics` says of steps.
     """
     histories = make_histories(drawing.operations, planned.trace if planned else None)
+    add_bodies(histories, drawing.inner)
     names = {name: index for index, name in enumerate(histories)}
     _add_new_ops(drawing, histories, homes or {})
     boxes = [drawing.root]
@@ -97,12 +106,12 @@ def page_data(
         "problem": clean_text(problem),
         "legend": legend({kind_of(box) for box in boxes if box.parent is not None}),
         "targets": [names[op.name] for op in drawing.targets],
-        "ops": [_operation(history, names, sites) for history in histories.values()],
-        "boxes": [_box(box, tree, names) for box in boxes],
-        "first": {
-            str(tree.number[scope]): _scope(scope, layout, tree)
-            for scope in layout.scopes
-        },
+        "ops": [
+            _operation(name, history, names, sites, drawing)
+            for name, history in histories.items()
+        ],
+        "boxes": [_box(box, tree, names, drawing) for box in boxes],
+        "pairs": _pairs(drawing, tree),
         "sites": [_site(site) for site in sites],
         "passes": [],
         "steps": [],
@@ -111,6 +120,11 @@ def page_data(
         "times": {
             clean_text(name): [each.seconds, each.nbytes]
             for name, each in (times or {}).items()
+        },
+        "measured": None if profile is None else _measured(profile),
+        "values": {
+            clean_text(name): [_statistics(each) for each in steps]
+            for name, steps in (values or {}).items()
         },
     }
     if planned is not None:
@@ -149,6 +163,38 @@ def _add_plan(data: dict[str, Any], planned: Planned, names: dict[str, int]) -> 
     ]
     data["kernels"] = [
         [k.name, k.family, clean_lines(k.source)] for k in summarize_kernels(schedule)
+    ]
+
+
+def _measured(profile: Profile) -> dict[str, Any]:
+    """The run as a whole, what each step reached, and the events of the shown runs."""
+    return {
+        "runs": profile.runs,
+        "seconds": profile.seconds,
+        "fastest": profile.fastest,
+        "slowest": profile.slowest,
+        "steps": [
+            [each.seconds, each.nbytes, each.flops, each.limit, each.bound]
+            for each in profile.steps
+        ],
+        "events": [
+            [event.run, event.step, event.start, event.seconds]
+            for event in profile.events
+            if event.run < RUNS_SHOWN
+        ],
+    }
+
+
+def _statistics(each: Statistics) -> list[Any]:
+    # JSON has no word for what is not finite; the page writes such texts as they are.
+    numbers = (each.minimum, each.maximum, each.mean, each.deviation)
+    return [
+        each.step,
+        list(each.shape),
+        each.dtype,
+        [each.count, each.nan, each.infinite, each.zero],
+        [n if math.isfinite(n) else str(n) for n in numbers],
+        list(each.bins),
     ]
 
 
@@ -201,6 +247,16 @@ def _add_new_ops(
         leaves[op.name] = box
 
 
+def _pairs(drawing: Drawing, tree: Tree) -> list[tuple[int, int]]:
+    """The boxes of gradients, each with what it is the derivative of."""
+    columns = [box for box in drawing.root.children if box.is_column]
+    gradients = next((box for box in columns if is_gradients(box)), None)
+    if gradients is None:
+        return []
+    found = counterparts(columns[0], gradients)
+    return [(tree.number[box], tree.number[other]) for box, other in found.items()]
+
+
 def _common(boxes: list[Box]) -> Box | None:
     if not boxes:
         return None
@@ -210,11 +266,23 @@ def _common(boxes: list[Box]) -> Box | None:
 
 
 def _operation(
-    history: History, names: Mapping[str, int], sites: dict[Any, int]
+    name: str,
+    history: History,
+    names: Mapping[str, int],
+    sites: dict[Any, int],
+    drawing: Drawing,
 ) -> dict[str, Any]:
     op = history.last
+    # What a body is given is a badge, whatever has the same name outside.
+    inside = op in drawing.inner
+
+    def number_of(other: Operation) -> int | None:
+        if inside and other not in drawing.inner:
+            return None
+        return names.get(drawing.name_of(other))
+
     entry: dict[str, Any] = {
-        "n": clean_text(op.name),
+        "n": clean_text(name),
         "k": kind_of(Box("", None, history.first)),
         "s": -1 if op.site is None else sites.setdefault(op.site, len(sites)),
         "v": [
@@ -224,10 +292,14 @@ def _operation(
                 [
                     number
                     for tensor in version.op.inputs
-                    if tensor.op.name in names
-                    for number in (names[tensor.op.name], tensor.index)
+                    if (source := number_of(tensor.op)) is not None
+                    for number in (source, tensor.index)
                 ],
-                [names[c.name] for c in version.op.control_inputs if c.name in names],
+                [
+                    source
+                    for control in version.op.control_inputs
+                    if (source := number_of(control)) is not None
+                ],
                 [[format_type(t), size_of(t)] for t in version.op.outputs],
             ]
             for version in history.versions
@@ -250,7 +322,7 @@ def _operation(
 def _attributes(op: Operation) -> str:
     parts = [f"{name}={value}" for name, value in op.attrs.items() if name != "body"]
     if "body" in op.attrs:
-        parts.append(str(op.attrs["body"]))
+        parts.append(f"body={op.attrs['body']}")
     return shorten(clean_text(", ".join(parts)), LONGEST_ATTRIBUTE)
 
 
@@ -265,58 +337,22 @@ def _site(site: Any) -> list[Any]:
     return [clean_text(site.file), site.line, first, lines]
 
 
-def _box(box: Box, tree: Tree, names: Mapping[str, int]) -> list[Any]:
-    """Parent, label, op, flags, title, details, kind, size, badges, width when open."""
-    was_open, box.is_open = box.is_open, False
-    shape = measure(box, lane=has_lane(box))
-    box.is_open = was_open
-    flags = box.is_folded | box.is_column << 1 | was_open << 2 | box.is_target << 3
-    wide = text_width(shape.title, DETAIL_SIZE) * 1.3 + 40 if box.is_scope else 0
+def _box(box: Box, tree: Tree, names: Mapping[str, int], drawing: Drawing) -> list[Any]:
+    """Parent, label, op, flags, title, details, kind, width of body, badges, width of
+    the title when open."""
+    shape = measure(box, is_open=False)
+    flags = box.is_folded | box.is_column << 1 | box.is_open << 2 | box.is_target << 3
+    flags |= (box.is_column and is_gradients(box)) << 4
+    wide = measure(box, is_open=True).width if box.is_scope else 0.0
     return [
         -1 if box.parent is None else tree.number[box.parent],
         box.label,
-        -1 if box.op is None else names[box.op.name],
+        -1 if box.op is None else names[drawing.name_of(box.op)],
         int(flags),
         shape.title,
         shape.details,
         kind_of(box),
-        [round(v, 1) for v in (shape.width, shape.height, shape.body_x)],
-        [_tag(tag.badge, tag.width, tag.x, tag.y) for tag in shape.tags],
-        round(wide),
+        round(shape.width - shape.body_x, 3),
+        [[t.badge.kind, t.badge.text, round(t.width, 3)] for t in shape.tags],
+        round(wide, 3),
     ]
-
-
-def _tag(badge: Badge, width: float, x: float, y: float) -> list[Any]:
-    return [badge.kind, badge.text, round(width, 1), round(x, 1), round(y, 1)]
-
-
-def _scope(scope: Box, layout: Layout, tree: Tree) -> dict[str, Any]:
-    """Width, height, places of children, lines, ports; counted from its corner."""
-    inside = layout.scopes[scope]
-    return {
-        "w": round(inside.width, 1),
-        "h": round(inside.height, 1),
-        "c": {
-            str(tree.number[child]): _place(shape, inside.x, inside.y)
-            for child, shape in inside.shapes
-        },
-        "r": [_route(route, inside.x, inside.y) for route in inside.routes],
-        "p": {
-            f"{side}:{tree.number[key]}": round(x, 1)
-            for (side, key), x in inside.ports.items()
-        },
-    }
-
-
-def _place(shape: Shape, x: float, y: float) -> list[float]:
-    return [round(shape.x - x, 1), round(shape.y - y, 1)]
-
-
-def _route(route: Route, x: float, y: float) -> dict[str, Any]:
-    return {
-        "p": [[round(a - x, 1), round(b - y, 1)] for a, b in route.points],
-        "a": int(route.has_arrow),
-        "n": route.count,
-        "b": route.nbytes,
-        "c": int(route.is_control),
-    }

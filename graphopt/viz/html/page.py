@@ -13,7 +13,10 @@ from importlib.resources import files
 from typing import Any
 
 from graphopt.graph.graph import Graph, Operation
+from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import GraphTensor
+from graphopt.runtime.profile import Profile
+from graphopt.schedule.summary import fingerprint
 from graphopt.viz.columns import split_columns
 from graphopt.viz.folding import fold, open_scopes
 from graphopt.viz.html.data import StepTime, page_data, scope_names
@@ -21,12 +24,21 @@ from graphopt.viz.layout import lay_out
 from graphopt.viz.model import make_drawing
 from graphopt.viz.plan import Planned, plan_fetch
 from graphopt.viz.svg import draw_parts, style_rules
+from graphopt.viz.values import Values
 from graphopt.viz.words import clean_text
 
 # More JSON than this is compressed; browsers unpack it in milliseconds.
 LARGEST_PLAIN = 200_000
 # In the order in which they are joined: one module, with one scope.
-SCRIPTS = ("1_model.js", "2_layout.js", "3_draw.js", "4_panels.js", "5_main.js")
+SCRIPTS = (
+    "1_model.js",
+    "2_layers.js",
+    "3_bundles.js",
+    "4_layout.js",
+    "5_draw.js",
+    "6_panels.js",
+    "8_main.js",
+)
 
 _ESCAPES = {
     ord(char): f"\\u{ord(char):04x}" for char in ("<", ">", "&", "\u2028", "\u2029")
@@ -68,8 +80,6 @@ _PAGE = """\
 <div id="panel" role="tabpanel"></div>
 </aside>
 <script type="text/plain" id="data" data-coding="{coding}">{data}</script>
-<script type="text/plain" id="dagre">{dagre}</script>
-<script type="text/plain" id="worker">{worker}</script>
 <script type="module">{script}</script>
 </body>
 </html>
@@ -83,8 +93,11 @@ def make_page(
     *,
     title: str = "",
     depth: int | None = None,
-    times: Mapping[str, StepTime] | None = None,
     select: str | None = None,
+    feeds: Mapping[GraphTensor, TensorShape] | None = None,
+    profile: Profile | None = None,
+    times: Mapping[str, StepTime] | None = None,
+    values: Values | None = None,
 ) -> str:
     """Makes a page that shows a graph and what the compiler makes of it.
 
@@ -94,15 +107,19 @@ def make_page(
       tensors: Tensors whose values are wanted.
       title: What the page is called.
       depth: How many levels of scopes are open at first; by default few boxes show.
-      times: Measured times by the name of the step.
       select: The name of the op that is shown at first.
+      feeds: What a run fed, with its shapes; by default every placeholder is fed.
+      profile: What was measured of the plan of this fetch with these feeds.
+      times: Measured times by the name of the step, where there is no `profile`.
+      values: What tensors and variables were in the steps of a run, by their names.
 
     Returns:
       HTML text.
 
     Raises:
       KeyError: There is no op with the name `select` in the graph.
-      ValueError: `select` is not needed for what is shown.
+      ValueError: `select` is not needed for what is shown, or `profile` or `times` were
+        measured on another plan than the one that is shown.
 
     >>> import graphopt as tf
     >>> with tf.Graph().as_default() as graph:
@@ -118,14 +135,21 @@ def make_page(
     open_scopes(drawing, depth)
     layout = lay_out(drawing)
     picture = "\n".join(draw_parts(layout))
-    planned, problem = _plan(graph, targets, tensors)
+    planned, problem = _plan(graph, targets, tensors, feeds)
+    if profile is not None:
+        times = {
+            step.name: StepTime(step.seconds, step.nbytes or 0)
+            for step in profile.steps
+        }
+    _check_times(planned, profile, times)
     data = page_data(
         drawing,
-        layout,
         planned,
         title=title or "graph",
         problem=problem,
         times=times,
+        profile=profile,
+        values=values,
         homes=homes,
     )
     if select is not None:
@@ -146,15 +170,44 @@ def in_frame(page: str, height: int = 640) -> str:
 
 
 def _plan(
-    graph: Graph, targets: Sequence[Operation], tensors: Sequence[GraphTensor]
+    graph: Graph,
+    targets: Sequence[Operation],
+    tensors: Sequence[GraphTensor],
+    feeds: Mapping[GraphTensor, TensorShape] | None,
 ) -> tuple[Planned | None, str]:
     if not targets and not tensors:
         return None, ""
     try:
-        return plan_fetch(graph, targets, tensors), ""
+        return plan_fetch(graph, targets, tensors, feeds), ""
     except Exception as error:
         # Whatever keeps the compiler from it, the graph is still worth seeing.
         return None, f"{type(error).__name__}: {error}"
+
+
+def _check_times(
+    planned: Planned | None,
+    profile: Profile | None,
+    times: Mapping[str, StepTime] | None,
+) -> None:
+    """Refuses what was measured on another plan: its times would stand at wrong ops."""
+    if not times:
+        return
+    if planned is None:
+        raise ValueError(
+            "there are times, but no plan whose steps they could belong to"
+        )
+    if profile is not None and profile.plan != fingerprint(planned.schedule):
+        raise ValueError(
+            "the profile is of another plan than the one that is shown: other feeds or "
+            "sizes, other fetches, or an interpreted run; measure it again with these"
+        )
+    names = {step.op.name for step in planned.schedule.steps}
+    strange = [name for name in times if name not in names]
+    if strange:
+        raise ValueError(
+            f"the times are of another plan: {clean_text(strange[0])} is none of its "
+            f"{len(names)} steps; measure them again with these fetches and feeds"
+        )
 
 
 def _assemble(data: dict[str, Any], picture: str, title: str) -> str:
@@ -168,9 +221,8 @@ def _assemble(data: dict[str, Any], picture: str, title: str) -> str:
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; "
         f"style-src {_hash(style)} {_hash(picture_style)}; "
-        "worker-src blob:; img-src data:; base-uri 'none'; form-action 'none'"
+        "img-src data:; base-uri 'none'; form-action 'none'"
     )
-    dagre = _read("vendor/dagre.min.js").partition("//# sourceMappingURL")[0]
     return _PAGE.format(
         policy=policy,
         title=html.escape(clean_text(title), quote=True),
@@ -179,8 +231,6 @@ def _assemble(data: dict[str, Any], picture: str, title: str) -> str:
         picture=picture,
         coding=coding,
         data=text,
-        dagre=f"/* {_read('vendor/dagre.LICENSE')} */\n{dagre}",
-        worker=_read("app/worker.js"),
         script=script,
     )
 
@@ -206,10 +256,11 @@ def _hash(text: str) -> str:
 
 
 def _dark(rules: str) -> str:
-    """Rules for a dark system or a dark choice; a light choice wins over the system."""
+    """Rules for a dark system or choice on a screen; a choice wins over the system."""
     return (
-        f"@media(prefers-color-scheme:dark){{:root:not([data-theme=light]){{\n{rules}}}}}"
-        f"\n:root[data-theme=dark]{{\n{rules}}}"
+        "@media screen and (prefers-color-scheme:dark)"
+        f"{{:root:not([data-theme=light]){{\n{rules}}}}}"
+        f"\n@media screen{{:root[data-theme=dark]{{\n{rules}}}}}"
     )
 
 

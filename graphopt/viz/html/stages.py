@@ -6,7 +6,7 @@ what pass i left.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from graphopt.graph.graph import Operation
@@ -78,6 +78,26 @@ def make_histories(
                 history.versions.append(Version(stage, op))
         alive = set(now)
     return histories
+
+
+def add_bodies(histories: dict[str, History], inner: Mapping[Operation, str]) -> None:
+    """Adds the ops in bodies, which come and go with the op that has the body.
+
+    Args:
+      histories: By the name of the op; those of the graph are there.
+      inner: The ops in bodies with their names, which begin with that of the op.
+    """
+    for op, name in inner.items():
+        outer = next(
+            (histories[o] for o in _prefixes(name) if o in histories), History()
+        )
+        histories[name] = History([Version(0, op)], outer.died)
+
+
+def _prefixes(name: str) -> list[str]:
+    """The names of scopes around a name, the innermost first."""
+    parts = name.split("/")
+    return ["/".join(parts[:count]) for count in range(len(parts) - 1, 0, -1)]
 
 
 def _signature(op: Operation) -> tuple[object, ...]:

@@ -12,8 +12,8 @@ const data = await loadData();
 const ops = data.ops;
 const boxes = data.boxes.map((b, id) => ({
   id, parent: b[0], label: b[1], op: b[2], folded: !!(b[3] & 1), column: !!(b[3] & 2),
-  startsOpen: !!(b[3] & 4), target: !!(b[3] & 8), title: b[4], details: b[5], kind: b[6],
-  w: b[7][0], h: b[7][1], bodyX: b[7][2], tags: b[8], openWidth: b[9], kids: [],
+  startsOpen: !!(b[3] & 4), target: !!(b[3] & 8), upward: !!(b[3] & 16), title: b[4],
+  details: b[5], kind: b[6], body: b[7], tags: b[8], openWidth: b[9], kids: [],
 }));
 const boxOf = new Map();
 for (const box of boxes) {
@@ -26,15 +26,21 @@ const startOpen = new Set(boxes.filter((box) => box.startsOpen).map((box) => box
 
 const state = {
   stage: 0, open: new Set(startOpen), op: -1, scope: -1, step: -1, tab: "op",
-  hulls: false, heat: false,
+  hulls: false, heat: false, right: false,
 };
 
 const isScope = (box) => box.op < 0;
 const died = (op) => op.d ?? Infinity;
 const born = (op) => op.v[0][0];
+const isAlive = (op, stage = state.stage) => born(op) <= stage && died(op) > stage;
 
 // An op removed by the pass that is looked at still shows, as removed.
-const isShown = (op) => born(op) <= state.stage && died(op) >= state.stage;
+const isShown = (op, stage = state.stage) => born(op) <= stage && died(op) >= stage;
+
+for (const box of boxes.slice().reverse()) {
+  if (box.op >= 0) box.built = born(ops[box.op]) === 0;
+  if (box.built && box.parent >= 0) boxes[box.parent].built = true;
+}
 
 function versionOf(op, stage = state.stage) {
   let found = op.v[0];
@@ -52,7 +58,8 @@ function changeOf(op) {
 // How many ops each box holds at this stage, and what became of them.
 function countOps() {
   for (const box of boxes) box.count = box.added = box.removed = box.changed = 0;
-  for (const box of boxes.slice().reverse()) {
+  for (let id = boxes.length - 1; id >= 0; id -= 1) {
+    const box = boxes[id];
     if (box.op >= 0 && isShown(ops[box.op])) {
       const change = changeOf(ops[box.op]);
       if (change) box[change] = 1;
@@ -60,7 +67,10 @@ function countOps() {
     }
     if (box.parent < 0) continue;
     const parent = boxes[box.parent];
-    for (const key of ["count", "added", "removed", "changed"]) parent[key] += box[key];
+    parent.count += box.count;
+    parent.added += box.added;
+    parent.removed += box.removed;
+    parent.changed += box.changed;
   }
 }
 
@@ -74,49 +84,25 @@ function pathOf(id) {
   return labels.join("/");
 }
 
-// Each box, or the closed scope around it that is drawn in its place.
-function findVisible() {
-  const visible = [];
-  for (const box of boxes) {
-    if (box.parent < 0) visible[box.id] = box.id;
-    else {
-      const shows = visible[box.parent] === box.parent && state.open.has(box.parent);
-      visible[box.id] = shows ? box.id : visible[box.parent];
-    }
-  }
-  return visible;
-}
-
-function links() {
-  const found = [];
-  for (const box of boxes) {
-    if (box.op < 0 || !box.count) continue;
-    const [, , inputs, controls] = versionOf(ops[box.op]);
-    const seen = new Set();
-    for (let i = 0; i < inputs.length; i += 2) {
-      const source = boxOf.get(inputs[i]);
-      const tensor = `${inputs[i]}:${inputs[i + 1]}`;
-      if (source === undefined || !boxes[source].count || seen.has(tensor)) continue;
-      seen.add(tensor);
-      const output = versionOf(ops[inputs[i]])[4][inputs[i + 1]];
-      found.push([source, box.id, tensor, output ? output[1] || 0 : 0]);
-    }
-    for (const control of controls) {
-      const source = boxOf.get(control);
-      if (source !== undefined && boxes[source].count) found.push([source, box.id, "", 0]);
-    }
-  }
-  return found;
-}
-
+// What uses each op at this stage; made once for each stage that is looked at.
 function usersOf(index) {
-  const users = [];
-  ops.forEach((op, i) => {
-    if (!isShown(op)) return;
-    const [, , inputs, controls] = versionOf(op);
-    if (controls.includes(index) || inputs.some((v, at) => at % 2 === 0 && v === index)) users.push(i);
-  });
-  return users;
+  if (usersOf.stage !== state.stage) {
+    usersOf.stage = state.stage;
+    usersOf.found = new Map();
+    ops.forEach((op, user) => {
+      if (!isShown(op)) return;
+      for (const source of sourcesOf(user)) {
+        if (!usersOf.found.has(source)) usersOf.found.set(source, []);
+        usersOf.found.get(source).push(user);
+      }
+    });
+  }
+  return usersOf.found.get(index) || [];
+}
+
+function sourcesOf(index) {
+  const [, , inputs, controls] = versionOf(ops[index]);
+  return new Set([...inputs.filter((_, at) => at % 2 === 0), ...controls]);
 }
 
 function formatBytes(count) {

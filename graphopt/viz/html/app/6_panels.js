@@ -27,7 +27,10 @@ function section(title, ...children) {
 }
 
 function showPanel() {
-  for (const tab of document.querySelectorAll("[data-tab]")) tab.setAttribute("aria-selected", tab.dataset.tab === state.tab);
+  for (const tab of document.querySelectorAll("[data-tab]")) {
+    tab.setAttribute("aria-selected", tab.dataset.tab === state.tab);
+    tab.setAttribute("tabindex", tab.dataset.tab === state.tab ? 0 : -1);
+  }
   const show = { op: opPanel, passes: passesPanel, kernels: kernelsPanel, memory: memoryPanel }[state.tab];
   panel.replaceChildren(...show().filter(Boolean));
 }
@@ -52,7 +55,7 @@ function opPanel() {
 }
 
 function keyTable() {
-  const keys = [["/", "search"], ["[ ]", "pass before, pass after"], ["+ − 0", "zoom, fit"], ["arrows", "move the picture"],
+  const keys = [["/", "search"], ["[ ]", "pass before, pass after"], ["+ − 0", "zoom, fit"], ["arrows", "move the picture, or from box to box"],
     ["Enter", "open or close what is focused"], ["c", "close all"], ["a", "open all"], ["k", "kernels as hulls"], ["t", "heat by time"], ["Esc", "clear"]];
   return html("table", { class: "keys" }, ...keys.map(([key, what]) => html("tr", {}, html("td", {}, html("kbd", {}, key)), html("td", {}, what))));
 }

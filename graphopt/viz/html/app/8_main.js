@@ -6,13 +6,11 @@ const results = document.getElementById("results");
 const slider = document.getElementById("stage");
 const notice = document.getElementById("notice");
 
-async function refresh({ keep = true } = {}) {
+function refresh({ keep = true } = {}) {
   countOps();
-  const layout = await layOut();
-  if (!layout) return;
   const anchor = selectedBox();
   const before = drawn.places.get(anchor);
-  drawn = absolute(layout);
+  drawn = layOut();
   const after = drawn.places.get(anchor);
   // What was clicked stays under the pointer.
   if (keep && before && after) {
@@ -31,12 +29,14 @@ function say(text, action = null, label = "") {
   notice.hidden = !text;
 }
 
-async function toggle(id) {
+function toggle(id) {
+  // Columns are always open: what is in them is what there is to see.
+  if (boxes[id].column) { selectScope(id); return; }
   state.scope = id;
   state.op = -1;
   if (state.open.has(id)) state.open.delete(id);
   else state.open.add(id);
-  await refresh();
+  refresh();
 }
 
 function openAll(id, isSure = false) {
@@ -57,10 +57,11 @@ function openAll(id, isSure = false) {
 function closeAll() {
   state.open = new Set(boxes.filter((box) => !box.id || box.column).map((box) => box.id));
   state.scope = state.op = -1;
-  refresh({ keep: false }).then(() => fit());
+  refresh({ keep: false });
+  fit();
 }
 
-async function selectOp(index) {
+function selectOp(index) {
   state.op = index;
   state.scope = -1;
   state.tab = "op";
@@ -72,7 +73,7 @@ async function selectOp(index) {
       state.open.add(id);
     }
   }
-  if (moved) await refresh({ keep: false });
+  if (moved) refresh({ keep: false });
   else { draw(); showPanel(); remember(); }
   if (box !== undefined) reveal(box);
 }
@@ -82,7 +83,8 @@ function selectScope(id) {
   state.op = -1;
   state.tab = "op";
   for (let at = boxes[id].parent; at >= 0; at = boxes[at].parent) state.open.add(at);
-  refresh({ keep: false }).then(() => reveal(id));
+  refresh({ keep: false });
+  reveal(id);
 }
 
 function selectStep(index) {
@@ -93,12 +95,12 @@ function selectStep(index) {
   remember();
 }
 
-async function setStage(stage) {
+function setStage(stage) {
   state.stage = Math.min(Math.max(stage, 0), data.passes.length);
   slider.value = state.stage;
   if (state.stage && state.tab === "op" && state.op < 0) state.tab = "passes";
   nameStage();
-  await refresh();
+  refresh();
 }
 
 function nameStage() {
@@ -152,7 +154,8 @@ function remember() {
   if (state.stage) parts.set("pass", data.passes[state.stage - 1][0]);
   if (state.tab !== "op") parts.set("tab", state.tab);
   if (state.step >= 0) parts.set("step", state.step);
-  for (const flag of ["hulls", "heat"]) if (state[flag]) parts.set(flag, 1);
+  if (document.documentElement.dataset.theme) parts.set("theme", document.documentElement.dataset.theme);
+  for (const flag of ["hulls", "heat", "right"]) if (state[flag]) parts.set(flag, 1);
   const changed = boxes.filter(({ id }) => state.open.has(id) !== startOpen.has(id)).map(({ id }) => id);
   if (changed.length && changed.length < 200) parts.set("toggled", changed.join("."));
   const hash = `#${parts}`;
@@ -176,6 +179,8 @@ function recall() {
   state.step = number("step", data.steps.length);
   state.stage = 1 + data.passes.findIndex(([name]) => name === parts.get("pass"));
   state.tab = ["passes", "kernels", "memory"].includes(parts.get("tab")) ? parts.get("tab") : "op";
+  if (["light", "dark"].includes(parts.get("theme"))) document.documentElement.dataset.theme = parts.get("theme");
+  state.right = parts.has("right");
   state.hulls = parts.has("hulls");
   state.heat = parts.has("heat") && Object.keys(data.times).length > 0;
   slider.value = state.stage;
@@ -201,6 +206,7 @@ function switchTheme() {
   const root = document.documentElement;
   const isDark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   root.dataset.theme = isDark ? "light" : "dark";
+  remember();
 }
 
 // ---- events
@@ -244,9 +250,9 @@ const keys = {
   "/": () => search.focus(), "[": () => setStage(state.stage - 1), "]": () => setStage(state.stage + 1),
   "+": () => zoomMiddle(1.25), "=": () => zoomMiddle(1.25), "-": () => zoomMiddle(0.8), 0: () => fit(), c: closeAll,
   a: () => openAll(0), k: () => setFlag("hulls"), t: () => setFlag("heat"),
-  ArrowLeft: () => move(80, 0), ArrowRight: () => move(-80, 0), ArrowUp: () => move(0, 80), ArrowDown: () => move(0, -80),
   Escape: () => { state.op = state.scope = state.step = -1; say(""); draw(); showPanel(); remember(); },
 };
+const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const zoomMiddle = (factor) => { const { width, height } = picture.getBoundingClientRect(); zoom(factor, width / 2, height / 2); };
 const move = (dx, dy) => { view.x += dx; view.y += dy; applyView(); };
 
@@ -260,6 +266,15 @@ addEventListener("keydown", (event) => {
   if (event.target === slider && event.key.startsWith("Arrow")) return;
   const box = event.target.closest?.("[data-box]");
   if (box && (event.key === "Enter" || event.key === " ")) { event.preventDefault(); activate(box); return; }
+  if (Object.hasOwn(arrows, event.key)) {
+    event.preventDefault();
+    const [dx, dy] = arrows[event.key];
+    const tab = event.target.closest?.("[role=tab]");
+    if (box) focusBeside(Number(box.dataset.box), arrows[event.key]);
+    else if (tab && dx) (dx > 0 ? tab.nextElementSibling ?? tab.parentElement.firstElementChild : tab.previousElementSibling ?? tab.parentElement.lastElementChild).click();
+    else move(-80 * dx, -80 * dy);
+    return;
+  }
   const row = event.target.closest?.("tr[data-step]");
   if (row && event.key === "Enter") { selectStep(Number(row.dataset.step)); return; }
   if (Object.hasOwn(keys, event.key)) { event.preventDefault(); keys[event.key](); }
@@ -268,19 +283,20 @@ search.addEventListener("input", showResults);
 slider.max = data.passes.length;
 slider.disabled = !data.passes.length;
 slider.addEventListener("input", () => setStage(Number(slider.value)));
-for (const tab of document.querySelectorAll("[data-tab]")) tab.addEventListener("click", () => { state.tab = tab.dataset.tab; showPanel(); remember(); });
+for (const tab of document.querySelectorAll("[data-tab]")) tab.addEventListener("click", () => { state.tab = tab.dataset.tab; showPanel(); tab.focus(); remember(); });
 for (const flag of ["hulls", "heat"]) document.getElementById(flag).addEventListener("click", () => setFlag(flag));
 document.getElementById("close-all").addEventListener("click", closeAll);
 document.getElementById("fit").addEventListener("click", () => fit());
 document.getElementById("theme").addEventListener("click", switchTheme);
 document.getElementById("export").addEventListener("click", exportSvg);
+addEventListener("beforeprint", startPrinting);
+addEventListener("afterprint", endPrinting);
 addEventListener("hashchange", () => { recall(); refresh(); });
 addEventListener("error", (event) => say(`Something in this page failed: ${event.message}`));
-addEventListener("unhandledrejection", (event) => say(`Something in this page failed: ${event.reason?.message}`));
 
 recall();
-await refresh({ keep: false });
+refresh({ keep: false });
 fit(0.6);
 for (const flag of ["hulls", "heat"]) document.getElementById(flag).setAttribute("aria-pressed", state[flag]);
-if (state.op >= 0) await selectOp(state.op);
+if (state.op >= 0) selectOp(state.op);
 document.body.dataset.loaded = Math.round(performance.now());
