@@ -436,6 +436,10 @@ class EagerTensor(Tensor):
         # Nobody writes to the array.
         return EagerTensor(self.array)
 
+    def __reduce__(self) -> Any:
+        # The array alone: what a pickle of NumPy holds.
+        return EagerTensor, (self.array,)
+
     def __dlpack__(self, **keywords: Any) -> Any:
         if keywords.get("copy") is None:
             keywords["copy"] = True

@@ -152,6 +152,12 @@ class KerasTensor(StandIn):
             remedy="a subclass of tf.keras.layers.Layer, or a Lambda layer",
         )
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "A KerasTensor cannot be pickled, for it has no value; a model is saved by "
+            "`model.save(path)`."
+        )
+
     def __bool__(self) -> bool:
         raise self._no_value("a Python `bool`")
 

@@ -426,7 +426,8 @@ class Layer(WithNodes):
         return cls(**config)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__module__}.{type(self).__name__} {self.name!r}>"
+        made = f", {self.count_params():,} weights" if self.built else ""
+        return f"<{type(self).__name__} {self.name!r}{made}>"
 
 
 # What subclasses may take without a `get_config` of their own.
