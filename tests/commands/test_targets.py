@@ -246,8 +246,10 @@ def test_view_measures_in_the_same_run(tmp_path, capsys):
     environment = {**os.environ, "PYTHONPATH": ROOT}
     out = str(tmp_path / "page.html")
     done = subprocess.run(
-        [sys.executable, "-m", "graphopt", "view", program, "--profile", "3"]
-        + ["--no-open", "-o", out],
+        [
+            *(sys.executable, "-m", "graphopt", "view", program),
+            *("--profile", "3", "--no-open", "-o", out),
+        ],
         capture_output=True,
         text=True,
         timeout=60,
