@@ -30,13 +30,11 @@ from graphopt.autodiff.python_functions import py_function as py_function
 from graphopt.autodiff.tape import GradientTape as GradientTape
 from graphopt.dtypes import DType as DType
 from graphopt.dtypes import as_dtype as as_dtype
-from graphopt.dtypes import bool_ as bool
+from graphopt.dtypes import bool_ as _bool
 from graphopt.dtypes import complex64 as complex64
 from graphopt.dtypes import complex128 as complex128
 from graphopt.dtypes import float16 as float16
-from graphopt.dtypes import float16 as half
 from graphopt.dtypes import float32 as float32
-from graphopt.dtypes import float64 as double
 from graphopt.dtypes import float64 as float64
 from graphopt.dtypes import int8 as int8
 from graphopt.dtypes import int16 as int16
@@ -53,11 +51,11 @@ from graphopt.graph.shape import TensorShape as TensorShape
 from graphopt.graph.tensor import Tensor as Tensor
 from graphopt.keras import initializers as initializers
 from graphopt.keras import optimizers as optimizers
-from graphopt.keras.initializers import Constant as constant_initializer
-from graphopt.keras.initializers import Ones as ones_initializer
-from graphopt.keras.initializers import RandomNormal as random_normal_initializer
-from graphopt.keras.initializers import RandomUniform as random_uniform_initializer
-from graphopt.keras.initializers import Zeros as zeros_initializer
+from graphopt.keras.initializers import Constant as _Constant
+from graphopt.keras.initializers import Ones as _Ones
+from graphopt.keras.initializers import RandomNormal as _RandomNormal
+from graphopt.keras.initializers import RandomUniform as _RandomUniform
+from graphopt.keras.initializers import Zeros as _Zeros
 from graphopt.ops import subscripts as _subscripts
 from graphopt.ops.assertions import Assert as Assert
 from graphopt.ops.assertions import assert_equal as assert_equal
@@ -88,7 +86,6 @@ from graphopt.ops.elementwise import add as add
 from graphopt.ops.elementwise import cast as cast
 from graphopt.ops.elementwise import cos as cos
 from graphopt.ops.elementwise import divide as divide
-from graphopt.ops.elementwise import divide as truediv
 from graphopt.ops.elementwise import equal as equal
 from graphopt.ops.elementwise import exp as exp
 from graphopt.ops.elementwise import floor as floor
@@ -193,6 +190,17 @@ from graphopt.runtime.function import init_scope as init_scope
 from graphopt.runtime.names import name_scope as name_scope
 from graphopt.runtime.variable import Variable as Variable
 
+# An import by another name is private to type checkers.
+bool = _bool
+half = float16
+double = float64
+constant_initializer = _Constant
+ones_initializer = _Ones
+random_normal_initializer = _RandomNormal
+random_uniform_initializer = _RandomUniform
+zeros_initializer = _Zeros
+truediv = divide
+
 if TYPE_CHECKING:
     from graphopt import autograph as autograph
     from graphopt import data as data
@@ -211,6 +219,8 @@ if TYPE_CHECKING:
     from graphopt import viewer as viewer
     from graphopt.aliases import install_as_tensorflow as install_as_tensorflow
     from graphopt.autodiff.gradients import hessians as hessians
+    from graphopt.compat.v1 import test as test
+    from graphopt.compat.v1.logging import get_logger as get_logger
     from graphopt.keras import losses as losses
     from graphopt.keras import metrics as metrics
     from graphopt.ops.functional import foldl as foldl
@@ -230,6 +240,7 @@ if TYPE_CHECKING:
     from graphopt.ops.partitions import unique_with_counts as unique_with_counts
     from graphopt.ops.partitions import unravel_index as unravel_index
     from graphopt.ops.reversing import reverse_sequence as reverse_sequence
+    from graphopt.ops.strings import as_string as as_string
     from graphopt.ragged import RaggedTensor as RaggedTensor
     from graphopt.runtime.module import Module as Module
     from graphopt.runtime.variable_options import (
@@ -360,24 +371,26 @@ for _name in _INTERNAL:
     globals().pop(_name, None)
 
 
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return importlib.import_module(f"graphopt.{name}")
-    if name == "install_as_tensorflow":
-        from graphopt.aliases import install_as_tensorflow as found
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
 
-        return found
-    if name == "get_logger":
-        return importlib.import_module("graphopt.compat.v1.logging").get_logger
-    if name == "__all__":
-        return __dir__()
-    if name.startswith("__"):
-        raise AttributeError(f"module 'graphopt' has no attribute {name!r}")
-    if name in _LATER:
-        return getattr(importlib.import_module(_LATER[name]), name)
-    from graphopt.aliases.missing import missing_name
+    def __getattr__(name: str) -> Any:
+        if name in _MODULES:
+            return importlib.import_module(f"graphopt.{name}")
+        if name == "install_as_tensorflow":
+            from graphopt.aliases import install_as_tensorflow as found
 
-    raise missing_name("graphopt", name)
+            return found
+        if name == "get_logger":
+            return importlib.import_module("graphopt.compat.v1.logging").get_logger
+        if name == "__all__":
+            return __dir__()
+        if name.startswith("__"):
+            raise AttributeError(f"module 'graphopt' has no attribute {name!r}")
+        if name in _LATER:
+            return getattr(importlib.import_module(_LATER[name]), name)
+        from graphopt.aliases.missing import missing_name
+
+        raise missing_name("graphopt", name)
 
 
 _HIDDEN = {"TYPE_CHECKING", "Any", "builtins", "importlib", "sys", "types"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -200,18 +200,20 @@ def _not_supported(name: str) -> str:
     )
 
 
-def __getattr__(name: str) -> Any:
-    # `tf.dtypes` has names of functions that lie to the right of this file.
-    if name == "bool":
-        return bool_
-    if name == "double":
-        return float64
-    if name == "half":
-        return float16
-    if name in ("cast", "complex", "saturate_cast"):
-        import importlib
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
 
-        modules = {"complex": "complex_numbers", "saturate_cast": "partitions"}
-        module = modules.get(name, "elementwise")
-        return getattr(importlib.import_module(f"graphopt.ops.{module}"), name)
-    raise AttributeError(f"module 'tf.dtypes' has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        # `tf.dtypes` has names of functions that lie to the right of this file.
+        if name == "bool":
+            return bool_
+        if name == "double":
+            return float64
+        if name == "half":
+            return float16
+        if name in ("cast", "complex", "saturate_cast"):
+            import importlib
+
+            modules = {"complex": "complex_numbers", "saturate_cast": "partitions"}
+            module = modules.get(name, "elementwise")
+            return getattr(importlib.import_module(f"graphopt.ops.{module}"), name)
+        raise AttributeError(f"module 'tf.dtypes' has no attribute {name!r}")

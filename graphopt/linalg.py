@@ -1,5 +1,6 @@
 """`tf.linalg`: products, norms, systems of equations and factors of matrices."""
 
+from typing import TYPE_CHECKING
 from typing import Any as _Any
 
 from graphopt.ops.clipping import global_norm as global_norm
@@ -32,14 +33,19 @@ from graphopt.ops.linear_systems import triangular_solve as triangular_solve
 from graphopt.ops.matmul import matmul as matmul
 from graphopt.ops.matmul import matvec as matvec
 
+if TYPE_CHECKING:
+    from graphopt.ops.partitions import cross as cross
 
-def __getattr__(name: str) -> _Any:
-    # Loaded when it is used.
-    if name == "cross":
-        from graphopt.ops.partitions import cross as found
 
-        return found
-    raise AttributeError(f"module 'tf.linalg' has no attribute {name!r}")
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> _Any:
+        # Loaded when it is used.
+        if name == "cross":
+            from graphopt.ops.partitions import cross as found
+
+            return found
+        raise AttributeError(f"module 'tf.linalg' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -1,6 +1,7 @@
 """`tf.math`: arithmetic, functions and reductions."""
 
 import importlib as _importlib
+from typing import TYPE_CHECKING
 from typing import Any as _Any
 
 from graphopt.ops.activations import softsign as softsign
@@ -112,6 +113,13 @@ from graphopt.ops.trig import cosh as cosh
 from graphopt.ops.trig import sinh as sinh
 from graphopt.ops.trig import tan as tan
 
+if TYPE_CHECKING:
+    from graphopt.ops.incomplete import betainc as betainc
+    from graphopt.ops.incomplete import igamma as igamma
+    from graphopt.ops.incomplete import igammac as igammac
+    from graphopt.ops.partitions import confusion_matrix as confusion_matrix
+    from graphopt.ops.partitions import invert_permutation as invert_permutation
+
 # Functions that are loaded when they are used: name -> module.
 _LATER = {
     "betainc": "graphopt.ops.incomplete",
@@ -122,10 +130,12 @@ _LATER = {
 }
 
 
-def __getattr__(name: str) -> _Any:
-    if name in _LATER:
-        return getattr(_importlib.import_module(_LATER[name]), name)
-    raise AttributeError(f"module 'tf.math' has no attribute {name!r}")
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> _Any:
+        if name in _LATER:
+            return getattr(_importlib.import_module(_LATER[name]), name)
+        raise AttributeError(f"module 'tf.math' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -89,6 +89,21 @@ if TYPE_CHECKING:
     from graphopt.ops.volumes import pool as pool
 
     lrn = local_response_normalization
+    from graphopt.ops.ctc import ctc_loss as ctc_loss
+    from graphopt.ops.patches import batch_to_space_nd as _batch_to_space_nd
+    from graphopt.ops.patches import space_to_batch_nd as _space_to_batch_nd
+    from graphopt.ops.sampled_losses import nce_loss_v2 as _nce_loss_v2
+    from graphopt.ops.sampled_losses import (
+        sampled_softmax_loss_v2 as _sampled_softmax_loss_v2,
+    )
+    from graphopt.sparse.lookup import (
+        embedding_lookup_sparse as embedding_lookup_sparse,
+    )
+
+    batch_to_space = _batch_to_space_nd
+    nce_loss = _nce_loss_v2
+    sampled_softmax_loss = _sampled_softmax_loss_v2
+    space_to_batch = _space_to_batch_nd
 
 _LAZY = {
     "atrous_conv2d": ("volumes", "atrous_conv2d"),
@@ -125,12 +140,14 @@ _LAZY = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module 'tf.nn' has no attribute {name!r}")
-    module, own = _LAZY[name]
-    folder = "sparse" if module == "lookup" else "ops"
-    return getattr(importlib.import_module(f"graphopt.{folder}.{module}"), own)
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> Any:
+        if name not in _LAZY:
+            raise AttributeError(f"module 'tf.nn' has no attribute {name!r}")
+        module, own = _LAZY[name]
+        folder = "sparse" if module == "lookup" else "ops"
+        return getattr(importlib.import_module(f"graphopt.{folder}.{module}"), own)
 
 
 def __dir__() -> list[str]:

@@ -174,8 +174,10 @@ class RaggedTensor(Composite):
 
     def _count(self) -> int:
         if isinstance(self.values, RaggedTensor):
-            return int(self.values.row_splits.shape[0]) - 1
-        return int(self.values.shape[0])
+            splits: Any = self.values.row_splits.shape[0]
+            return int(splits) - 1
+        count: Any = self.values.shape[0]
+        return int(count)
 
     def _length(self) -> Any:
         if isinstance(self.values, RaggedTensor):
@@ -271,7 +273,7 @@ class RaggedTensor(Composite):
         wanted = [None, None] if shape is None else list(TensorShape(shape).as_list())
         rows = cast(self.nrows(), int64) if wanted[0] is None else np.int64(wanted[0])
         lengths = self.row_lengths()
-        width = reduce_max(concat([lengths, np.zeros(1, np.int64)], 0))
+        width: Any = reduce_max(concat([lengths, np.zeros(1, np.int64)], 0))
         width = cast(width, int64) if wanted[1] is None else np.int64(wanted[1])
         ids = self.value_rowids()
         total = cast(_shape_of(values)[0], "int32")
@@ -333,7 +335,8 @@ class RaggedTensor(Composite):
         return self.values[start:end]
 
     def _rows(self) -> int:
-        return int(self.row_splits.shape[0]) - 1
+        splits: Any = self.row_splits.shape[0]
+        return int(splits) - 1
 
     def __len__(self) -> int:
         return self._rows()

@@ -27,18 +27,24 @@ from graphopt.ops.random_stateful import truncated_normal as truncated_normal
 from graphopt.ops.random_stateful import uniform as uniform
 
 if TYPE_CHECKING:
-    pass
+    from graphopt.ops.random_gamma import random_gamma as _random_gamma
+    from graphopt.ops.random_gamma import random_poisson as _random_poisson
+
+    gamma = _random_gamma
+    poisson = _random_poisson
 
 # Functions that are loaded when they are used: name -> name in the module.
 _LATER = {"gamma": "random_gamma", "poisson": "random_poisson"}
 
 
-def __getattr__(name: str) -> Any:
-    if name in _LATER:
-        from graphopt.ops import random_gamma
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
 
-        return getattr(random_gamma, _LATER[name])
-    raise AttributeError(f"module 'tf.random' has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name in _LATER:
+            from graphopt.ops import random_gamma
+
+            return getattr(random_gamma, _LATER[name])
+        raise AttributeError(f"module 'tf.random' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -1,6 +1,6 @@
 """`tf.train`: checkpoints, and moving averages."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphopt.checkpoint import Checkpoint as Checkpoint
 from graphopt.checkpoint import CheckpointManager as CheckpointManager
@@ -18,11 +18,24 @@ from graphopt.compat.v1.train.moving_averages import (
 from graphopt.compat.v1.train.tools import checkpoints_iterator as checkpoints_iterator
 from graphopt.files import messages as _messages
 
+if TYPE_CHECKING:
+    from graphopt.files.messages import BytesList as BytesList
+    from graphopt.files.messages import Example as Example
+    from graphopt.files.messages import Feature as Feature
+    from graphopt.files.messages import FeatureList as FeatureList
+    from graphopt.files.messages import FeatureLists as FeatureLists
+    from graphopt.files.messages import Features as Features
+    from graphopt.files.messages import FloatList as FloatList
+    from graphopt.files.messages import Int64List as Int64List
+    from graphopt.files.messages import SequenceExample as SequenceExample
 
-def __getattr__(name: str) -> Any:
-    if name in _messages.EXAMPLES:
-        return getattr(_messages, name)
-    raise AttributeError(f"module 'tf.train' has no attribute {name!r}")
+
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> Any:
+        if name in _messages.EXAMPLES:
+            return getattr(_messages, name)
+        raise AttributeError(f"module 'tf.train' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -69,9 +69,24 @@ ROOMS = {
 
 
 def imports_of(path: Path) -> list[tuple[int, list[str]]]:
-    """Returns (line, parts below graphopt) of the imports of a file."""
+    """Returns (line, parts below graphopt) of the imports of a file.
+
+    A name that a module loads when it is used and that type checkers are told of,
+    `import x as x` under `if TYPE_CHECKING`, is nothing that the module stands on.
+    """
     found = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    tree = ast.parse(path.read_text())
+    promised = {
+        id(node)
+        for check in tree.body
+        if isinstance(check, ast.If) and ast.unparse(check.test) == "TYPE_CHECKING"
+        for node in check.body
+        if isinstance(node, ast.ImportFrom)
+        and all(each.asname == each.name for each in node.names)
+    }
+    for node in ast.walk(tree):
+        if id(node) in promised:
+            continue
         if isinstance(node, ast.ImportFrom) and node.module:
             # What is imported from a package may be a module of it.
             names = [f"{node.module}.{alias.name}" for alias in node.names]

@@ -188,8 +188,10 @@ def fill_unconnected(part: Any, source: Any, how: Any) -> Any:
 @contextlib.contextmanager
 def gradient_scope(graph: Graph, record: Any) -> Any:
     """Ops of a derivative are named after the op: `gradients/MatMul_grad/...`."""
-    name = graph.get_name_scope()
-    with graph.name_scope(f"{name}/{record.name}_grad/" if name else None):
+    scope = graph.get_name_scope()
+    # What ran eagerly has no name of its own.
+    name = getattr(record, "name", record.spec.name)
+    with graph.name_scope(f"{scope}/{name}_grad/" if scope else None):
         yield
 
 

@@ -47,12 +47,14 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "experimental":
-        return importlib.import_module("graphopt.autograph.experimental")
-    if name in _LATER:
-        return getattr(importlib.import_module("graphopt.autograph.public"), name)
-    raise AttributeError(f"module 'graphopt.autograph' has no attribute {name!r}")
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> Any:
+        if name == "experimental":
+            return importlib.import_module("graphopt.autograph.experimental")
+        if name in _LATER:
+            return getattr(importlib.import_module("graphopt.autograph.public"), name)
+        raise AttributeError(f"module 'graphopt.autograph' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -107,7 +107,7 @@ def convert(
         functools.update_wrapper(converted, function)
         # A signature is asked for again and again; an attribute is found at once.
         converted.__wrapped__ = function  # type: ignore[attr-defined]
-    return mark_artifact(converted)  # type: ignore[no-any-return]
+    return mark_artifact(converted)
 
 
 def call_converted(

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 __all__ = ["Feature", "do_not_convert", "set_loop_options"]
 
 
-def __getattr__(name: str) -> Any:
-    # What marks code for the library has to be its own.
-    if name == "set_loop_options":
-        return importlib.import_module("graphopt.autograph.public").set_loop_options
-    raise AttributeError(
-        f"module 'graphopt.autograph.experimental' has no attribute {name!r}"
-    )
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> Any:
+        # What marks code for the library has to be its own.
+        if name == "set_loop_options":
+            return importlib.import_module("graphopt.autograph.public").set_loop_options
+        raise AttributeError(
+            f"module 'graphopt.autograph.experimental' has no attribute {name!r}"
+        )

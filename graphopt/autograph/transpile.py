@@ -295,7 +295,7 @@ def convert_function(function: Any, how: Any) -> Callable[..., Any]:
     made.__annotations__ = function.__annotations__
     made.ag_factory = factory
     operators.mark(made)
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 def explain(function: Any, error: Exception) -> str:

@@ -215,6 +215,23 @@ def _translate(request: KernelRequest) -> Module:
     )
 
 
+def write_llvm(request: KernelRequest) -> str:
+    """Returns what LLVM made of a kernel, in its own language, after its passes."""
+    from graphopt.codegen.compile.module import optimize
+
+    with _lock:
+        return str(optimize(_translate(request)))
+
+
+def write_assembly(request: KernelRequest) -> str:
+    """Returns the machine code of a kernel as text of this processor's assembler."""
+    from graphopt.codegen.cache.object_code import get_target_machine
+    from graphopt.codegen.compile.module import optimize
+
+    with _lock:
+        return str(get_target_machine().emit_assembly(optimize(_translate(request))))
+
+
 def _finish(request: KernelRequest, module: Module, seconds: float) -> None:
     from graphopt.codegen.cache import kernels as cache
     from graphopt.codegen.compile import native

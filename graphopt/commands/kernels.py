@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from graphopt.codegen.kernels import write_assembly, write_llvm
 from graphopt.commands.shared import (
     OK,
     UsageError,
@@ -38,6 +39,21 @@ def add_parser(commands: Any) -> None:
         help="print the source of a kernel: the beginning of its name, or the name of an "
         "op that runs in it; 'all' for all",
     )
+    code = parser.add_mutually_exclusive_group()
+    code.add_argument(
+        "--llvm",
+        action="store_const",
+        dest="language",
+        const="llvm",
+        help="print what LLVM made of it, after its passes",
+    )
+    code.add_argument(
+        "--asm",
+        action="store_const",
+        dest="language",
+        const="asm",
+        help="print the machine code",
+    )
     add_json(parser)
     add_color(parser)
 
@@ -57,22 +73,24 @@ def print_kernels(schedule: Schedule, options: argparse.Namespace) -> None:
     kernels = summarize_kernels(schedule)
     steps = summarize_steps(schedule)
     users = {k.name: [s for s in steps if k.name in s.kernels] for k in kernels}
-    if options.source is not None:
-        kernels = chosen(schedule, options.source)
+    wanted = options.source or ("all" if options.language else None)
+    if wanted is not None:
+        kernels = chosen(schedule, wanted)
+    texts = [_text_in(options.language, kernel, schedule) for kernel in kernels]
     if options.json:
         print_json(
             [
                 {
                     "name": kernel.name,
                     "family": kernel.family,
-                    "source": kernel.source,
+                    options.language or "source": text,
                     "steps": [step.name for step in users[kernel.name]],
                 }
-                for kernel in kernels
+                for kernel, text in zip(kernels, texts, strict=True)
             ]
         )
-    elif options.source is not None:
-        print_text("\n\n".join(map(_text, kernels)))
+    elif wanted is not None:
+        print_text("\n\n".join(map(_text, kernels, texts)))
     else:
         rows = [
             [
@@ -138,5 +156,14 @@ def chosen(schedule: Schedule, name: str) -> tuple[PlannedKernel, ...]:
     return tuple(found)
 
 
-def _text(kernel: PlannedKernel) -> str:
-    return f"# {kernel.name} ({kernel.family})\n{clean_lines(kernel.source)}"
+def _text_in(language: str | None, kernel: PlannedKernel, schedule: Schedule) -> str:
+    """Returns the text of a kernel, in LLVM's language or the processor's."""
+    if language is None:
+        return kernel.source
+    write = write_llvm if language == "llvm" else write_assembly
+    request = next(r for r in schedule.list_kernels() if r.name == kernel.name)
+    return write(request)
+
+
+def _text(kernel: PlannedKernel, text: str) -> str:
+    return f"# {kernel.name} ({kernel.family})\n{clean_lines(text.expandtabs())}"

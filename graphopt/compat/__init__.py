@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from graphopt.compat import v2 as v2
 
 
-def __getattr__(name: str) -> Any:
-    # Loaded when asked for, since they import the package that this one is part of.
-    if name in ("v1", "v2"):
-        import importlib
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
 
-        return importlib.import_module(f"graphopt.compat.{name}")
-    raise AttributeError(f"module 'graphopt.compat' has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        # Loaded when asked for, since they import the package that this one is part of.
+        if name in ("v1", "v2"):
+            import importlib
+
+            return importlib.import_module(f"graphopt.compat.{name}")
+        raise AttributeError(f"module 'graphopt.compat' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -22,7 +22,7 @@ single elements, takes 1 to 2 us an element on two cores, and 20 with a function
 parallel call of slow Python functions, which Python's lock would not allow anyway.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphopt.data.dataset import Dataset as Dataset
 from graphopt.data.files import FixedLengthRecordDataset as FixedLengthRecordDataset
@@ -30,11 +30,18 @@ from graphopt.data.files import TextLineDataset as TextLineDataset
 from graphopt.data.files import TFRecordDataset as TFRecordDataset
 from graphopt.data.iterators import Iterator as Iterator
 from graphopt.data.iterators import NumpyIterator as NumpyIterator
-from graphopt.data.node import INFINITE as INFINITE_CARDINALITY
-from graphopt.data.node import UNKNOWN as UNKNOWN_CARDINALITY
+from graphopt.data.node import INFINITE as _INFINITE
+from graphopt.data.node import UNKNOWN as _UNKNOWN
 from graphopt.data.options import Options as Options
 from graphopt.data.options import ThreadingOptions as ThreadingOptions
 from graphopt.data.structure import DatasetSpec as DatasetSpec
+
+if TYPE_CHECKING:
+    from graphopt.data import experimental as experimental
+
+# An import by another name is private to type checkers.
+INFINITE_CARDINALITY = _INFINITE
+UNKNOWN_CARDINALITY = _UNKNOWN
 
 # Leaves a number to us.
 AUTOTUNE = -1
@@ -56,12 +63,14 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "experimental":
-        import importlib
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
 
-        return importlib.import_module("graphopt.data.experimental")
-    raise AttributeError(f"module 'tf.data' has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name == "experimental":
+            import importlib
+
+            return importlib.import_module("graphopt.data.experimental")
+        raise AttributeError(f"module 'tf.data' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

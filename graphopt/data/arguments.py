@@ -216,7 +216,7 @@ def require_callable(function: Any, what: str) -> Callable[..., Any]:
             got=repr(function)[:80],
             site=str(user_site()),
         )
-    return function  # type: ignore[no-any-return]
+    return function
 
 
 def state_leaves(state: Any) -> tuple[Any, list[Any]]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphopt import dtypes
 from graphopt.data.context import as_parameter
 from graphopt.data.dataset import Dataset
 from graphopt.data.iterators import get_structure as get_structure
-from graphopt.data.node import INFINITE as INFINITE_CARDINALITY
-from graphopt.data.node import UNKNOWN as UNKNOWN_CARDINALITY
+from graphopt.data.node import INFINITE as _INFINITE
+from graphopt.data.node import UNKNOWN as _UNKNOWN
 from graphopt.data.node import require_node
 from graphopt.data.optional import Optional as Optional
 from graphopt.data.optional import get_next_as_optional as get_next_as_optional
@@ -24,6 +24,18 @@ from graphopt.data.tables import make_csv_dataset as make_csv_dataset
 from graphopt.data.transforms import Same
 from graphopt.files.records import RecordWriter
 from graphopt.graph.hooks import hooks
+
+if TYPE_CHECKING:
+    from graphopt.io.example_datasets import (
+        make_batched_features_dataset as make_batched_features_dataset,
+    )
+    from graphopt.io.example_datasets import (
+        parse_example_dataset as parse_example_dataset,
+    )
+
+# An import by another name is private to type checkers.
+INFINITE_CARDINALITY = _INFINITE
+UNKNOWN_CARDINALITY = _UNKNOWN
 
 AUTOTUNE = -1
 Transformation = Callable[[Dataset], Dataset]
@@ -72,11 +84,13 @@ __all__ = [
 _READING = ("make_batched_features_dataset", "parse_example_dataset")
 
 
-def __getattr__(name: str) -> Any:
-    if name in _READING:
-        module = importlib.import_module("graphopt.io.example_datasets")
-        return getattr(module, name)
-    raise AttributeError(f"module 'tf.data.experimental' has no attribute {name!r}")
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> Any:
+        if name in _READING:
+            module = importlib.import_module("graphopt.io.example_datasets")
+            return getattr(module, name)
+        raise AttributeError(f"module 'tf.data.experimental' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

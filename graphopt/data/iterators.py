@@ -123,7 +123,7 @@ class Iterator:
     def of_dataset(node: Node) -> Iterator:
         """Returns the iterator of `iter(dataset)`."""
         if building_graph() is not None:
-            return _graphs().start_node(node)  # type: ignore[no-any-return]
+            return _graphs().start_node(node)
         return EagerIterator(node)
 
     @staticmethod
@@ -144,7 +144,7 @@ class Iterator:
         Source: `tf.compat.v1.data.Iterator.from_structure`.
         """
         specs = specs_of_types(output_types, output_shapes)
-        return _graphs().GraphIterator(specs)  # type: ignore[no-any-return]
+        return _graphs().GraphIterator(specs)
 
     @staticmethod
     def from_string_handle(
@@ -165,7 +165,7 @@ class Iterator:
         """
         specs = specs_of_types(output_types, output_shapes)
         handle = hooks.convert(string_handle)
-        return _graphs().GraphIterator(specs, handle=handle)  # type: ignore[no-any-return]
+        return _graphs().GraphIterator(specs, handle=handle)
 
     def get_next(self, name: str | None = None) -> Any:
         """Returns the next element."""

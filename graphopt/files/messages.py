@@ -6,9 +6,103 @@ tensorflow/core/util/event.proto, tensorflow/core/example/{example,feature}.prot
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from graphopt.files.wire import compile_schema
+from graphopt.files.wire import Message, compile_schema
+
+if TYPE_CHECKING:
+    # What type checkers and editors know of those that programs name; their fields are
+    # in the table below.
+
+    class AttrValue(Message):
+        """An attribute of a node."""
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    class BytesList(Message):
+        """A list of bytes."""
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    class Event(Message):
+        """An entry of a file of events."""
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    class Example(Message):
+        """Features by name."""
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    class Feature(Message):
+        """A list of bytes, floats or integers."""
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    class FeatureList(Message):
+        """Features in a row."""
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    class FeatureLists(Message):
+        """Lists of features by name."""
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    class Features(Message):
+        """Features by name."""
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    class FloatList(Message):
+        """A list of floats."""
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    class GraphDef(Message):
+        """A graph as nodes."""
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    class Histogram(Message):
+        """Counts of numbers by ranges."""
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    class Int64List(Message):
+        """A list of integers."""
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    class NodeDef(Message):
+        """A node of a graph."""
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    class SequenceExample(Message):
+        """An example whose features are lists."""
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    class SessionLog(Message):
+        """What a session did."""
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    class Summary(Message):
+        """Values of tensors by tags."""
+
+        def __getattr__(self, name: str) -> Any: ...
+
+        Value: Any
+        Image: Any
+        FromString: Any
+
+    class SummaryMetadata(Message):
+        """What shows a summary."""
+
+        def __getattr__(self, name: str) -> Any: ...
+
 
 _SCHEMA = """
 Dim: 1 int64 size, 2 string name

@@ -44,23 +44,23 @@ class AskedShape(TensorShape):
     @property
     def dims(self) -> list[int | None] | None:
         """As in `TensorShape`."""
-        return self._ask(super().dims)  # type: ignore[no-any-return]
+        return self._ask(super().dims)
 
     def as_list(self) -> list[int | None]:
         """As in `TensorShape`."""
-        return self._ask(super().as_list())  # type: ignore[no-any-return]
+        return self._ask(super().as_list())
 
     def num_elements(self) -> int | None:
         """As in `TensorShape`."""
-        return self._ask(super().num_elements())  # type: ignore[no-any-return]
+        return self._ask(super().num_elements())
 
     def is_fully_defined(self) -> bool:
         """As in `TensorShape`."""
-        return self._ask(super().is_fully_defined())  # type: ignore[no-any-return]
+        return self._ask(super().is_fully_defined())
 
     def is_compatible_with(self, other: Any) -> bool:
         """As in `TensorShape`."""
-        return self._ask(super().is_compatible_with(other))  # type: ignore[no-any-return]
+        return self._ask(super().is_compatible_with(other))
 
     def __getitem__(self, key: Any, /) -> Any:
         value = super().__getitem__(key)
@@ -71,14 +71,14 @@ class AskedShape(TensorShape):
         return value
 
     def __iter__(self) -> Iterator[int | None]:
-        return self._ask(super().__iter__())  # type: ignore[no-any-return]
+        return self._ask(super().__iter__())
 
     def __add__(self, other: Any) -> TensorShape:
         return watch_shape(super().__add__(other), self.questions)
 
     def __eq__(self, other: object) -> bool:
         # `None == shape` and comparisons of ranks ask for no size.
-        return self._ask(super().__eq__(other))  # type: ignore[no-any-return]
+        return self._ask(super().__eq__(other))
 
     def __ne__(self, other: object) -> bool:
         same = self._ask(super().__eq__(other))

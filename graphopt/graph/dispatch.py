@@ -16,7 +16,7 @@ from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import Tensor
 
 
-def call(spec: OpSpec, *inputs: Any, name: str | None = None, **attrs: Any) -> Any:
+def call(spec: OpSpec, *inputs: Any, name: str | None = None, **attrs: Any) -> Tensor:
     """Adds an op to the current graph, or computes it in eager mode.
 
     Args:
@@ -26,18 +26,21 @@ def call(spec: OpSpec, *inputs: Any, name: str | None = None, **attrs: Any) -> A
       **attrs: Static attributes.
 
     Returns:
-      The output tensor; a tuple if the op has several; the Operation if it has none.
+      The output tensor, which is what the type promises; the Operation of an op without
+      outputs. Ops with several are called with `call_all`.
     """
     graph = building_graph()
     if graph is None:
-        return hooks.run_eagerly(spec, inputs, attrs)
+        eager: Tensor = hooks.run_eagerly(spec, inputs, attrs)
+        return eager
     tensors = as_inputs(spec, inputs, name)
     op = graph.add_operation(spec, tensors, attrs, name)
     for tape in modes.tapes:
         tape.record(op)
     if len(op.outputs) == 1:
         return op.outputs[0]
-    return op.outputs or op
+    several: Any = op.outputs or op
+    return several
 
 
 def call_all(
@@ -48,7 +51,7 @@ def call_all(
     Returns:
       The outputs, a tuple even of one.
     """
-    found = call(spec, *inputs, name=name, **attrs)
+    found: Any = call(spec, *inputs, name=name, **attrs)
     return found if isinstance(found, tuple) else (found,)
 
 

@@ -112,7 +112,7 @@ class IndexedSlices(Operators):
             )
         return hooks.operators["add_rows"](self.values, self.indices, self.shape[0])
 
-    def __neg__(self) -> IndexedSlices:
+    def __neg__(self) -> Any:
         return self.with_values(-self.values)
 
     def __repr__(self) -> str:

@@ -6,6 +6,7 @@ call through `hooks`, because the ops they stand for live in a folder further ri
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -19,7 +20,7 @@ from graphopt.graph.shape import TensorShape, shape_for_user
 if TYPE_CHECKING:
     from graphopt.graph.graph import Graph, Operation
 
-_operators = hooks.operators
+_operators: dict[str, Callable[..., Tensor]] = hooks.operators
 
 
 class Operators:
@@ -28,88 +29,88 @@ class Operators:
     __slots__ = ()
     __array_priority__ = 100
 
-    def __add__(self, other: Any) -> Any:
+    def __add__(self, other: Any) -> Tensor:
         return _operators["add"](self, other)
 
-    def __radd__(self, other: Any) -> Any:
+    def __radd__(self, other: Any) -> Tensor:
         return _operators["add"](other, self)
 
-    def __sub__(self, other: Any) -> Any:
+    def __sub__(self, other: Any) -> Tensor:
         return _operators["sub"](self, other)
 
-    def __rsub__(self, other: Any) -> Any:
+    def __rsub__(self, other: Any) -> Tensor:
         return _operators["sub"](other, self)
 
-    def __mul__(self, other: Any) -> Any:
+    def __mul__(self, other: Any) -> Tensor:
         return _operators["mul"](self, other)
 
-    def __rmul__(self, other: Any) -> Any:
+    def __rmul__(self, other: Any) -> Tensor:
         return _operators["mul"](other, self)
 
-    def __truediv__(self, other: Any) -> Any:
+    def __truediv__(self, other: Any) -> Tensor:
         return _operators["truediv"](self, other)
 
-    def __rtruediv__(self, other: Any) -> Any:
+    def __rtruediv__(self, other: Any) -> Tensor:
         return _operators["truediv"](other, self)
 
-    def __floordiv__(self, other: Any) -> Any:
+    def __floordiv__(self, other: Any) -> Tensor:
         return _operators["floordiv"](self, other)
 
-    def __rfloordiv__(self, other: Any) -> Any:
+    def __rfloordiv__(self, other: Any) -> Tensor:
         return _operators["floordiv"](other, self)
 
-    def __mod__(self, other: Any) -> Any:
+    def __mod__(self, other: Any) -> Tensor:
         return _operators["mod"](self, other)
 
-    def __rmod__(self, other: Any) -> Any:
+    def __rmod__(self, other: Any) -> Tensor:
         return _operators["mod"](other, self)
 
-    def __pow__(self, other: Any) -> Any:
+    def __pow__(self, other: Any) -> Tensor:
         return _operators["pow"](self, other)
 
-    def __rpow__(self, other: Any) -> Any:
+    def __rpow__(self, other: Any) -> Tensor:
         return _operators["pow"](other, self)
 
-    def __matmul__(self, other: Any) -> Any:
+    def __matmul__(self, other: Any) -> Tensor:
         return _operators["matmul"](self, other)
 
-    def __rmatmul__(self, other: Any) -> Any:
+    def __rmatmul__(self, other: Any) -> Tensor:
         return _operators["matmul"](other, self)
 
-    def __neg__(self) -> Any:
+    def __neg__(self) -> Tensor:
         return _operators["neg"](self)
 
-    def __abs__(self) -> Any:
+    def __abs__(self) -> Tensor:
         return _operators["abs"](self)
 
-    def __invert__(self) -> Any:
+    def __invert__(self) -> Tensor:
         return _operators["logical_not"](self)
 
-    def __and__(self, other: Any) -> Any:
+    def __and__(self, other: Any) -> Tensor:
         return _operators["logical_and"](self, other)
 
-    def __rand__(self, other: Any) -> Any:
+    def __rand__(self, other: Any) -> Tensor:
         return _operators["logical_and"](other, self)
 
-    def __or__(self, other: Any) -> Any:
+    def __or__(self, other: Any) -> Tensor:
         return _operators["logical_or"](self, other)
 
-    def __ror__(self, other: Any) -> Any:
+    def __ror__(self, other: Any) -> Tensor:
         return _operators["logical_or"](other, self)
 
-    def __lt__(self, other: Any) -> Any:
+    def __lt__(self, other: Any) -> Tensor:
         return _operators["less"](self, other)
 
-    def __le__(self, other: Any) -> Any:
+    def __le__(self, other: Any) -> Tensor:
         return _operators["less_equal"](self, other)
 
-    def __gt__(self, other: Any) -> Any:
+    def __gt__(self, other: Any) -> Tensor:
         return _operators["greater"](self, other)
 
-    def __ge__(self, other: Any) -> Any:
+    def __ge__(self, other: Any) -> Tensor:
         return _operators["greater_equal"](self, other)
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: Any) -> Tensor:
         return _operators["getitem"](self, key)
 
 
@@ -123,6 +124,46 @@ class Tensor(Operators):
 
     dtype: DType
     shape: TensorShape
+
+    if TYPE_CHECKING:
+        # What only one of the two kinds has, for which type checkers cannot tell which
+        # an op returns; on the other, these raise what TensorFlow's raise.
+        op: Operation
+        _keras_mask: Any
+
+        @property
+        def name(self) -> str:
+            """`op_name:index`, of a tensor in a graph."""
+
+        @property
+        def graph(self) -> Graph:
+            """The graph that the tensor belongs to."""
+
+        @property
+        def device(self) -> str:
+            """The device string."""
+
+        def numpy(self) -> Any:
+            """Returns the value of an eager tensor, as NumPy's array or scalar."""
+
+        def eval(
+            self, feed_dict: dict[Any, Any] | None = None, session: Any = None
+        ) -> NDArray[Any]:
+            """Runs what is needed for a tensor of a graph and returns its value."""
+
+        def consumers(self) -> list[Operation]:
+            """Returns the operations that take a tensor of a graph as input."""
+
+        def set_shape(self, shape: Any) -> None:
+            """Adds what the caller knows about the shape."""
+
+        def __iter__(self) -> Iterator[Tensor]: ...
+        def __len__(self) -> int: ...
+        def __bool__(self) -> bool: ...
+        def __int__(self) -> int: ...
+        def __float__(self) -> float: ...
+        def __index__(self) -> int: ...
+        def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray[Any]: ...
 
     def get_shape(self) -> TensorShape:
         """Returns the static shape."""
@@ -394,6 +435,10 @@ class EagerTensor(Tensor):
     def __deepcopy__(self, memo: dict[int, Any]) -> EagerTensor:
         # Nobody writes to the array.
         return EagerTensor(self.array)
+
+    def __reduce__(self) -> Any:
+        # The array alone: what a pickle of NumPy holds.
+        return EagerTensor, (self.array,)
 
     def __dlpack__(self, **keywords: Any) -> Any:
         if keywords.get("copy") is None:

@@ -19,7 +19,104 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from graphopt.image.boxes import (
+        combined_non_max_suppression as combined_non_max_suppression,
+    )
+    from graphopt.image.boxes import draw_bounding_boxes as draw_bounding_boxes
+    from graphopt.image.boxes import non_max_suppression as non_max_suppression
+    from graphopt.image.boxes import (
+        non_max_suppression_overlaps as non_max_suppression_overlaps,
+    )
+    from graphopt.image.boxes import (
+        non_max_suppression_padded as non_max_suppression_padded,
+    )
+    from graphopt.image.boxes import (
+        non_max_suppression_with_scores as non_max_suppression_with_scores,
+    )
+    from graphopt.image.boxes import (
+        sample_distorted_bounding_box as sample_distorted_bounding_box,
+    )
+    from graphopt.image.boxes import (
+        stateless_sample_distorted_bounding_box as stateless_sample_distorted_bounding_box,
+    )
+    from graphopt.image.colors import adjust_brightness as adjust_brightness
+    from graphopt.image.colors import adjust_contrast as adjust_contrast
+    from graphopt.image.colors import adjust_gamma as adjust_gamma
+    from graphopt.image.colors import adjust_hue as adjust_hue
+    from graphopt.image.colors import adjust_saturation as adjust_saturation
+    from graphopt.image.colors import convert_image_dtype as convert_image_dtype
+    from graphopt.image.colors import grayscale_to_rgb as grayscale_to_rgb
+    from graphopt.image.colors import hsv_to_rgb as hsv_to_rgb
+    from graphopt.image.colors import rgb_to_grayscale as rgb_to_grayscale
+    from graphopt.image.colors import rgb_to_hsv as rgb_to_hsv
+    from graphopt.image.colors import rgb_to_yiq as rgb_to_yiq
+    from graphopt.image.colors import rgb_to_yuv as rgb_to_yuv
+    from graphopt.image.colors import yiq_to_rgb as yiq_to_rgb
+    from graphopt.image.colors import yuv_to_rgb as yuv_to_rgb
+    from graphopt.image.cropping import central_crop as central_crop
+    from graphopt.image.cropping import crop_and_resize as crop_and_resize
+    from graphopt.image.cropping import crop_to_bounding_box as crop_to_bounding_box
+    from graphopt.image.cropping import extract_glimpse as extract_glimpse
+    from graphopt.image.cropping import flip_left_right as flip_left_right
+    from graphopt.image.cropping import flip_up_down as flip_up_down
+    from graphopt.image.cropping import pad_to_bounding_box as pad_to_bounding_box
+    from graphopt.image.cropping import random_crop as random_crop
+    from graphopt.image.cropping import (
+        resize_with_crop_or_pad as resize_with_crop_or_pad,
+    )
+    from graphopt.image.cropping import rot90 as rot90
+    from graphopt.image.cropping import stateless_random_crop as stateless_random_crop
+    from graphopt.image.cropping import transpose as transpose
+    from graphopt.image.drawn import random_brightness as random_brightness
+    from graphopt.image.drawn import random_contrast as random_contrast
+    from graphopt.image.drawn import random_flip_left_right as random_flip_left_right
+    from graphopt.image.drawn import random_flip_up_down as random_flip_up_down
+    from graphopt.image.drawn import random_hue as random_hue
+    from graphopt.image.drawn import random_jpeg_quality as random_jpeg_quality
+    from graphopt.image.drawn import random_saturation as random_saturation
+    from graphopt.image.drawn import (
+        stateless_random_brightness as stateless_random_brightness,
+    )
+    from graphopt.image.drawn import (
+        stateless_random_contrast as stateless_random_contrast,
+    )
+    from graphopt.image.drawn import (
+        stateless_random_flip_left_right as stateless_random_flip_left_right,
+    )
+    from graphopt.image.drawn import (
+        stateless_random_flip_up_down as stateless_random_flip_up_down,
+    )
+    from graphopt.image.drawn import stateless_random_hue as stateless_random_hue
+    from graphopt.image.drawn import (
+        stateless_random_jpeg_quality as stateless_random_jpeg_quality,
+    )
+    from graphopt.image.drawn import (
+        stateless_random_saturation as stateless_random_saturation,
+    )
+    from graphopt.image.encoded import adjust_jpeg_quality as adjust_jpeg_quality
+    from graphopt.image.encoded import decode_and_crop_jpeg as decode_and_crop_jpeg
+    from graphopt.image.encoded import decode_bmp as decode_bmp
+    from graphopt.image.encoded import decode_gif as decode_gif
+    from graphopt.image.encoded import decode_image as decode_image
+    from graphopt.image.encoded import decode_jpeg as decode_jpeg
+    from graphopt.image.encoded import decode_png as decode_png
+    from graphopt.image.encoded import encode_jpeg as encode_jpeg
+    from graphopt.image.encoded import encode_png as encode_png
+    from graphopt.image.encoded import extract_jpeg_shape as extract_jpeg_shape
+    from graphopt.image.encoded import is_jpeg as is_jpeg
+    from graphopt.image.quality import image_gradients as image_gradients
+    from graphopt.image.quality import (
+        per_image_standardization as per_image_standardization,
+    )
+    from graphopt.image.quality import psnr as psnr
+    from graphopt.image.quality import sobel_edges as sobel_edges
+    from graphopt.image.quality import ssim as ssim
+    from graphopt.image.quality import ssim_multiscale as ssim_multiscale
+    from graphopt.image.quality import total_variation as total_variation
+    from graphopt.image.resizing import ResizeMethod as ResizeMethod
     from graphopt.image.resizing import resize as resize
+    from graphopt.image.resizing import resize_with_pad as resize_with_pad
+    from graphopt.ops.patches import extract_patches as extract_patches
 
 # Module -> names of version 2, then those of version 1 only.
 _NAMES = {
@@ -52,13 +149,15 @@ NAMES = {
 NAMES["extract_patches"] = "ops.patches"
 
 
-def __getattr__(name: str) -> Any:
-    if name in NAMES:
-        module = importlib.import_module(f"graphopt.{NAMES[name]}")
-        return getattr(module, name)
-    if name == "__all__":
-        return sorted(NAMES)
-    raise AttributeError(f"module 'graphopt.image' has no attribute {name!r}")
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> Any:
+        if name in NAMES:
+            module = importlib.import_module(f"graphopt.{NAMES[name]}")
+            return getattr(module, name)
+        if name == "__all__":
+            return sorted(NAMES)
+        raise AttributeError(f"module 'graphopt.image' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphopt.graph.hooks import hooks
+from graphopt.graph.tensor import Tensor
 from graphopt.image.checks import as_known, check
 from graphopt.ops.host import numpy_function
 from graphopt.ops.random_stateful import uniform
@@ -101,7 +102,7 @@ def non_max_suppression(
     iou_threshold: Any = 0.5,
     score_threshold: Any = float("-inf"),
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Picks boxes with high scores that do not overlap much.
 
     Args:
@@ -184,7 +185,7 @@ def non_max_suppression_overlaps(
     overlap_threshold: Any = 0.5,
     score_threshold: Any = float("-inf"),
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """As `non_max_suppression`, of overlaps `[n, n]` that are given.
 
     Source: `tf.image.non_max_suppression_overlaps`.
@@ -396,7 +397,7 @@ def _draw(images: Array, boxes: Array, colors: Array) -> Array:
 
 def draw_bounding_boxes(
     images: Any, boxes: Any, colors: Any, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Draws the edges of boxes into images.
 
     Args:

@@ -8,6 +8,7 @@ import numpy as np
 
 from graphopt.dtypes import as_dtype
 from graphopt.graph.hooks import hooks
+from graphopt.graph.tensor import Tensor
 from graphopt.image.checks import as_known, check
 from graphopt.ops import elementwise as math
 from graphopt.ops.creation import constant
@@ -22,7 +23,7 @@ from graphopt.ops.splitting import unstack
 
 def convert_image_dtype(
     image: Any, dtype: Any, saturate: bool = False, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Converts images, with [0, 1] of floats as the whole range of integers.
 
     Args:
@@ -76,7 +77,7 @@ def in_float(image: Any, function: Any, *, wide: bool = False) -> Any:
     return convert_image_dtype(made, old, saturate=True)
 
 
-def rgb_to_grayscale(images: Any, name: str | None = None) -> Any:
+def rgb_to_grayscale(images: Any, name: str | None = None) -> Tensor:
     """Returns the brightness of colors, `[..., 1]`.
 
     Source: `tf.image.rgb_to_grayscale`.
@@ -87,7 +88,7 @@ def rgb_to_grayscale(images: Any, name: str | None = None) -> Any:
     return convert_image_dtype(expand_dims(made, -1), images.dtype)
 
 
-def grayscale_to_rgb(images: Any, name: str | None = None) -> Any:
+def grayscale_to_rgb(images: Any, name: str | None = None) -> Tensor:
     """Returns gray as colors, `[..., 3]`.
 
     Source: `tf.image.grayscale_to_rgb`.
@@ -96,7 +97,7 @@ def grayscale_to_rgb(images: Any, name: str | None = None) -> Any:
     return repeat(images, 3, axis=images.shape.rank - 1)
 
 
-def rgb_to_hsv(images: Any, name: str | None = None) -> Any:
+def rgb_to_hsv(images: Any, name: str | None = None) -> Tensor:
     """Returns hue, saturation and value, each in [0, 1].
 
     Args:
@@ -137,7 +138,7 @@ def _quotient(x: Any, y: Any) -> Any:
     return where(is_positive, x / where(is_positive, y, y * 0 + 1), x * 0)
 
 
-def hsv_to_rgb(images: Any, name: str | None = None) -> Any:
+def hsv_to_rgb(images: Any, name: str | None = None) -> Tensor:
     """Returns red, green and blue of hue, saturation and value.
 
     Source: `tf.image.hsv_to_rgb`.
@@ -184,7 +185,7 @@ _FROM_YUV = [
 ]
 
 
-def rgb_to_yiq(images: Any) -> Any:
+def rgb_to_yiq(images: Any) -> Tensor:
     """Returns luma and two chroma channels, of NTSC.
 
     Source: `tf.image.rgb_to_yiq`.
@@ -192,7 +193,7 @@ def rgb_to_yiq(images: Any) -> Any:
     return _by_matrix(images, _YIQ)
 
 
-def yiq_to_rgb(images: Any) -> Any:
+def yiq_to_rgb(images: Any) -> Tensor:
     """Returns colors of luma and chroma, of NTSC.
 
     Source: `tf.image.yiq_to_rgb`.
@@ -200,7 +201,7 @@ def yiq_to_rgb(images: Any) -> Any:
     return _by_matrix(images, _FROM_YIQ)
 
 
-def rgb_to_yuv(images: Any) -> Any:
+def rgb_to_yuv(images: Any) -> Tensor:
     """Returns luma and two chroma channels, of PAL.
 
     Source: `tf.image.rgb_to_yuv`.
@@ -208,7 +209,7 @@ def rgb_to_yuv(images: Any) -> Any:
     return _by_matrix(images, _YUV)
 
 
-def yuv_to_rgb(images: Any) -> Any:
+def yuv_to_rgb(images: Any) -> Tensor:
     """Returns colors of luma and chroma, of PAL.
 
     Source: `tf.image.yuv_to_rgb`.
@@ -219,7 +220,7 @@ def yuv_to_rgb(images: Any) -> Any:
 # ---- adjustments
 
 
-def adjust_brightness(image: Any, delta: Any) -> Any:
+def adjust_brightness(image: Any, delta: Any) -> Tensor:
     """Adds to all channels; of integers, a fraction of their range.
 
     Source: `tf.image.adjust_brightness`.
@@ -227,7 +228,7 @@ def adjust_brightness(image: Any, delta: Any) -> Any:
     return in_float(image, lambda x: x + cast(hooks.convert(delta), x.dtype))
 
 
-def adjust_contrast(images: Any, contrast_factor: Any) -> Any:
+def adjust_contrast(images: Any, contrast_factor: Any) -> Tensor:
     """Moves each channel away from its mean by a factor.
 
     Args:
@@ -244,7 +245,7 @@ def adjust_contrast(images: Any, contrast_factor: Any) -> Any:
     return in_float(images, adjust, wide=True)
 
 
-def adjust_gamma(image: Any, gamma: Any = 1, gain: Any = 1) -> Any:
+def adjust_gamma(image: Any, gamma: Any = 1, gain: Any = 1) -> Tensor:
     """Returns gain * image ** gamma.
 
     Raises:
@@ -266,7 +267,7 @@ def adjust_gamma(image: Any, gamma: Any = 1, gain: Any = 1) -> Any:
     return in_float(image, adjust)
 
 
-def adjust_hue(image: Any, delta: Any, name: str | None = None) -> Any:
+def adjust_hue(image: Any, delta: Any, name: str | None = None) -> Tensor:
     """Turns hues by a part of the circle.
 
     Args:
@@ -293,7 +294,7 @@ def adjust_hue(image: Any, delta: Any, name: str | None = None) -> Any:
 
 def adjust_saturation(
     image: Any, saturation_factor: Any, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Multiplies saturations by a factor.
 
     Source: `tf.image.adjust_saturation`.

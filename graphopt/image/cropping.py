@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphopt.graph.hooks import hooks
+from graphopt.graph.tensor import Tensor
 from graphopt.image.checks import (
     as_given,
     as_images,
@@ -45,7 +46,7 @@ def _transpose(images: Any) -> Any:
     return permute(images, [0, 2, 1, 3])
 
 
-def flip_left_right(image: Any) -> Any:
+def flip_left_right(image: Any) -> Tensor:
     """Returns images mirrored, the right side on the left.
 
     >>> import graphopt as tf
@@ -57,7 +58,7 @@ def flip_left_right(image: Any) -> Any:
     return _flip_columns(image)
 
 
-def flip_up_down(image: Any) -> Any:
+def flip_up_down(image: Any) -> Tensor:
     """Returns images upside down.
 
     Source: `tf.image.flip_up_down`.
@@ -65,7 +66,7 @@ def flip_up_down(image: Any) -> Any:
     return _flip_rows(image)
 
 
-def transpose(image: Any, name: str | None = None) -> Any:
+def transpose(image: Any, name: str | None = None) -> Tensor:
     """Returns images with rows and columns exchanged.
 
     Source: `tf.image.transpose`.
@@ -73,7 +74,7 @@ def transpose(image: Any, name: str | None = None) -> Any:
     return _transpose(image)
 
 
-def rot90(image: Any, k: Any = 1, name: str | None = None) -> Any:
+def rot90(image: Any, k: Any = 1, name: str | None = None) -> Tensor:
     """Turns images by k quarters, counter-clockwise.
 
     Args:
@@ -105,7 +106,7 @@ def crop_to_bounding_box(
     offset_width: Any,
     target_height: Any,
     target_width: Any,
-) -> Any:
+) -> Tensor:
     """Returns a part of images.
 
     Args:
@@ -150,7 +151,7 @@ def pad_to_bounding_box(
     offset_width: Any,
     target_height: Any,
     target_width: Any,
-) -> Any:
+) -> Tensor:
     """Returns images in the middle of zeros.
 
     Args:
@@ -200,7 +201,9 @@ def _pad_by_gather(images: Any, axis: int, at: Any, new: Any) -> Any:
     return math.where(mask, found, cast(hooks.convert(0), images.dtype))
 
 
-def resize_with_crop_or_pad(image: Any, target_height: Any, target_width: Any) -> Any:
+def resize_with_crop_or_pad(
+    image: Any, target_height: Any, target_width: Any
+) -> Tensor:
     """Cuts the middle out, or pads all around, to a size.
 
     Args:
@@ -213,7 +216,9 @@ def resize_with_crop_or_pad(image: Any, target_height: Any, target_width: Any) -
     wanted = [as_known(v) for v in (target_height, target_width)]
     for what, new in zip(("height", "width"), wanted, strict=True):
         check(not isinstance(new, int) or new > 0, f"target_{what} must be > 0", new)
-    places, sizes, tops = [], [], []
+    places: list[Any] = []
+    sizes: list[Any] = []
+    tops: list[Any] = []
     for old, new in zip(size_of(images), wanted, strict=True):
         if isinstance(old, int) and isinstance(new, int):
             places.append(max(-(new - old) // 2, 0))
@@ -227,7 +232,7 @@ def resize_with_crop_or_pad(image: Any, target_height: Any, target_width: Any) -
     return as_given(pad_to_bounding_box(cut, *tops, *wanted), is_batch)
 
 
-def central_crop(image: Any, central_fraction: float) -> Any:
+def central_crop(image: Any, central_fraction: float) -> Tensor:
     """Returns the middle of images, a fraction of each side.
 
     Raises:
@@ -244,7 +249,7 @@ def central_crop(image: Any, central_fraction: float) -> Any:
     places, sizes = [], []
     for old in size_of(images):
         if isinstance(old, int) and isinstance(fraction, (int, float)):
-            start = int((old - old * fraction) / 2)
+            start: Any = int((old - old * fraction) / 2)
         else:
             wide = cast(hooks.convert(old), "float32")
             start = cast((wide - wide * fraction) / 2, "int32")
@@ -255,7 +260,7 @@ def central_crop(image: Any, central_fraction: float) -> Any:
 
 def random_crop(
     value: Any, size: Any, seed: Any = None, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Returns a part of a size from a place that is drawn.
 
     Args:
@@ -294,7 +299,7 @@ def as_known_vector(value: Any) -> list[int] | None:
 
 def stateless_random_crop(
     value: Any, size: Any, seed: Any, name: str | None = None
-) -> Any:
+) -> Tensor:
     """As `random_crop`, the same for the same two numbers as seed.
 
     Source: `tf.image.stateless_random_crop`.
@@ -315,7 +320,7 @@ def crop_and_resize(
     method: str = "bilinear",
     extrapolation_value: float = 0.0,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Cuts boxes out of images and resizes them to one size.
 
     Args:
@@ -397,7 +402,7 @@ def extract_glimpse(
     normalized: bool = True,
     noise: str = "uniform",
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Cuts a window of a size out of each image; what lies outside is noise.
 
     Args:

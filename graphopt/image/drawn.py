@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from graphopt.graph.tensor import Tensor
 from graphopt.image import colors, cropping, encoded
 from graphopt.image.checks import as_given, as_images, check
 from graphopt.ops.creation import shape
@@ -72,7 +73,7 @@ def _quality(image: Any, lower: Any, upper: Any, draw: Draw) -> Any:
     return encoded.adjust_jpeg_quality(image, draw([], lower, upper, "int32"))
 
 
-def random_flip_left_right(image: Any, seed: Any = None) -> Any:
+def random_flip_left_right(image: Any, seed: Any = None) -> Tensor:
     """Mirrors each image with a chance of a half.
 
     Source: `tf.image.random_flip_left_right`.
@@ -81,7 +82,7 @@ def random_flip_left_right(image: Any, seed: Any = None) -> Any:
     return _flip(image, _stateful(seed), cropping.flip_left_right, name)
 
 
-def random_flip_up_down(image: Any, seed: Any = None) -> Any:
+def random_flip_up_down(image: Any, seed: Any = None) -> Tensor:
     """Turns each image upside down with a chance of a half.
 
     Source: `tf.image.random_flip_up_down`.
@@ -90,7 +91,7 @@ def random_flip_up_down(image: Any, seed: Any = None) -> Any:
     return _flip(image, _stateful(seed), cropping.flip_up_down, name)
 
 
-def random_brightness(image: Any, max_delta: Any, seed: Any = None) -> Any:
+def random_brightness(image: Any, max_delta: Any, seed: Any = None) -> Tensor:
     """Adds a number from [-max_delta, max_delta).
 
     Source: `tf.image.random_brightness`.
@@ -98,7 +99,7 @@ def random_brightness(image: Any, max_delta: Any, seed: Any = None) -> Any:
     return _brightness(image, max_delta, _stateful(seed))
 
 
-def random_contrast(image: Any, lower: Any, upper: Any, seed: Any = None) -> Any:
+def random_contrast(image: Any, lower: Any, upper: Any, seed: Any = None) -> Tensor:
     """Changes the contrast by a factor from [lower, upper).
 
     Source: `tf.image.random_contrast`.
@@ -106,7 +107,7 @@ def random_contrast(image: Any, lower: Any, upper: Any, seed: Any = None) -> Any
     return _contrast(image, lower, upper, _stateful(seed))
 
 
-def random_saturation(image: Any, lower: Any, upper: Any, seed: Any = None) -> Any:
+def random_saturation(image: Any, lower: Any, upper: Any, seed: Any = None) -> Tensor:
     """Changes the saturation by a factor from [lower, upper).
 
     Source: `tf.image.random_saturation`.
@@ -114,7 +115,7 @@ def random_saturation(image: Any, lower: Any, upper: Any, seed: Any = None) -> A
     return _saturation(image, lower, upper, _stateful(seed))
 
 
-def random_hue(image: Any, max_delta: Any, seed: Any = None) -> Any:
+def random_hue(image: Any, max_delta: Any, seed: Any = None) -> Tensor:
     """Turns the hue by a number from [-max_delta, max_delta).
 
     Source: `tf.image.random_hue`.
@@ -124,7 +125,7 @@ def random_hue(image: Any, max_delta: Any, seed: Any = None) -> Any:
 
 def random_jpeg_quality(
     image: Any, min_jpeg_quality: Any, max_jpeg_quality: Any, seed: Any = None
-) -> Any:
+) -> Tensor:
     """Writes and reads an image as JPEG of some quality.
 
     Source: `tf.image.random_jpeg_quality`.
@@ -132,7 +133,7 @@ def random_jpeg_quality(
     return _quality(image, min_jpeg_quality, max_jpeg_quality, _stateful(seed))
 
 
-def stateless_random_flip_left_right(image: Any, seed: Any) -> Any:
+def stateless_random_flip_left_right(image: Any, seed: Any) -> Tensor:
     """As `random_flip_left_right`, the same for the same two numbers as seed.
 
     Source: `tf.image.stateless_random_flip_left_right`.
@@ -141,7 +142,7 @@ def stateless_random_flip_left_right(image: Any, seed: Any) -> Any:
     return _flip(image, _stateless(seed), cropping.flip_left_right, name)
 
 
-def stateless_random_flip_up_down(image: Any, seed: Any) -> Any:
+def stateless_random_flip_up_down(image: Any, seed: Any) -> Tensor:
     """As `random_flip_up_down`, the same for the same two numbers as seed.
 
     Source: `tf.image.stateless_random_flip_up_down`.
@@ -150,7 +151,7 @@ def stateless_random_flip_up_down(image: Any, seed: Any) -> Any:
     return _flip(image, _stateless(seed), cropping.flip_up_down, name)
 
 
-def stateless_random_brightness(image: Any, max_delta: Any, seed: Any) -> Any:
+def stateless_random_brightness(image: Any, max_delta: Any, seed: Any) -> Tensor:
     """As `random_brightness`, the same for the same two numbers as seed.
 
     Source: `tf.image.stateless_random_brightness`.
@@ -158,7 +159,7 @@ def stateless_random_brightness(image: Any, max_delta: Any, seed: Any) -> Any:
     return _brightness(image, max_delta, _stateless(seed))
 
 
-def stateless_random_contrast(image: Any, lower: Any, upper: Any, seed: Any) -> Any:
+def stateless_random_contrast(image: Any, lower: Any, upper: Any, seed: Any) -> Tensor:
     """As `random_contrast`, the same for the same two numbers as seed.
 
     Source: `tf.image.stateless_random_contrast`.
@@ -168,7 +169,7 @@ def stateless_random_contrast(image: Any, lower: Any, upper: Any, seed: Any) -> 
 
 def stateless_random_saturation(
     image: Any, lower: Any, upper: Any, seed: Any = None
-) -> Any:
+) -> Tensor:
     """As `random_saturation`, the same for the same two numbers as seed.
 
     Source: `tf.image.stateless_random_saturation`.
@@ -176,7 +177,7 @@ def stateless_random_saturation(
     return _saturation(image, lower, upper, _stateless(seed))
 
 
-def stateless_random_hue(image: Any, max_delta: Any, seed: Any) -> Any:
+def stateless_random_hue(image: Any, max_delta: Any, seed: Any) -> Tensor:
     """As `random_hue`, the same for the same two numbers as seed.
 
     Source: `tf.image.stateless_random_hue`.
@@ -186,7 +187,7 @@ def stateless_random_hue(image: Any, max_delta: Any, seed: Any) -> Any:
 
 def stateless_random_jpeg_quality(
     image: Any, min_jpeg_quality: Any, max_jpeg_quality: Any, seed: Any
-) -> Any:
+) -> Tensor:
     """As `random_jpeg_quality`, the same for the same two numbers as seed.
 
     Source: `tf.image.stateless_random_jpeg_quality`.

@@ -17,6 +17,7 @@ from graphopt.dtypes import as_dtype
 from graphopt.errors import InvalidArgumentError, fail
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
+from graphopt.graph.tensor import Tensor
 from graphopt.image.checks import check
 from graphopt.image.colors import convert_image_dtype
 from graphopt.ops.host import numpy_function
@@ -116,7 +117,7 @@ def _decode(contents: Any, channels: Any, dtype: Any, what: str) -> Any:
 
 def decode_png(
     contents: Any, channels: int = 0, dtype: Any = "uint8", name: str | None = None
-) -> Any:
+) -> Tensor:
     """Reads a PNG file.
 
     Args:
@@ -146,7 +147,7 @@ def decode_jpeg(
     acceptable_fraction: float = 1,
     dct_method: str = "",
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Reads a JPEG file.
 
     Args:
@@ -169,7 +170,7 @@ def decode_jpeg(
     return _decode(contents, channels, "uint8", "decode_jpeg")
 
 
-def decode_bmp(contents: Any, channels: int = 0, name: str | None = None) -> Any:
+def decode_bmp(contents: Any, channels: int = 0, name: str | None = None) -> Tensor:
     """Reads a BMP file.
 
     Source: `tf.io.decode_bmp`.
@@ -187,7 +188,7 @@ def decode_and_crop_jpeg(
     acceptable_fraction: float = 1,
     dct_method: str = "",
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Reads a part of a JPEG file: row, column, height and width of `crop_window`.
 
     Source: `tf.io.decode_and_crop_jpeg`.
@@ -209,7 +210,7 @@ def _read_frames(data: Any) -> Array:
     return np.stack(frames)
 
 
-def decode_gif(contents: Any, name: str | None = None) -> Any:
+def decode_gif(contents: Any, name: str | None = None) -> Tensor:
     """Reads all frames of a GIF file, `[frames, height, width, 3]`.
 
     Source: `tf.io.decode_gif`.
@@ -234,7 +235,7 @@ def decode_image(
     dtype: Any = "uint8",
     name: str | None = None,
     expand_animations: bool = True,
-) -> Any:
+) -> Tensor:
     """Reads a file of any of the formats.
 
     Args:
@@ -290,7 +291,7 @@ def _encode(image: Any, function: Callable[..., Any]) -> Any:
     return made
 
 
-def encode_png(image: Any, compression: int = -1, name: str | None = None) -> Any:
+def encode_png(image: Any, compression: int = -1, name: str | None = None) -> Tensor:
     """Writes an image as PNG.
 
     Args:
@@ -324,7 +325,7 @@ def encode_jpeg(
     y_density: int = 300,
     xmp_metadata: str = "",
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Writes an image as JPEG.
 
     Args:
@@ -364,7 +365,7 @@ def _through_jpeg(array: Array, quality: Array) -> Array:
 
 def adjust_jpeg_quality(
     image: Any, jpeg_quality: Any, dct_method: str = "", name: str | None = None
-) -> Any:
+) -> Tensor:
     """Writes and reads an image as JPEG, with what that does to it.
 
     Args:
@@ -384,7 +385,7 @@ def adjust_jpeg_quality(
     return convert_image_dtype(made, image.dtype, saturate=True)
 
 
-def is_jpeg(contents: Any, name: str | None = None) -> Any:
+def is_jpeg(contents: Any, name: str | None = None) -> Tensor:
     """Returns whether bytes are those of a JPEG file.
 
     Source: `tf.io.is_jpeg`.
@@ -401,7 +402,7 @@ def is_jpeg(contents: Any, name: str | None = None) -> Any:
 
 def extract_jpeg_shape(
     contents: Any, output_type: Any = "int32", name: str | None = None
-) -> Any:
+) -> Tensor:
     """Returns height, width and channels of a JPEG file, without reading its pixels.
 
     Source: `tf.io.extract_jpeg_shape`.

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphopt.graph.hooks import hooks
+from graphopt.graph.tensor import Tensor
 from graphopt.image.checks import check
 from graphopt.image.colors import convert_image_dtype
 from graphopt.ops import elementwise as math
@@ -20,7 +21,7 @@ from graphopt.ops.reduction import reduce_mean, reduce_sum
 from graphopt.ops.shaping import concat, reshape
 
 
-def per_image_standardization(image: Any) -> Any:
+def per_image_standardization(image: Any) -> Tensor:
     """Scales each image to a mean of 0 and a variance of 1.
 
     The standard deviation counts as at least that of one level of noise in all pixels,
@@ -43,7 +44,7 @@ def per_image_standardization(image: Any) -> Any:
     return (image - mean) / math.maximum(math.sqrt(variance), least)
 
 
-def total_variation(images: Any, name: str | None = None) -> Any:
+def total_variation(images: Any, name: str | None = None) -> Tensor:
     """Returns the sum of the differences between neighboring pixels, for each image.
 
     Source: `tf.image.total_variation`.
@@ -95,7 +96,7 @@ _SOBEL = np.array(
 )
 
 
-def sobel_edges(image: Any) -> Any:
+def sobel_edges(image: Any) -> Tensor:
     """Returns Sobel's vertical and horizontal gradients.
 
     Args:
@@ -121,7 +122,7 @@ def sobel_edges(image: Any) -> Any:
 # ---- PSNR, SSIM
 
 
-def psnr(a: Any, b: Any, max_val: Any, name: str | None = None) -> Any:
+def psnr(a: Any, b: Any, max_val: Any, name: str | None = None) -> Tensor:
     """Returns the peak signal-to-noise ratio of each pair of images, in decibels.
 
     Args:
@@ -191,7 +192,7 @@ def ssim(
     k1: float = 0.01,
     k2: float = 0.03,
     return_index_map: bool = False,
-) -> Any:
+) -> Tensor:
     """Returns the structural similarity of each pair of images.
 
     Args:
@@ -224,7 +225,7 @@ def ssim_multiscale(
     filter_sigma: float = 1.5,
     k1: float = 0.01,
     k2: float = 0.03,
-) -> Any:
+) -> Tensor:
     """Returns the structural similarity on several scales, each half of the one before.
 
     Args:
@@ -260,7 +261,8 @@ def ssim_multiscale(
 
 def _halve(images: Any, outer: Any) -> Any:
     flat = reshape(images, [-1, *images.shape[-3:]])
-    odd = [int(d) % 2 for d in flat.shape[1:3]]
+    sizes: list[Any] = flat.shape[1:3].as_list()
+    odd = [size % 2 for size in sizes]
     if any(odd):
         flat = pad(flat, [[0, 0], [0, odd[0]], [0, odd[1]], [0, 0]], mode="SYMMETRIC")
     small = avg_pool2d(flat, [1, 2, 2, 1], [1, 2, 2, 1], "VALID")

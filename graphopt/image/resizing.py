@@ -15,6 +15,7 @@ import numpy as np
 from graphopt.errors import fail
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
+from graphopt.graph.tensor import Tensor
 from graphopt.image import weights
 from graphopt.image.checks import (
     as_given,
@@ -74,7 +75,7 @@ def resize(
     preserve_aspect_ratio: bool = False,
     antialias: bool = False,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns images of another size.
 
     Args:
@@ -145,12 +146,12 @@ def _fitting(old: tuple[Any, Any], height: Any, width: Any) -> tuple[Any, Any]:
     if all(isinstance(v, int) for v in (*old, height, width)):
         single = np.float32
         scale = min(single(height) / single(old[0]), single(width) / single(old[1]))
-        tall, wide = (int(np.rint(scale * single(v))) for v in old)
-        return tall, wide
+        height, width = (int(np.rint(scale * single(v))) for v in old)
+        return height, width
     olds = [cast(hooks.convert(v), "float32") for v in old]
     news = [cast(hooks.convert(v), "float32") for v in (height, width)]
-    scale = math.minimum(news[0] / olds[0], news[1] / olds[1])
-    tall, wide = (cast(math.round(scale * v), "int32") for v in olds)
+    factor = math.minimum(news[0] / olds[0], news[1] / olds[1])
+    tall, wide = (cast(math.round(factor * v), "int32") for v in olds)
     return tall, wide
 
 
@@ -285,7 +286,7 @@ def resize_with_pad(
     target_width: Any,
     method: Any = ResizeMethod.BILINEAR,
     antialias: bool = False,
-) -> Any:
+) -> Tensor:
     """Resizes images without another form, and pads them with zeros to a size.
 
     Args:
@@ -318,7 +319,8 @@ def pad_resized(image: Any, height: int, width: int, function: Any) -> Any:
         ]
     else:
         wide = [cast(hooks.convert(old), "float32") for old in olds]
-        ratio = math.maximum(*(w / float(n) for w, n in zip(wide, news, strict=True)))
+        down, across = (w / float(n) for w, n in zip(wide, news, strict=True))
+        ratio = math.maximum(down, across)
         sizes = [cast(math.floor(w / ratio), "int32") for w in wide]
         edges = [
             math.maximum(0, cast(math.floor((n - w / ratio) / 2.0), "int32"))
@@ -339,7 +341,7 @@ def resize_images(
     align_corners: bool = False,
     preserve_aspect_ratio: bool = False,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns images of another size, by the rules of version 1.
 
     Args:
@@ -372,7 +374,7 @@ def resize_bilinear(
     align_corners: bool = False,
     name: str | None = None,
     half_pixel_centers: bool = False,
-) -> Any:
+) -> Tensor:
     """Resizes by two neighbors along each axis.
 
     Source: `tf.compat.v1.image.resize_bilinear`.
@@ -389,7 +391,7 @@ def resize_bicubic(
     align_corners: bool = False,
     name: str | None = None,
     half_pixel_centers: bool = False,
-) -> Any:
+) -> Tensor:
     """Resizes by four neighbors along each axis.
 
     Source: `tf.compat.v1.image.resize_bicubic`.
@@ -406,7 +408,7 @@ def resize_nearest_neighbor(
     align_corners: bool = False,
     name: str | None = None,
     half_pixel_centers: bool = False,
-) -> Any:
+) -> Tensor:
     """Resizes by the nearest pixel.
 
     Source: `tf.compat.v1.image.resize_nearest_neighbor`.
@@ -417,7 +419,7 @@ def resize_nearest_neighbor(
 
 def resize_area(
     images: Any, size: Any, align_corners: bool = False, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Resizes by the mean of what a new pixel covers.
 
     Source: `tf.compat.v1.image.resize_area`.
@@ -431,7 +433,7 @@ def resize_image_with_pad(
     target_width: Any,
     method: Any = ResizeMethodV1.BILINEAR,
     align_corners: bool = False,
-) -> Any:
+) -> Tensor:
     """As `resize_with_pad`, by the rules of version 1.
 
     Source: `tf.compat.v1.image.resize_image_with_pad`.

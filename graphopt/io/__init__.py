@@ -1,9 +1,9 @@
 """`tf.io`: files of records, and of anything else."""
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from graphopt.files.records import RecordWriter as TFRecordWriter
+from graphopt.files.records import RecordWriter as _RecordWriter
 from graphopt.files.tensors import make_ndarray as make_ndarray
 from graphopt.io import gfile as gfile
 from graphopt.io.examples import FixedLenFeature as FixedLenFeature
@@ -31,6 +31,21 @@ from graphopt.ops.encoded_bytes import read_file as read_file
 from graphopt.ops.encoded_bytes import serialize_tensor as serialize_tensor
 from graphopt.ops.encoded_bytes import write_file as write_file
 
+if TYPE_CHECKING:
+    from graphopt.image.encoded import decode_and_crop_jpeg as decode_and_crop_jpeg
+    from graphopt.image.encoded import decode_bmp as decode_bmp
+    from graphopt.image.encoded import decode_gif as decode_gif
+    from graphopt.image.encoded import decode_image as decode_image
+    from graphopt.image.encoded import decode_jpeg as decode_jpeg
+    from graphopt.image.encoded import decode_png as decode_png
+    from graphopt.image.encoded import encode_jpeg as encode_jpeg
+    from graphopt.image.encoded import encode_png as encode_png
+    from graphopt.image.encoded import extract_jpeg_shape as extract_jpeg_shape
+    from graphopt.image.encoded import is_jpeg as is_jpeg
+
+# An import by another name is private to type checkers.
+TFRecordWriter = _RecordWriter
+
 # Those of images are loaded when they are used.
 _OF_IMAGES = (
     "decode_and_crop_jpeg",
@@ -46,10 +61,12 @@ _OF_IMAGES = (
 )
 
 
-def __getattr__(name: str) -> Any:
-    if name in _OF_IMAGES:
-        return getattr(importlib.import_module("graphopt.image"), name)
-    raise AttributeError(f"module 'graphopt.io' has no attribute {name!r}")
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> Any:
+        if name in _OF_IMAGES:
+            return getattr(importlib.import_module("graphopt.image"), name)
+        raise AttributeError(f"module 'graphopt.io' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -60,14 +60,16 @@ _LATER = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return importlib.import_module(f"graphopt.keras.{name}")
-    if name in _LATER:
-        module = importlib.import_module(f"graphopt.keras.{_LATER[name]}")
-        found = globals()[name] = getattr(module, name)
-        return found
-    raise AttributeError(f"module 'tf.keras' has no attribute {name!r}")
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> Any:
+        if name in _MODULES:
+            return importlib.import_module(f"graphopt.keras.{name}")
+        if name in _LATER:
+            module = importlib.import_module(f"graphopt.keras.{_LATER[name]}")
+            found = globals()[name] = getattr(module, name)
+            return found
+        raise AttributeError(f"module 'tf.keras' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

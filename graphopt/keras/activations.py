@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from graphopt.graph.hooks import hooks
-from graphopt.graph.tensor import EagerTensor
+from graphopt.graph.tensor import EagerTensor, Tensor
 from graphopt.keras import serialization
 from graphopt.ops import nn as _nn
 from graphopt.ops.activations import elu as _elu
@@ -30,7 +30,7 @@ from graphopt.ops.elementwise import tanh as tanh
 from graphopt.ops.special import log_sigmoid as log_sigmoid
 
 
-def linear(x: Any) -> Any:
+def linear(x: Any) -> Tensor:
     """Returns its input."""
     return hooks.convert(x)
 
@@ -41,7 +41,7 @@ def relu(
     max_value: float | None = None,
     threshold: float = 0.0,
     negative_slope: float | None = None,
-) -> Any:
+) -> Tensor:
     """Returns max(x, 0), elementwise; or another bent line.
 
     x above the threshold, up to `max_value`; alpha * (x - threshold) elsewhere.
@@ -69,7 +69,7 @@ def relu(
     return result if max_value is None else minimum(result, max_value)
 
 
-def elu(x: Any, alpha: float = 1.0) -> Any:
+def elu(x: Any, alpha: float = 1.0) -> Tensor:
     """Returns x, or alpha * (exp(x) - 1) below 0, elementwise.
 
     Source: `tf.keras.activations.elu`; Clevert et al. 2016.
@@ -78,7 +78,9 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     return result if alpha == 1.0 else where(result > 0.0, result, alpha * result)
 
 
-def leaky_relu(x: Any, alpha: float = 0.2, negative_slope: float | None = None) -> Any:
+def leaky_relu(
+    x: Any, alpha: float = 0.2, negative_slope: float | None = None
+) -> Tensor:
     """Returns x, or alpha * x below 0, elementwise.
 
     Source: `keras.activations.leaky_relu` of Keras 3.
@@ -86,7 +88,7 @@ def leaky_relu(x: Any, alpha: float = 0.2, negative_slope: float | None = None) 
     return _leaky_relu(x, alpha if negative_slope is None else negative_slope)
 
 
-def softmax(x: Any, axis: int = -1) -> Any:
+def softmax(x: Any, axis: int = -1) -> Tensor:
     """Returns exp(x) divided by its sum along an axis.
 
     Source: `tf.keras.activations.softmax`.
@@ -98,7 +100,7 @@ def softmax(x: Any, axis: int = -1) -> Any:
     return result
 
 
-def log_softmax(x: Any, axis: int = -1) -> Any:
+def log_softmax(x: Any, axis: int = -1) -> Tensor:
     """Returns the logarithm of `softmax`.
 
     Source: `keras.activations.log_softmax` of Keras 3.
@@ -106,7 +108,7 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     return _nn.log_softmax(x, axis)
 
 
-def sigmoid(x: Any) -> Any:
+def sigmoid(x: Any) -> Tensor:
     """Returns 1 / (1 + exp(-x)), elementwise.
 
     Source: `tf.keras.activations.sigmoid`.
@@ -118,7 +120,7 @@ def sigmoid(x: Any) -> Any:
     return result
 
 
-def exponential(x: Any) -> Any:
+def exponential(x: Any) -> Tensor:
     """Returns exp(x), elementwise.
 
     Source: `tf.keras.activations.exponential`.
@@ -126,7 +128,7 @@ def exponential(x: Any) -> Any:
     return exp(x)
 
 
-def hard_sigmoid(x: Any) -> Any:
+def hard_sigmoid(x: Any) -> Tensor:
     """Returns 0.2 x + 0.5, cut off at 0 and 1.
 
     Source: `tf.keras.activations.hard_sigmoid` of TensorFlow 2.
@@ -134,7 +136,7 @@ def hard_sigmoid(x: Any) -> Any:
     return clip_by_value(0.2 * hooks.convert(x) + 0.5, 0.0, 1.0)
 
 
-def hard_silu(x: Any) -> Any:
+def hard_silu(x: Any) -> Tensor:
     """Returns x times x / 6 + 0.5 cut off at 0 and 1.
 
     Source: `keras.activations.hard_silu` of Keras 3; Howard et al. 2019.
@@ -143,7 +145,7 @@ def hard_silu(x: Any) -> Any:
     return x * clip_by_value(x / 6.0 + 0.5, 0.0, 1.0)
 
 
-def hard_tanh(x: Any) -> Any:
+def hard_tanh(x: Any) -> Tensor:
     """Returns x, cut off at -1 and 1.
 
     Source: `keras.activations.hard_tanh` of Keras 3.
@@ -151,7 +153,7 @@ def hard_tanh(x: Any) -> Any:
     return clip_by_value(x, -1.0, 1.0)
 
 
-def hard_shrink(x: Any, threshold: float = 0.5) -> Any:
+def hard_shrink(x: Any, threshold: float = 0.5) -> Tensor:
     """Returns x where it is further from 0 than the threshold, else 0.
 
     Source: `keras.activations.hard_shrink` of Keras 3.
@@ -160,7 +162,7 @@ def hard_shrink(x: Any, threshold: float = 0.5) -> Any:
     return where(abs(x) > threshold, x, 0.0 * x)
 
 
-def soft_shrink(x: Any, threshold: float = 0.5) -> Any:
+def soft_shrink(x: Any, threshold: float = 0.5) -> Tensor:
     """Returns x moved towards 0 by the threshold; 0 where it is nearer than that.
 
     Source: `keras.activations.soft_shrink` of Keras 3.
@@ -169,7 +171,7 @@ def soft_shrink(x: Any, threshold: float = 0.5) -> Any:
     return maximum(x - threshold, 0.0) + minimum(x + threshold, 0.0)
 
 
-def tanh_shrink(x: Any) -> Any:
+def tanh_shrink(x: Any) -> Tensor:
     """Returns x - tanh(x).
 
     Source: `keras.activations.tanh_shrink` of Keras 3.
@@ -178,7 +180,7 @@ def tanh_shrink(x: Any) -> Any:
     return x - tanh(x)
 
 
-def threshold(x: Any, threshold: float, default_value: float) -> Any:
+def threshold(x: Any, threshold: float, default_value: float) -> Tensor:
     """Returns x above a threshold, another value elsewhere.
 
     Source: `keras.activations.threshold` of Keras 3.
@@ -187,7 +189,7 @@ def threshold(x: Any, threshold: float, default_value: float) -> Any:
     return where(x > threshold, x, cast(default_value, x.dtype))
 
 
-def celu(x: Any, alpha: float = 1.0) -> Any:
+def celu(x: Any, alpha: float = 1.0) -> Tensor:
     """Returns max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0).
 
     Source: `keras.activations.celu` of Keras 3; Barron 2017.
@@ -196,7 +198,7 @@ def celu(x: Any, alpha: float = 1.0) -> Any:
     return maximum(x, 0.0) + alpha * _elu(minimum(x, 0.0) / alpha)
 
 
-def glu(x: Any, axis: int = -1) -> Any:
+def glu(x: Any, axis: int = -1) -> Tensor:
     """Returns one half of x along an axis, times the sigmoid of the other half.
 
     Source: `keras.activations.glu` of Keras 3; Dauphin et al. 2017.
@@ -207,7 +209,7 @@ def glu(x: Any, axis: int = -1) -> Any:
     return left * _sigmoid(right)
 
 
-def squareplus(x: Any, b: float = 4.0) -> Any:
+def squareplus(x: Any, b: float = 4.0) -> Tensor:
     """Returns (x + sqrt(x^2 + b)) / 2.
 
     Source: `keras.activations.squareplus` of Keras 3; Barron 2021.
@@ -216,7 +218,7 @@ def squareplus(x: Any, b: float = 4.0) -> Any:
     return (x + sqrt(x * x + b)) / 2.0
 
 
-def sparse_plus(x: Any) -> Any:
+def sparse_plus(x: Any) -> Tensor:
     """Returns 0 up to -1, x from 1 on, and (x + 1)^2 / 4 between.
 
     Source: `keras.activations.sparse_plus` of Keras 3.
@@ -226,7 +228,7 @@ def sparse_plus(x: Any) -> Any:
     return where(x <= -1.0, 0.0 * x, where(x < 1.0, between, x))
 
 
-def sparse_sigmoid(x: Any) -> Any:
+def sparse_sigmoid(x: Any) -> Tensor:
     """Returns (x + 1) / 2, cut off at 0 and 1.
 
     Source: `keras.activations.sparse_sigmoid` of Keras 3.
@@ -234,7 +236,7 @@ def sparse_sigmoid(x: Any) -> Any:
     return clip_by_value((hooks.convert(x) + 1.0) / 2.0, 0.0, 1.0)
 
 
-def mish(x: Any) -> Any:
+def mish(x: Any) -> Tensor:
     """Returns x tanh(softplus(x)).
 
     Source: `tf.keras.activations.mish`; Misra 2019.
@@ -293,7 +295,7 @@ def get(identifier: Any) -> Callable[..., Any]:
     if isinstance(identifier, str):
         own = serialization.get_registered_object(identifier)
         if own is not None:
-            return own() if isinstance(own, type) else own  # type: ignore[no-any-return]
+            return own() if isinstance(own, type) else own
         if identifier not in _BY_NAME:
             raise ValueError(
                 f"Unknown activation function {identifier!r}; expected one of "
@@ -301,11 +303,9 @@ def get(identifier: Any) -> Callable[..., Any]:
             )
         return _BY_NAME[identifier]
     if isinstance(identifier, dict):
-        return serialization.deserialize(  # type: ignore[no-any-return]
-            identifier, _BY_NAME, "activation function"
-        )
+        return serialization.deserialize(identifier, _BY_NAME, "activation function")
     if callable(identifier):
-        return identifier  # type: ignore[no-any-return]
+        return identifier
     raise ValueError(f"Could not interpret activation {identifier!r}.")
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -200,7 +200,7 @@ def variable(
 
 def constant(
     value: Any, dtype: Any = None, shape: Any = None, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Returns a constant in the default dtype."""
     return _creation.constant(value, dtype or floatx(), shape, name)
 
@@ -212,7 +212,7 @@ def placeholder(
     sparse: bool = False,
     name: str | None = None,
     ragged: bool = False,
-) -> Any:
+) -> Tensor:
     """Returns a placeholder of a graph."""
     if sparse or ragged:
         raise NotImplementedError("keras.backend.placeholder: dense ones only.")
@@ -279,7 +279,7 @@ def stop_gradient(variables: Any) -> Any:
 # ---- shapes
 
 
-def shape(x: Any) -> Any:
+def shape(x: Any) -> Tensor:
     """Returns the shape as a tensor."""
     return _creation.shape(x)
 
@@ -306,82 +306,82 @@ def count_params(x: Any) -> int:
     return int(np.prod(x.shape.as_list()))
 
 
-def cast(x: Any, dtype: Any) -> Any:
+def cast(x: Any, dtype: Any) -> Tensor:
     """Returns a tensor in another dtype."""
     return _cast(x, dtype)
 
 
-def zeros(shape: Any, dtype: Any = None, name: str | None = None) -> Any:
+def zeros(shape: Any, dtype: Any = None, name: str | None = None) -> Variable:
     """Returns a variable of zeros."""
     return Variable(np.zeros(tuple(shape), dtype or floatx()), name=name)
 
 
-def ones(shape: Any, dtype: Any = None, name: str | None = None) -> Any:
+def ones(shape: Any, dtype: Any = None, name: str | None = None) -> Variable:
     """Returns a variable of ones."""
     return Variable(np.ones(tuple(shape), dtype or floatx()), name=name)
 
 
-def zeros_like(x: Any, dtype: Any = None, name: str | None = None) -> Any:
+def zeros_like(x: Any, dtype: Any = None, name: str | None = None) -> Tensor:
     """Returns zeros of the shape of a tensor."""
     return _creation.zeros_like(x, dtype, name)
 
 
-def ones_like(x: Any, dtype: Any = None, name: str | None = None) -> Any:
+def ones_like(x: Any, dtype: Any = None, name: str | None = None) -> Tensor:
     """Returns ones of the shape of a tensor."""
     return _creation.ones_like(x, dtype, name)
 
 
-def flatten(x: Any) -> Any:
+def flatten(x: Any) -> Tensor:
     """Returns all elements as a vector."""
     return reshape(x, [-1])
 
 
-def batch_flatten(x: Any) -> Any:
+def batch_flatten(x: Any) -> Tensor:
     """Returns a matrix with a row for each element of the first dimension."""
     sizes = x.shape.as_list()[1:]
     return reshape(x, [-1, int(np.prod(sizes))])
 
 
-def expand_dims(x: Any, axis: int = -1) -> Any:
+def expand_dims(x: Any, axis: int = -1) -> Tensor:
     """Inserts a dimension of size 1."""
     return _shaping.expand_dims(x, axis)
 
 
-def squeeze(x: Any, axis: int) -> Any:
+def squeeze(x: Any, axis: int) -> Tensor:
     """Removes a dimension of size 1."""
     return _shaping.squeeze(x, [axis])
 
 
-def permute_dimensions(x: Any, pattern: Any) -> Any:
+def permute_dimensions(x: Any, pattern: Any) -> Tensor:
     """Returns a tensor with its dimensions in another order."""
     return transpose(x, perm=pattern)
 
 
-def concatenate(tensors: Any, axis: int = -1) -> Any:
+def concatenate(tensors: Any, axis: int = -1) -> Tensor:
     """Joins tensors along an axis."""
     return _shaping.concat(list(tensors), axis)
 
 
-def repeat(x: Any, n: int) -> Any:
+def repeat(x: Any, n: int) -> Tensor:
     """Repeats the rows of a matrix along a new second dimension."""
     return tile(_shaping.expand_dims(x, 1), [1, n, 1])
 
 
-def repeat_elements(x: Any, rep: int, axis: int) -> Any:
+def repeat_elements(x: Any, rep: int, axis: int) -> Tensor:
     """Repeats elements along an axis."""
     from graphopt.ops.repeating import repeat as repeat_each
 
     return repeat_each(x, rep, axis)
 
 
-def reverse(x: Any, axes: Any) -> Any:
+def reverse(x: Any, axes: Any) -> Tensor:
     """Reverses axes."""
     from graphopt.ops.padding import reverse as flip
 
     return flip(x, [axes] if isinstance(axes, int) else axes)
 
 
-def arange(start: Any, stop: Any = None, step: int = 1, dtype: Any = "int32") -> Any:
+def arange(start: Any, stop: Any = None, step: int = 1, dtype: Any = "int32") -> Tensor:
     """Returns a vector of numbers from start to stop."""
     from graphopt.ops.sequences import range as sequence
 
@@ -393,7 +393,7 @@ def arange(start: Any, stop: Any = None, step: int = 1, dtype: Any = "int32") ->
 
 
 def _reduce(function: Callable[..., Any]) -> Callable[..., Any]:
-    def reduce(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    def reduce(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
         return function(x, axis, keepdims)
 
     reduce.__doc__ = f"As `tf.{function.__name__}`."
@@ -411,29 +411,29 @@ sum = _reduce(_reduction.reduce_sum)
 var = _reduce(_variance)
 
 
-def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Returns means along axes; of bools, how many are true."""
     if as_dtype(x.dtype).is_bool:
         x = _cast(x, floatx())
     return _reduction.reduce_mean(x, axis, keepdims)
 
 
-def argmax(x: Any, axis: int = -1) -> Any:
+def argmax(x: Any, axis: int = -1) -> Tensor:
     """Returns the places of the largest elements along an axis."""
     return _selecting.argmax(x, axis)
 
 
-def argmin(x: Any, axis: int = -1) -> Any:
+def argmin(x: Any, axis: int = -1) -> Tensor:
     """Returns the places of the smallest elements along an axis."""
     return _selecting.argmin(x, axis)
 
 
-def sqrt(x: Any) -> Any:
+def sqrt(x: Any) -> Tensor:
     """Returns square roots; of what is below 0, 0."""
     return _sqrt(_elementwise.maximum(x, _cast(0.0, x.dtype)))
 
 
-def clip(x: Any, min_value: Any, max_value: Any) -> Any:
+def clip(x: Any, min_value: Any, max_value: Any) -> Tensor:
     """Returns elements within bounds."""
     return clip_by_value(
         x,
@@ -442,7 +442,7 @@ def clip(x: Any, min_value: Any, max_value: Any) -> Any:
     )
 
 
-def dot(x: Any, y: Any) -> Any:
+def dot(x: Any, y: Any) -> Tensor:
     """Returns the product of the last axis of x and the last but one of y."""
     from graphopt.ops.einsum import tensordot
     from graphopt.ops.matmul import matmul
@@ -453,12 +453,12 @@ def dot(x: Any, y: Any) -> Any:
     return tensordot(x, y, [[x.shape.rank - 1], [0 if rank == 1 else rank - 2]])
 
 
-def l2_normalize(x: Any, axis: Any = None) -> Any:
+def l2_normalize(x: Any, axis: Any = None) -> Tensor:
     """Returns a tensor divided by its norms."""
     return _l2_normalize(x, axis)
 
 
-def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:
+def switch(condition: Any, then_expression: Any, else_expression: Any) -> Tensor:
     """Returns one of two values, elementwise or as a whole."""
     rank = getattr(condition.shape, "rank", len(condition.shape))
     if rank == 0:
@@ -478,7 +478,7 @@ def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:
 
 def relu(
     x: Any, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0
-) -> Any:
+) -> Tensor:
     """Returns max(x, 0), or with a slope below, an upper bound or a threshold."""
     if threshold:
         above = _cast(greater(x, threshold), x.dtype)
@@ -490,7 +490,7 @@ def relu(
     return made if max_value is None else minimum(made, max_value)
 
 
-def elu(x: Any, alpha: float = 1.0) -> Any:
+def elu(x: Any, alpha: float = 1.0) -> Tensor:
     """Returns x, or alpha * (exp(x) - 1) below 0."""
     made = _activations.elu(x)
     if alpha == 1.0:
@@ -498,22 +498,22 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     return _elementwise.where(greater(x, 0.0), made, alpha * made)
 
 
-def softmax(x: Any, axis: int = -1) -> Any:
+def softmax(x: Any, axis: int = -1) -> Tensor:
     """Returns softmax along an axis."""
     return _nn.softmax(x, axis)
 
 
-def softsign(x: Any) -> Any:
+def softsign(x: Any) -> Tensor:
     """Returns x / (1 + abs(x))."""
     return _activations.softsign(x)
 
 
-def hard_sigmoid(x: Any) -> Any:
+def hard_sigmoid(x: Any) -> Tensor:
     """Returns 0.2 * x + 0.5 within 0 and 1."""
     return clip_by_value(0.2 * x + 0.5, 0.0, 1.0)
 
 
-def bias_add(x: Any, bias: Any, data_format: str | None = None) -> Any:
+def bias_add(x: Any, bias: Any, data_format: str | None = None) -> Tensor:
     """Adds a vector along the channels."""
     last = (data_format or image_data_format()) == "channels_last"
     return _nn.bias_add(x, bias, "NHWC" if last else "NCHW")
@@ -521,7 +521,7 @@ def bias_add(x: Any, bias: Any, data_format: str | None = None) -> Any:
 
 def dropout(
     x: Any, level: Any, noise_shape: Any = None, seed: int | None = None
-) -> Any:
+) -> Tensor:
     """Sets a share of elements to 0, and scales the others."""
     from graphopt.ops.dropout import dropout as drop
 
@@ -535,7 +535,7 @@ def _losses() -> Any:
     return crossentropy
 
 
-def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Any:
+def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Tensor:
     """Returns the cross entropy of each element."""
     target, output = _pair(target, output)
     return _losses().binary_entropies(
@@ -545,7 +545,7 @@ def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> 
 
 def categorical_crossentropy(
     target: Any, output: Any, from_logits: bool = False, axis: int = -1
-) -> Any:
+) -> Tensor:
     """Returns the cross entropy along an axis."""
     return _losses().categorical_crossentropy(target, output, from_logits, axis=axis)
 
@@ -556,7 +556,7 @@ def sparse_categorical_crossentropy(
     from_logits: bool = False,
     axis: int = -1,
     ignore_class: int | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the cross entropy along an axis; targets are classes."""
     return _losses().sparse_categorical_crossentropy(
         target, output, from_logits, axis, ignore_class
@@ -574,7 +574,7 @@ def random_normal(
     stddev: float = 1.0,
     dtype: Any = None,
     seed: Any = None,
-) -> Any:
+) -> Tensor:
     """Returns normal random numbers."""
     return _random.normal(shape, mean, stddev, dtype or floatx(), seed)
 
@@ -585,7 +585,7 @@ def random_uniform(
     maxval: float = 1.0,
     dtype: Any = None,
     seed: Any = None,
-) -> Any:
+) -> Tensor:
     """Returns uniform random numbers."""
     return _random.uniform(shape, minval, maxval, dtype or floatx(), seed)
 
@@ -596,7 +596,7 @@ def truncated_normal(
     stddev: float = 1.0,
     dtype: Any = None,
     seed: Any = None,
-) -> Any:
+) -> Tensor:
     """Returns normal random numbers within two standard deviations."""
     return _random.truncated_normal(shape, mean, stddev, dtype or floatx(), seed)
 
@@ -625,10 +625,12 @@ def backend() -> str:
     return "tensorflow"
 
 
-def __getattr__(name: str) -> Any:
-    # What few programs call.
-    module = importlib.import_module("graphopt.keras.backend_networks")
-    found = None if name.startswith("_") else getattr(module, name, None)
-    if getattr(found, "__module__", None) != module.__name__:
-        raise AttributeError(f"module 'tf.keras.backend' has no attribute {name!r}")
-    return found
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> Any:
+        # What few programs call.
+        module = importlib.import_module("graphopt.keras.backend_networks")
+        found = None if name.startswith("_") else getattr(module, name, None)
+        if getattr(found, "__module__", None) != module.__name__:
+            raise AttributeError(f"module 'tf.keras.backend' has no attribute {name!r}")
+        return found

@@ -13,6 +13,7 @@ import numpy as np
 
 from graphopt.graph.hooks import hooks
 from graphopt.keras import serialization
+from graphopt.keras.describing import describe_config
 from graphopt.ops.clipping import clip_by_value
 from graphopt.ops.elementwise import maximum, sqrt, square
 from graphopt.ops.indexing import gather
@@ -45,6 +46,9 @@ class Constraint:
     def from_config(cls, config: dict[str, Any]) -> Constraint:
         """Makes a constraint of what `get_config` returned."""
         return cls(**config)
+
+    def __repr__(self) -> str:
+        return describe_config(self)
 
 
 def _norms(w: Any, axis: Any) -> Any:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from graphopt.dtypes import DType
 from graphopt.errors import fail
@@ -101,6 +101,7 @@ class KerasTensor(StandIn):
 
     __slots__ = ("__dict__", "__weakref__", "_keras_mask")
 
+    name: str
     _keras_mask: Any
 
     def __init__(self, symbol: GraphTensor, node: Node, index: int, name: str) -> None:
@@ -151,6 +152,12 @@ class KerasTensor(StandIn):
             remedy="a subclass of tf.keras.layers.Layer, or a Lambda layer",
         )
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "A KerasTensor cannot be pickled, for it has no value; a model is saved by "
+            "`model.save(path)`."
+        )
+
     def __bool__(self) -> bool:
         raise self._no_value("a Python `bool`")
 
@@ -160,7 +167,7 @@ class KerasTensor(StandIn):
     def __iter__(self) -> Iterator[Any]:
         raise self._no_value("an iterable")
 
-    def __float__(self) -> float:
+    def __float__(self) -> NoReturn:
         raise self._no_value("a Python number")
 
     __int__ = __index__ = __float__
@@ -350,7 +357,7 @@ def call_op(spec: OpSpec, inputs: Sequence[Any], attrs: dict[str, Any]) -> Any:
     tensors = as_inputs(spec, inputs)
     symbols = [t.symbol if isinstance(t, StandIn) else t for t in tensors]
     with entered(symbol_graph()):
-        result = call(spec, *symbols, **attrs)
+        result: Any = call(spec, *symbols, **attrs)
     layer = OpLayer(spec.name, attrs)
     layer.built = True
     node = Node(layer, (tuple(tensors), {}))
@@ -552,7 +559,7 @@ def _node_behind(tensor: Any) -> Node | None:
     layer.built = True
     outputs = op.outputs[0] if len(op.outputs) == 1 else op.outputs
     write_down(layer, tuple(op.inputs), {}, outputs)
-    return node_of(tensor)  # type: ignore[no-any-return]
+    return node_of(tensor)
 
 
 def _depends_on_input(op: Operation) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 
 from graphopt.dtypes import DType, as_dtype, float32
 from graphopt.keras import serialization
+from graphopt.keras.describing import describe_config
 from graphopt.ops.creation import constant as _constant
 from graphopt.ops.creation import fill
 from graphopt.ops.creation import ones as _ones
@@ -48,6 +49,9 @@ class Initializer:
     def from_config(cls, config: dict[str, Any]) -> Initializer:
         """Makes an initializer of what `get_config` returned."""
         return cls(**config)
+
+    def __repr__(self) -> str:
+        return describe_config(self)
 
 
 class Zeros(Initializer):

@@ -7,6 +7,7 @@ from typing import Any
 
 from graphopt.graph.hooks import hooks
 from graphopt.keras import serialization
+from graphopt.keras.describing import describe_config
 from graphopt.ops.creation import zeros
 from graphopt.ops.diagonal import eye
 from graphopt.ops.elementwise import abs as absolute
@@ -38,6 +39,9 @@ class Regularizer:
     def from_config(cls, config: dict[str, Any]) -> Regularizer:
         """Makes a regularizer of what `get_config` returned."""
         return cls(**config)
+
+    def __repr__(self) -> str:
+        return describe_config(self)
 
 
 def _check(name: str, factor: Any) -> float:

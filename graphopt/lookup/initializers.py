@@ -8,7 +8,7 @@ import numpy as np
 
 from graphopt.dtypes import DType, as_dtype, int64, string
 from graphopt.errors import fail
-from graphopt.graph.dispatch import call
+from graphopt.graph.dispatch import call_all
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
 from graphopt.ops.encoded_bytes import static_string
@@ -146,7 +146,7 @@ class TextFileInitializer(Initializer):
 
     def entries(self) -> tuple[Any, Any]:
         """Returns what the file holds when it is read."""
-        keys, values = call(TABLE_LINES, as_strings(self.filename), **self.options)
+        keys, values = call_all(TABLE_LINES, as_strings(self.filename), **self.options)
         return keys, values
 
 

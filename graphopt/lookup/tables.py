@@ -10,7 +10,7 @@ import numpy as np
 from graphopt.dtypes import DType, as_dtype, int64, string
 from graphopt.errors import fail
 from graphopt.graph.context import building_graph
-from graphopt.graph.dispatch import call
+from graphopt.graph.dispatch import call, call_all
 from graphopt.graph.graph import Graph
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
@@ -65,7 +65,7 @@ class Lookup:
 
     def export(self, name: str | None = None) -> tuple[Any, Any]:
         """Returns all keys and all values."""
-        keys, values = call(EXPORT, name=name, table=self._entries)
+        keys, values = call_all(EXPORT, name=name, table=self._entries)
         return keys, values
 
     def lookup(self, keys: Any, name: str | None = None) -> Any:

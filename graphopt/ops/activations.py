@@ -17,6 +17,7 @@ from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import Cost, Sample
 from graphopt.graph.provenance import user_site
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.elementwise import (
     NUMERIC,
     abs,
@@ -30,7 +31,6 @@ from graphopt.ops.elementwise import (
     tanh,
     where,
 )
-from graphopt.ops.elementwise import _function as public_function
 from graphopt.ops.shaping import concat
 from graphopt.ops.special import erfc
 
@@ -91,15 +91,40 @@ SOFTSIGN = elementwise(
     cost=Cost.UNRATED,
 )
 
-relu6 = public_function(RELU6, "relu6", "min(max(x, 0), 6)", "nn")
-elu = public_function(ELU, "elu", "x, or exp(x) - 1 where x < 0", "nn")
-selu = public_function(
-    SELU, "selu", "scale * x, or scale * alpha * (exp(x) - 1) where x < 0", "nn"
-)
-softsign = public_function(SOFTSIGN, "softsign", "x / (1 + abs(x))", "nn")
+
+def relu6(features: Any, name: str | None = None) -> Tensor:
+    """Returns min(max(x, 0), 6), elementwise.
+
+    Source: `tf.nn.relu6`.
+    """
+    return call(RELU6, features, name=name)
 
 
-def leaky_relu(features: Any, alpha: Any = 0.2, name: str | None = None) -> Any:
+def elu(features: Any, name: str | None = None) -> Tensor:
+    """Returns x, or exp(x) - 1 where x < 0, elementwise.
+
+    Source: `tf.nn.elu`.
+    """
+    return call(ELU, features, name=name)
+
+
+def selu(features: Any, name: str | None = None) -> Tensor:
+    """Returns scale * x, or scale * alpha * (exp(x) - 1) where x < 0, elementwise.
+
+    Source: `tf.nn.selu`.
+    """
+    return call(SELU, features, name=name)
+
+
+def softsign(features: Any, name: str | None = None) -> Tensor:
+    """Returns x / (1 + abs(x)), elementwise.
+
+    Source: `tf.nn.softsign`.
+    """
+    return call(SOFTSIGN, features, name=name)
+
+
+def leaky_relu(features: Any, alpha: Any = 0.2, name: str | None = None) -> Tensor:
     """Returns x, or alpha * x where x is negative, elementwise; integers give float32.
 
     >>> import graphopt as tf
@@ -114,7 +139,7 @@ def leaky_relu(features: Any, alpha: Any = 0.2, name: str | None = None) -> Any:
     return call(LEAKY_RELU, features, alpha, name=name)
 
 
-def gelu(features: Any, approximate: bool = False, name: str | None = None) -> Any:
+def gelu(features: Any, approximate: bool = False, name: str | None = None) -> Tensor:
     """Returns x times the probability that a normal number is below x, elementwise.
 
     x erfc(-x / sqrt(2)) / 2, or, if `approximate`,
@@ -135,7 +160,7 @@ def gelu(features: Any, approximate: bool = False, name: str | None = None) -> A
     return half * erfc(-x * float(np.float32(math.sqrt(0.5))))
 
 
-def swish(features: Any, beta: Any = 1.0, name: str | None = None) -> Any:
+def swish(features: Any, beta: Any = 1.0, name: str | None = None) -> Tensor:
     """Returns x * sigmoid(beta * x), elementwise.
 
     >>> import graphopt as tf
@@ -151,7 +176,7 @@ def swish(features: Any, beta: Any = 1.0, name: str | None = None) -> Any:
 silu = swish
 
 
-def crelu(features: Any, axis: int = -1, name: str | None = None) -> Any:
+def crelu(features: Any, axis: int = -1, name: str | None = None) -> Tensor:
     """Returns relu(x) and relu(-x), joined along an axis.
 
     Source: `tf.nn.crelu`.

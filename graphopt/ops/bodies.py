@@ -109,7 +109,7 @@ def inline(
             )
         if op.spec.effect is Effect.HOST and not op.outputs:
             continue
-        results = call(op.spec, *[values[t] for t in op.inputs], **op.attrs)
+        results: Any = call(op.spec, *[values[t] for t in op.inputs], **op.attrs)
         if len(op.outputs) == 1:
             results = (results,)
         values.update(zip(op.outputs, results, strict=True))

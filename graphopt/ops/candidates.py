@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from graphopt import dtypes
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail
-from graphopt.graph.dispatch import call
+from graphopt.graph.dispatch import call_all
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import (
     NOT_DIFFERENTIABLE,
@@ -176,7 +176,7 @@ def _sample(
             remedy="unique=False",
         )
     attrs = {"count": num_sampled, "unique": bool(unique), "limit": limit, "kind": kind}
-    sampled, tries = call(
+    sampled, tries = call_all(
         SAMPLE_CANDIDATES, *weights, name=name, **attrs, **new_stream(seed)
     )
 

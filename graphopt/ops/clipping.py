@@ -9,6 +9,7 @@ from graphopt.errors import InvalidArgumentError, fail
 from graphopt.graph.hooks import hooks
 from graphopt.graph.indexed_slices import IndexedSlices
 from graphopt.graph.provenance import user_site
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import ones_like
 from graphopt.ops.elementwise import (
     maximum,
@@ -22,7 +23,7 @@ from graphopt.ops.shaping import identity, reshape_like
 
 def clip_by_value(
     t: Any, clip_value_min: Any, clip_value_max: Any, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Limits every element to a range.
 
     >>> import graphopt as tf
@@ -32,7 +33,9 @@ def clip_by_value(
     Source: `tf.clip_by_value`.
     """
     if isinstance(t, IndexedSlices):
-        return t.with_values(clip_by_value(t.values, clip_value_min, clip_value_max))
+        rows: Any = clip_by_value(t.values, clip_value_min, clip_value_max)
+        slices: Any = t.with_values(rows)
+        return slices
     t = hooks.convert(t)
     clipped = maximum(minimum(t, clip_value_max), clip_value_min, name=name)
     if not clipped.shape.is_compatible_with(t.shape):
@@ -46,13 +49,14 @@ def clip_by_value(
     return clipped
 
 
-def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: Any = None) -> Any:
+def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: Any = None) -> Tensor:
     """Scales a tensor down so that its norm is at most `clip_norm`.
 
     Source: `tf.clip_by_norm`.
     """
     if isinstance(t, IndexedSlices):
-        return t.with_values(clip_by_norm(t.values, clip_norm, axes, name))
+        slices: Any = t.with_values(clip_by_norm(t.values, clip_norm, axes, name))
+        return slices
     t = hooks.convert(t)
     squares = reduce_sum(t * t, axis=axes, keepdims=True)
     positive = squares > 0
@@ -62,7 +66,7 @@ def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: Any = None) -> 
     return identity(reshape_like(clipped, t), name=name)
 
 
-def global_norm(t_list: Sequence[Any], name: str | None = None) -> Any:
+def global_norm(t_list: Sequence[Any], name: str | None = None) -> Tensor:
     """Returns the root of the sum of the squares of all elements of all tensors.
 
     Source: `tf.linalg.global_norm`.

@@ -28,6 +28,7 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import BadInput, Host, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import constant, shape, static_ints, zeros_like
 from graphopt.ops.elementwise import (
     broadcast_of,
@@ -322,7 +323,7 @@ angle: Any = _of_complex(
 )
 
 
-def complex(real: Any, imag: Any, name: str | None = None) -> Any:
+def complex(real: Any, imag: Any, name: str | None = None) -> Tensor:
     """Makes complex numbers of their real and imaginary parts, elementwise.
 
     Args:
@@ -356,7 +357,7 @@ def _complex_input(x: Any, what: str) -> Any:
     return x
 
 
-def fft(input: Any, name: str | None = None) -> Any:
+def fft(input: Any, name: str | None = None) -> Tensor:
     """Returns the discrete Fourier transform along the last dimension.
 
         y_k = sum_j x_j exp(-2 pi i j k / n)
@@ -370,7 +371,7 @@ def fft(input: Any, name: str | None = None) -> Any:
     return call(FFT, _complex_input(input, "fft"), name=name)
 
 
-def ifft(input: Any, name: str | None = None) -> Any:
+def ifft(input: Any, name: str | None = None) -> Tensor:
     """Returns the inverse of `fft`.
 
     Source: `tf.signal.ifft`.
@@ -393,7 +394,7 @@ def _lengths(fft_length: Any, count: int, what: str) -> list[int | None]:
     return list(found)
 
 
-def rfft(input_tensor: Any, fft_length: Any = None, name: str | None = None) -> Any:
+def rfft(input_tensor: Any, fft_length: Any = None, name: str | None = None) -> Tensor:
     """Returns the Fourier transform of real numbers along the last dimension.
 
     Args:
@@ -410,7 +411,7 @@ def rfft(input_tensor: Any, fft_length: Any = None, name: str | None = None) -> 
     return call(RFFT, input_tensor, name=name, length=length)
 
 
-def irfft(input_tensor: Any, fft_length: Any = None, name: str | None = None) -> Any:
+def irfft(input_tensor: Any, fft_length: Any = None, name: str | None = None) -> Tensor:
     """Returns the inverse of `rfft`.
 
     Args:
@@ -441,7 +442,7 @@ def _other_axis(x: Any, function: Callable[[Any], Any], what: str) -> Any:
     return transpose(function(transpose(x, order)), order)
 
 
-def fft2d(input: Any, name: str | None = None) -> Any:
+def fft2d(input: Any, name: str | None = None) -> Tensor:
     """Returns the Fourier transform along the last two dimensions.
 
     Source: `tf.signal.fft2d`.
@@ -451,7 +452,7 @@ def fft2d(input: Any, name: str | None = None) -> Any:
     )
 
 
-def ifft2d(input: Any, name: str | None = None) -> Any:
+def ifft2d(input: Any, name: str | None = None) -> Tensor:
     """Returns the inverse of `fft2d`.
 
     Source: `tf.signal.ifft2d`.
@@ -464,7 +465,9 @@ def _resize(x: Any, size: int | None) -> Any:
     return x if size is None else _fit(x, size)
 
 
-def rfft2d(input_tensor: Any, fft_length: Any = None, name: str | None = None) -> Any:
+def rfft2d(
+    input_tensor: Any, fft_length: Any = None, name: str | None = None
+) -> Tensor:
     """Returns the Fourier transform of real numbers along the last two dimensions.
 
     Args:
@@ -480,7 +483,9 @@ def rfft2d(input_tensor: Any, fft_length: Any = None, name: str | None = None) -
     return _other_axis(half, lambda x: fft(_resize(x, rows), name), what)
 
 
-def irfft2d(input_tensor: Any, fft_length: Any = None, name: str | None = None) -> Any:
+def irfft2d(
+    input_tensor: Any, fft_length: Any = None, name: str | None = None
+) -> Tensor:
     """Returns the inverse of `rfft2d`.
 
     Args:

@@ -22,6 +22,7 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import zeros
 from graphopt.ops.elementwise import ADD
 from graphopt.ops.layouts import (
@@ -233,7 +234,7 @@ def conv2d(
     data_format: str | None = "NHWC",
     dilations: Any = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Slides filters over images and sums the products in each window.
 
     Args:
@@ -285,7 +286,7 @@ def conv2d_transpose(
     data_format: str | None = "NHWC",
     dilations: Any = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Spreads images over larger ones: the derivative of `conv2d` by its input.
 
     Args:

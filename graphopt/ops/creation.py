@@ -195,7 +195,7 @@ PLACEHOLDER = register(
 
 def constant(
     value: Any, dtype: Any = None, shape: Any = None, name: str | None = "Const"
-) -> Any:
+) -> Tensor:
     """Makes a tensor of a value.
 
     Args:
@@ -232,7 +232,7 @@ def _constant(array: NDArray[Any], name: str | None) -> Any:
     return call(CONST, name=name or "Const", value=array)
 
 
-def placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> Any:
+def placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> GraphTensor:
     """Makes a tensor whose value is given in each run, through `feed_dict`.
 
     Args:
@@ -254,7 +254,9 @@ def placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> Any:
             site=str(user_site()),
             remedy="`with tf.Graph().as_default():` around it",
         )
-    return call(PLACEHOLDER, name=name, dtype=as_dtype(dtype), shape=TensorShape(shape))
+    attrs = {"dtype": as_dtype(dtype), "shape": TensorShape(shape)}
+    symbolic: Any = call(PLACEHOLDER, name=name, **attrs)
+    return symbolic
 
 
 # ---- conversion
@@ -262,7 +264,7 @@ def placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> Any:
 
 def convert_to_tensor(
     value: Any, dtype: Any = None, dtype_hint: Any = None, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Converts a value to a tensor of the current mode; tensors pass unchanged.
 
     Args:
@@ -553,7 +555,7 @@ SHAPE = register(
 )
 
 
-def shape(input: Any, out_type: Any = dtypes.int32, name: str | None = None) -> Any:
+def shape(input: Any, out_type: Any = dtypes.int32, name: str | None = None) -> Tensor:
     """Returns the shape of a tensor as a tensor of its own, `[rank]`.
 
     Source: `tf.shape`.
@@ -561,7 +563,7 @@ def shape(input: Any, out_type: Any = dtypes.int32, name: str | None = None) -> 
     return call(SHAPE, input, name=name, dtype=as_dtype(out_type))
 
 
-def fill(dims: Any, value: Any, name: str | None = None) -> Any:
+def fill(dims: Any, value: Any, name: str | None = None) -> Tensor:
     """Returns a tensor of shape `dims` filled with a scalar.
 
     Source: `tf.fill`.
@@ -584,7 +586,7 @@ def as_vector(dims: Any) -> Any:
     return hooks.operators["stack"]([dims], None) if dims.shape == () else dims
 
 
-def zeros(shape: Any, dtype: Any = dtypes.float32, name: str | None = None) -> Any:
+def zeros(shape: Any, dtype: Any = dtypes.float32, name: str | None = None) -> Tensor:
     """Returns a tensor of zeros.
 
     Source: `tf.zeros`.
@@ -592,7 +594,7 @@ def zeros(shape: Any, dtype: Any = dtypes.float32, name: str | None = None) -> A
     return _fill(shape, 0, as_dtype(dtype), name or "zeros")
 
 
-def ones(shape: Any, dtype: Any = dtypes.float32, name: str | None = None) -> Any:
+def ones(shape: Any, dtype: Any = dtypes.float32, name: str | None = None) -> Tensor:
     """Returns a tensor of ones.
 
     Source: `tf.ones`.
@@ -615,7 +617,7 @@ def _fill(shape: Any, value: Any, dtype: DType, name: str) -> Any:
     return call(FILL, scalar, name=name, dims=dims)
 
 
-def zeros_like(input: Any, dtype: Any = None, name: str | None = None) -> Any:
+def zeros_like(input: Any, dtype: Any = None, name: str | None = None) -> Tensor:
     """Returns zeros of the shape (and, unless given, the dtype) of `input`.
 
     Source: `tf.zeros_like`.
@@ -623,7 +625,7 @@ def zeros_like(input: Any, dtype: Any = None, name: str | None = None) -> Any:
     return _cast_like(call(ZEROS_LIKE, input, name=name), dtype)
 
 
-def ones_like(input: Any, dtype: Any = None, name: str | None = None) -> Any:
+def ones_like(input: Any, dtype: Any = None, name: str | None = None) -> Tensor:
     """Returns ones of the shape (and, unless given, the dtype) of `input`.
 
     Source: `tf.ones_like`.

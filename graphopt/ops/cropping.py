@@ -8,6 +8,7 @@ from graphopt.dtypes import int32
 from graphopt.errors import InvalidArgumentError, fail
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import shape as shape_of
 from graphopt.ops.creation import static_ints
 from graphopt.ops.elementwise import cast, floormod
@@ -17,7 +18,7 @@ from graphopt.ops.slicing import slice as slice_
 
 def random_crop(
     value: Any, size: Any, seed: int | None = None, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Returns a part of a tensor, at a place that is drawn.
 
     Args:
@@ -46,7 +47,7 @@ def random_crop(
         )
     room = shape_of(value) - dims + 1
     drawn = uniform([len(dims)], 0, 2**31 - 1, int32, seed)
-    found = slice_(value, cast(floormod(drawn, room), int32), dims, name=name)
+    found: Any = slice_(value, cast(floormod(drawn, room), int32), dims, name=name)
     if found.shape.rank is None:
         found.shape = dims
     return found

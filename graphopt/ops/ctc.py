@@ -8,6 +8,7 @@ from graphopt.dtypes import int32
 from graphopt.errors import fail
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import constant_value, ones_like, shape, zeros, zeros_like
 from graphopt.ops.elementwise import (
     cast,
@@ -56,7 +57,7 @@ def ctc_loss(
     unique: Any = None,
     blank_index: int | None = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns minus the logarithm of the probability of label sequences.
 
     Args:
@@ -111,7 +112,7 @@ def ctc_loss_v1(
     ignore_longer_outputs_than_inputs: bool = False,
     time_major: bool = True,
     logits: Any = None,
-) -> Any:
+) -> Tensor:
     """As `ctc_loss`, of sparse labels; the last class stands for no label.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from graphopt.graph import nest
 from graphopt.graph.dispatch import call_all
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import Cost, Family, OpSpec, Sample, register
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def _infer(*tensors: Any, count: int, gradient: Any) -> Any:
@@ -67,7 +70,7 @@ CUSTOM_GRADIENT = register(
 )
 
 
-def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
+def custom_gradient(f: Callable[P, tuple[R, Any]]) -> Callable[P, R]:
     """Makes a function's derivative what the function says it is.
 
     Args:
@@ -91,14 +94,17 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
     Source: `tf.custom_gradient`.
     """
 
+    user: Callable[..., tuple[Any, Any]] = f
+
     @functools.wraps(f)
-    def decorated(*args: Any, **kwargs: Any) -> Any:
+    def decorated(*args: P.args, **kwargs: P.kwargs) -> R:
         arguments = [hooks.convert(a) for a in args]
-        results, gradient = f(*arguments, **kwargs)
+        results, gradient = user(*arguments, **kwargs)
         flat = [hooks.convert(r) for r in nest.flatten(results)]
         outputs = call_all(
             CUSTOM_GRADIENT, *flat, *arguments, count=len(flat), gradient=gradient
         )
-        return nest.pack_as(results, list(outputs))
+        packed: Any = nest.pack_as(results, list(outputs))
+        return packed
 
     return decorated

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphopt.errors import InvalidArgumentError
-from graphopt.graph.dispatch import as_inputs, call
+from graphopt.graph.dispatch import as_inputs, call, call_all
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import BadInput, Host, OpSpec, Sample, register
 from graphopt.graph.shape import UNKNOWN, TensorShape
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import constant, zeros_like
 from graphopt.ops.diagonal import band_part, diag, diag_part, eye, set_diag
 from graphopt.ops.elementwise import cast, where
@@ -61,7 +62,7 @@ def _eigh_numpy(x: Array, *, compute_v: bool) -> Any:
 def _eigh_vjp(g: Any, y: Any, x: Any, *, compute_v: bool) -> Any:
     g_values, g_vectors = g
     if not compute_v:
-        values, vectors = call(EIGH, x, compute_v=True)
+        values, vectors = call_all(EIGH, x, compute_v=True)
         g_vectors = None
     else:
         values, vectors = y
@@ -329,11 +330,11 @@ def eigh(tensor: Any, name: str | None = None) -> tuple[Any, Any]:
 
     Source: `tf.linalg.eigh`.
     """
-    values, vectors = call(EIGH, tensor, name=name, compute_v=True)
+    values, vectors = call_all(EIGH, tensor, name=name, compute_v=True)
     return values, vectors
 
 
-def eigvalsh(tensor: Any, name: str | None = None) -> Any:
+def eigvalsh(tensor: Any, name: str | None = None) -> Tensor:
     """Returns the eigenvalues of symmetric matrices, the smallest first.
 
     Source: `tf.linalg.eigvalsh`.
@@ -366,7 +367,7 @@ def svd(
     Source: `tf.linalg.svd`.
     """
     options = {"compute_uv": bool(compute_uv), "full_matrices": bool(full_matrices)}
-    s, u, v = call(SVD, tensor, name=name, **options)
+    s, u, v = call_all(SVD, tensor, name=name, **options)
     return (s, u, v) if compute_uv else s
 
 
@@ -385,13 +386,13 @@ def qr(
 
     Source: `tf.linalg.qr`.
     """
-    q, r = call(QR, input, name=name, full_matrices=bool(full_matrices))
+    q, r = call_all(QR, input, name=name, full_matrices=bool(full_matrices))
     return q, r
 
 
 def pinv(
     a: Any, rcond: Any = None, validate_args: bool = False, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Returns pseudo-inverses of matrices, by their singular values.
 
     Args:
@@ -468,7 +469,7 @@ def self_adjoint_eig(tensor: Any, name: str | None = None) -> tuple[Any, Any]:
     return eigh(tensor, name)
 
 
-def matrix_rank(a: Any, tol: Any = None, name: str | None = None) -> Any:
+def matrix_rank(a: Any, tol: Any = None, name: str | None = None) -> Tensor:
     """Returns how many singular values of each matrix are above a limit, as int32.
 
     Args:

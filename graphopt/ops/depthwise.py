@@ -18,6 +18,7 @@ from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.convolution import WINDOW_NS, conv2d, window_flops
 from graphopt.ops.layouts import (
     is_channels_first,
@@ -205,7 +206,7 @@ def depthwise_conv2d(
     data_format: str | None = None,
     dilations: Any = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Slides filters of its own over each channel of images.
 
     Args:
@@ -252,7 +253,7 @@ def separable_conv2d(
     data_format: str | None = None,
     dilations: Any = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Convolves each channel on its own, then mixes them by a 1 x 1 convolution.
 
     Args:

@@ -16,6 +16,7 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import BadInput, Cost, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import ones, static_dims, static_ints, zeros_like
 from graphopt.ops.deferred import deferrable, shape_of_sizes
 from graphopt.ops.reduction import reduce_sum
@@ -164,7 +165,7 @@ def diag(
     num_cols: int = -1,
     padding_value: Any = 0,
     align: str = "RIGHT_LEFT",
-) -> Any:
+) -> Tensor:
     """Returns matrices with the given main diagonals and zeros elsewhere.
 
     Args:
@@ -192,7 +193,7 @@ def _main_only(k: Any, what: str) -> None:
         raise NotImplementedError(f"{what} with other diagonals than the main one.")
 
 
-def diag_part(input: Any, name: str | None = "diag_part", k: int = 0) -> Any:
+def diag_part(input: Any, name: str | None = "diag_part", k: int = 0) -> Tensor:
     """Returns the main diagonals of matrices, `[..., min(m, n)]`.
 
     Source: `tf.linalg.diag_part`.
@@ -203,7 +204,7 @@ def diag_part(input: Any, name: str | None = "diag_part", k: int = 0) -> Any:
 
 def set_diag(
     input: Any, diagonal: Any, name: str | None = "set_diag", k: int = 0
-) -> Any:
+) -> Tensor:
     """Returns matrices whose main diagonals are replaced.
 
     Source: `tf.linalg.set_diag`.
@@ -212,7 +213,7 @@ def set_diag(
     return call(MATRIX_SET_DIAG, input, diagonal, name=name)
 
 
-def trace(x: Any, name: str | None = None) -> Any:
+def trace(x: Any, name: str | None = None) -> Tensor:
     """Returns the sums of the main diagonals of matrices.
 
     >>> import graphopt as tf
@@ -247,7 +248,7 @@ def eye(
     batch_shape: Any = None,
     dtype: Any = dtypes.float32,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the identity matrix, or a batch of them.
 
     Args:
@@ -316,7 +317,7 @@ BAND_PART: OpSpec = register(
 
 
 @deferrable(shapes=lambda input, **_: [hooks.convert(input).shape])
-def band_part(input: Any, num_lower: Any, num_upper: Any, name: Any = None) -> Any:
+def band_part(input: Any, num_lower: Any, num_upper: Any, name: Any = None) -> Tensor:
     """Sets everything but a band around the main diagonal of matrices to zero.
 
     Args:

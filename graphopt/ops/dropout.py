@@ -9,6 +9,7 @@ from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import SHAPE
 from graphopt.ops.elementwise import greater_equal, where
 from graphopt.ops.random_stateful import UNIFORM, draw_numbers
@@ -22,7 +23,7 @@ def dropout(
     noise_shape: Any = None,
     seed: int | None = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Sets elements to 0 at random and scales the others by 1 / (1 - rate).
 
     Args:

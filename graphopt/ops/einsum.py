@@ -20,6 +20,7 @@ from graphopt.errors import DecidedByRun, InvalidArgumentError, describe_shapes,
 from graphopt.graph.dispatch import as_inputs
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import shape, static_ints
 from graphopt.ops.decompositions import svd
 from graphopt.ops.deferred import deferrable
@@ -33,7 +34,7 @@ _HIDDEN = string.digits
 
 
 @deferrable(lambda equation, inputs: [hooks.convert(inputs[0]).dtype])
-def einsum(equation: str, *inputs: Any, name: str | None = None) -> Any:
+def einsum(equation: str, *inputs: Any, name: str | None = None) -> Tensor:
     """Multiplies tensors and sums, as an equation over names of dimensions says.
 
     Args:
@@ -232,7 +233,7 @@ def _multiply(sizes: Sequence[Size]) -> Any:
 
 
 @deferrable()
-def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Any:
+def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Tensor:
     """Sums products over axes of two tensors.
 
     Args:
@@ -294,7 +295,7 @@ def norm(
     axis: Any = None,
     keepdims: bool = False,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the norm of vectors or matrices.
 
     Args:
@@ -317,7 +318,7 @@ def norm(
     x = hooks.convert(tensor)
     axes = None if axis is None else static_ints(axis, "tf.norm")
     is_matrix = axes is not None and len(axes) == 2
-    options = {"axis": axes, "keepdims": keepdims}
+    options: dict[str, Any] = {"axis": axes, "keepdims": keepdims}
     if ord in ("euclidean", "fro") or (ord == 2 and not is_matrix):
         if ord == "fro" and not is_matrix:
             raise ValueError("'fro' is a norm of matrices; give two axes.")

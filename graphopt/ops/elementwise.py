@@ -27,6 +27,7 @@ from graphopt.graph.opspec import (
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import SCALAR, TensorShape, broadcast_shapes
 from graphopt.graph.status import Report
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import ones_like, zeros_like
 from graphopt.ops.quietly import quietly
 from graphopt.ops.truncation import cast_array
@@ -686,72 +687,319 @@ CAST = register(
 # ---- public functions
 
 
-def _function(spec: OpSpec | str, name: str, doc: str, module: str = "math") -> Any:
-    """Makes the public function of an op that has only data inputs."""
-    found = REGISTRY[spec] if isinstance(spec, str) else spec
+def add(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """Returns x + y, elementwise.
 
-    def unary(x: Any, name: str | None = None) -> Any:
-        return call(found, x, name=name)
-
-    def activation(features: Any, name: str | None = None) -> Any:
-        return call(found, features, name=name)
-
-    def two(x: Any, y: Any, name: str | None = None) -> Any:
-        return call(found, x, y, name=name)
-
-    assert isinstance(found.kernel, Elementwise)
-    made: Any = two if "{1}" in found.kernel.expression else unary
-    if module == "nn":
-        made = activation
-    made.__name__ = made.__qualname__ = name
-    made.__doc__ = f"Returns {doc}, elementwise.\n\n    Source: `tf.{module}.{name}`."
-    return made
+    Source: `tf.math.add`.
+    """
+    return call(ADD, x, y, name=name)
 
 
-add = _function(ADD, "add", "x + y")
-subtract = _function(SUB, "subtract", "x - y")
-multiply = _function(MUL, "multiply", "x * y")
-floordiv = _function(FLOORDIV, "floordiv", "the floor of x / y")
-floormod = _function(FLOORMOD, "floormod", "x - y * floor(x / y)")
-maximum = _function(MAXIMUM, "maximum", "the larger of x and y; x where equal")
-minimum = _function(MINIMUM, "minimum", "the smaller of x and y; x where equal")
-squared_difference = _function(
-    SQUARED_DIFFERENCE, "squared_difference", "(x - y) squared"
-)
-negative = _function(NEG, "negative", "-x")
-sign: Any = _function(SIGN, "sign", "-1, 0 or 1")
-square = _function(SQUARE, "square", "x squared")
-reciprocal = _function(RECIPROCAL, "reciprocal", "1 / x")
-exp: Any = _function(EXP, "exp", "e to the power of x")
-expm1 = _function(EXPM1, "expm1", "exp(x) - 1, exact near 0")
-log = _function(LOG, "log", "the natural logarithm")
-log1p = _function(LOG1P, "log1p", "log(1 + x), exact near 0")
-sqrt = _function(SQRT, "sqrt", "the square root")
-rsqrt = _function(RSQRT, "rsqrt", "1 / sqrt(x)")
-sin: Any = _function(SIN, "sin", "the sine of x in radians")
-cos: Any = _function(COS, "cos", "the cosine of x in radians")
-tanh = _function(TANH, "tanh", "the hyperbolic tangent")
-sigmoid: Any = _function(SIGMOID, "sigmoid", "1 / (1 + exp(-x))")
-softplus = _function(SOFTPLUS, "softplus", "log(1 + exp(x))", "nn")
-erf = _function(ERF, "erf", "the error function")
-relu = _function(RELU, "relu", "max(x, 0)", "nn")
-floor = _function(FLOOR, "floor", "the largest integer not above x")
-ceil = _function(CEIL, "ceil", "the smallest integer not below x")
-is_nan = _function("IsNan", "is_nan", "whether x is NaN")
-is_inf = _function("IsInf", "is_inf", "whether x is infinite")
-is_finite = _function("IsFinite", "is_finite", "whether x is finite")
-greater = _function(GREATER, "greater", "x > y")
-greater_equal = _function(GREATER_EQUAL, "greater_equal", "x >= y")
-less = _function(LESS, "less", "x < y")
-less_equal = _function(LESS_EQUAL, "less_equal", "x <= y")
-equal = _function(EQUAL, "equal", "x == y")
-not_equal = _function(NOT_EQUAL, "not_equal", "x != y")
-logical_and = _function("LogicalAnd", "logical_and", "x and y")
-logical_or = _function("LogicalOr", "logical_or", "x or y")
-logical_not = _function("LogicalNot", "logical_not", "not x")
+def subtract(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """Returns x - y, elementwise.
+
+    Source: `tf.math.subtract`.
+    """
+    return call(SUB, x, y, name=name)
 
 
-def abs(x: Any, name: str | None = None) -> Any:
+def multiply(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """Returns x * y, elementwise.
+
+    Source: `tf.math.multiply`.
+    """
+    return call(MUL, x, y, name=name)
+
+
+def floordiv(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """Returns the floor of x / y, elementwise.
+
+    Source: `tf.math.floordiv`.
+    """
+    return call(FLOORDIV, x, y, name=name)
+
+
+def floormod(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """Returns x - y * floor(x / y), elementwise.
+
+    Source: `tf.math.floormod`.
+    """
+    return call(FLOORMOD, x, y, name=name)
+
+
+def maximum(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """Returns the larger of x and y; x where equal, elementwise.
+
+    Source: `tf.math.maximum`.
+    """
+    return call(MAXIMUM, x, y, name=name)
+
+
+def minimum(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """Returns the smaller of x and y; x where equal, elementwise.
+
+    Source: `tf.math.minimum`.
+    """
+    return call(MINIMUM, x, y, name=name)
+
+
+def squared_difference(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """Returns (x - y) squared, elementwise.
+
+    Source: `tf.math.squared_difference`.
+    """
+    return call(SQUARED_DIFFERENCE, x, y, name=name)
+
+
+def negative(x: Any, name: str | None = None) -> Tensor:
+    """Returns -x, elementwise.
+
+    Source: `tf.math.negative`.
+    """
+    return call(NEG, x, name=name)
+
+
+def sign(x: Any, name: str | None = None) -> Tensor:
+    """Returns -1, 0 or 1, elementwise.
+
+    Source: `tf.math.sign`.
+    """
+    return call(SIGN, x, name=name)
+
+
+def square(x: Any, name: str | None = None) -> Tensor:
+    """Returns x squared, elementwise.
+
+    Source: `tf.math.square`.
+    """
+    return call(SQUARE, x, name=name)
+
+
+def reciprocal(x: Any, name: str | None = None) -> Tensor:
+    """Returns 1 / x, elementwise.
+
+    Source: `tf.math.reciprocal`.
+    """
+    return call(RECIPROCAL, x, name=name)
+
+
+def exp(x: Any, name: str | None = None) -> Tensor:
+    """Returns e to the power of x, elementwise.
+
+    Source: `tf.math.exp`.
+    """
+    return call(EXP, x, name=name)
+
+
+def expm1(x: Any, name: str | None = None) -> Tensor:
+    """Returns exp(x) - 1, exact near 0, elementwise.
+
+    Source: `tf.math.expm1`.
+    """
+    return call(EXPM1, x, name=name)
+
+
+def log(x: Any, name: str | None = None) -> Tensor:
+    """Returns the natural logarithm, elementwise.
+
+    Source: `tf.math.log`.
+    """
+    return call(LOG, x, name=name)
+
+
+def log1p(x: Any, name: str | None = None) -> Tensor:
+    """Returns log(1 + x), exact near 0, elementwise.
+
+    Source: `tf.math.log1p`.
+    """
+    return call(LOG1P, x, name=name)
+
+
+def sqrt(x: Any, name: str | None = None) -> Tensor:
+    """Returns the square root, elementwise.
+
+    Source: `tf.math.sqrt`.
+    """
+    return call(SQRT, x, name=name)
+
+
+def rsqrt(x: Any, name: str | None = None) -> Tensor:
+    """Returns 1 / sqrt(x), elementwise.
+
+    Source: `tf.math.rsqrt`.
+    """
+    return call(RSQRT, x, name=name)
+
+
+def sin(x: Any, name: str | None = None) -> Tensor:
+    """Returns the sine of x in radians, elementwise.
+
+    Source: `tf.math.sin`.
+    """
+    return call(SIN, x, name=name)
+
+
+def cos(x: Any, name: str | None = None) -> Tensor:
+    """Returns the cosine of x in radians, elementwise.
+
+    Source: `tf.math.cos`.
+    """
+    return call(COS, x, name=name)
+
+
+def tanh(x: Any, name: str | None = None) -> Tensor:
+    """Returns the hyperbolic tangent, elementwise.
+
+    Source: `tf.math.tanh`.
+    """
+    return call(TANH, x, name=name)
+
+
+def sigmoid(x: Any, name: str | None = None) -> Tensor:
+    """Returns 1 / (1 + exp(-x)), elementwise.
+
+    Source: `tf.math.sigmoid`.
+    """
+    return call(SIGMOID, x, name=name)
+
+
+def softplus(features: Any, name: str | None = None) -> Tensor:
+    """Returns log(1 + exp(x)), elementwise.
+
+    Source: `tf.nn.softplus`.
+    """
+    return call(SOFTPLUS, features, name=name)
+
+
+def erf(x: Any, name: str | None = None) -> Tensor:
+    """Returns the error function, elementwise.
+
+    Source: `tf.math.erf`.
+    """
+    return call(ERF, x, name=name)
+
+
+def relu(features: Any, name: str | None = None) -> Tensor:
+    """Returns max(x, 0), elementwise.
+
+    Source: `tf.nn.relu`.
+    """
+    return call(RELU, features, name=name)
+
+
+def floor(x: Any, name: str | None = None) -> Tensor:
+    """Returns the largest integer not above x, elementwise.
+
+    Source: `tf.math.floor`.
+    """
+    return call(FLOOR, x, name=name)
+
+
+def ceil(x: Any, name: str | None = None) -> Tensor:
+    """Returns the smallest integer not below x, elementwise.
+
+    Source: `tf.math.ceil`.
+    """
+    return call(CEIL, x, name=name)
+
+
+def is_nan(x: Any, name: str | None = None) -> Tensor:
+    """Returns whether x is NaN, elementwise.
+
+    Source: `tf.math.is_nan`.
+    """
+    return call(REGISTRY["IsNan"], x, name=name)
+
+
+def is_inf(x: Any, name: str | None = None) -> Tensor:
+    """Returns whether x is infinite, elementwise.
+
+    Source: `tf.math.is_inf`.
+    """
+    return call(REGISTRY["IsInf"], x, name=name)
+
+
+def is_finite(x: Any, name: str | None = None) -> Tensor:
+    """Returns whether x is finite, elementwise.
+
+    Source: `tf.math.is_finite`.
+    """
+    return call(REGISTRY["IsFinite"], x, name=name)
+
+
+def greater(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """Returns x > y, elementwise.
+
+    Source: `tf.math.greater`.
+    """
+    return call(GREATER, x, y, name=name)
+
+
+def greater_equal(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """Returns x >= y, elementwise.
+
+    Source: `tf.math.greater_equal`.
+    """
+    return call(GREATER_EQUAL, x, y, name=name)
+
+
+def less(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """Returns x < y, elementwise.
+
+    Source: `tf.math.less`.
+    """
+    return call(LESS, x, y, name=name)
+
+
+def less_equal(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """Returns x <= y, elementwise.
+
+    Source: `tf.math.less_equal`.
+    """
+    return call(LESS_EQUAL, x, y, name=name)
+
+
+def equal(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """Returns x == y, elementwise.
+
+    Source: `tf.math.equal`.
+    """
+    return call(EQUAL, x, y, name=name)
+
+
+def not_equal(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """Returns x != y, elementwise.
+
+    Source: `tf.math.not_equal`.
+    """
+    return call(NOT_EQUAL, x, y, name=name)
+
+
+def logical_and(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """Returns x and y, elementwise.
+
+    Source: `tf.math.logical_and`.
+    """
+    return call(REGISTRY["LogicalAnd"], x, y, name=name)
+
+
+def logical_or(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """Returns x or y, elementwise.
+
+    Source: `tf.math.logical_or`.
+    """
+    return call(REGISTRY["LogicalOr"], x, y, name=name)
+
+
+def logical_not(x: Any, name: str | None = None) -> Tensor:
+    """Returns not x, elementwise.
+
+    Source: `tf.math.logical_not`.
+    """
+    return call(REGISTRY["LogicalNot"], x, name=name)
+
+
+def abs(x: Any, name: str | None = None) -> Tensor:
     """Returns the absolute value, elementwise; of complex numbers a real one.
 
     Source: `tf.math.abs`.
@@ -762,7 +1010,7 @@ def abs(x: Any, name: str | None = None) -> Any:
     return x if x.dtype.is_unsigned else call(ABS, x, name=name)
 
 
-def round(x: Any, name: str | None = None) -> Any:
+def round(x: Any, name: str | None = None) -> Tensor:
     """Rounds to the nearest integer, halves to even; integers as they are.
 
     Source: `tf.math.round`.
@@ -771,7 +1019,7 @@ def round(x: Any, name: str | None = None) -> Any:
     return x if x.dtype.is_integer else call(ROUND, x, name=name)
 
 
-def divide(x: Any, y: Any, name: str | None = None) -> Any:
+def divide(x: Any, y: Any, name: str | None = None) -> Tensor:
     """Returns x / y, elementwise, as Python does: integers give float64.
 
     Small integers (int8, int16, uint8) give float32.
@@ -785,7 +1033,7 @@ def divide(x: Any, y: Any, name: str | None = None) -> Any:
     return call(DIV, x, y, name=name)
 
 
-def pow(x: Any, y: Any, name: str | None = None) -> Any:
+def pow(x: Any, y: Any, name: str | None = None) -> Tensor:
     """Returns x to the power of y, elementwise.
 
     Source: `tf.math.pow`.
@@ -793,7 +1041,9 @@ def pow(x: Any, y: Any, name: str | None = None) -> Any:
     return call(POW, x, y, name=name)
 
 
-def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Any:
+def where(
+    condition: Any, x: Any = None, y: Any = None, name: str | None = None
+) -> Tensor:
     """Returns x where the condition holds, else y, elementwise with broadcasting.
 
     Args:
@@ -822,7 +1072,7 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
     return call(SELECT, condition, x, y, name=name)
 
 
-def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
+def cast(x: Any, dtype: Any, name: str | None = None) -> Tensor:
     """Converts a tensor to another dtype; floats to integers round towards zero.
 
     A float that is out of the range of int32 (for int64, of that), or NaN, becomes the

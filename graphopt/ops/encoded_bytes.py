@@ -97,7 +97,7 @@ def decode_raw(
     little_endian: bool = True,
     fixed_length: int | None = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Reads the bytes of strings as numbers.
 
     Args:
@@ -339,7 +339,7 @@ DECODE_COMPRESSED = register_string_op(
 )
 
 
-def encode_base64(input: Any, pad: bool = False, name: str | None = None) -> Any:
+def encode_base64(input: Any, pad: bool = False, name: str | None = None) -> Tensor:
     """Writes strings in the base64 that file names and addresses may hold.
 
     Source: `tf.io.encode_base64`.
@@ -347,7 +347,7 @@ def encode_base64(input: Any, pad: bool = False, name: str | None = None) -> Any
     return call(ENCODE_BASE64, as_strings(input), name=name, pad=pad)
 
 
-def decode_base64(input: Any, name: str | None = None) -> Any:
+def decode_base64(input: Any, name: str | None = None) -> Tensor:
     """Reads strings in web-safe base64, with or without padding.
 
     Raises:
@@ -360,7 +360,7 @@ def decode_base64(input: Any, name: str | None = None) -> Any:
 
 def decode_compressed(
     bytes: Any, compression_type: str = "", name: str | None = None
-) -> Any:
+) -> Tensor:
     """Unpacks strings: `compression_type` is `GZIP`, `ZLIB` or empty.
 
     Raises:
@@ -421,7 +421,7 @@ PARSE_TENSOR = register_string_op(
 )
 
 
-def serialize_tensor(tensor: Any, name: str | None = None) -> Any:
+def serialize_tensor(tensor: Any, name: str | None = None) -> Tensor:
     """Writes a tensor as the bytes of a TensorProto.
 
     Source: `tf.io.serialize_tensor`.
@@ -517,7 +517,7 @@ def _one_name(value: Any, what: str) -> Any:
     return name
 
 
-def read_file(filename: Any, name: str | None = None) -> Any:
+def read_file(filename: Any, name: str | None = None) -> Tensor:
     """Reads a file when it runs.
 
     Raises:

@@ -14,6 +14,7 @@ from graphopt.graph.dispatch import call
 from graphopt.graph.opspec import Host, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape, broadcast_shapes
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.elementwise import exp, log, log1p
 from graphopt.ops.special import lgamma, xlogy
 
@@ -277,7 +278,7 @@ BETAINC = register(
 )
 
 
-def igamma(a: Any, x: Any, name: str | None = None) -> Any:
+def igamma(a: Any, x: Any, name: str | None = None) -> Tensor:
     """Returns the lower regularized incomplete gamma function.
 
     >>> import graphopt as tf
@@ -289,7 +290,7 @@ def igamma(a: Any, x: Any, name: str | None = None) -> Any:
     return call(IGAMMA, a, x, name=name)
 
 
-def igammac(a: Any, x: Any, name: str | None = None) -> Any:
+def igammac(a: Any, x: Any, name: str | None = None) -> Tensor:
     """Returns the upper regularized incomplete gamma function.
 
     Source: `tf.math.igammac`.
@@ -297,7 +298,7 @@ def igammac(a: Any, x: Any, name: str | None = None) -> Any:
     return call(IGAMMAC, a, x, name=name)
 
 
-def betainc(a: Any, b: Any, x: Any, name: str | None = None) -> Any:
+def betainc(a: Any, b: Any, x: Any, name: str | None = None) -> Tensor:
     """Returns the regularized incomplete beta function.
 
     >>> import graphopt as tf

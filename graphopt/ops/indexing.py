@@ -27,6 +27,7 @@ from graphopt.graph.opspec import BadInput, Cost, Family, OpSpec, Sample, regist
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.graph.status import Report
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.clipping import clip_by_norm
 from graphopt.ops.creation import static_dims, static_ints
 from graphopt.ops.deferred import deferrable, shape_of_sizes
@@ -322,7 +323,7 @@ def gather(
     axis: Any = None,
     batch_dims: int = 0,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Takes slices of a tensor along an axis, by their indices.
 
     Args:
@@ -370,7 +371,7 @@ def gather_densely(
 
 def embedding_lookup(
     params: Any, ids: Any, max_norm: Any = None, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Returns the rows of a table that ids name.
 
     Args:
@@ -436,7 +437,7 @@ def one_hot(
     axis: int | None = None,
     dtype: Any = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns vectors that are `on_value` at one index and `off_value` elsewhere.
 
     An index outside of [0, depth) gives a vector of `off_value`.

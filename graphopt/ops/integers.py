@@ -27,6 +27,7 @@ from graphopt.graph.opspec import (
 )
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import constant_value, shape, static_ints, zeros_like
 from graphopt.ops.deferred import deferrable
 from graphopt.ops.elementwise import (
@@ -38,7 +39,6 @@ from graphopt.ops.elementwise import (
     elementwise,
     where,
 )
-from graphopt.ops.elementwise import _function as public_function
 from graphopt.ops.indexing import gather
 
 Array = NDArray[Any]
@@ -134,27 +134,61 @@ POPULATION_COUNT = elementwise(
     cost=Cost.UNRATED,
 )
 
-bitwise_and = public_function(BITWISE_AND, "bitwise_and", "the bits in both", "bitwise")
-bitwise_or = public_function(BITWISE_OR, "bitwise_or", "the bits in either", "bitwise")
-bitwise_xor = public_function(
-    BITWISE_XOR, "bitwise_xor", "the bits in one and not the other", "bitwise"
-)
-left_shift = public_function(
-    LEFT_SHIFT,
-    "left_shift",
-    "x shifted left by y bits; 0 if that is all of them",
-    "bitwise",
-)
-right_shift = public_function(
-    RIGHT_SHIFT,
-    "right_shift",
-    "x shifted right by y bits, its sign kept; 0 or -1 if that is all of them",
-    "bitwise",
-)
-invert = public_function(INVERT, "invert", "the other bits", "bitwise")
-population_count = public_function(
-    POPULATION_COUNT, "population_count", "how many bits are 1, as uint8", "bitwise"
-)
+
+def bitwise_and(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """Returns the bits in both, elementwise.
+
+    Source: `tf.bitwise.bitwise_and`.
+    """
+    return call(BITWISE_AND, x, y, name=name)
+
+
+def bitwise_or(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """Returns the bits in either, elementwise.
+
+    Source: `tf.bitwise.bitwise_or`.
+    """
+    return call(BITWISE_OR, x, y, name=name)
+
+
+def bitwise_xor(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """Returns the bits in one and not the other, elementwise.
+
+    Source: `tf.bitwise.bitwise_xor`.
+    """
+    return call(BITWISE_XOR, x, y, name=name)
+
+
+def left_shift(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """Returns x shifted left by y bits; 0 if that is all of them, elementwise.
+
+    Source: `tf.bitwise.left_shift`.
+    """
+    return call(LEFT_SHIFT, x, y, name=name)
+
+
+def right_shift(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """Returns x shifted right by y bits, its sign kept; 0 or -1 if that is all of them, elementwise.
+
+    Source: `tf.bitwise.right_shift`.
+    """
+    return call(RIGHT_SHIFT, x, y, name=name)
+
+
+def invert(x: Any, name: str | None = None) -> Tensor:
+    """Returns the other bits, elementwise.
+
+    Source: `tf.bitwise.invert`.
+    """
+    return call(INVERT, x, name=name)
+
+
+def population_count(x: Any, name: str | None = None) -> Tensor:
+    """Returns how many bits are 1, as uint8, elementwise.
+
+    Source: `tf.bitwise.population_count`.
+    """
+    return call(POPULATION_COUNT, x, name=name)
 
 
 # ---- divisions that round towards zero
@@ -205,12 +239,22 @@ TRUNCATE_MOD = binary(
     host_dtypes=NUMERIC,
     cost=Cost.UNRATED,
 )
-truncatediv: Any = public_function(
-    TRUNCATE_DIV, "truncatediv", "x / y rounded towards zero"
-)
-truncatemod = public_function(
-    TRUNCATE_MOD, "truncatemod", "x - y * truncatediv(x, y), which has the sign of x"
-)
+
+
+def truncatediv(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """Returns x / y rounded towards zero, elementwise.
+
+    Source: `tf.math.truncatediv`.
+    """
+    return call(TRUNCATE_DIV, x, y, name=name)
+
+
+def truncatemod(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """Returns x - y * truncatediv(x, y), which has the sign of x, elementwise.
+
+    Source: `tf.math.truncatemod`.
+    """
+    return call(TRUNCATE_MOD, x, y, name=name)
 
 
 # ---- counting
@@ -372,7 +416,7 @@ def bincount(
     name: str | None = None,
     axis: int | None = None,
     binary_output: bool = False,
-) -> Any:
+) -> Tensor:
     """Counts how often each number occurs.
 
     Args:

@@ -21,6 +21,7 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import BadInput, Host, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape, broadcast_shapes
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import zeros_like
 from graphopt.ops.deferred import deferrable
 from graphopt.ops.diagonal import band_part, diag_part, set_diag
@@ -36,7 +37,9 @@ DTYPES = (dtypes.float32, dtypes.float64, *dtypes.COMPLEX)
 
 
 @deferrable()
-def matrix_transpose(a: Any, name: str | None = None, conjugate: bool = False) -> Any:
+def matrix_transpose(
+    a: Any, name: str | None = None, conjugate: bool = False
+) -> Tensor:
     """Exchanges the last two dimensions.
 
     Args:
@@ -63,7 +66,7 @@ def matrix_transpose(a: Any, name: str | None = None, conjugate: bool = False) -
     )
 
 
-def adjoint(matrix: Any, name: str | None = None) -> Any:
+def adjoint(matrix: Any, name: str | None = None) -> Tensor:
     """Returns the transpose of matrices, conjugated where they are complex.
 
     Source: `tf.linalg.adjoint`.
@@ -384,7 +387,9 @@ CHOLESKY = register(
 # ---- public functions
 
 
-def solve(matrix: Any, rhs: Any, adjoint: bool = False, name: str | None = None) -> Any:
+def solve(
+    matrix: Any, rhs: Any, adjoint: bool = False, name: str | None = None
+) -> Tensor:
     """Solves systems of linear equations.
 
     Args:
@@ -414,7 +419,7 @@ def triangular_solve(
     lower: bool = True,
     adjoint: bool = False,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Solves systems of linear equations whose matrix is a triangle.
 
     Args:
@@ -433,7 +438,7 @@ def triangular_solve(
     return call(TRIANGULAR_SOLVE, matrix, rhs, name=name, **options)
 
 
-def inv(input: Any, adjoint: bool = False, name: str | None = None) -> Any:
+def inv(input: Any, adjoint: bool = False, name: str | None = None) -> Tensor:
     """Returns the inverse of square matrices, of their adjoint if asked for.
 
     Raises:
@@ -450,7 +455,7 @@ def inv(input: Any, adjoint: bool = False, name: str | None = None) -> Any:
     return call(INVERSE, matrix, name=name)
 
 
-def det(input: Any, name: str | None = None) -> Any:
+def det(input: Any, name: str | None = None) -> Tensor:
     """Returns the determinants of square matrices, `[..., m, m]` to `[...]`.
 
     Source: `tf.linalg.det`.
@@ -466,7 +471,7 @@ def slogdet(input: Any, name: str | None = None) -> Any:
     return call(SLOGDET, input, name=name)
 
 
-def cholesky(input: Any, name: str | None = None) -> Any:
+def cholesky(input: Any, name: str | None = None) -> Tensor:
     """Returns lower triangles L with L times its adjoint the given matrices.
 
     Args:
@@ -485,7 +490,7 @@ def cholesky(input: Any, name: str | None = None) -> Any:
     return call(CHOLESKY, input, name=name)
 
 
-def cholesky_solve(chol: Any, rhs: Any, name: str | None = None) -> Any:
+def cholesky_solve(chol: Any, rhs: Any, name: str | None = None) -> Tensor:
     """Solves systems of linear equations with the `cholesky` of their matrices.
 
     Args:
@@ -499,7 +504,7 @@ def cholesky_solve(chol: Any, rhs: Any, name: str | None = None) -> Any:
     return triangular_solve(chol, triangular_solve(chol, rhs), adjoint=True, name=name)
 
 
-def logdet(matrix: Any, name: str | None = None) -> Any:
+def logdet(matrix: Any, name: str | None = None) -> Tensor:
     """Returns the logarithm of the determinants of positive definite matrices.
 
     Source: `tf.linalg.logdet`.

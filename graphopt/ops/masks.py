@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from graphopt import dtypes
 from graphopt.dtypes import DType, as_dtype
 from graphopt.errors import DecidedByRun, InvalidArgumentError, describe_shapes, fail
-from graphopt.graph.dispatch import call
+from graphopt.graph.dispatch import call, call_all
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import (
     NOT_DIFFERENTIABLE,
@@ -26,6 +26,7 @@ from graphopt.graph.opspec import (
 )
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import constant_value, static_ints
 from graphopt.ops.deferred import deferrable
 from graphopt.ops.host import numpy_function
@@ -70,7 +71,7 @@ hooks.operators["where_indices"] = _where_indices
 @deferrable()
 def boolean_mask(
     tensor: Any, mask: Any, axis: Any = None, name: str | None = "boolean_mask"
-) -> Any:
+) -> Tensor:
     """Returns the elements or slices where a mask is true.
 
     In a graph the number of rows is not known, so what follows is interpreted.
@@ -187,7 +188,7 @@ def unique(x: Any, out_idx: Any = dtypes.int32, name: str | None = None) -> Uniq
 
     Source: `tf.unique`.
     """
-    return Unique(*call(UNIQUE, x, name=name, dtype=as_dtype(out_idx)))
+    return Unique(*call_all(UNIQUE, x, name=name, dtype=as_dtype(out_idx)))
 
 
 def setdiff1d(

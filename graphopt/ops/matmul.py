@@ -16,6 +16,7 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape, broadcast_shapes
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.quietly import quietly
 from graphopt.ops.shaping import expand_dims, squeeze
 
@@ -60,7 +61,7 @@ def _compute(
     b = b.swapaxes(-1, -2) if transpose_b else b
     if a.dtype == np.float16:
         wide: NDArray[Any] = np.matmul(a.astype(np.float32), b.astype(np.float32))
-        return quietly(wide.astype, np.float16)  # type: ignore[no-any-return]
+        return quietly(wide.astype, np.float16)
     product: NDArray[Any] = quietly(np.matmul, a, b)
     return product
 
@@ -142,7 +143,7 @@ def matmul(
     adjoint_a: bool = False,
     adjoint_b: bool = False,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Multiplies matrices; leading dimensions are a batch and are broadcast.
 
     Args:
@@ -185,7 +186,9 @@ def matmul(
     )
 
 
-def matvec(a: Any, b: Any, transpose_a: bool = False, name: str | None = None) -> Any:
+def matvec(
+    a: Any, b: Any, transpose_a: bool = False, name: str | None = None
+) -> Tensor:
     """Multiplies a matrix with a vector: `[..., m, k]` and `[..., k]` give `[..., m]`.
 
     Source: `tf.linalg.matvec`.

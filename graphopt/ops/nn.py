@@ -23,6 +23,7 @@ from graphopt.graph.opspec import BadInput, Cost, Family, OpSpec, Sample, regist
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.status import Report
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import shape, zeros_like
 from graphopt.ops.deferred import deferrable
 from graphopt.ops.elementwise import (
@@ -323,7 +324,7 @@ SIGMOID_CROSS_ENTROPY = elementwise(
 # ---- public functions
 
 
-def softmax(logits: Any, axis: int = -1, name: str | None = None) -> Any:
+def softmax(logits: Any, axis: int = -1, name: str | None = None) -> Tensor:
     """Returns exp(x) divided by its sum along an axis.
 
     Args:
@@ -343,7 +344,7 @@ def softmax(logits: Any, axis: int = -1, name: str | None = None) -> Any:
     return _along(SOFTMAX, logits, axis, name)
 
 
-def log_softmax(logits: Any, axis: int = -1, name: str | None = None) -> Any:
+def log_softmax(logits: Any, axis: int = -1, name: str | None = None) -> Tensor:
     """Returns the logarithm of softmax along an axis; as `softmax`.
 
     Source: `tf.nn.log_softmax`.
@@ -400,7 +401,7 @@ def _dtype_of_logits(labels: Any, logits: Any, axis: int = -1) -> list[DType]:
 @deferrable(_dtype_of_logits)
 def softmax_cross_entropy_with_logits(
     labels: Any, logits: Any, axis: int = -1, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Returns the cross entropy of each row: -sum(labels * log_softmax(logits)).
 
     Args:
@@ -478,7 +479,7 @@ def _as_matrix(logits: Any, labels: Any) -> tuple[Any, Any, Any]:
 @deferrable(_dtype_of_logits)
 def sparse_softmax_cross_entropy_with_logits(
     labels: Any, logits: Any, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Returns the cross entropy of each row, given the index of the right class.
 
     Args:
@@ -506,7 +507,7 @@ def sparse_softmax_cross_entropy_with_logits(
 
 def sigmoid_cross_entropy_with_logits(
     labels: Any, logits: Any, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Returns max(x, 0) - x * labels + log(1 + exp(-|x|)) for logits x, elementwise.
 
     Source: `tf.nn.sigmoid_cross_entropy_with_logits`.
@@ -519,7 +520,7 @@ def sigmoid_cross_entropy_with_logits(
 
 def weighted_cross_entropy_with_logits(
     labels: Any, logits: Any, pos_weight: Any, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Returns the sigmoid cross entropy in which positive labels count `pos_weight`.
 
     (1 - z) x + (1 + (q - 1) z) (log(1 + exp(-|x|)) + max(-x, 0)) for logits x, labels
@@ -547,7 +548,7 @@ def log_poisson_loss(
     log_input: Any,
     compute_full_loss: bool = False,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns exp(c) - z c for targets z and logarithms c of the rate, elementwise.
 
     Args:
@@ -584,7 +585,7 @@ def _same_shape(logits: Any, labels: Any) -> None:
 
 def bias_add(
     value: Any, bias: Any, data_format: str | None = None, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Adds a vector to the dimension of the channels.
 
     Args:
@@ -609,7 +610,7 @@ def bias_add(
     return add(value, bias, name=name or "BiasAdd")
 
 
-def l2_loss(t: Any, name: str | None = None) -> Any:
+def l2_loss(t: Any, name: str | None = None) -> Tensor:
     """Returns half the sum of squares.
 
     Source: `tf.nn.l2_loss`.

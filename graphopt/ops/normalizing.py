@@ -10,6 +10,7 @@ import numpy as np
 from graphopt import dtypes
 from graphopt.errors import describe_shapes
 from graphopt.graph.hooks import hooks
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import constant
 from graphopt.ops.elementwise import cast, multiply, pow, square
 from graphopt.ops.layouts import is_channels_first, to_channels_first, to_channels_last
@@ -109,7 +110,7 @@ def batch_norm_with_global_normalization(
     variance_epsilon: Any,
     scale_after_normalization: bool,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Normalizes images; `gamma` counts only if `scale_after_normalization`.
 
     Source: `tf.nn.batch_norm_with_global_normalization`.
@@ -127,7 +128,7 @@ def local_response_normalization(
     alpha: float = 1.0,
     beta: float = 0.5,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Divides by a power of the sum of squares of the channels nearby.
 
     x / (bias + alpha * sum(x[c - radius : c + radius + 1] ** 2)) ** beta

@@ -14,6 +14,7 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import BadInput, Cost, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import constant_value, static_ints
 from graphopt.ops.deferred import deferrable, shape_of_sizes
 from graphopt.ops.elementwise import NUMERIC
@@ -128,7 +129,7 @@ def pad(
     mode: str = "CONSTANT",
     constant_values: Any = 0,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Surrounds a tensor with more elements.
 
     Args:
@@ -315,7 +316,7 @@ def _tile(input: Any, multiples: Any) -> list[TensorShape]:
 
 
 @deferrable(shapes=_tile)
-def tile(input: Any, multiples: Any, name: str | None = None) -> Any:
+def tile(input: Any, multiples: Any, name: str | None = None) -> Tensor:
     """Repeats a tensor along each dimension.
 
     Args:
@@ -358,7 +359,7 @@ def _known_axes(x: Any, axis: Any, what: str) -> list[int]:
 
 
 @deferrable(shapes=_same_shape)
-def reverse(tensor: Any, axis: Any, name: str | None = None) -> Any:
+def reverse(tensor: Any, axis: Any, name: str | None = None) -> Tensor:
     """Turns the order of the elements along axes round.
 
     Args:
@@ -441,7 +442,7 @@ ROLL: OpSpec = register(
 
 
 @deferrable(shapes=_same_shape)
-def roll(input: Any, shift: Any, axis: Any, name: str | None = None) -> Any:
+def roll(input: Any, shift: Any, axis: Any, name: str | None = None) -> Tensor:
     """Rotates the elements along axes: what leaves at the end comes in at the start.
 
     Args:

@@ -23,6 +23,7 @@ from graphopt.graph.opspec import (
 )
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.clipping import clip_by_value
 from graphopt.ops.creation import constant_value, ones_like, zeros, zeros_like
 from graphopt.ops.creation import shape as shape_of
@@ -61,7 +62,7 @@ def dynamic_partition(
     ]
 
 
-def dynamic_stitch(indices: Any, data: Any, name: str | None = None) -> Any:
+def dynamic_stitch(indices: Any, data: Any, name: str | None = None) -> Tensor:
     """Puts slices where numbers say; of equal numbers the last one counts.
 
     Args:
@@ -99,7 +100,7 @@ def dynamic_stitch(indices: Any, data: Any, name: str | None = None) -> Any:
     return tensor_scatter_nd_update(blank, expand_dims(flat, 1), rows, name)
 
 
-def invert_permutation(x: Any, name: str | None = None) -> Any:
+def invert_permutation(x: Any, name: str | None = None) -> Tensor:
     """Returns the permutation that undoes another one.
 
     >>> import graphopt as tf
@@ -178,7 +179,7 @@ def unravel_index(indices: Any, dims: Any, name: str | None = None) -> Any:
     return stack(found[::-1], 0, name=name)
 
 
-def cross(a: Any, b: Any, name: str | None = None) -> Any:
+def cross(a: Any, b: Any, name: str | None = None) -> Tensor:
     """Returns the cross product of vectors of three elements.
 
     >>> import graphopt as tf
@@ -267,7 +268,7 @@ def searchsorted(
     side: str = "left",
     out_type: Any = dtypes.int32,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns where values belong in sorted rows.
 
     Args:
@@ -298,7 +299,7 @@ def histogram_fixed_width_bins(
     nbins: Any = 100,
     dtype: Any = dtypes.int32,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the number of the bin of each value; bins are of one width.
 
     Args:
@@ -326,7 +327,7 @@ def histogram_fixed_width(
     nbins: Any = 100,
     dtype: Any = dtypes.int32,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Counts the values in each of several bins of one width.
 
     >>> import graphopt as tf
@@ -348,7 +349,7 @@ def confusion_matrix(
     weights: Any = None,
     dtype: Any = dtypes.int32,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Counts how often each class was taken for each.
 
     Args:
@@ -386,7 +387,7 @@ def confusion_matrix(
     return tensor_scatter_nd_add(blank, both, ones, name)
 
 
-def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Any:
+def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Tensor:
     """Casts to another dtype; what does not fit becomes its largest or smallest number.
 
     >>> import graphopt as tf
@@ -500,7 +501,7 @@ EDIT_DISTANCE = register(
 
 def edit_distance(
     hypothesis: Any, truth: Any, normalize: bool = True, name: str = "edit_distance"
-) -> Any:
+) -> Tensor:
     """Returns how many insertions, deletions and changes make one sequence of another.
 
     Args:

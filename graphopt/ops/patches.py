@@ -15,6 +15,7 @@ import numpy as np
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import shape, static_dims
 from graphopt.ops.elementwise import add, maximum, negative
 from graphopt.ops.layouts import is_channels_first, to_channels_first, to_channels_last
@@ -84,7 +85,7 @@ def _block(block_size: Any) -> int:
 
 def depth_to_space(
     input: Any, block_size: int, data_format: str = "NHWC", name: str | None = None
-) -> Any:
+) -> Tensor:
     """Makes blocks of pixels of channels.
 
     Args:
@@ -119,7 +120,7 @@ def depth_to_space(
 
 def space_to_depth(
     input: Any, block_size: int, data_format: str = "NHWC", name: str | None = None
-) -> Any:
+) -> Tensor:
     """Makes channels of blocks of pixels; undoes `depth_to_space`.
 
     Args:
@@ -171,7 +172,7 @@ def _rows_of(pairs: Any) -> Sequence[Any]:
 
 def space_to_batch_nd(
     input: Any, block_shape: Any, paddings: Any, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Makes batches of blocks: each takes one element of every block.
 
     Args:
@@ -206,7 +207,7 @@ def space_to_batch_nd(
 
 def batch_to_space_nd(
     input: Any, block_shape: Any, crops: Any, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Makes blocks of batches; undoes `space_to_batch_nd`.
 
     Args:
@@ -315,7 +316,7 @@ def extract_patches(
     rates: Any,
     padding: Any,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Makes the pixels of each window channels.
 
     Args:
@@ -346,7 +347,7 @@ def dilation2d(
     data_format: str = "NHWC",
     dilations: Any = 1,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the largest sum of an image and a filter in each window.
 
     Args:
@@ -396,7 +397,7 @@ def erosion2d(
     data_format: str = "NHWC",
     dilations: Any = 1,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the smallest difference of an image and a turned filter in each window.
 
     Source: `tf.nn.erosion2d`.

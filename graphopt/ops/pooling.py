@@ -14,6 +14,7 @@ from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
 from graphopt.graph.shape import TensorShape
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.convolution import WINDOW_NS
 from graphopt.ops.elementwise import NUMERIC, cast
 from graphopt.ops.layouts import (
@@ -248,7 +249,7 @@ def max_pool2d(
     padding: Any,
     data_format: str | None = "NHWC",
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the largest element of each window; the gradient goes to the first one.
 
     Args:
@@ -279,7 +280,7 @@ def avg_pool2d(
     padding: Any,
     data_format: str | None = "NHWC",
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the mean of each window, padding not counted.
 
     Args:

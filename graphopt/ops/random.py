@@ -329,7 +329,7 @@ def stateless_uniform(
     maxval: Any = None,
     dtype: Any = dtypes.float32,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns uniform random numbers in [minval, maxval) that depend on the seed alone.
 
     Args:
@@ -361,7 +361,7 @@ def stateless_categorical(
     seed: Seed,
     dtype: Any = dtypes.int64,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Draws classes with the probabilities softmax(logits), by the seed alone.
 
     Args:
@@ -386,7 +386,7 @@ def stateless_normal(
     stddev: Any = 1.0,
     dtype: Any = dtypes.float32,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns normal random numbers that depend on the seed alone.
 
     Source: `tf.random.stateless_normal`.
@@ -402,7 +402,7 @@ def stateless_truncated_normal(
     stddev: Any = 1.0,
     dtype: Any = dtypes.float32,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns normal random numbers within two standard deviations of the mean.
 
     Source: `tf.random.stateless_truncated_normal`.

@@ -12,6 +12,7 @@ from graphopt.dtypes import DType, as_dtype
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import NOT_DIFFERENTIABLE, Effect, OpSpec, Sample, register
 from graphopt.graph.shape import UNKNOWN, TensorShape
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import static_dims
 from graphopt.ops.random import ON_HOST
 from graphopt.ops.random_stateful import (
@@ -85,7 +86,7 @@ def random_gamma(
     dtype: Any = dtypes.float32,
     seed: int | None = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns random numbers of gamma distributions, without derivatives.
 
     Args:
@@ -118,7 +119,7 @@ def random_poisson(
     dtype: Any = dtypes.float32,
     seed: int | None = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns random numbers of Poisson distributions.
 
     Args:

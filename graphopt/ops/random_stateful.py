@@ -46,7 +46,7 @@ from graphopt.graph.opspec import (
     register,
 )
 from graphopt.graph.shape import TensorShape
-from graphopt.graph.tensor import GraphTensor, StandIn
+from graphopt.graph.tensor import GraphTensor, StandIn, Tensor
 from graphopt.ops.creation import (
     FILL_DIMS,
     SHAPE,
@@ -384,7 +384,7 @@ def uniform(
     dtype: Any = dtypes.float32,
     seed: int | None = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns uniform random numbers in [minval, maxval), new ones in each run.
 
     Args:
@@ -436,7 +436,7 @@ def normal(
     dtype: Any = dtypes.float32,
     seed: int | None = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns normal random numbers, new ones in each run.
 
     Source: `tf.random.normal`.
@@ -451,7 +451,7 @@ def truncated_normal(
     dtype: Any = dtypes.float32,
     seed: int | None = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns normal random numbers within two standard deviations of the mean.
 
     Source: `tf.random.truncated_normal`.
@@ -465,7 +465,7 @@ def categorical(
     dtype: Any = dtypes.int64,
     seed: int | None = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Draws classes with the probabilities softmax(logits), new ones in each run.
 
     Args:
@@ -486,7 +486,7 @@ def categorical(
     return add_random_op(CATEGORICAL, logits, name=name, **attrs)
 
 
-def shuffle(value: Any, seed: int | None = None, name: str | None = None) -> Any:
+def shuffle(value: Any, seed: int | None = None, name: str | None = None) -> Tensor:
     """Permutes a tensor along its first dimension, anew in each run.
 
     Source: `tf.random.shuffle`.

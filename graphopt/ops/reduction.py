@@ -27,7 +27,7 @@ from graphopt.graph.opspec import (
 )
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape, broadcast_shapes
-from graphopt.graph.tensor import is_symbolic
+from graphopt.graph.tensor import Tensor, is_symbolic
 from graphopt.ops.creation import constant_value, static_dims
 from graphopt.ops.deferred import deferrable, shape_of_sizes
 from graphopt.ops.elementwise import NUMERIC, cast, equal, where
@@ -319,7 +319,7 @@ def _to_shape(input: Any, shape: Any) -> list[TensorShape]:
 
 
 @deferrable(shapes=_to_shape)
-def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Any:
+def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Tensor:
     """Repeats a tensor along dimensions of size 1 and new ones in front.
 
     Source: `tf.broadcast_to`.
@@ -361,23 +361,37 @@ def sum_like(x: Any, pattern: Any, name: str | None = None) -> Any:
 # ---- public functions
 
 
-def _function(spec: OpSpec, name: str, doc: str) -> Any:
-    def reduce(
-        input_tensor: Any, axis: Any = None, keepdims: bool = False, name: Any = None
-    ) -> Any:
-        x = hooks.convert(input_tensor)
-        # An eager tensor, whose rank is there, need not go by way of the decorator.
-        waits = axis is not None and is_symbolic(x)
-        return (waiting if waits else along)(x, axis, keepdims, name)
+def _make_reduction(spec: OpSpec, name: str) -> Callable[..., Tensor]:
+    """Makes what a public reduction calls."""
 
-    def along(input_tensor: Any, axis: Any, keepdims: bool, name: Any = None) -> Any:
+    def along(input_tensor: Any, axis: Any, keepdims: bool, name: Any = None) -> Tensor:
         axes = normalize_axes(axis, input_tensor.shape.rank, spec.name)
         return call(spec, input_tensor, name=name, axis=axes, keepdims=bool(keepdims))
 
     waiting = deferrable(name=name)(along)
 
-    reduce.__name__ = reduce.__qualname__ = name
-    reduce.__doc__ = f"""Returns {doc} along axes.
+    def reduce(input_tensor: Any, axis: Any, keepdims: bool, name: Any) -> Tensor:
+        x = hooks.convert(input_tensor)
+        # An eager tensor, whose rank is there, need not go by way of the decorator.
+        waits = axis is not None and is_symbolic(x)
+        return (waiting if waits else along)(x, axis, keepdims, name)
+
+    return reduce
+
+
+_reduce_sum = _make_reduction(SUM, "reduce_sum")
+_reduce_prod = _make_reduction(PROD, "reduce_prod")
+_reduce_max = _make_reduction(MAX, "reduce_max")
+_reduce_min = _make_reduction(MIN, "reduce_min")
+_reduce_any = _make_reduction(ANY, "reduce_any")
+_reduce_all = _make_reduction(ALL, "reduce_all")
+_reduce_float_mean = _make_reduction(MEAN, "reduce_mean")
+
+
+def reduce_sum(
+    input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None
+) -> Tensor:
+    """Returns the sum, added up in float64, along axes.
 
     Args:
       input_tensor: The tensor.
@@ -388,23 +402,109 @@ def _function(spec: OpSpec, name: str, doc: str) -> Any:
     Raises:
       InvalidArgumentError: An axis is out of range.
 
-    Source: `tf.math.{name}`.
+    Source: `tf.math.reduce_sum`.
     """
-    return reduce
+    return _reduce_sum(input_tensor, axis, keepdims, name)
 
 
-reduce_sum = _function(SUM, "reduce_sum", "the sum, added up in float64,")
-reduce_prod = _function(PROD, "reduce_prod", "the product")
-reduce_max = _function(MAX, "reduce_max", "the largest value")
-reduce_min = _function(MIN, "reduce_min", "the smallest value")
-reduce_any = _function(ANY, "reduce_any", "whether any element is true")
-reduce_all = _function(ALL, "reduce_all", "whether all elements are true")
-_reduce_float_mean = _function(MEAN, "reduce_mean", "the mean")
+def reduce_prod(
+    input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None
+) -> Tensor:
+    """Returns the product along axes.
+
+    Args:
+      input_tensor: The tensor.
+      axis: The axis or axes to reduce; None for all.
+      keepdims: Whether reduced dimensions stay, with size 1.
+      name: Name of the op.
+
+    Raises:
+      InvalidArgumentError: An axis is out of range.
+
+    Source: `tf.math.reduce_prod`.
+    """
+    return _reduce_prod(input_tensor, axis, keepdims, name)
+
+
+def reduce_max(
+    input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None
+) -> Tensor:
+    """Returns the largest value along axes.
+
+    Args:
+      input_tensor: The tensor.
+      axis: The axis or axes to reduce; None for all.
+      keepdims: Whether reduced dimensions stay, with size 1.
+      name: Name of the op.
+
+    Raises:
+      InvalidArgumentError: An axis is out of range.
+
+    Source: `tf.math.reduce_max`.
+    """
+    return _reduce_max(input_tensor, axis, keepdims, name)
+
+
+def reduce_min(
+    input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None
+) -> Tensor:
+    """Returns the smallest value along axes.
+
+    Args:
+      input_tensor: The tensor.
+      axis: The axis or axes to reduce; None for all.
+      keepdims: Whether reduced dimensions stay, with size 1.
+      name: Name of the op.
+
+    Raises:
+      InvalidArgumentError: An axis is out of range.
+
+    Source: `tf.math.reduce_min`.
+    """
+    return _reduce_min(input_tensor, axis, keepdims, name)
+
+
+def reduce_any(
+    input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None
+) -> Tensor:
+    """Returns whether any element is true along axes.
+
+    Args:
+      input_tensor: The tensor.
+      axis: The axis or axes to reduce; None for all.
+      keepdims: Whether reduced dimensions stay, with size 1.
+      name: Name of the op.
+
+    Raises:
+      InvalidArgumentError: An axis is out of range.
+
+    Source: `tf.math.reduce_any`.
+    """
+    return _reduce_any(input_tensor, axis, keepdims, name)
+
+
+def reduce_all(
+    input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None
+) -> Tensor:
+    """Returns whether all elements are true along axes.
+
+    Args:
+      input_tensor: The tensor.
+      axis: The axis or axes to reduce; None for all.
+      keepdims: Whether reduced dimensions stay, with size 1.
+      name: Name of the op.
+
+    Raises:
+      InvalidArgumentError: An axis is out of range.
+
+    Source: `tf.math.reduce_all`.
+    """
+    return _reduce_all(input_tensor, axis, keepdims, name)
 
 
 def reduce_mean(
     input_tensor: Any, axis: Any = None, keepdims: bool = False, name: Any = None
-) -> Any:
+) -> Tensor:
     """Returns the mean along axes; integers are divided with the fraction cut off.
 
     >>> import graphopt as tf

@@ -16,6 +16,7 @@ from graphopt.errors import (
 )
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import constant, constant_value, shape
 from graphopt.ops.elementwise import cast, less, maximum
 from graphopt.ops.indexing import gather_densely
@@ -27,7 +28,7 @@ from graphopt.ops.shaping import expand_dims, reshape
 
 def sequence_mask(
     lengths: Any, maxlen: Any = None, dtype: Any = dtypes.bool_, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Returns which places of sequences are in use: those before their length.
 
     Args:
@@ -72,7 +73,9 @@ def sequence_mask(
     return cast(mask, as_dtype(dtype))
 
 
-def repeat(input: Any, repeats: Any, axis: Any = None, name: str | None = None) -> Any:
+def repeat(
+    input: Any, repeats: Any, axis: Any = None, name: str | None = None
+) -> Tensor:
     """Repeats elements, or slices along an axis.
 
     Args:

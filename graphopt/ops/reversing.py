@@ -8,6 +8,7 @@ from graphopt.dtypes import int32
 from graphopt.errors import InvalidArgumentError, fail
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import ones, shape
 from graphopt.ops.elementwise import cast, where
 from graphopt.ops.indexing import gather
@@ -24,7 +25,7 @@ def reverse_sequence(
     name: str | None = None,
     seq_dim: int | None = None,
     batch_dim: int | None = None,
-) -> Any:
+) -> Tensor:
     """Reverses the first elements of each sequence of a batch.
 
     Args:

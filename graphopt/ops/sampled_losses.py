@@ -10,6 +10,7 @@ from graphopt import dtypes
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.candidates import log_uniform_candidate_sampler
 from graphopt.ops.creation import ones_like, zeros_like
 from graphopt.ops.elementwise import cast, equal, floordiv, floormod, log
@@ -119,7 +120,7 @@ def nce_loss(
     remove_accidental_hits: bool = False,
     partition_strategy: str = "mod",
     name: str | None = "nce_loss",
-) -> Any:
+) -> Tensor:
     """Returns the loss of telling right classes from drawn ones.
 
     Args:
@@ -170,7 +171,7 @@ def sampled_softmax_loss(
     partition_strategy: str = "mod",
     name: str | None = "sampled_softmax_loss",
     seed: int | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the cross entropy of a softmax over right and drawn classes.
 
     Arguments are those of `nce_loss`; what it returns is `[batch]` as well. It is for
@@ -207,7 +208,7 @@ def nce_loss_v2(
     sampled_values: Any = None,
     remove_accidental_hits: bool = False,
     name: str | None = "nce_loss",
-) -> Any:
+) -> Tensor:
     """Returns the loss of telling right classes from drawn ones; parts are consecutive.
 
     Source: `tf.nn.nce_loss`.
@@ -239,7 +240,7 @@ def sampled_softmax_loss_v2(
     remove_accidental_hits: bool = True,
     seed: int | None = None,
     name: str | None = "sampled_softmax_loss",
-) -> Any:
+) -> Tensor:
     """Returns the cross entropy of a softmax over right and drawn classes.
 
     Source: `tf.nn.sampled_softmax_loss`.

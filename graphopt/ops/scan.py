@@ -15,6 +15,7 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import static_ints
 from graphopt.ops.elementwise import NUMERIC
 from graphopt.ops.padding import pad
@@ -224,7 +225,7 @@ def cumsum(
     exclusive: bool = False,
     reverse: bool = False,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the sums of all elements up to each one, along an axis.
 
     Args:
@@ -254,7 +255,7 @@ def cumprod(
     exclusive: bool = False,
     reverse: bool = False,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the products of all elements up to each one, along an axis.
 
     Source: `tf.math.cumprod`.

@@ -16,6 +16,7 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import BadInput, Cost, Family, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import static_dims, zeros, zeros_like
 from graphopt.ops.deferred import deferrable, shape_of_sizes
 from graphopt.ops.elementwise import NUMERIC, cast, equal
@@ -266,7 +267,7 @@ TENSOR_SCATTER_MIN = _register_extreme("TensorScatterMin", np.minimum, "min")
 
 def tensor_scatter_nd_max(
     tensor: Any, indices: Any, updates: Any, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Returns a tensor in which the slices that indices name are at least the updates.
 
     Source: `tf.tensor_scatter_nd_max`.
@@ -276,7 +277,7 @@ def tensor_scatter_nd_max(
 
 def tensor_scatter_nd_min(
     tensor: Any, indices: Any, updates: Any, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Returns a tensor in which the slices that indices name are at most the updates.
 
     Source: `tf.tensor_scatter_nd_min`.
@@ -286,7 +287,7 @@ def tensor_scatter_nd_min(
 
 def gather_nd(
     params: Any, indices: Any, batch_dims: int = 0, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Takes elements or slices by several indices each.
 
     Args:
@@ -314,7 +315,7 @@ def gather_nd(
 
 def tensor_scatter_nd_update(
     tensor: Any, indices: Any, updates: Any, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Returns a tensor in which the slices that indices name are replaced.
 
     Of equal indices the last one wins.
@@ -339,7 +340,7 @@ def tensor_scatter_nd_update(
 
 def tensor_scatter_nd_add(
     tensor: Any, indices: Any, updates: Any, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Returns a tensor with updates added to the slices that indices name.
 
     Source: `tf.tensor_scatter_nd_add`.
@@ -349,7 +350,7 @@ def tensor_scatter_nd_add(
 
 def tensor_scatter_nd_sub(
     tensor: Any, indices: Any, updates: Any, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Returns a tensor with updates taken off the slices that indices name.
 
     Source: `tf.tensor_scatter_nd_sub`.
@@ -364,7 +365,9 @@ def tensor_scatter_nd_sub(
     lambda indices, updates, shape: [hooks.convert(updates).dtype],
     lambda indices, updates, shape: [shape_of_sizes(shape)],
 )
-def scatter_nd(indices: Any, updates: Any, shape: Any, name: str | None = None) -> Any:
+def scatter_nd(
+    indices: Any, updates: Any, shape: Any, name: str | None = None
+) -> Tensor:
     """Returns zeros with updates added to the slices that indices name.
 
     Args:

@@ -15,6 +15,7 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import BadInput, Family, Host, OpSpec, Sample, register
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import constant_value, ones_like, static_dims
 from graphopt.ops.deferred import deferrable
 from graphopt.ops.elementwise import NUMERIC, cast, equal, maximum, where
@@ -248,7 +249,7 @@ SEGMENT_MIN = _sort("min", _sorted_extreme_vjp)
 # ---- public functions
 
 
-def segment_sum(data: Any, segment_ids: Any, name: str | None = None) -> Any:
+def segment_sum(data: Any, segment_ids: Any, name: str | None = None) -> Tensor:
     """Adds up the rows that have the same id; the ids must be sorted.
 
     Args:
@@ -271,7 +272,7 @@ def segment_sum(data: Any, segment_ids: Any, name: str | None = None) -> Any:
     return call(SEGMENT_SUM, data, segment_ids, name=name)
 
 
-def segment_mean(data: Any, segment_ids: Any, name: str | None = None) -> Any:
+def segment_mean(data: Any, segment_ids: Any, name: str | None = None) -> Tensor:
     """Returns the means of the rows that have the same id; the ids must be sorted.
 
     Source: `tf.math.segment_mean`.
@@ -281,7 +282,7 @@ def segment_mean(data: Any, segment_ids: Any, name: str | None = None) -> Any:
     return _mean(total, segment_sum(ones_like(ids), ids))
 
 
-def segment_max(data: Any, segment_ids: Any, name: str | None = None) -> Any:
+def segment_max(data: Any, segment_ids: Any, name: str | None = None) -> Tensor:
     """Returns the largest of the rows that have the same id; 0 where there are none.
 
     Source: `tf.math.segment_max`.
@@ -289,7 +290,7 @@ def segment_max(data: Any, segment_ids: Any, name: str | None = None) -> Any:
     return call(SEGMENT_MAX, data, segment_ids, name=name)
 
 
-def segment_min(data: Any, segment_ids: Any, name: str | None = None) -> Any:
+def segment_min(data: Any, segment_ids: Any, name: str | None = None) -> Tensor:
     """Returns the smallest of the rows that have the same id; 0 where there are none.
 
     Source: `tf.math.segment_min`.
@@ -299,7 +300,7 @@ def segment_min(data: Any, segment_ids: Any, name: str | None = None) -> Any:
 
 def unsorted_segment_sum(
     data: Any, segment_ids: Any, num_segments: Any, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Adds up the rows that have the same id, in the order in which they come.
 
     Args:
@@ -322,7 +323,7 @@ def unsorted_segment_sum(
 
 def unsorted_segment_max(
     data: Any, segment_ids: Any, num_segments: Any, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Returns the largest of the rows that have the same id.
 
     A segment without rows gets minus infinity, or the smallest integer.
@@ -334,7 +335,7 @@ def unsorted_segment_max(
 
 def unsorted_segment_min(
     data: Any, segment_ids: Any, num_segments: Any, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Returns the smallest of the rows that have the same id.
 
     Source: `tf.math.unsorted_segment_min`.
@@ -344,7 +345,7 @@ def unsorted_segment_min(
 
 def unsorted_segment_mean(
     data: Any, segment_ids: Any, num_segments: Any, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Returns the means of the rows that have the same id; 0 where there are none.
 
     Source: `tf.math.unsorted_segment_mean`.

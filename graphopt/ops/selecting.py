@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from graphopt import dtypes
 from graphopt.dtypes import DType, as_dtype
 from graphopt.errors import DecidedByRun, InvalidArgumentError, describe_shapes, fail
-from graphopt.graph.dispatch import call
+from graphopt.graph.dispatch import call, call_all
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import (
     NOT_DIFFERENTIABLE,
@@ -24,6 +24,7 @@ from graphopt.graph.opspec import (
 )
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import UNKNOWN, TensorShape
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import static_ints
 from graphopt.ops.deferred import deferrable
 from graphopt.ops.elementwise import NUMERIC, cast, is_finite, logical_and, where
@@ -102,7 +103,7 @@ ARG_MIN = _arg("ArgMin", np.argmin)
 
 def argmax(
     input: Any, axis: Any = None, output_type: Any = dtypes.int64, name: Any = None
-) -> Any:
+) -> Tensor:
     """Returns the index of the largest element along an axis, the first of equal ones.
 
     NaN counts as larger than every number, as in NumPy.
@@ -127,7 +128,7 @@ def argmax(
 
 def argmin(
     input: Any, axis: Any = None, output_type: Any = dtypes.int64, name: Any = None
-) -> Any:
+) -> Tensor:
     """Returns the index of the smallest element along an axis, the first of equal ones.
 
     NaN counts as smaller than every number, as in NumPy.
@@ -199,7 +200,7 @@ def argsort(
     direction: str = "ASCENDING",
     stable: bool = False,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the indices that put an axis into order; equal values keep theirs.
 
     Args:
@@ -223,7 +224,7 @@ def argsort(
 @deferrable(shapes=lambda values, **_: [values.shape])
 def sort(
     values: Any, axis: int = -1, direction: str = "ASCENDING", name: str | None = None
-) -> Any:
+) -> Tensor:
     """Sorts along an axis.
 
     Args:
@@ -379,7 +380,7 @@ def _top_shapes(input: Any, k: Any, index_type: Any) -> list[TensorShape]:
 )
 def _top_k(input: Any, k: Any, index_type: Any, name: str | None = None) -> list[Any]:
     (count,) = static_ints(k, "tf.math.top_k")
-    values, indices = call(TOP_K, input, name=name, k=count)
+    values, indices = call_all(TOP_K, input, name=name, k=count)
     return [values, cast(indices, as_dtype(index_type))]
 
 
@@ -387,7 +388,7 @@ def _top_k(input: Any, k: Any, index_type: Any, name: str | None = None) -> list
     lambda **_: [dtypes.bool_],
     lambda targets, **_: [hooks.convert(targets).shape],
 )
-def in_top_k(targets: Any, predictions: Any, k: Any, name: str | None = None) -> Any:
+def in_top_k(targets: Any, predictions: Any, k: Any, name: str | None = None) -> Tensor:
     """Returns whether the prediction for the target is among the k largest.
 
     Classes that tie with the k-th all count as being among them. A target that is no

@@ -26,6 +26,7 @@ from graphopt.graph.opspec import (
 )
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import SCALAR, TensorShape, broadcast_shapes
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import constant, constant_value, ones, static_ints
 from graphopt.ops.deferred import deferrable
 from graphopt.ops.elementwise import NUMERIC, cast
@@ -111,7 +112,7 @@ def range(
     delta: Any = 1,
     dtype: Any = None,
     name: str | None = "range",
-) -> Any:
+) -> Tensor:
     """Returns the numbers from `start` to before `limit` in steps of `delta`.
 
     Args:
@@ -162,7 +163,7 @@ def _linspace_dtype(start: Any, stop: Any, num: Any, axis: int = 0) -> list[DTyp
 @deferrable(_linspace_dtype)
 def linspace(
     start: Any, stop: Any, num: Any, name: str | None = None, axis: int = 0
-) -> Any:
+) -> Tensor:
     """Returns `num` numbers at equal distances, from `start` to `stop` inclusive.
 
     Args:
@@ -228,7 +229,7 @@ def meshgrid(*args: Any, indexing: str = "xy", name: str | None = "meshgrid") ->
 @deferrable(lambda args, indexing: [v.dtype for v in args], name="meshgrid")
 def _meshgrid(args: Sequence[Any], indexing: str, name: str | None = None) -> list[Any]:
     vectors = [reshape(v, [-1]) for v in args]
-    sizes: list[int] = [v.shape.num_elements() for v in vectors]
+    sizes: list[Any] = [v.shape.num_elements() for v in vectors]
     if None in sizes:
         raise DecidedByRun("tf.meshgrid of vectors whose sizes are not known.")
     rank = len(vectors)
@@ -268,7 +269,7 @@ RANK = _number("Rank", np.ndim)
 SIZE = _number("Size", np.size)
 
 
-def rank(input: Any, name: str | None = None) -> Any:
+def rank(input: Any, name: str | None = None) -> Tensor:
     """Returns the number of dimensions as a tensor.
 
     Source: `tf.rank`.
@@ -279,7 +280,7 @@ def rank(input: Any, name: str | None = None) -> Any:
     return call(RANK, x, name=name, dtype=dtypes.int32)
 
 
-def size(input: Any, out_type: Any = dtypes.int32, name: str | None = None) -> Any:
+def size(input: Any, out_type: Any = dtypes.int32, name: str | None = None) -> Tensor:
     """Returns the number of elements as a tensor.
 
     Source: `tf.size`.

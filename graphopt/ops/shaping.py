@@ -171,7 +171,7 @@ class _Shaped:
         self.shape = TensorShape(array.shape)
 
 
-def reshape(tensor: Any, shape: Any, name: str | None = None) -> Any:
+def reshape(tensor: Any, shape: Any, name: str | None = None) -> Tensor:
     """Gives a tensor another shape; one dimension may be -1 and is worked out.
 
     Args:
@@ -296,7 +296,7 @@ EXPAND_DIMS = register(
 )
 
 
-def expand_dims(input: Any, axis: Any, name: str | None = None) -> Any:
+def expand_dims(input: Any, axis: Any, name: str | None = None) -> Tensor:
     """Inserts a dimension of size 1 before `axis`.
 
     Source: `tf.expand_dims`.
@@ -342,7 +342,7 @@ SQUEEZE = register(
 )
 
 
-def squeeze(input: Any, axis: Any = None, name: str | None = None) -> Any:
+def squeeze(input: Any, axis: Any = None, name: str | None = None) -> Tensor:
     """Removes dimensions of size 1: all of them, or those of `axis`.
 
     Source: `tf.squeeze`.
@@ -381,7 +381,7 @@ STOP_GRADIENT = register(
 )
 
 
-def identity(input: Any, name: str | None = None) -> Any:
+def identity(input: Any, name: str | None = None) -> Tensor:
     """Returns a tensor of the same value.
 
     Source: `tf.identity`.
@@ -389,7 +389,7 @@ def identity(input: Any, name: str | None = None) -> Any:
     return call(IDENTITY, input, name=name)
 
 
-def stop_gradient(input: Any, name: str | None = None) -> Any:
+def stop_gradient(input: Any, name: str | None = None) -> Tensor:
     """Returns the same value, through which no gradient flows.
 
     Source: `tf.stop_gradient`.
@@ -449,7 +449,7 @@ TRANSPOSE: OpSpec = register(
         TensorShape([None] * len(a.shape)) if a.shape.rank is not None else UNKNOWN
     ]
 )
-def transpose(a: Any, perm: Any = None, name: str | None = None) -> Any:
+def transpose(a: Any, perm: Any = None, name: str | None = None) -> Tensor:
     """Permutes the dimensions; by default reverses their order.
 
     Source: `tf.transpose`.
@@ -633,7 +633,7 @@ PACK = register(
 )
 
 
-def stack(values: Any, axis: int = 0, name: str | None = "stack") -> Any:
+def stack(values: Any, axis: int = 0, name: str | None = "stack") -> Tensor:
     """Joins tensors along a new axis.
 
     Source: `tf.stack`.

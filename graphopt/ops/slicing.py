@@ -312,7 +312,7 @@ SLICE = register(
 # ---- public functions
 
 
-def slice(input_: Any, begin: Any, size: Any, name: str | None = None) -> Any:
+def slice(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tensor:
     """Cuts a block out of a tensor; unlike x[...], it must not reach out of it.
 
     Args:
@@ -378,7 +378,7 @@ def strided_slice(
     shrink_axis_mask: int = 0,
     var: Any = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the elements from `begin` to before `end`, in steps of `strides`.
 
     Args:

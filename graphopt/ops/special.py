@@ -12,9 +12,9 @@ from graphopt.dtypes import FLOATING
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import Cost, Sample
+from graphopt.graph.tensor import Tensor
 from graphopt.ops import special_values as values
 from graphopt.ops.creation import ones_like
-from graphopt.ops.elementwise import _function as public_function
 from graphopt.ops.elementwise import (
     binary,
     cast,
@@ -176,22 +176,80 @@ DIV_NO_NAN = _no_nan("DivNoNan", "{0} / {1}", 1, np.true_divide, _divide_no_nan_
 
 # ---- public functions
 
-erfc = public_function(ERFC, "erfc", "1 - erf(x), exact where erf is nearly 1")
-erfinv = public_function(ERFINV, "erfinv", "the y for which erf(y) is x")
-lgamma = public_function(LGAMMA, "lgamma", "the logarithm of abs(gamma(x))")
-digamma: Any = public_function(DIGAMMA, "digamma", "the derivative of lgamma")
-xlogy: Any = public_function(XLOGY, "xlogy", "x * log(y), or 0 where x is 0")
-xlog1py: Any = public_function(XLOG1PY, "xlog1py", "x * log(1 + y), or 0 where x is 0")
-xdivy: Any = public_function(XDIVY, "xdivy", "x / y, or 0 where x is 0")
-multiply_no_nan: Any = public_function(
-    MUL_NO_NAN, "multiply_no_nan", "x * y, or 0 where y is 0"
-)
-divide_no_nan: Any = public_function(
-    DIV_NO_NAN, "divide_no_nan", "x / y, or 0 where y is 0"
-)
+
+def erfc(x: Any, name: str | None = None) -> Tensor:
+    """Returns 1 - erf(x), exact where erf is nearly 1, elementwise.
+
+    Source: `tf.math.erfc`.
+    """
+    return call(ERFC, x, name=name)
 
 
-def zeta(x: Any, q: Any, name: str | None = None) -> Any:
+def erfinv(x: Any, name: str | None = None) -> Tensor:
+    """Returns the y for which erf(y) is x, elementwise.
+
+    Source: `tf.math.erfinv`.
+    """
+    return call(ERFINV, x, name=name)
+
+
+def lgamma(x: Any, name: str | None = None) -> Tensor:
+    """Returns the logarithm of abs(gamma(x)), elementwise.
+
+    Source: `tf.math.lgamma`.
+    """
+    return call(LGAMMA, x, name=name)
+
+
+def digamma(x: Any, name: str | None = None) -> Tensor:
+    """Returns the derivative of lgamma, elementwise.
+
+    Source: `tf.math.digamma`.
+    """
+    return call(DIGAMMA, x, name=name)
+
+
+def xlogy(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """Returns x * log(y), or 0 where x is 0, elementwise.
+
+    Source: `tf.math.xlogy`.
+    """
+    return call(XLOGY, x, y, name=name)
+
+
+def xlog1py(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """Returns x * log(1 + y), or 0 where x is 0, elementwise.
+
+    Source: `tf.math.xlog1py`.
+    """
+    return call(XLOG1PY, x, y, name=name)
+
+
+def xdivy(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """Returns x / y, or 0 where x is 0, elementwise.
+
+    Source: `tf.math.xdivy`.
+    """
+    return call(XDIVY, x, y, name=name)
+
+
+def multiply_no_nan(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """Returns x * y, or 0 where y is 0, elementwise.
+
+    Source: `tf.math.multiply_no_nan`.
+    """
+    return call(MUL_NO_NAN, x, y, name=name)
+
+
+def divide_no_nan(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """Returns x / y, or 0 where y is 0, elementwise.
+
+    Source: `tf.math.divide_no_nan`.
+    """
+    return call(DIV_NO_NAN, x, y, name=name)
+
+
+def zeta(x: Any, q: Any, name: str | None = None) -> Tensor:
     """Returns the sum of (q + n) ** -x over n = 0, 1, 2, ..., elementwise.
 
     >>> import graphopt as tf
@@ -203,7 +261,7 @@ def zeta(x: Any, q: Any, name: str | None = None) -> Any:
     return call(ZETA, x, q, name=name)
 
 
-def polygamma(a: Any, x: Any, name: str | None = None) -> Any:
+def polygamma(a: Any, x: Any, name: str | None = None) -> Tensor:
     """Returns the derivative of order a (a whole number) of digamma, elementwise.
 
     Source: `tf.math.polygamma`.
@@ -211,7 +269,7 @@ def polygamma(a: Any, x: Any, name: str | None = None) -> Any:
     return call(POLYGAMMA, a, x, name=name)
 
 
-def reciprocal_no_nan(x: Any, name: str | None = None) -> Any:
+def reciprocal_no_nan(x: Any, name: str | None = None) -> Tensor:
     """Returns 1 / x, or 0 where x is 0, elementwise.
 
     Source: `tf.math.reciprocal_no_nan`.
@@ -220,7 +278,7 @@ def reciprocal_no_nan(x: Any, name: str | None = None) -> Any:
     return call(DIV_NO_NAN, ones_like(x), x, name=name)
 
 
-def log_sigmoid(x: Any, name: str | None = None) -> Any:
+def log_sigmoid(x: Any, name: str | None = None) -> Tensor:
     """Returns the logarithm of sigmoid(x), which is -softplus(-x), elementwise.
 
     Source: `tf.math.log_sigmoid`.
@@ -228,7 +286,7 @@ def log_sigmoid(x: Any, name: str | None = None) -> Any:
     return negative(softplus(negative(x)), name=name)
 
 
-def rint(x: Any, name: str | None = None) -> Any:
+def rint(x: Any, name: str | None = None) -> Tensor:
     """Returns the nearest integer, halves to even, elementwise.
 
     >>> import graphopt as tf
@@ -249,7 +307,7 @@ RINT = elementwise(
 )
 
 
-def logical_xor(x: Any, y: Any, name: str | None = "LogicalXor") -> Any:
+def logical_xor(x: Any, y: Any, name: str | None = "LogicalXor") -> Tensor:
     """Returns whether one of x and y is true and the other is not, elementwise.
 
     Source: `tf.math.logical_xor`.

@@ -10,6 +10,7 @@ from graphopt.dtypes import as_dtype
 from graphopt.errors import DtypeMismatchError, describe_shapes, fail
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import constant, ones_like, zeros_like
 from graphopt.ops.deferred import deferrable
 from graphopt.ops.elementwise import (
@@ -39,7 +40,7 @@ from graphopt.ops.shaping import reshape, reshape_like, stop_gradient
 
 def reduce_logsumexp(
     input_tensor: Any, axis: Any = None, keepdims: bool = False, name: Any = None
-) -> Any:
+) -> Tensor:
     """Returns log(sum(exp(x))) along axes, without overflow on the way.
 
     Args:
@@ -66,7 +67,7 @@ def reduce_logsumexp(
 
 def reduce_variance(
     input_tensor: Any, axis: Any = None, keepdims: bool = False, name: Any = None
-) -> Any:
+) -> Tensor:
     """Returns the mean of the squared distances from the mean, along axes.
 
     Raises:
@@ -85,7 +86,7 @@ def reduce_variance(
 
 def reduce_std(
     input_tensor: Any, axis: Any = None, keepdims: bool = False, name: Any = None
-) -> Any:
+) -> Tensor:
     """Returns the root of the variance along axes.
 
     Raises:
@@ -99,7 +100,7 @@ def reduce_std(
 
 def reduce_euclidean_norm(
     input_tensor: Any, axis: Any = None, keepdims: bool = False, name: Any = None
-) -> Any:
+) -> Tensor:
     """Returns the root of the sum of squares along axes; integers are cut off.
 
     >>> import graphopt as tf
@@ -121,7 +122,7 @@ def count_nonzero(
     keepdims: bool = False,
     dtype: Any = dtypes.int64,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the number of elements that are not zero, along axes.
 
     >>> import graphopt as tf
@@ -273,7 +274,7 @@ def batch_normalization(
     scale: Any,
     variance_epsilon: Any,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns scale * (x - mean) / sqrt(variance + epsilon) + offset.
 
     Args:
@@ -296,7 +297,7 @@ def batch_normalization(
 @deferrable(shapes=lambda x, **_: [x.shape])
 def l2_normalize(
     x: Any, axis: Any = None, epsilon: Any = 1e-12, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Returns x / sqrt(max(sum(x ** 2), epsilon)), the sum taken along an axis.
 
     >>> import graphopt as tf

@@ -31,6 +31,7 @@ from graphopt.graph.opspec import (
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.strings import string_array, to_array
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import static_ints
 from graphopt.ops.elementwise import broadcast_of
 from graphopt.ops.fingerprints import fingerprint64, hash64, keyed_hash
@@ -154,7 +155,7 @@ LENGTH = register_string_op(
 )
 
 
-def string_length(input: Any, unit: str = "BYTE", name: str | None = None) -> Any:
+def string_length(input: Any, unit: str = "BYTE", name: str | None = None) -> Tensor:
     """Returns how long each string is, int32, in bytes or characters.
 
     >>> import graphopt as tf
@@ -197,7 +198,7 @@ SUBSTR = register_string_op(
 
 def substr(
     input: Any, pos: Any, len: Any, unit: str = "BYTE", name: str | None = None
-) -> Any:
+) -> Tensor:
     """Returns a part of each string.
 
     Args:
@@ -239,7 +240,7 @@ LOWER = _register_case("StringLower", lambda s: s.lower())
 UPPER = _register_case("StringUpper", lambda s: s.upper())
 
 
-def lower(input: Any, encoding: str = "", name: str | None = None) -> Any:
+def lower(input: Any, encoding: str = "", name: str | None = None) -> Tensor:
     """Returns strings in lower case, of ASCII letters only unless `encoding="utf-8"`.
 
     >>> import graphopt as tf
@@ -251,7 +252,7 @@ def lower(input: Any, encoding: str = "", name: str | None = None) -> Any:
     return call(LOWER, as_strings(input), name=name, encoding=encoding)
 
 
-def upper(input: Any, encoding: str = "", name: str | None = None) -> Any:
+def upper(input: Any, encoding: str = "", name: str | None = None) -> Tensor:
     """Returns strings in upper case, of ASCII letters only unless `encoding="utf-8"`.
 
     Source: `tf.strings.upper`.
@@ -266,7 +267,7 @@ STRIP = register_string_op(
 )
 
 
-def strip(input: Any, name: str | None = None) -> Any:
+def strip(input: Any, name: str | None = None) -> Tensor:
     """Returns strings without white space at their ends.
 
     Source: `tf.strings.strip`.
@@ -289,7 +290,7 @@ JOIN = register_string_op(
 )
 
 
-def join(inputs: Any, separator: str = "", name: str | None = None) -> Any:
+def join(inputs: Any, separator: str = "", name: str | None = None) -> Tensor:
     """Joins the strings of several tensors, element by element.
 
     Args:
@@ -347,7 +348,7 @@ def reduce_join(
     keepdims: bool = False,
     separator: str = "",
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Joins the strings along dimensions.
 
     Args:
@@ -407,7 +408,7 @@ def unsorted_segment_join(
     num_segments: int,
     separator: str = "",
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Joins the strings of each segment.
 
     Source: `tf.strings.unsorted_segment_join`.
@@ -459,7 +460,7 @@ TO_NUMBER = register_string_op(
 
 def to_number(
     input: Any, out_type: Any = dtypes.float32, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Reads numbers.
 
     Args:
@@ -614,7 +615,7 @@ def regex_replace(
     rewrite: Any,
     replace_global: bool = True,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     r"""Replaces what a regular expression matches.
 
     Args:
@@ -657,7 +658,7 @@ FULL_MATCH = register_string_op(
 )
 
 
-def regex_full_match(input: Any, pattern: Any, name: str | None = None) -> Any:
+def regex_full_match(input: Any, pattern: Any, name: str | None = None) -> Tensor:
     """Returns whether a regular expression matches the whole of each string.
 
     >>> import graphopt as tf
@@ -704,7 +705,7 @@ def _to_bucket(spec: OpSpec, input: Any, count: int, key: Any, name: Any) -> Any
     return call(spec, as_strings(input), name=name, buckets=int(count), key=key)
 
 
-def to_hash_bucket(input: Any, num_buckets: int, name: str | None = None) -> Any:
+def to_hash_bucket(input: Any, num_buckets: int, name: str | None = None) -> Tensor:
     """Returns a number from 0 to below `num_buckets` for each string, int64.
 
     Source: `tf.strings.to_hash_bucket`.
@@ -712,7 +713,9 @@ def to_hash_bucket(input: Any, num_buckets: int, name: str | None = None) -> Any
     return _to_bucket(HASH, input, num_buckets, None, name)
 
 
-def to_hash_bucket_fast(input: Any, num_buckets: int, name: str | None = None) -> Any:
+def to_hash_bucket_fast(
+    input: Any, num_buckets: int, name: str | None = None
+) -> Tensor:
     """Returns a number from 0 to below `num_buckets` for each string, int64.
 
     The numbers are TensorFlow's: FarmHash's fingerprint of 64 bits.
@@ -728,7 +731,7 @@ def to_hash_bucket_fast(input: Any, num_buckets: int, name: str | None = None) -
 
 def to_hash_bucket_strong(
     input: Any, num_buckets: int, key: Sequence[int], name: str | None = None
-) -> Any:
+) -> Tensor:
     """Returns a number for each string that depends on a key: SipHash's.
 
     Args:

@@ -11,13 +11,14 @@ from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.dispatch import as_inputs
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import zeros_like
 from graphopt.ops.elementwise import ADD, add, cast, equal
 from graphopt.ops.reduction import reduce_mean
 from graphopt.ops.shaping import identity
 
 
-def add_n(inputs: Sequence[Any], name: str | None = None) -> Any:
+def add_n(inputs: Sequence[Any], name: str | None = None) -> Tensor:
     """Adds tensors of one shape and dtype, from the first to the last.
 
     Raises:
@@ -63,7 +64,7 @@ def accumulate_n(
     shape: Any = None,
     tensor_dtype: Any = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Adds tensors of one shape and dtype; as `add_n`.
 
     Source: `tf.math.accumulate_n`.
@@ -81,7 +82,7 @@ def accumulate_n(
     return total
 
 
-def polyval(coeffs: Sequence[Any], x: Any, name: str | None = None) -> Any:
+def polyval(coeffs: Sequence[Any], x: Any, name: str | None = None) -> Tensor:
     """Evaluates a polynomial, its highest coefficient first, by Horner's rule.
 
     >>> import graphopt as tf
@@ -103,7 +104,7 @@ def polyval(coeffs: Sequence[Any], x: Any, name: str | None = None) -> Any:
     return total
 
 
-def zero_fraction(value: Any, name: str | None = None) -> Any:
+def zero_fraction(value: Any, name: str | None = None) -> Tensor:
     """Returns how much of a tensor is zero, as a float32 from 0 to 1; NaN if empty.
 
     >>> import graphopt as tf

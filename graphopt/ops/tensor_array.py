@@ -392,7 +392,7 @@ class TensorArray:
         if like is None or known.is_fully_defined():
             if not known.is_fully_defined():
                 self._require_shape("make")
-            dims = list(known)
+            dims: list[Any] = list(known)
         else:
             if like.shape.unknown_rank:
                 size = cast(self._size, int32)

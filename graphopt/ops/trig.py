@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from graphopt.dtypes import FLOATING
+from graphopt.graph.dispatch import call
 from graphopt.graph.opspec import Cost
-from graphopt.ops.elementwise import _function as public_function
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.elementwise import (
     binary,
     cos,
@@ -117,23 +118,80 @@ ATANH = elementwise(
     cost=Cost.FUNCTION,
 )
 
-tan = public_function(TAN, "tan", "the tangent of x in radians")
-asin = public_function(ASIN, "asin", "the angle in [-pi/2, pi/2] whose sine is x")
-acos = public_function(ACOS, "acos", "the angle in [0, pi] whose cosine is x")
-atan = public_function(ATAN, "atan", "the angle in (-pi/2, pi/2) whose tangent is x")
-sinh: Any = public_function(SINH, "sinh", "the hyperbolic sine")
-cosh: Any = public_function(COSH, "cosh", "the hyperbolic cosine")
-asinh = public_function(ASINH, "asinh", "the inverse of the hyperbolic sine")
-acosh = public_function(
-    ACOSH, "acosh", "the inverse of the hyperbolic cosine, NaN below 1"
-)
-atanh = public_function(
-    ATANH, "atanh", "the inverse of the hyperbolic tangent, NaN beyond -1 and 1"
-)
-_atan2 = public_function(ATAN2, "atan2", "")
+
+def tan(x: Any, name: str | None = None) -> Tensor:
+    """Returns the tangent of x in radians, elementwise.
+
+    Source: `tf.math.tan`.
+    """
+    return call(TAN, x, name=name)
 
 
-def atan2(y: Any, x: Any, name: str | None = None) -> Any:
+def asin(x: Any, name: str | None = None) -> Tensor:
+    """Returns the angle in [-pi/2, pi/2] whose sine is x, elementwise.
+
+    Source: `tf.math.asin`.
+    """
+    return call(ASIN, x, name=name)
+
+
+def acos(x: Any, name: str | None = None) -> Tensor:
+    """Returns the angle in [0, pi] whose cosine is x, elementwise.
+
+    Source: `tf.math.acos`.
+    """
+    return call(ACOS, x, name=name)
+
+
+def atan(x: Any, name: str | None = None) -> Tensor:
+    """Returns the angle in (-pi/2, pi/2) whose tangent is x, elementwise.
+
+    Source: `tf.math.atan`.
+    """
+    return call(ATAN, x, name=name)
+
+
+def sinh(x: Any, name: str | None = None) -> Tensor:
+    """Returns the hyperbolic sine, elementwise.
+
+    Source: `tf.math.sinh`.
+    """
+    return call(SINH, x, name=name)
+
+
+def cosh(x: Any, name: str | None = None) -> Tensor:
+    """Returns the hyperbolic cosine, elementwise.
+
+    Source: `tf.math.cosh`.
+    """
+    return call(COSH, x, name=name)
+
+
+def asinh(x: Any, name: str | None = None) -> Tensor:
+    """Returns the inverse of the hyperbolic sine, elementwise.
+
+    Source: `tf.math.asinh`.
+    """
+    return call(ASINH, x, name=name)
+
+
+def acosh(x: Any, name: str | None = None) -> Tensor:
+    """Returns the inverse of the hyperbolic cosine, NaN below 1, elementwise.
+
+    Source: `tf.math.acosh`.
+    """
+    return call(ACOSH, x, name=name)
+
+
+def atanh(x: Any, name: str | None = None) -> Tensor:
+    """Returns the inverse of the hyperbolic tangent, NaN beyond -1 and 1, elementwise.
+
+    Source: `tf.math.atanh`.
+    """
+    return call(ATANH, x, name=name)
+
+
+def atan2(y: Any, x: Any, name: str | None = None) -> Tensor:
     """Returns the angle from the x axis to the point (x, y), in [-pi, pi], elementwise.
 
     >>> import graphopt as tf
@@ -142,4 +200,4 @@ def atan2(y: Any, x: Any, name: str | None = None) -> Any:
 
     Source: `tf.math.atan2`.
     """
-    return _atan2(y, x, name=name)
+    return call(ATAN2, y, x, name=name)

@@ -19,6 +19,7 @@ import numpy as np
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.convolution import conv2d, conv2d_transpose
 from graphopt.ops.creation import shape, static_dims
 from graphopt.ops.elementwise import add
@@ -106,7 +107,7 @@ def conv1d(
     data_format: str | None = "NWC",
     dilations: Any = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Slides filters over sequences and sums the products in each window.
 
     Args:
@@ -157,7 +158,7 @@ def conv1d_transpose(
     data_format: str | None = "NWC",
     dilations: Any = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Spreads sequences over longer ones: the derivative of `conv1d` by its input.
 
     Args:
@@ -224,7 +225,7 @@ def max_pool1d(
     padding: Any,
     data_format: str | None = "NWC",
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the largest element of each window of sequences `[batch, width, channels]`.
 
     Source: `tf.nn.max_pool1d`.
@@ -239,7 +240,7 @@ def avg_pool1d(
     padding: Any,
     data_format: str | None = "NWC",
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the mean of each window of sequences `[batch, width, channels]`.
 
     Source: `tf.nn.avg_pool1d`.
@@ -303,7 +304,7 @@ def conv3d(
     data_format: str | None = "NDHWC",
     dilations: Any = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Slides filters over volumes and sums the products in each window.
 
     Args:
@@ -359,7 +360,7 @@ def conv3d_transpose(
     data_format: str | None = "NDHWC",
     dilations: Any = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Spreads volumes over larger ones: the derivative of `conv3d` by its input.
 
     Args:
@@ -467,7 +468,7 @@ def max_pool3d(
     padding: Any,
     data_format: str | None = "NDHWC",
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the largest element of each window of volumes.
 
     Args:
@@ -490,7 +491,7 @@ def avg_pool3d(
     padding: Any,
     data_format: str | None = "NDHWC",
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the mean of each window of volumes, padding not counted; as `max_pool3d`.
 
     Source: `tf.nn.avg_pool3d`.
@@ -532,7 +533,7 @@ def convolution(
     data_format: str | None = None,
     dilations: Any = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Convolves sequences, images or volumes, as the rank of the input says.
 
     Args:
@@ -560,7 +561,7 @@ def conv_transpose(
     data_format: str | None = None,
     dilations: Any = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Spreads sequences, images or volumes over larger ones, as the rank says.
 
     Source: `tf.nn.conv_transpose`.
@@ -580,7 +581,7 @@ def pool(
     data_format: str | None = None,
     dilations: Any = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Pools sequences, images or volumes, as the rank of the input says.
 
     Args:
@@ -610,7 +611,7 @@ def max_pool(
     padding: Any,
     data_format: str | None = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the largest element of each window of sequences, images or volumes.
 
     Source: `tf.nn.max_pool`.
@@ -627,7 +628,7 @@ def avg_pool(
     padding: Any,
     data_format: str | None = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the mean of each window of sequences, images or volumes.
 
     Source: `tf.nn.avg_pool`.
@@ -639,7 +640,7 @@ def avg_pool(
 
 def atrous_conv2d(
     value: Any, filters: Any, rate: int, padding: str, name: str | None = None
-) -> Any:
+) -> Tensor:
     """Convolves images with filters that have gaps; `conv2d` with dilations.
 
     Source: `tf.nn.atrous_conv2d`.
@@ -654,7 +655,7 @@ def atrous_conv2d_transpose(
     rate: int,
     padding: str,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Spreads images by filters that have gaps; the derivative of `atrous_conv2d`.
 
     Source: `tf.nn.atrous_conv2d_transpose`.

@@ -180,7 +180,7 @@ def _make_call(op: Operation, rebuilder: Rebuilder) -> Sequence[GraphTensor]:
             graph.name_scope(f"{op.name}/"),
             graph.control_dependencies(before),
         ):
-            outputs = [
+            outputs: list[Any] = [
                 # One that is an input would have no place for what the op waited for.
                 identity(t) if t.op.index < mark else t
                 for t in make_call(function, template, level, inputs)

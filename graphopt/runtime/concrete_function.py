@@ -238,7 +238,7 @@ class ConcreteFunction:
         if isinstance(value, Composite):
             places = [self._add_output(part) for part in value.list_parts()]
             return _Whole(value, places)
-        tensor = identity(hooks.convert(value))
+        tensor: Any = identity(hooks.convert(value))
         self.outputs.append(tensor)
         return len(self.outputs) - 1
 

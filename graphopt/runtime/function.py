@@ -22,7 +22,7 @@ import inspect
 import warnings
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 import numpy as np
 
@@ -48,6 +48,10 @@ from graphopt.runtime.keys import PLAIN, key_of_value
 from graphopt.runtime.variable import Variable
 
 __all__ = ["ConcreteFunction", "Function", "FunctionGraph", "TensorSpec", "function"]
+P = ParamSpec("P")
+# The parameters of a method after `self`.
+Rest = ParamSpec("Rest")
+R = TypeVar("R")
 
 # So many traces of one function mean that something changes with every call.
 MANY_TRACES = 10
@@ -268,8 +272,8 @@ class _BoundMethod:
         return self._function.__get__(instance, self._owner)(*args, **kwargs)
 
 
-class Function:
-    """A function that is traced; made by `tf.function`.
+class Function(Generic[P, R]):
+    """A function that is traced; made by `tf.function`. It takes what the user's takes.
 
     Args:
       function: The user's.
@@ -297,7 +301,7 @@ class Function:
         # What is known by its id: its traces go when it goes.
         self._references: dict[Any, list[Any]] = {}
         # By the id of an instance: what tells that it is gone, and its function.
-        self._bound: dict[int, tuple[Any, Function]] = {}
+        self._bound: dict[int, tuple[Any, Function[..., Any]]] = {}
         # Whether the function has been traced, which only once may make variables.
         self._is_traced = False
 
@@ -317,6 +321,12 @@ class Function:
         """
         return [trace for each in self._traces.values() for trace in each.found]
 
+    @overload
+    def __get__(self, instance: None, owner: Any = None) -> Function[P, R]: ...
+    @overload
+    def __get__(
+        self: Function[Concatenate[Any, Rest], R], instance: object, owner: Any = None
+    ) -> Function[Rest, R]: ...
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         if instance is None:
             return self
@@ -329,7 +339,7 @@ class Function:
                     found = self._bound[key] = self._bind_to(instance, owner)
         return found[1]
 
-    def _bind_to(self, instance: Any, owner: Any) -> tuple[Any, Function]:
+    def _bind_to(self, instance: Any, owner: Any) -> tuple[Any, Function[..., Any]]:
         bound = self._bound
         key = id(instance)
         try:
@@ -345,14 +355,18 @@ class Function:
         )
         return reference, Function(method, self.input_signature, traced)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Traces if need be, and runs; in a graph the ops join it."""
+        results: Any
         if building_graph() is not None or settings.functions_run_eagerly:
+            given: Any = args, kwargs
             if self.input_signature is not None:
-                args, kwargs = self._arguments(args, kwargs)
-            return self._traced(*args, **kwargs)
-        call = self._bind(args, kwargs)
-        return self._trace_for(call).run(call.tensors)
+                given = self._arguments(args, kwargs)
+            results = self._traced(*given[0], **given[1])
+        else:
+            call = self._bind(args, kwargs)
+            results = self._trace_for(call).run(call.tensors)
+        return results
 
     def get_concrete_function(self, *args: Any, **kwargs: Any) -> ConcreteFunction:
         """Returns the trace for arguments, or for `TensorSpec`s in their place."""
@@ -539,6 +553,34 @@ def _example_of(leaf: Any) -> Any:
     return EagerTensor(np.broadcast_to(leaf.dtype.numpy.type(0), dims))
 
 
+@overload
+def function(
+    func: Callable[P, R],
+    input_signature: Sequence[Any] | None = None,
+    autograph: bool = True,
+    jit_compile: bool | None = None,
+    reduce_retracing: bool = False,
+    experimental_implements: str | None = None,
+    experimental_autograph_options: Feature | tuple[Feature, ...] | None = None,
+    experimental_attributes: Any = None,
+    experimental_relax_shapes: bool | None = None,
+    experimental_compile: bool | None = None,
+    experimental_follow_type_hints: bool | None = None,
+) -> Function[P, R]: ...
+@overload
+def function(
+    func: None = None,
+    input_signature: Sequence[Any] | None = None,
+    autograph: bool = True,
+    jit_compile: bool | None = None,
+    reduce_retracing: bool = False,
+    experimental_implements: str | None = None,
+    experimental_autograph_options: Feature | tuple[Feature, ...] | None = None,
+    experimental_attributes: Any = None,
+    experimental_relax_shapes: bool | None = None,
+    experimental_compile: bool | None = None,
+    experimental_follow_type_hints: bool | None = None,
+) -> Callable[[Callable[P, R]], Function[P, R]]: ...
 def function(
     func: Callable[..., Any] | None = None,
     input_signature: Sequence[Any] | None = None,
@@ -584,7 +626,7 @@ def function(
     """
     features = as_features(experimental_autograph_options)
 
-    def decorated(user: Callable[..., Any]) -> Function:
+    def decorated(user: Callable[P, R]) -> Function[P, R]:
         if autograph:
             traced = convert(user, features, user_requested=True)
         else:

@@ -7,6 +7,7 @@ as they are few or hold little memory: sequences of many lengths are planned onc
 from __future__ import annotations
 
 import time
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from graphopt.config import NEVER, settings
 from graphopt.errors import (
+    GraphoptWarning,
     InvalidArgumentError,
     OpError,
     describe_shapes,
@@ -179,7 +181,10 @@ class ShapedPlan:
             first = 0
         if first >= NEVER or self.runs <= first:
             return False
-        return not self.make_schedule().interpreted
+        why = self.make_schedule().interpreted
+        if why and trains and self.runs == first + 1:
+            _warn_interpreted(self.written[0].name, why)
+        return not why
 
     def is_bound(self) -> bool:
         """Returns whether the variables that it writes have memory."""
@@ -262,6 +267,16 @@ class ShapedPlan:
         if settings.check_numerics:
             return interpret_checked(self.program, feeds, self.store)
         return interpret(self.program, feeds, self.store)
+
+
+def _warn_interpreted(variable: str, why: str) -> None:
+    """Tells a user whose training step is many times slower than it looks."""
+    warnings.warn(
+        f"The step that writes {variable!r} runs op by op with NumPy, many times slower "
+        f"than native code: {why}. `graphopt check script.py` says more.",
+        GraphoptWarning,
+        stacklevel=2,
+    )
 
 
 def lower_program(program: Program, jumps: bool = True) -> Schedule:

@@ -546,7 +546,7 @@ def session_for(graph: Graph, session: Any) -> Session:
                 "Cannot use the default session to execute operation: the operation's "
                 "graph is different from the session's graph."
             )
-        return session  # type: ignore[no-any-return]
+        return session
     if settings.strict:
         raise fail(
             ValueError,

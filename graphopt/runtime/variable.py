@@ -517,7 +517,7 @@ class Variable(Operators):
         if isinstance(graph, BodyGraph):
             return self._change_in_body(graph, spec, inputs, read_value)
         if graph is not None:
-            op: Operation = call(spec, self.handle, *inputs, name=name)
+            op: Any = call(spec, self.handle, *inputs, name=name)
             if not read_value:
                 return op
             with graph.control_dependencies([op]):

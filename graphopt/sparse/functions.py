@@ -14,6 +14,7 @@ import numpy as np
 from graphopt.dtypes import int64
 from graphopt.errors import fail
 from graphopt.graph.provenance import user_site
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import constant_value, convert_to_tensor, fill, zeros
 from graphopt.ops.elementwise import (
     cast,
@@ -70,7 +71,7 @@ def to_dense(
     default_value: Any = None,
     validate_indices: bool = True,
     name: Any = None,
-) -> Any:
+) -> Tensor:
     """Returns the whole tensor.
 
     Args:
@@ -126,7 +127,7 @@ def sparse_dense_matmul(
     adjoint_a: bool = False,
     adjoint_b: bool = False,
     name: Any = None,
-) -> Any:
+) -> Tensor:
     """Returns the product of a sparse matrix and a dense one, either way around.
 
     Args:
@@ -379,7 +380,7 @@ def softmax(sp_input: Any, name: str | None = None) -> SparseTensor:
 
 def reduce_sum(
     sp_input: Any, axis: Any = None, keepdims: bool | None = None, name: Any = None
-) -> Any:
+) -> Tensor:
     """Returns sums along axes, as a dense tensor.
 
     Source: `tf.sparse.reduce_sum`.
@@ -390,7 +391,7 @@ def reduce_sum(
 
 def reduce_max(
     sp_input: Any, axis: Any = None, keepdims: bool | None = None, name: Any = None
-) -> Any:
+) -> Tensor:
     """Returns the largest of the places that are there along axes; 0 where none is.
 
     Source: `tf.sparse.reduce_max`.
@@ -509,7 +510,7 @@ def map_values(op: Any, *args: Any, **kwargs: Any) -> SparseTensor:
     return found[0].with_values(op(*map(inner, args), **named))
 
 
-def to_indicator(sp_input: Any, vocab_size: int, name: str | None = None) -> Any:
+def to_indicator(sp_input: Any, vocab_size: int, name: str | None = None) -> Tensor:
     """Returns in which places of a vocabulary the values of each row are.
 
     Source: `tf.sparse.to_indicator`.
@@ -560,7 +561,7 @@ def split(
     return parts
 
 
-def segment_sum(data: Any, indices: Any, segment_ids: Any, name: Any = None) -> Any:
+def segment_sum(data: Any, indices: Any, segment_ids: Any, name: Any = None) -> Tensor:
     """Sums rows of a tensor that a list names, by segments.
 
     Source: `tf.sparse.segment_sum`.
@@ -570,7 +571,7 @@ def segment_sum(data: Any, indices: Any, segment_ids: Any, name: Any = None) -> 
     return dense(gather(data, indices), segment_ids, name)
 
 
-def segment_mean(data: Any, indices: Any, segment_ids: Any, name: Any = None) -> Any:
+def segment_mean(data: Any, indices: Any, segment_ids: Any, name: Any = None) -> Tensor:
     """Averages rows of a tensor that a list names, by segments.
 
     Source: `tf.sparse.segment_mean`.
@@ -580,7 +581,9 @@ def segment_mean(data: Any, indices: Any, segment_ids: Any, name: Any = None) ->
     return dense(gather(data, indices), segment_ids, name)
 
 
-def segment_sqrt_n(data: Any, indices: Any, segment_ids: Any, name: Any = None) -> Any:
+def segment_sqrt_n(
+    data: Any, indices: Any, segment_ids: Any, name: Any = None
+) -> Tensor:
     """Sums rows that a list names, by segments, divided by the root of their number.
 
     Source: `tf.sparse.segment_sqrt_n`.

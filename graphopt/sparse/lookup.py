@@ -6,6 +6,7 @@ from typing import Any
 
 from graphopt.errors import fail
 from graphopt.graph.provenance import user_site
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.clipping import clip_by_norm
 from graphopt.ops.creation import convert_to_tensor, zeros_like
 from graphopt.ops.elementwise import cast, greater_equal, logical_and, sqrt, where
@@ -26,7 +27,7 @@ def embedding_lookup_sparse(
     max_norm: Any = None,
     name: str | None = None,
     allow_fast_lookup: bool = False,
-) -> Any:
+) -> Tensor:
     """Returns weighted sums of rows of a table, one for each row of a sparse matrix.
 
     Args:
@@ -82,10 +83,11 @@ def look_up_sparse(
     segments = sp_ids.indices[:, 0]
     rows = look_up(params, sp_ids.values, partition_strategy, None)
     rows = convert_to_tensor(rows)
+    rank: Any = rows.shape.rank
     if max_norm is not None:
-        axes = list(range(1, rows.shape.rank))
+        axes = list(range(1, rank))
         rows = clip_by_norm(rows, max_norm, axes)
-    inner = [1] * (rows.shape.rank - 1)
+    inner = [1] * (rank - 1)
     if sp_weights is None:
         weights = zeros_like(cast(sp_ids.values, rows.dtype)) + cast(1.0, rows.dtype)
     else:

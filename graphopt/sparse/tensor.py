@@ -148,7 +148,8 @@ class SparseTensor(Composite):
         if not indices.size:
             indices = indices.reshape(0, rank)
         yield self.indices, indices
-        yield self.values, parts[1]
+        values: Any = self.values
+        yield values, parts[1]
         # A shape that the graph knows is no placeholder.
         if self.dense_shape.op.spec is PLACEHOLDER:
             yield self.dense_shape, np.asarray(parts[2], np.int64)

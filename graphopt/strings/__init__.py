@@ -10,7 +10,7 @@ from graphopt.ops.strings import lower as lower
 from graphopt.ops.strings import reduce_join as reduce_join
 from graphopt.ops.strings import regex_full_match as regex_full_match
 from graphopt.ops.strings import regex_replace as regex_replace
-from graphopt.ops.strings import string_length as length
+from graphopt.ops.strings import string_length as _string_length
 from graphopt.ops.strings import strip as strip
 from graphopt.ops.strings import substr as substr
 from graphopt.ops.strings import to_hash_bucket as to_hash_bucket
@@ -33,6 +33,9 @@ from graphopt.strings.parts import (
     unicode_split_with_offsets as unicode_split_with_offsets,
 )
 from graphopt.strings.parts import unicode_transcode as unicode_transcode
+
+# An import by another name is private to type checkers.
+length = _string_length
 
 __all__ = [
     "as_string",

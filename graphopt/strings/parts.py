@@ -9,11 +9,12 @@ import numpy as np
 
 from graphopt import dtypes
 from graphopt.errors import fail
-from graphopt.graph.dispatch import call
+from graphopt.graph.dispatch import call, call_all
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import OpSpec
 from graphopt.graph.provenance import user_site
 from graphopt.graph.strings import string_array
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import shape as shape_of
 from graphopt.ops.sequences import range as sequence
 from graphopt.ops.sequences import size
@@ -82,7 +83,7 @@ def _as_rows(
 
 
 def _parts(spec: OpSpec, **attrs: Any) -> Callable[[Any], Any]:
-    return lambda x: RaggedTensor(*call(spec, x, **attrs))
+    return lambda x: RaggedTensor(*call_all(spec, x, **attrs))
 
 
 def split(
@@ -148,7 +149,9 @@ def sparse_split(
     """
     options = {"maxsplit": maxsplit, "every_byte": every_byte, "skip_empty": skip_empty}
     x = as_strings(input)
-    return SparseTensor(*call(SPARSE_SPLIT, x, name=name, sep=sep.encode(), **options))
+    return SparseTensor(
+        *call_all(SPARSE_SPLIT, x, name=name, sep=sep.encode(), **options)
+    )
 
 
 def _characters(
@@ -169,7 +172,7 @@ def _characters(
     starts = []
 
     def of_vector(x: Any) -> RaggedTensor:
-        values, offsets, ends = call(spec, x, **how)
+        values, offsets, ends = call_all(spec, x, **how)
         starts.append(offsets)
         return RaggedTensor(values, ends)
 
@@ -265,7 +268,7 @@ def unicode_encode(
     errors: str = "replace",
     replacement_char: int = 65533,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Makes strings of code points.
 
     Args:
@@ -292,7 +295,8 @@ def unicode_encode(
             inner = unicode_encode(
                 input.values, output_encoding, errors, replacement_char
             )
-            return input.with_values(inner)
+            rows: Any = input.with_values(inner)
+            return rows
         return call(ENCODE, input.values, input.row_splits, name=name, **how)
     x = hooks.convert(input)
     if x.shape.rank == 1:
@@ -310,7 +314,7 @@ def unicode_transcode(
     replacement_char: int = 65533,
     replace_control_characters: bool = False,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Writes strings in another encoding; arguments as in `unicode_decode`.
 
     Source: `tf.strings.unicode_transcode`.
@@ -375,7 +379,7 @@ def ngrams(
             inner = (separator, pad_values, padding_width, preserve_short_sequences)
             return data.with_values(ngrams(data.values, ngram_width, *inner))
         return RaggedTensor(
-            *call(NGRAMS, data.values, data.row_splits, name=name, **options)
+            *call_all(NGRAMS, data.values, data.row_splits, name=name, **options)
         )
     x = as_strings(data)
     if x.shape.rank == 1:
@@ -392,7 +396,7 @@ def format(
     placeholder: str = "{}",
     summarize: int = 3,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Writes tensors into a text.
 
     Args:

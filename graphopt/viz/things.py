@@ -96,7 +96,7 @@ def _costliest(traces: Iterable[ConcreteFunction]) -> ConcreteFunction:
     return max(found, key=lambda trace: estimate_time(trace.graph.operations))
 
 
-def _of_function(function: Function) -> Target:
+def _of_function(function: Function[..., Any]) -> Target:
     traces = function._list_all_concrete_functions()
     if not traces and function.input_signature is not None:
         traces = [function.get_concrete_function()]
@@ -124,5 +124,7 @@ def _of_model(model: Model) -> Target:
     specs = [
         TensorSpec(TensorShape(x.shape), getattr(x, "dtype", float32)) for x in inputs
     ]
-    call = Function(model if len(specs) == 1 else lambda *values: model(list(values)))
+    call: Function[..., Any] = Function(
+        model if len(specs) == 1 else lambda *values: model(list(values))
+    )
     return _of_trace(call.get_concrete_function(*specs))

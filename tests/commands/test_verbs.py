@@ -109,6 +109,19 @@ def test_a_graph_without_anything_to_run(verb, tmp_path, capsys):
     assert "--fetch" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [("--llvm", ("define", "ret void")), ("--asm", (".globl", "ret"))],
+)
+def test_code_of_a_kernel(flag, words, capsys):
+    assert main(["kernels", TRAIN, "--source", "prediction", flag, "-q"]) == 0
+    out = capsys.readouterr().out
+    assert all(word in out for word in words) and "def kernel" not in out
+    assert main(["kernels", TRAIN, "--source", "prediction", flag, "--json"]) == 0
+    (kernel,) = json.loads(capsys.readouterr().out)
+    assert words[0] in kernel[flag[2:]]
+
+
 # ---- export, and files as targets
 
 

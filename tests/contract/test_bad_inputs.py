@@ -448,7 +448,14 @@ TABLE = [
         "len-of-scalar", TypeError, "len", lambda: len(F(1.0)), modes="eager", parts=""
     ),
     Bad("set-item", TypeError, "item assignment", set_item, parts=""),
-    Bad("pickle", TypeError, "pickled", lambda: pickle.dumps(F(1.0)), parts=""),
+    Bad(
+        "pickle",
+        TypeError,
+        "pickled",
+        lambda: pickle.dumps(F(1.0)),
+        modes="graph",
+        parts="",
+    ),
     Bad("hash", TypeError, "unhashable", lambda: hash(F(1.0)), modes="eager", parts=""),
     *(
         Bad(

@@ -54,9 +54,11 @@ def test_updates_are_neither_lost_nor_torn(jit):
                 stop.set()
 
         def read():
-            while not stop.wait(0) and left[0]:
+            while True:
                 x, y = session.run([a, b])
                 seen.append(np.array_equal(x, -y) and np.ptp(x) == 0)
+                if stop.is_set() or not left[0]:
+                    break
 
         run_all(*[write] * (THREADS - 1), read)
         assert all(seen)

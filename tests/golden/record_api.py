@@ -35,16 +35,22 @@ def is_ours(thing: Any) -> bool:
 def list_names(module: types.ModuleType) -> tuple[set[str], set[str]]:
     """Returns what a file names as its own, and what it imports for itself.
 
-    Its own are `import x as x` and the words of tables; which modules it has besides
-    depends on what was loaded before. `from m import x` is no export.
+    Its own are `import x as x`, assignments and the words of tables; which modules it has besides
+    depends on what was loaded before. `from m import x` is no export, and neither is
+    `import x as y`.
     """
     found: set[str] = set()
     helpers: set[str] = set()
     path = getattr(module, "__file__", None)
-    for node in ast.walk(ast.parse(Path(path).read_text())) if path else ():
+    body = ast.parse(Path(path).read_text()).body if path else []
+    for node in body:
+        # A module by another name: `spectral = signal`.
+        if isinstance(node, ast.Assign):
+            found |= {each.id for each in node.targets if isinstance(each, ast.Name)}
+    for node in (each for part in body for each in ast.walk(part)):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
-            found |= {each.asname for each in node.names if each.asname}
-            helpers |= {each.name for each in node.names if not each.asname}
+            found |= {each.name for each in node.names if each.asname == each.name}
+            helpers |= {each.asname or each.name for each in node.names}
         keys: list[Any] = []
         if isinstance(node, ast.Dict):
             keys = list(node.keys)

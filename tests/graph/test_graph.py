@@ -193,10 +193,10 @@ def test_listing_of_a_graph():
     assert lines[1].endswith('"y" : float32[?] after %0')
 
 
-def test_pickling_is_refused():
+def test_pickling_of_what_has_no_value_is_refused():
     with tf.Graph().as_default() as graph:
         x = tf.constant(1.0)
-    for thing in (graph, x, tf.constant(1.0)):
+    for thing in (graph, x, tf.keras.Input([3])):
         with pytest.raises(TypeError, match="cannot be pickled"):
             thing.__reduce__()
 

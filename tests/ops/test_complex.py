@@ -11,6 +11,9 @@ from graphopt.dtypes import COMPLEX
 from graphopt.graph.opspec import REGISTRY, Effect
 from tests.helpers import assert_everywhere
 
+# Complex numbers have no kernels, and a step that writes says that it is slow.
+pytestmark = pytest.mark.filterwarnings("ignore:The step")
+
 v1 = tf.compat.v1
 RNG = np.random.default_rng(4)
 KINDS = [(np.complex64, 2e-5), (np.complex128, 1e-12)]

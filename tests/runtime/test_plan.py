@@ -63,6 +63,7 @@ def test_peak_bytes_is_what_a_train_step_allocates(batch):
     assert abs(used - plan.peak_bytes) < 0.05 * plan.peak_bytes
 
 
+@pytest.mark.filterwarnings("ignore:The step")
 def test_peak_bytes_of_an_interpreted_step():
     with tf.Graph().as_default(), v1.Session() as session:
         v = tf.Variable(np.ones((400, 400), np.float32))

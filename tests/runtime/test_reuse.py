@@ -381,6 +381,7 @@ def test_values_are_copied_when_they_enter(make):
         np.testing.assert_array_equal(each.numpy(), [1.0, 1.0])
 
 
+@pytest.mark.filterwarnings("ignore:The step")
 def test_a_variable_of_any_size_is_used_again_with_another():
     v = tf.Variable([1.0], shape=tf.TensorShape([None]))
     f = tf.function(lambda: v * 2.0)

@@ -5,25 +5,19 @@ graphs the default. `graphopt.v1` is the namespace of a program of version 1. Th
 `graphopt` are here too.
 """
 
-# mypy: disable-error-code="assignment,no-redef"
 import importlib
 from typing import TYPE_CHECKING, Any
 
 import graphopt
-
-if TYPE_CHECKING:
-    from graphopt import *  # noqa: F403 (all of it, so that a new op is listed once)
 from graphopt import executing_eagerly as executing_eagerly
 from graphopt import keras as keras
 from graphopt import nest as nest
-from graphopt import signal as spectral
+from graphopt import signal as _signal
 from graphopt.compat.v1 import initializers as initializers
 from graphopt.compat.v1 import math as math
 from graphopt.compat.v1 import nn as nn
 from graphopt.compat.v1.arguments import arg_max as arg_max
 from graphopt.compat.v1.arguments import arg_min as arg_min
-from graphopt.compat.v1.arguments import argmax as argmax
-from graphopt.compat.v1.arguments import argmin as argmin
 from graphopt.compat.v1.arguments import assign as assign
 from graphopt.compat.v1.arguments import assign_add as assign_add
 from graphopt.compat.v1.arguments import assign_sub as assign_sub
@@ -46,14 +40,6 @@ from graphopt.compat.v1.arguments import pad as pad
 from graphopt.compat.v1.arguments import (
     placeholder_with_default as placeholder_with_default,
 )
-from graphopt.compat.v1.arguments import reduce_all as reduce_all
-from graphopt.compat.v1.arguments import reduce_any as reduce_any
-from graphopt.compat.v1.arguments import reduce_logsumexp as reduce_logsumexp
-from graphopt.compat.v1.arguments import reduce_max as reduce_max
-from graphopt.compat.v1.arguments import reduce_mean as reduce_mean
-from graphopt.compat.v1.arguments import reduce_min as reduce_min
-from graphopt.compat.v1.arguments import reduce_prod as reduce_prod
-from graphopt.compat.v1.arguments import reduce_sum as reduce_sum
 from graphopt.compat.v1.arguments import shape as shape
 from graphopt.compat.v1.arguments import shape_n as shape_n
 from graphopt.compat.v1.arguments import size as size
@@ -197,6 +183,16 @@ from graphopt.compat.v1.options import ConfigProto as ConfigProto
 from graphopt.compat.v1.options import GPUOptions as GPUOptions
 from graphopt.compat.v1.options import GraphOptions as GraphOptions
 from graphopt.compat.v1.options import OptimizerOptions as OptimizerOptions
+from graphopt.compat.v1.reductions import argmax as argmax
+from graphopt.compat.v1.reductions import argmin as argmin
+from graphopt.compat.v1.reductions import reduce_all as reduce_all
+from graphopt.compat.v1.reductions import reduce_any as reduce_any
+from graphopt.compat.v1.reductions import reduce_logsumexp as reduce_logsumexp
+from graphopt.compat.v1.reductions import reduce_max as reduce_max
+from graphopt.compat.v1.reductions import reduce_mean as reduce_mean
+from graphopt.compat.v1.reductions import reduce_min as reduce_min
+from graphopt.compat.v1.reductions import reduce_prod as reduce_prod
+from graphopt.compat.v1.reductions import reduce_sum as reduce_sum
 from graphopt.compat.v1.windows import batch_to_space as batch_to_space
 from graphopt.compat.v1.windows import depth_to_space as depth_to_space
 from graphopt.compat.v1.windows import extract_image_patches as extract_image_patches
@@ -226,22 +222,21 @@ from graphopt.ops.complex_numbers import ifft2d as ifft2d
 from graphopt.ops.complex_numbers import imag as imag
 from graphopt.ops.complex_numbers import real as real
 from graphopt.ops.creation import placeholder as placeholder
-from graphopt.ops.decompositions import eigvalsh as self_adjoint_eigvals
-from graphopt.ops.decompositions import lstsq as matrix_solve_ls
+from graphopt.ops.decompositions import eigvalsh as _eigvalsh
+from graphopt.ops.decompositions import lstsq as _lstsq
 from graphopt.ops.decompositions import qr as qr
 from graphopt.ops.decompositions import self_adjoint_eig as self_adjoint_eig
 from graphopt.ops.decompositions import svd as svd
-from graphopt.ops.diagonal import band_part as matrix_band_part
-from graphopt.ops.diagonal import diag as matrix_diag
-from graphopt.ops.diagonal import diag_part as matrix_diag_part
-from graphopt.ops.diagonal import set_diag as matrix_set_diag
+from graphopt.ops.diagonal import band_part as _band_part
+from graphopt.ops.diagonal import diag as _diag
+from graphopt.ops.diagonal import diag_part as _diag_part
+from graphopt.ops.diagonal import set_diag as _set_diag
 from graphopt.ops.diagonal import trace as trace
 from graphopt.ops.elementwise import ceil as ceil
 from graphopt.ops.elementwise import erf as erf
 from graphopt.ops.elementwise import expm1 as expm1
 from graphopt.ops.elementwise import floordiv as floordiv
 from graphopt.ops.elementwise import floormod as floormod
-from graphopt.ops.elementwise import floormod as mod
 from graphopt.ops.elementwise import is_finite as is_finite
 from graphopt.ops.elementwise import is_inf as is_inf
 from graphopt.ops.elementwise import is_nan as is_nan
@@ -250,29 +245,29 @@ from graphopt.ops.elementwise import log1p as log1p
 from graphopt.ops.elementwise import reciprocal as reciprocal
 from graphopt.ops.elementwise import rsqrt as rsqrt
 from graphopt.ops.elementwise import squared_difference as squared_difference
-from graphopt.ops.elementwise import where as where_v2
+from graphopt.ops.elementwise import where as _where
 from graphopt.ops.finite import add_check_numerics_ops as add_check_numerics_ops
 from graphopt.ops.finite import check_numerics as check_numerics
 from graphopt.ops.host import py_func as py_func
 from graphopt.ops.integers import bincount as bincount
 from graphopt.ops.linear_systems import cholesky as cholesky
 from graphopt.ops.linear_systems import cholesky_solve as cholesky_solve
-from graphopt.ops.linear_systems import det as matrix_determinant
-from graphopt.ops.linear_systems import inv as matrix_inverse
+from graphopt.ops.linear_systems import det as _det
+from graphopt.ops.linear_systems import inv as _inv
 from graphopt.ops.linear_systems import matrix_transpose as matrix_transpose
-from graphopt.ops.linear_systems import slogdet as log_matrix_determinant
-from graphopt.ops.linear_systems import solve as matrix_solve
-from graphopt.ops.linear_systems import triangular_solve as matrix_triangular_solve
+from graphopt.ops.linear_systems import slogdet as _slogdet
+from graphopt.ops.linear_systems import solve as _solve
+from graphopt.ops.linear_systems import triangular_solve as _triangular_solve
 from graphopt.ops.masks import setdiff1d as setdiff1d
-from graphopt.ops.random import set_seed as set_random_seed
-from graphopt.ops.random_stateful import normal as random_normal
-from graphopt.ops.random_stateful import shuffle as random_shuffle
+from graphopt.ops.random import set_seed as _set_seed
+from graphopt.ops.random_stateful import normal as _normal
+from graphopt.ops.random_stateful import shuffle as _shuffle
 from graphopt.ops.random_stateful import truncated_normal as truncated_normal
-from graphopt.ops.random_stateful import uniform as random_uniform
+from graphopt.ops.random_stateful import uniform as _uniform
 from graphopt.ops.scan import cumprod as cumprod
-from graphopt.ops.scatter import tensor_scatter_nd_add as tensor_scatter_add
-from graphopt.ops.scatter import tensor_scatter_nd_sub as tensor_scatter_sub
-from graphopt.ops.scatter import tensor_scatter_nd_update as tensor_scatter_update
+from graphopt.ops.scatter import tensor_scatter_nd_add as _tensor_scatter_nd_add
+from graphopt.ops.scatter import tensor_scatter_nd_sub as _tensor_scatter_nd_sub
+from graphopt.ops.scatter import tensor_scatter_nd_update as _tensor_scatter_nd_update
 from graphopt.ops.segments import segment_max as segment_max
 from graphopt.ops.segments import segment_mean as segment_mean
 from graphopt.ops.segments import segment_min as segment_min
@@ -281,13 +276,13 @@ from graphopt.ops.segments import unsorted_segment_max as unsorted_segment_max
 from graphopt.ops.segments import unsorted_segment_mean as unsorted_segment_mean
 from graphopt.ops.segments import unsorted_segment_min as unsorted_segment_min
 from graphopt.ops.segments import unsorted_segment_sum as unsorted_segment_sum
-from graphopt.ops.sequences import linspace as lin_space
+from graphopt.ops.sequences import linspace as _linspace
 from graphopt.ops.shape_assertions import assert_integer as assert_integer
 from graphopt.ops.shape_assertions import assert_type as assert_type
 from graphopt.ops.shape_assertions import is_numeric_tensor as is_numeric_tensor
 from graphopt.ops.shaping import identity as identity
 from graphopt.ops.special import digamma as digamma
-from graphopt.ops.special import divide_no_nan as div_no_nan
+from graphopt.ops.special import divide_no_nan as _divide_no_nan
 from graphopt.ops.special import erfc as erfc
 from graphopt.ops.special import lgamma as lgamma
 from graphopt.ops.special import log_sigmoid as log_sigmoid
@@ -331,6 +326,31 @@ from graphopt.runtime.run_options import RunOptions as RunOptions
 from graphopt.runtime.session import InteractiveSession as InteractiveSession
 from graphopt.runtime.session import Session as Session
 from graphopt.runtime.variable import Variable as Variable
+
+# An import by another name is private to type checkers.
+spectral = _signal
+self_adjoint_eigvals = _eigvalsh
+matrix_solve_ls = _lstsq
+matrix_band_part = _band_part
+matrix_diag = _diag
+matrix_diag_part = _diag_part
+matrix_set_diag = _set_diag
+mod = floormod
+where_v2 = _where
+matrix_determinant = _det
+matrix_inverse = _inv
+log_matrix_determinant = _slogdet
+matrix_solve = _solve
+matrix_triangular_solve = _triangular_solve
+set_random_seed = _set_seed
+random_normal = _normal
+random_shuffle = _shuffle
+random_uniform = _uniform
+tensor_scatter_add = _tensor_scatter_nd_add
+tensor_scatter_sub = _tensor_scatter_nd_sub
+tensor_scatter_update = _tensor_scatter_nd_update
+lin_space = _linspace
+div_no_nan = _divide_no_nan
 
 # Functions that are loaded when they are used: those of `graphopt`, and others.
 _LATER = {
@@ -418,6 +438,254 @@ if TYPE_CHECKING:
     from graphopt.compat.v1 import summary as summary
     from graphopt.compat.v1 import test as test
     from graphopt.compat.v1 import train as train
+    from graphopt.compat.v1.functions import confusion_matrix as confusion_matrix
+    from graphopt.compat.v1.functions import random_poisson as random_poisson
+    from graphopt.compat.v1.functions import scatter_add as scatter_add
+    from graphopt.compat.v1.functions import scatter_div as scatter_div
+    from graphopt.compat.v1.functions import scatter_max as scatter_max
+    from graphopt.compat.v1.functions import scatter_min as scatter_min
+    from graphopt.compat.v1.functions import scatter_mul as scatter_mul
+    from graphopt.compat.v1.functions import scatter_nd_add as scatter_nd_add
+    from graphopt.compat.v1.functions import scatter_nd_sub as scatter_nd_sub
+    from graphopt.compat.v1.functions import scatter_nd_update as scatter_nd_update
+    from graphopt.compat.v1.functions import scatter_sub as scatter_sub
+    from graphopt.compat.v1.functions import scatter_update as scatter_update
+    from graphopt.compat.v1.strings import decode_csv as decode_csv
+    from graphopt.compat.v1.strings import decode_raw as decode_raw
+    from graphopt.compat.v1.strings import reduce_join as reduce_join
+    from graphopt.compat.v1.strings import string_split as string_split
+    from graphopt.compat.v1.strings import substr as substr
+    from graphopt.compat.v1.strings import to_hash_bucket as _to_hash_bucket
+    from graphopt.compat.v1.strings import to_number as _to_number
+    from graphopt.data.queues import FIFOQueue as FIFOQueue
+    from graphopt.data.queues import PaddingFIFOQueue as PaddingFIFOQueue
+    from graphopt.data.queues import PriorityQueue as PriorityQueue
+    from graphopt.data.queues import QueueBase as QueueBase
+    from graphopt.data.queues import RandomShuffleQueue as RandomShuffleQueue
+    from graphopt.data.readers import FixedLengthRecordReader as FixedLengthRecordReader
+    from graphopt.data.readers import IdentityReader as IdentityReader
+    from graphopt.data.readers import ReaderBase as ReaderBase
+    from graphopt.data.readers import TextLineReader as TextLineReader
+    from graphopt.data.readers import TFRecordReader as TFRecordReader
+    from graphopt.data.readers import WholeFileReader as WholeFileReader
+    from graphopt.files.messages import AttrValue as AttrValue
+    from graphopt.files.messages import Event as Event
+    from graphopt.files.messages import GraphDef as GraphDef
+    from graphopt.files.messages import Histogram as _Histogram
+    from graphopt.files.messages import NodeDef as NodeDef
+    from graphopt.files.messages import SessionLog as SessionLog
+    from graphopt.files.messages import Summary as Summary
+    from graphopt.files.messages import SummaryMetadata as SummaryMetadata
+    from graphopt.io.examples import FixedLenFeature as FixedLenFeature
+    from graphopt.io.examples import FixedLenSequenceFeature as FixedLenSequenceFeature
+    from graphopt.io.examples import SparseFeature as SparseFeature
+    from graphopt.io.examples import VarLenFeature as VarLenFeature
+    from graphopt.io.examples import parse_example as parse_example
+    from graphopt.io.examples import parse_single_example as parse_single_example
+    from graphopt.io.examples import (
+        parse_single_sequence_example as parse_single_sequence_example,
+    )
+    from graphopt.ops.cropping import random_crop as random_crop
+    from graphopt.ops.encoded_bytes import decode_base64 as decode_base64
+    from graphopt.ops.encoded_bytes import decode_compressed as decode_compressed
+    from graphopt.ops.encoded_bytes import encode_base64 as encode_base64
+    from graphopt.ops.encoded_bytes import matching_files as matching_files
+    from graphopt.ops.encoded_bytes import parse_tensor as parse_tensor
+    from graphopt.ops.encoded_bytes import read_file as read_file
+    from graphopt.ops.encoded_bytes import serialize_tensor as serialize_tensor
+    from graphopt.ops.encoded_bytes import write_file as write_file
+    from graphopt.ops.incomplete import betainc as betainc
+    from graphopt.ops.incomplete import igamma as igamma
+    from graphopt.ops.incomplete import igammac as igammac
+    from graphopt.ops.partitions import cross as cross
+    from graphopt.ops.partitions import invert_permutation as invert_permutation
+    from graphopt.ops.patches import batch_to_space_nd as batch_to_space_nd
+    from graphopt.ops.patches import space_to_batch_nd as space_to_batch_nd
+    from graphopt.ops.random_gamma import random_gamma as random_gamma
+    from graphopt.ops.strings import join as _join
+    from graphopt.ops.strings import regex_replace as regex_replace
+    from graphopt.ops.strings import strip as _strip
+    from graphopt.ops.strings import to_hash_bucket_fast as _to_hash_bucket_fast
+    from graphopt.ops.strings import to_hash_bucket_strong as _to_hash_bucket_strong
+
+    HistogramProto = _Histogram
+    string_join = _join
+    string_strip = _strip
+    string_to_hash_bucket = _to_hash_bucket
+    string_to_hash_bucket_fast = _to_hash_bucket_fast
+    string_to_hash_bucket_strong = _to_hash_bucket_strong
+    string_to_number = _to_number
+    SparseTensorValue = sparse.SparseTensorValue
+    sparse_add = sparse.add
+    sparse_concat = sparse.concat
+    sparse_fill_empty_rows = sparse.fill_empty_rows
+    sparse_mask = sparse.mask
+    sparse_placeholder = sparse.placeholder
+    sparse_reduce_max = sparse.reduce_max
+    sparse_reduce_sum = sparse.reduce_sum
+    sparse_reorder = sparse.reorder
+    sparse_reset_shape = sparse.reset_shape
+    sparse_reshape = sparse.reshape
+    sparse_retain = sparse.retain
+    sparse_segment_mean = sparse.segment_mean
+    sparse_segment_sqrt_n = sparse.segment_sqrt_n
+    sparse_segment_sum = sparse.segment_sum
+    sparse_slice = sparse.slice
+    sparse_softmax = sparse.softmax
+    sparse_split = sparse.split
+    sparse_tensor_dense_matmul = sparse.sparse_dense_matmul
+    sparse_tensor_to_dense = sparse.to_dense
+    sparse_to_dense = sparse.sparse_to_dense
+    sparse_to_indicator = sparse.to_indicator
+    sparse_transpose = sparse.transpose
+    from graphopt import Assert as Assert
+    from graphopt import DType as DType
+    from graphopt import GradientTape as GradientTape
+    from graphopt import Graph as Graph
+    from graphopt import IndexedSlices as IndexedSlices
+    from graphopt import Module as Module
+    from graphopt import Operation as Operation
+    from graphopt import RaggedTensor as RaggedTensor
+    from graphopt import SparseTensor as SparseTensor
+    from graphopt import Tensor as Tensor
+    from graphopt import TensorArray as TensorArray
+    from graphopt import TensorSpec as TensorSpec
+    from graphopt import UnconnectedGradients as UnconnectedGradients
+    from graphopt import VariableAggregation as VariableAggregation
+    from graphopt import VariableSynchronization as VariableSynchronization
+    from graphopt import abs as abs
+    from graphopt import acos as acos
+    from graphopt import acosh as acosh
+    from graphopt import add as add
+    from graphopt import add_n as add_n
+    from graphopt import argsort as argsort
+    from graphopt import as_dtype as as_dtype
+    from graphopt import as_string as as_string
+    from graphopt import asin as asin
+    from graphopt import asinh as asinh
+    from graphopt import atan as atan
+    from graphopt import atan2 as atan2
+    from graphopt import atanh as atanh
+    from graphopt import bool as bool
+    from graphopt import broadcast_static_shape as broadcast_static_shape
+    from graphopt import broadcast_to as broadcast_to
+    from graphopt import cast as cast
+    from graphopt import clip_by_global_norm as clip_by_global_norm
+    from graphopt import clip_by_norm as clip_by_norm
+    from graphopt import clip_by_value as clip_by_value
+    from graphopt import complex as complex
+    from graphopt import complex64 as complex64
+    from graphopt import complex128 as complex128
+    from graphopt import concat as concat
+    from graphopt import control_dependencies as control_dependencies
+    from graphopt import cos as cos
+    from graphopt import cosh as cosh
+    from graphopt import cumsum as cumsum
+    from graphopt import custom_gradient as custom_gradient
+    from graphopt import device as device
+    from graphopt import divide as divide
+    from graphopt import double as double
+    from graphopt import dynamic_partition as dynamic_partition
+    from graphopt import dynamic_stitch as dynamic_stitch
+    from graphopt import edit_distance as edit_distance
+    from graphopt import einsum as einsum
+    from graphopt import equal as equal
+    from graphopt import exp as exp
+    from graphopt import eye as eye
+    from graphopt import fill as fill
+    from graphopt import float16 as float16
+    from graphopt import float32 as float32
+    from graphopt import float64 as float64
+    from graphopt import floor as floor
+    from graphopt import foldl as foldl
+    from graphopt import foldr as foldr
+    from graphopt import function as function
+    from graphopt import get_logger as get_logger
+    from graphopt import gradients as gradients
+    from graphopt import greater as greater
+    from graphopt import greater_equal as greater_equal
+    from graphopt import group as group
+    from graphopt import half as half
+    from graphopt import histogram_fixed_width as histogram_fixed_width
+    from graphopt import histogram_fixed_width_bins as histogram_fixed_width_bins
+    from graphopt import init_scope as init_scope
+    from graphopt import int8 as int8
+    from graphopt import int16 as int16
+    from graphopt import int32 as int32
+    from graphopt import int64 as int64
+    from graphopt import is_tensor as is_tensor
+    from graphopt import less as less
+    from graphopt import less_equal as less_equal
+    from graphopt import linspace as linspace
+    from graphopt import logical_and as logical_and
+    from graphopt import logical_not as logical_not
+    from graphopt import logical_or as logical_or
+    from graphopt import map_fn as map_fn
+    from graphopt import maximum as maximum
+    from graphopt import meshgrid as meshgrid
+    from graphopt import minimum as minimum
+    from graphopt import multiply as multiply
+    from graphopt import negative as negative
+    from graphopt import newaxis as newaxis
+    from graphopt import no_op as no_op
+    from graphopt import not_equal as not_equal
+    from graphopt import numpy_function as numpy_function
+    from graphopt import one_hot as one_hot
+    from graphopt import ones as ones
+    from graphopt import pow as pow
+    from graphopt import print as print
+    from graphopt import py_function as py_function
+    from graphopt import queue as queue
+    from graphopt import ragged as ragged
+    from graphopt import range as range
+    from graphopt import rank as rank
+    from graphopt import repeat as repeat
+    from graphopt import reshape as reshape
+    from graphopt import reverse as reverse
+    from graphopt import reverse_sequence as reverse_sequence
+    from graphopt import roll as roll
+    from graphopt import round as round
+    from graphopt import saturate_cast as saturate_cast
+    from graphopt import scan as scan
+    from graphopt import scatter_nd as scatter_nd
+    from graphopt import searchsorted as searchsorted
+    from graphopt import sequence_mask as sequence_mask
+    from graphopt import sigmoid as sigmoid
+    from graphopt import sign as sign
+    from graphopt import sin as sin
+    from graphopt import sinh as sinh
+    from graphopt import slice as slice
+    from graphopt import sort as sort
+    from graphopt import split as split
+    from graphopt import sqrt as sqrt
+    from graphopt import square as square
+    from graphopt import stack as stack
+    from graphopt import stop_gradient as stop_gradient
+    from graphopt import strided_slice as strided_slice
+    from graphopt import string as string
+    from graphopt import subtract as subtract
+    from graphopt import switch_case as switch_case
+    from graphopt import tan as tan
+    from graphopt import tanh as tanh
+    from graphopt import tensor_scatter_nd_add as tensor_scatter_nd_add
+    from graphopt import tensor_scatter_nd_max as tensor_scatter_nd_max
+    from graphopt import tensor_scatter_nd_min as tensor_scatter_nd_min
+    from graphopt import tensor_scatter_nd_sub as tensor_scatter_nd_sub
+    from graphopt import tensor_scatter_nd_update as tensor_scatter_nd_update
+    from graphopt import tensordot as tensordot
+    from graphopt import tile as tile
+    from graphopt import truediv as truediv
+    from graphopt import truncatediv as truncatediv
+    from graphopt import truncatemod as truncatemod
+    from graphopt import uint8 as uint8
+    from graphopt import unique as unique
+    from graphopt import unique_with_counts as unique_with_counts
+    from graphopt import unravel_index as unravel_index
+    from graphopt import unstack as unstack
+    from graphopt import vectorized_map as vectorized_map
+    from graphopt import version as version
+    from graphopt import zeros as zeros
+    from graphopt.compat.v1.functions import hessians as hessians
 else:
     for _name in _MODULES:
         # That of TensorFlow 2, if somebody has loaded it.
@@ -502,33 +770,35 @@ _ELSEWHERE = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in _ELSEWHERE:
-        module, _, attribute = _ELSEWHERE[name].partition(":")
-        return getattr(importlib.import_module(module), attribute)
-    if name in _SPARSE:
-        found = importlib.import_module("graphopt.compat.v1.sparse")
-        return getattr(found, _SPARSE[name])
-    if name in _MODULES:
-        return importlib.import_module(f"graphopt.compat.v1.{name}")
-    if name in _MESSAGES:
-        messages = importlib.import_module("graphopt.files.messages")
-        return getattr(messages, _MESSAGES[name])
-    if name == "get_logger":
-        return importlib.import_module("graphopt.compat.v1.logging").get_logger
-    if name in ("autograph", "io", "queue", "ragged", "raw_ops", "version"):
-        return importlib.import_module(f"graphopt.{name}")
-    if name == "__all__":
-        return __dir__()
-    if name == "__version__":
-        return importlib.import_module("graphopt.version").VERSION
-    if name.startswith("__"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name in _LATER:
-        return getattr(importlib.import_module(_LATER[name]), name)
-    from graphopt.aliases.missing import missing_name
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
 
-    raise missing_name("graphopt.compat.v1", name)
+    def __getattr__(name: str) -> Any:
+        if name in _ELSEWHERE:
+            module, _, attribute = _ELSEWHERE[name].partition(":")
+            return getattr(importlib.import_module(module), attribute)
+        if name in _SPARSE:
+            found = importlib.import_module("graphopt.compat.v1.sparse")
+            return getattr(found, _SPARSE[name])
+        if name in _MODULES:
+            return importlib.import_module(f"graphopt.compat.v1.{name}")
+        if name in _MESSAGES:
+            messages = importlib.import_module("graphopt.files.messages")
+            return getattr(messages, _MESSAGES[name])
+        if name == "get_logger":
+            return importlib.import_module("graphopt.compat.v1.logging").get_logger
+        if name in ("autograph", "io", "queue", "ragged", "raw_ops", "version"):
+            return importlib.import_module(f"graphopt.{name}")
+        if name == "__all__":
+            return __dir__()
+        if name == "__version__":
+            return importlib.import_module("graphopt.version").VERSION
+        if name.startswith("__"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name in _LATER:
+            return getattr(importlib.import_module(_LATER[name]), name)
+        from graphopt.aliases.missing import missing_name
+
+        raise missing_name("graphopt.compat.v1", name)
 
 
 _HIDDEN = {

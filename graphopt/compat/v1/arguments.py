@@ -7,13 +7,13 @@ each computes is what the function of version 2 does. Arguments that only say ho
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from graphopt import nest
 from graphopt.dtypes import int32, int64
 from graphopt.graph.context import executing_eagerly
 from graphopt.graph.shape import TensorShape
+from graphopt.graph.tensor import Tensor
 from graphopt.ops import indexing, masks, scatter, selecting
 from graphopt.ops.cond import case as _case
 from graphopt.ops.cond import cond as _cond
@@ -27,20 +27,12 @@ from graphopt.ops.elementwise import where as _where
 from graphopt.ops.matmul import matmul as _matmul
 from graphopt.ops.padding import pad as _pad
 from graphopt.ops.random_stateful import categorical
-from graphopt.ops.reduction import reduce_all as _all
-from graphopt.ops.reduction import reduce_any as _any
-from graphopt.ops.reduction import reduce_max as _max
-from graphopt.ops.reduction import reduce_mean as _mean
-from graphopt.ops.reduction import reduce_min as _min
-from graphopt.ops.reduction import reduce_prod as _prod
-from graphopt.ops.reduction import reduce_sum as _sum
 from graphopt.ops.sequences import size as _size
 from graphopt.ops.shaping import expand_dims as _expand_dims
 from graphopt.ops.shaping import identity, reshape
 from graphopt.ops.shaping import squeeze as _squeeze
 from graphopt.ops.shaping import transpose as _transpose
 from graphopt.ops.statistics import count_nonzero as _count_nonzero
-from graphopt.ops.statistics import reduce_logsumexp as _logsumexp
 from graphopt.ops.while_loop import while_loop as _while_loop
 from graphopt.runtime.names import name_scope as _name_scope
 
@@ -58,63 +50,9 @@ def one_of(new: str, first: Any, old: str, second: Any, default: Any = None) -> 
     return second
 
 
-def _reduction(function: Callable[..., Any]) -> Callable[..., Any]:
-    def reduce(
-        input_tensor: Any,
-        axis: Any = None,
-        keepdims: bool | None = None,
-        name: str | None = None,
-        reduction_indices: Any = None,
-        keep_dims: bool | None = None,
-    ) -> Any:
-        axis = one_of("axis", axis, "reduction_indices", reduction_indices)
-        keep = one_of("keepdims", keepdims, "keep_dims", keep_dims, False)
-        return function(input_tensor, axis, keep, name=name)
-
-    reduce.__name__ = reduce.__qualname__ = function.__name__
-    reduce.__doc__ = (
-        f"As `tf.{function.__name__}`; `reduction_indices` is `axis`, `keep_dims` "
-        f"`keepdims`.\n\n    Source: `tf.compat.v1.{function.__name__}`."
-    )
-    return reduce
-
-
-reduce_all = _reduction(_all)
-reduce_any = _reduction(_any)
-reduce_logsumexp = _reduction(_logsumexp)
-reduce_max = _reduction(_max)
-reduce_mean = _reduction(_mean)
-reduce_min = _reduction(_min)
-reduce_prod = _reduction(_prod)
-reduce_sum = _reduction(_sum)
-
-
-def _place(function: Callable[..., Any]) -> Callable[..., Any]:
-    def find(
-        input: Any,
-        axis: Any = None,
-        name: str | None = None,
-        dimension: Any = None,
-        output_type: Any = int64,
-    ) -> Any:
-        axis = one_of("axis", axis, "dimension", dimension, 0)
-        return function(input, axis, output_type, name)
-
-    find.__name__ = find.__qualname__ = function.__name__
-    find.__doc__ = (
-        f"As `tf.{function.__name__}`; `dimension` is `axis`.\n\n"
-        f"    Source: `tf.compat.v1.{function.__name__}`."
-    )
-    return find
-
-
-argmax = _place(selecting.argmax)
-argmin = _place(selecting.argmin)
-
-
 def arg_max(
     input: Any, dimension: Any, output_type: Any = int64, name: str | None = None
-) -> Any:
+) -> Tensor:
     """As `tf.argmax`.
 
     Source: `tf.compat.v1.arg_max`.
@@ -124,7 +62,7 @@ def arg_max(
 
 def arg_min(
     input: Any, dimension: Any, output_type: Any = int64, name: str | None = None
-) -> Any:
+) -> Tensor:
     """As `tf.argmin`.
 
     Source: `tf.compat.v1.arg_min`.
@@ -141,7 +79,7 @@ def count_nonzero(
     reduction_indices: Any = None,
     keep_dims: bool | None = None,
     input: Any = None,
-) -> Any:
+) -> Tensor:
     """As `tf.math.count_nonzero`.
 
     Source: `tf.compat.v1.count_nonzero`.
@@ -162,7 +100,7 @@ def norm(
     keepdims: bool | None = None,
     name: str | None = None,
     keep_dims: bool | None = None,
-) -> Any:
+) -> Tensor:
     """As `tf.norm`.
 
     Source: `tf.compat.v1.norm`.
@@ -181,7 +119,7 @@ def matmul(
     a_is_sparse: bool = False,
     b_is_sparse: bool = False,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """As `tf.matmul`; that a matrix has many zeros is only a hint.
 
     Source: `tf.compat.v1.matmul`.
@@ -192,7 +130,7 @@ def matmul(
 # ---- shapes
 
 
-def shape(input: Any, name: str | None = None, out_type: Any = int32) -> Any:
+def shape(input: Any, name: str | None = None, out_type: Any = int32) -> Tensor:
     """As `tf.shape`.
 
     Source: `tf.compat.v1.shape`.
@@ -200,7 +138,7 @@ def shape(input: Any, name: str | None = None, out_type: Any = int32) -> Any:
     return _shape(input, out_type, name)
 
 
-def size(input: Any, name: str | None = None, out_type: Any = int32) -> Any:
+def size(input: Any, name: str | None = None, out_type: Any = int32) -> Tensor:
     """As `tf.size`.
 
     Source: `tf.compat.v1.size`.
@@ -218,7 +156,7 @@ def shape_n(input: Any, out_type: Any = int32, name: str | None = None) -> list[
 
 def expand_dims(
     input: Any, axis: Any = None, name: str | None = None, dim: Any = None
-) -> Any:
+) -> Tensor:
     """As `tf.expand_dims`; `dim` is `axis`.
 
     Source: `tf.compat.v1.expand_dims`.
@@ -231,7 +169,7 @@ def expand_dims(
 
 def squeeze(
     input: Any, axis: Any = None, name: str | None = None, squeeze_dims: Any = None
-) -> Any:
+) -> Tensor:
     """As `tf.squeeze`; `squeeze_dims` is `axis`.
 
     Source: `tf.compat.v1.squeeze`.
@@ -241,7 +179,7 @@ def squeeze(
 
 def transpose(
     a: Any, perm: Any = None, name: str | None = "transpose", conjugate: bool = False
-) -> Any:
+) -> Tensor:
     """As `tf.transpose`.
 
     Source: `tf.compat.v1.transpose`.
@@ -260,7 +198,7 @@ def pad(
     mode: str = "CONSTANT",
     name: str | None = None,
     constant_values: Any = 0,
-) -> Any:
+) -> Tensor:
     """As `tf.pad`.
 
     Source: `tf.compat.v1.pad`.
@@ -275,7 +213,7 @@ def gather(
     name: str | None = None,
     axis: Any = None,
     batch_dims: int = 0,
-) -> Any:
+) -> Tensor:
     """As `tf.gather`.
 
     Source: `tf.compat.v1.gather`.
@@ -285,7 +223,7 @@ def gather(
 
 def gather_nd(
     params: Any, indices: Any, name: str | None = None, batch_dims: int = 0
-) -> Any:
+) -> Tensor:
     """As `tf.gather_nd`.
 
     Source: `tf.compat.v1.gather_nd`.
@@ -295,7 +233,7 @@ def gather_nd(
 
 def boolean_mask(
     tensor: Any, mask: Any, name: str = "boolean_mask", axis: Any = None
-) -> Any:
+) -> Tensor:
     """As `tf.boolean_mask`.
 
     Source: `tf.compat.v1.boolean_mask`.
@@ -303,7 +241,9 @@ def boolean_mask(
     return masks.boolean_mask(tensor, mask, axis, name)
 
 
-def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Any:
+def where(
+    condition: Any, x: Any = None, y: Any = None, name: str | None = None
+) -> Tensor:
     """Returns x where a condition holds, else y, or the places where it holds.
 
     A condition that is a vector takes whole rows of tensors of a higher rank.
@@ -327,7 +267,7 @@ def constant(
     shape: Any = None,
     name: str = "Const",
     verify_shape: bool = False,
-) -> Any:
+) -> Tensor:
     """As `tf.constant`.
 
     Args:
@@ -372,7 +312,7 @@ def convert_to_tensor(
     name: str | None = None,
     preferred_dtype: Any = None,
     dtype_hint: Any = None,
-) -> Any:
+) -> Tensor:
     """As `tf.convert_to_tensor`; `preferred_dtype` is `dtype_hint`.
 
     Source: `tf.compat.v1.convert_to_tensor`.
@@ -383,7 +323,7 @@ def convert_to_tensor(
 
 def zeros_like(
     tensor: Any, dtype: Any = None, name: str | None = None, optimize: bool = True
-) -> Any:
+) -> Tensor:
     """As `tf.zeros_like`.
 
     Source: `tf.compat.v1.zeros_like`.
@@ -393,7 +333,7 @@ def zeros_like(
 
 def ones_like(
     tensor: Any, dtype: Any = None, name: str | None = None, optimize: bool = True
-) -> Any:
+) -> Tensor:
     """As `tf.ones_like`.
 
     Source: `tf.compat.v1.ones_like`.
@@ -407,7 +347,7 @@ def multinomial(
     seed: int | None = None,
     name: str | None = None,
     output_dtype: Any = None,
-) -> Any:
+) -> Tensor:
     """As `tf.random.categorical`.
 
     Source: `tf.compat.v1.multinomial`.
@@ -559,11 +499,12 @@ def while_loop(
 
 def placeholder_with_default(
     input: object, shape: object, name: str | None = None
-) -> object:
+) -> Tensor:
     """Returns a tensor that has a value unless it is fed another one.
 
     Source: `tf.compat.v1.placeholder_with_default`.
     """
-    made = identity(input, name=name or "PlaceholderWithDefault")
+    made: Any = identity(input, name=name or "PlaceholderWithDefault")
     made.shape = TensorShape(shape)
-    return made
+    with_default: Tensor = made
+    return with_default

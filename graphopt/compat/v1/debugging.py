@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphopt import debugging
 from graphopt.compat.v1.assertions import assert_equal as assert_equal
@@ -27,10 +27,23 @@ from graphopt.compat.v1.assertions import (
 )
 from graphopt.compat.v1.assertions import assert_scalar as assert_scalar
 
+if TYPE_CHECKING:
+    from graphopt.debugging import Assert as Assert
+    from graphopt.debugging import assert_all_finite as assert_all_finite
+    from graphopt.debugging import assert_integer as assert_integer
+    from graphopt.debugging import assert_shapes as assert_shapes
+    from graphopt.debugging import assert_type as assert_type
+    from graphopt.debugging import check_numerics as check_numerics
+    from graphopt.debugging import disable_check_numerics as disable_check_numerics
+    from graphopt.debugging import enable_check_numerics as enable_check_numerics
+    from graphopt.debugging import is_numeric_tensor as is_numeric_tensor
 
-def __getattr__(name: str) -> Any:
-    # What is the same in both versions.
-    return getattr(debugging, name)
+
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> Any:
+        # What is the same in both versions.
+        return getattr(debugging, name)
 
 
 def __dir__() -> list[str]:

@@ -17,6 +17,7 @@ from graphopt import dtypes
 from graphopt.graph.context import building_graph, get_default_graph
 from graphopt.graph.indexed_slices import IndexedSlices
 from graphopt.graph.shape import TensorShape, broadcast_shapes
+from graphopt.graph.tensor import Tensor
 from graphopt.keras.initializers import VarianceScaling
 from graphopt.keras.variable_scopes import variable_scope
 from graphopt.ops.creation import constant_value, convert_to_tensor
@@ -44,7 +45,7 @@ initialize_variables = variables_initializer
 all_variables = global_variables
 
 
-def div(x: Any, y: Any, name: str | None = None) -> Any:
+def div(x: Any, y: Any, name: str | None = None) -> Tensor:
     """Divides as Python 2 did: integers downwards, floats exactly.
 
     Source: `tf.compat.v1.div`.
@@ -71,7 +72,7 @@ to_complex64 = _cast_to(dtypes.complex64, "to_complex64")
 to_complex128 = _cast_to(dtypes.complex128, "to_complex128")
 
 
-def clip_by_average_norm(t: Any, clip_norm: Any, name: str | None = None) -> Any:
+def clip_by_average_norm(t: Any, clip_norm: Any, name: str | None = None) -> Tensor:
     """Scales a tensor so that its norm, divided by its size, is at most a number.
 
     Source: `tf.compat.v1.clip_by_average_norm`.
@@ -95,7 +96,7 @@ def scalar_mul(scalar: Any, x: Any, name: str | None = None) -> Any:
     return multiply(scalar, x, name)
 
 
-def diag(diagonal: Any, name: str | None = None) -> Any:
+def diag(diagonal: Any, name: str | None = None) -> Tensor:
     """Returns a tensor of twice the rank with a tensor on its diagonal.
 
     Source: `tf.linalg.tensor_diag`.
@@ -107,7 +108,7 @@ def diag(diagonal: Any, name: str | None = None) -> Any:
     return reshape(_matrix_diag(reshape(diagonal, [-1])), [*shape, *shape], name)
 
 
-def diag_part(input: Any, name: str | None = None) -> Any:
+def diag_part(input: Any, name: str | None = None) -> Tensor:
     """Returns the diagonal of a tensor whose dimensions repeat.
 
     Source: `tf.linalg.tensor_diag_part`.
@@ -135,7 +136,7 @@ def lbeta(x: Any, name: str | None = None) -> Any:
     return identity(reduce_sum(lgamma(x), -1) - total, name=name)
 
 
-def ensure_shape(x: Any, shape: Any, name: str | None = None) -> Any:
+def ensure_shape(x: Any, shape: Any, name: str | None = None) -> Tensor:
     """Returns a tensor whose shape is known to be compatible with another one.
 
     Raises:
@@ -176,12 +177,12 @@ def broadcast_dynamic_shape(shape_x: Any, shape_y: Any) -> Any:
         if found is None:
             raise ValueError(f"Incompatible shapes: {x.tolist()} and {y.tolist()}.")
         return convert_to_tensor(np.array(found.as_list(), np.int32))
-    x, y = convert_to_tensor(shape_x), convert_to_tensor(shape_y)
-    if x.shape != y.shape or x.shape.rank is None:
+    a, b = convert_to_tensor(shape_x), convert_to_tensor(shape_y)
+    if a.shape != b.shape or a.shape.rank is None:
         raise NotImplementedError(
             "broadcast_dynamic_shape of shapes of different ranks that only the run knows."
         )
-    return _maximum(x, y)
+    return _maximum(a, b)
 
 
 def identity_n(input: Any, name: str | None = None) -> list[Any]:
@@ -205,7 +206,7 @@ def tuple(
     return [None if each is None else next(made) for each in tensors]
 
 
-def parallel_stack(values: Any, name: str = "parallel_stack") -> Any:
+def parallel_stack(values: Any, name: str = "parallel_stack") -> Tensor:
     """As `tf.stack` along the first axis.
 
     Source: `tf.parallel_stack`.
@@ -213,18 +214,18 @@ def parallel_stack(values: Any, name: str = "parallel_stack") -> Any:
     return stack(values, name=name)
 
 
-def batch_gather(params: Any, indices: Any, name: str | None = None) -> Any:
+def batch_gather(params: Any, indices: Any, name: str | None = None) -> Tensor:
     """As `tf.gather` with all dimensions of the indices but the last as a batch.
 
     Source: `tf.compat.v1.batch_gather`.
     """
     from graphopt.ops.indexing import gather
 
-    rank = convert_to_tensor(indices).shape.rank
+    rank: Any = convert_to_tensor(indices).shape.rank
     return gather(params, indices, axis=rank - 1, batch_dims=rank - 1, name=name)
 
 
-def is_non_decreasing(x: Any, name: str | None = None) -> Any:
+def is_non_decreasing(x: Any, name: str | None = None) -> Tensor:
     """Returns whether no element is less than the one before it.
 
     Source: `tf.math.is_non_decreasing`.
@@ -233,7 +234,7 @@ def is_non_decreasing(x: Any, name: str | None = None) -> Any:
     return reduce_all(less_equal(flat[:-1], flat[1:]), name=name)
 
 
-def is_strictly_increasing(x: Any, name: str | None = None) -> Any:
+def is_strictly_increasing(x: Any, name: str | None = None) -> Tensor:
     """Returns whether each element is greater than the one before it.
 
     Source: `tf.math.is_strictly_increasing`.
@@ -513,7 +514,7 @@ class AggregationMethod:
     EXPERIMENTAL_ACCUMULATE_N = 2
 
 
-def reverse_v2(tensor: Any, axis: Any, name: str | None = None) -> Any:
+def reverse_v2(tensor: Any, axis: Any, name: str | None = None) -> Tensor:
     """As `tf.reverse`.
 
     Source: `tf.reverse`.
@@ -523,7 +524,7 @@ def reverse_v2(tensor: Any, axis: Any, name: str | None = None) -> Any:
     return reverse(tensor, axis, name)
 
 
-def guarantee_const(input: Any, name: str | None = None) -> Any:
+def guarantee_const(input: Any, name: str | None = None) -> Tensor:
     """Returns a tensor.
 
     Source: `tf.guarantee_const`.

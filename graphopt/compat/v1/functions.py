@@ -12,6 +12,7 @@ from graphopt.errors import InvalidArgumentError, fail
 from graphopt.graph.hooks import hooks
 from graphopt.graph.indexed_slices import IndexedSlices
 from graphopt.graph.provenance import user_site
+from graphopt.graph.tensor import Tensor
 from graphopt.ops import ctc as _ctc
 from graphopt.ops import partitions as _partitions
 from graphopt.ops import random_gamma as _random_gamma
@@ -44,7 +45,7 @@ def random_poisson(
     dtype: Any = dtypes.float32,
     seed: int | None = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns random numbers of Poisson distributions, `shape + lam.shape`.
 
     Source: `tf.compat.v1.random_poisson`.
@@ -59,7 +60,7 @@ def confusion_matrix(
     dtype: Any = dtypes.int32,
     name: str | None = None,
     weights: Any = None,
-) -> Any:
+) -> Tensor:
     """Counts how often each class was taken for each; as `tf.math.confusion_matrix`.
 
     Source: `tf.compat.v1.confusion_matrix`.
@@ -81,7 +82,7 @@ def ctc_loss_v2(
     unique: Any = None,
     blank_index: int | None = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns minus the logarithm of the probability of labels; as `tf.nn.ctc_loss`.
 
     Source: `tf.compat.v1.nn.ctc_loss_v2`.

@@ -16,6 +16,7 @@ from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.context import building_graph, get_default_graph
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import constant, ones_like, shape, zeros_like
 from graphopt.ops.elementwise import (
     abs,
@@ -172,7 +173,7 @@ def compute_weighted_loss(
     scope: str | None = None,
     loss_collection: str | None = GraphKeys.LOSSES,
     reduction: str = DEFAULT,
-) -> Any:
+) -> Tensor:
     """Returns terms times weights, combined to one number.
 
     Args:
@@ -227,7 +228,7 @@ def absolute_difference(
     scope: str | None = None,
     loss_collection: str | None = GraphKeys.LOSSES,
     reduction: str = DEFAULT,
-) -> Any:
+) -> Tensor:
     """Returns the mean of |predictions - labels|; as `compute_weighted_loss`.
 
     Source: `tf.compat.v1.losses.absolute_difference`.
@@ -251,7 +252,7 @@ def cosine_distance(
     loss_collection: str | None = GraphKeys.LOSSES,
     reduction: str = DEFAULT,
     dim: int | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the mean of 1 - sum(predictions * labels) of vectors that have length 1.
 
     Args:
@@ -282,7 +283,7 @@ def hinge_loss(
     scope: str | None = None,
     loss_collection: str | None = GraphKeys.LOSSES,
     reduction: str = DEFAULT,
-) -> Any:
+) -> Tensor:
     """Returns the mean of max(1 - (2 labels - 1) logits, 0); labels are 0 or 1.
 
     Source: `tf.compat.v1.losses.hinge_loss`.
@@ -305,7 +306,7 @@ def huber_loss(
     scope: str | None = None,
     loss_collection: str | None = GraphKeys.LOSSES,
     reduction: str = DEFAULT,
-) -> Any:
+) -> Tensor:
     """Returns the mean of d**2 / 2 where |d| <= delta, else delta (|d| - delta / 2).
 
     Source: `tf.compat.v1.losses.huber_loss`.
@@ -331,7 +332,7 @@ def log_loss(
     scope: str | None = None,
     loss_collection: str | None = GraphKeys.LOSSES,
     reduction: str = DEFAULT,
-) -> Any:
+) -> Tensor:
     """Returns the mean of -labels log(p) - (1 - labels) log(1 - p), each p plus epsilon.
 
     Source: `tf.compat.v1.losses.log_loss`.
@@ -354,7 +355,7 @@ def mean_pairwise_squared_error(
     weights: Any = 1.0,
     scope: str | None = None,
     loss_collection: str | None = GraphKeys.LOSSES,
-) -> Any:
+) -> Tensor:
     """Returns how far differences within each example are from those of its labels.
 
     For an example with differences d between predictions and labels, the sum of
@@ -397,7 +398,7 @@ def mean_squared_error(
     scope: str | None = None,
     loss_collection: str | None = GraphKeys.LOSSES,
     reduction: str = DEFAULT,
-) -> Any:
+) -> Tensor:
     """Returns the mean of (predictions - labels) ** 2; as `compute_weighted_loss`.
 
     >>> import graphopt as tf
@@ -425,7 +426,7 @@ def sigmoid_cross_entropy(
     scope: str | None = None,
     loss_collection: str | None = GraphKeys.LOSSES,
     reduction: str = DEFAULT,
-) -> Any:
+) -> Tensor:
     """Returns the mean sigmoid cross entropy; smoothing moves labels towards 0.5.
 
     Source: `tf.compat.v1.losses.sigmoid_cross_entropy`.
@@ -453,7 +454,7 @@ def softmax_cross_entropy(
     scope: str | None = None,
     loss_collection: str | None = GraphKeys.LOSSES,
     reduction: str = DEFAULT,
-) -> Any:
+) -> Tensor:
     """Returns the mean cross entropy; no gradient flows into the labels.
 
     Args:
@@ -471,7 +472,7 @@ def softmax_cross_entropy(
         labels = cast(hooks.convert(onehot_labels), logits.dtype)
         _same_shape(logits, labels)
         if label_smoothing > 0:
-            classes = labels.shape[1]
+            classes: Any = labels.shape[1]
             if classes is None:
                 classes = cast(shape(labels)[1], logits.dtype)
             labels = labels * (1.0 - label_smoothing) + label_smoothing / classes
@@ -490,7 +491,7 @@ def sparse_softmax_cross_entropy(
     scope: str | None = None,
     loss_collection: str | None = GraphKeys.LOSSES,
     reduction: str = DEFAULT,
-) -> Any:
+) -> Tensor:
     """Returns the mean cross entropy, given the index of the right class of each row.
 
     Args:

@@ -7,7 +7,7 @@ keeps or drops its second argument), a script would compute something else silen
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphopt import nn
 from graphopt.compat.v1.windows import avg_pool as avg_pool
@@ -39,6 +39,7 @@ from graphopt.compat.v1.windows import pool as pool
 from graphopt.compat.v1.windows import separable_conv2d as separable_conv2d
 from graphopt.compat.v1.windows import space_to_batch as space_to_batch
 from graphopt.compat.v1.windows import space_to_depth as space_to_depth
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.candidates import (
     log_uniform_candidate_sampler as log_uniform_candidate_sampler,
 )
@@ -48,6 +49,67 @@ from graphopt.ops.candidates import (
 from graphopt.ops.clipping import clip_by_norm
 from graphopt.ops.matmul import matmul
 from graphopt.ops.shaping import stop_gradient
+
+if TYPE_CHECKING:
+    from graphopt.compat.v1 import rnn_cell as rnn_cell
+    from graphopt.compat.v1.functions import ctc_loss_v2 as ctc_loss_v2
+    from graphopt.compat.v1.rnn.loops import (
+        bidirectional_dynamic_rnn as bidirectional_dynamic_rnn,
+    )
+    from graphopt.compat.v1.rnn.loops import dynamic_rnn as dynamic_rnn
+    from graphopt.compat.v1.rnn.loops import raw_rnn as raw_rnn
+    from graphopt.compat.v1.rnn.unrolled import (
+        static_bidirectional_rnn as static_bidirectional_rnn,
+    )
+    from graphopt.compat.v1.rnn.unrolled import static_rnn as static_rnn
+    from graphopt.nn import all_candidate_sampler as all_candidate_sampler
+    from graphopt.nn import atrous_conv2d as atrous_conv2d
+    from graphopt.nn import atrous_conv2d_transpose as atrous_conv2d_transpose
+    from graphopt.nn import avg_pool1d as avg_pool1d
+    from graphopt.nn import avg_pool2d as avg_pool2d
+    from graphopt.nn import avg_pool3d as avg_pool3d
+    from graphopt.nn import batch_normalization as batch_normalization
+    from graphopt.nn import batch_to_space as batch_to_space
+    from graphopt.nn import bias_add as bias_add
+    from graphopt.nn import compute_accidental_hits as compute_accidental_hits
+    from graphopt.nn import conv1d_transpose as conv1d_transpose
+    from graphopt.nn import conv_transpose as conv_transpose
+    from graphopt.nn import crelu as crelu
+    from graphopt.nn import elu as elu
+    from graphopt.nn import (
+        fixed_unigram_candidate_sampler as fixed_unigram_candidate_sampler,
+    )
+    from graphopt.nn import gelu as gelu
+    from graphopt.nn import l2_loss as l2_loss
+    from graphopt.nn import leaky_relu as leaky_relu
+    from graphopt.nn import (
+        learned_unigram_candidate_sampler as learned_unigram_candidate_sampler,
+    )
+    from graphopt.nn import local_response_normalization as local_response_normalization
+    from graphopt.nn import log_poisson_loss as log_poisson_loss
+    from graphopt.nn import lrn as lrn
+    from graphopt.nn import max_pool1d as max_pool1d
+    from graphopt.nn import max_pool2d as max_pool2d
+    from graphopt.nn import max_pool3d as max_pool3d
+    from graphopt.nn import normalize_moments as normalize_moments
+    from graphopt.nn import relu as relu
+    from graphopt.nn import relu6 as relu6
+    from graphopt.nn import selu as selu
+    from graphopt.nn import sigmoid as sigmoid
+    from graphopt.nn import silu as silu
+    from graphopt.nn import softplus as softplus
+    from graphopt.nn import softsign as softsign
+    from graphopt.nn import swish as swish
+    from graphopt.nn import tanh as tanh
+    from graphopt.nn import top_k as top_k
+    from graphopt.nn import zero_fraction as zero_fraction
+    from graphopt.ops.ctc import ctc_loss_v1 as _ctc_loss_v1
+    from graphopt.ops.normalizing import fused_batch_norm as fused_batch_norm
+    from graphopt.ops.sampled_losses import nce_loss as nce_loss
+    from graphopt.ops.sampled_losses import sampled_softmax_loss as sampled_softmax_loss
+
+    ctc_loss = _ctc_loss_v1
+
 
 # What is loaded when it is used: name -> module.
 _LATER = {
@@ -64,13 +126,15 @@ _LATER = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name == "rnn_cell":
-        return importlib.import_module("graphopt.compat.v1.rnn_cell")
-    if name in _LATER:
-        return getattr(importlib.import_module(_LATER[name]), name)
-    # What is the same in both versions.
-    return getattr(nn, name)
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> Any:
+        if name == "rnn_cell":
+            return importlib.import_module("graphopt.compat.v1.rnn_cell")
+        if name in _LATER:
+            return getattr(importlib.import_module(_LATER[name]), name)
+        # What is the same in both versions.
+        return getattr(nn, name)
 
 
 def __dir__() -> list[str]:
@@ -84,7 +148,7 @@ def dropout(
     seed: int | None = None,
     name: str | None = None,
     rate: Any = None,
-) -> Any:
+) -> Tensor:
     """Sets elements to 0 at random, keeping each with probability `keep_prob`.
 
     Raises:
@@ -118,7 +182,7 @@ def l2_normalize(
     epsilon: Any = 1e-12,
     name: str | None = None,
     dim: Any = None,
-) -> Any:
+) -> Tensor:
     """Returns x / sqrt(max(sum(x ** 2), epsilon)), the sum taken along an axis.
 
     Source: `tf.compat.v1.nn.l2_normalize`.
@@ -128,7 +192,7 @@ def l2_normalize(
 
 def softmax(
     logits: Any, axis: int | None = None, name: str | None = None, dim: Any = None
-) -> Any:
+) -> Tensor:
     """Returns exp(x) divided by its sum along the last axis.
 
     Source: `tf.compat.v1.nn.softmax`.
@@ -138,7 +202,7 @@ def softmax(
 
 def log_softmax(
     logits: Any, axis: int | None = None, name: str | None = None, dim: Any = None
-) -> Any:
+) -> Tensor:
     """Returns the logarithm of softmax along the last axis.
 
     Source: `tf.compat.v1.nn.log_softmax`.
@@ -165,7 +229,7 @@ def softmax_cross_entropy_with_logits(
     dim: int = -1,
     name: str | None = None,
     axis: int | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the cross entropy of each row; no gradient flows into the labels.
 
     Raises:
@@ -184,7 +248,7 @@ def softmax_cross_entropy_with_logits_v2(
     axis: int | None = None,
     name: str | None = None,
     dim: int | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the cross entropy of each row; gradients flow into the labels too.
 
     Source: `tf.compat.v1.nn.softmax_cross_entropy_with_logits_v2`.
@@ -197,7 +261,7 @@ def sparse_softmax_cross_entropy_with_logits(
     labels: Any = None,
     logits: Any = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the cross entropy of each row, given the index of the right class.
 
     Raises:
@@ -214,7 +278,7 @@ def sigmoid_cross_entropy_with_logits(
     labels: Any = None,
     logits: Any = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns max(x, 0) - x * labels + log(1 + exp(-|x|)) for logits x, elementwise.
 
     Raises:
@@ -232,7 +296,7 @@ def weighted_cross_entropy_with_logits(
     pos_weight: Any = None,
     name: str | None = None,
     targets: Any = None,
-) -> Any:
+) -> Tensor:
     """Returns the sigmoid cross entropy in which positive labels count `pos_weight`.
 
     Source: `tf.compat.v1.nn.weighted_cross_entropy_with_logits`.
@@ -241,7 +305,7 @@ def weighted_cross_entropy_with_logits(
     return nn.weighted_cross_entropy_with_logits(labels, logits, pos_weight, name)
 
 
-def in_top_k(predictions: Any, targets: Any, k: Any, name: str | None = None) -> Any:
+def in_top_k(predictions: Any, targets: Any, k: Any, name: str | None = None) -> Tensor:
     """Returns whether the prediction for each target is among the k largest.
 
     The order of the arguments is that of TensorFlow 1: predictions come first.
@@ -263,7 +327,7 @@ def batch_norm_with_global_normalization(
     input: Any = None,
     mean: Any = None,
     variance: Any = None,
-) -> Any:
+) -> Tensor:
     """Normalizes images; `gamma` counts only if `scale_after_normalization`.
 
     Source: `tf.compat.v1.nn.batch_norm_with_global_normalization`.
@@ -312,7 +376,7 @@ def sufficient_statistics(
     return nn.sufficient_statistics(x, axes, shift, bool(keep_dims or keepdims), name)
 
 
-def xw_plus_b(x: Any, weights: Any, biases: Any, name: str | None = None) -> Any:
+def xw_plus_b(x: Any, weights: Any, biases: Any, name: str | None = None) -> Tensor:
     """Returns matmul(x, weights) + biases.
 
     Args:
@@ -326,7 +390,7 @@ def xw_plus_b(x: Any, weights: Any, biases: Any, name: str | None = None) -> Any
     return nn.bias_add(matmul(x, weights), biases, name=name or "xw_plus_b")
 
 
-def relu_layer(x: Any, weights: Any, biases: Any, name: str | None = None) -> Any:
+def relu_layer(x: Any, weights: Any, biases: Any, name: str | None = None) -> Tensor:
     """Returns relu(matmul(x, weights) + biases).
 
     Source: `tf.compat.v1.nn.relu_layer`.
@@ -342,7 +406,7 @@ def embedding_lookup_sparse(
     name: str | None = None,
     combiner: str | None = None,
     max_norm: Any = None,
-) -> Any:
+) -> Tensor:
     """As `tf.nn.embedding_lookup_sparse`, with parts of a table by either strategy.
 
     Source: `tf.compat.v1.nn.embedding_lookup_sparse`.
@@ -354,7 +418,7 @@ def embedding_lookup_sparse(
     )
 
 
-def safe_embedding_lookup_sparse(*arguments: Any, **named: Any) -> Any:
+def safe_embedding_lookup_sparse(*arguments: Any, **named: Any) -> Tensor:
     """As `embedding_lookup_sparse`, without ids that are no rows.
 
     Source: `tf.compat.v1.nn.safe_embedding_lookup_sparse`.
@@ -371,7 +435,7 @@ def embedding_lookup(
     name: str | None = None,
     validate_indices: bool = True,
     max_norm: Any = None,
-) -> Any:
+) -> Tensor:
     """Returns the rows of a table, or of a list of its parts, that ids name.
 
     Source: `tf.compat.v1.nn.embedding_lookup`.

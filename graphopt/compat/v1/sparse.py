@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphopt import sparse
 from graphopt.compat.v1.arguments import one_of
 from graphopt.sparse.functions import segment_sum as segment_sum
 from graphopt.sparse.tensor import SparseTensorValue as SparseTensorValue
 from graphopt.sparse.tensor import sparse_placeholder
+
+if TYPE_CHECKING:
+    from graphopt.sparse import SparseTensor as SparseTensor
+    from graphopt.sparse import expand_dims as expand_dims
+    from graphopt.sparse import eye as eye
+    from graphopt.sparse import fill_empty_rows as fill_empty_rows
+    from graphopt.sparse import from_dense as from_dense
+    from graphopt.sparse import map_values as map_values
+    from graphopt.sparse import mask as mask
+    from graphopt.sparse import reorder as reorder
+    from graphopt.sparse import reset_shape as reset_shape
+    from graphopt.sparse import reshape as reshape
+    from graphopt.sparse import retain as retain
+    from graphopt.sparse import segment_mean as segment_mean
+    from graphopt.sparse import segment_sqrt_n as segment_sqrt_n
+    from graphopt.sparse import slice as slice
+    from graphopt.sparse import softmax as softmax
+    from graphopt.sparse import sparse_dense_matmul as sparse_dense_matmul
+    from graphopt.sparse import to_dense as to_dense
+    from graphopt.sparse import to_indicator as to_indicator
+    from graphopt.sparse import transpose as transpose
 
 placeholder = sparse_placeholder
 
@@ -131,9 +152,11 @@ def sparse_to_dense(
     return tensor_scatter_nd_update(empty, indices, values, name=name)
 
 
-def __getattr__(name: str) -> Any:
-    # What is the same in both versions.
-    return getattr(sparse, name)
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> Any:
+        # What is the same in both versions.
+        return getattr(sparse, name)
 
 
 def __dir__() -> list[str]:

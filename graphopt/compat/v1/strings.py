@@ -6,6 +6,7 @@ from typing import Any
 
 from graphopt import dtypes, strings
 from graphopt.compat.v1.arguments import one_of
+from graphopt.graph.tensor import Tensor
 from graphopt.ops import encoded_bytes
 from graphopt.strings import as_string as as_string
 from graphopt.strings import bytes_split as bytes_split
@@ -31,7 +32,7 @@ from graphopt.strings import upper as upper
 from graphopt.strings.parts import sparse_split
 
 
-def length(input: Any, name: str | None = None, unit: str = "BYTE") -> Any:
+def length(input: Any, name: str | None = None, unit: str = "BYTE") -> Tensor:
     """As `tf.strings.length`.
 
     Source: `tf.compat.v1.strings.length`.
@@ -41,7 +42,7 @@ def length(input: Any, name: str | None = None, unit: str = "BYTE") -> Any:
 
 def substr(
     input: Any, pos: Any, len: Any, name: str | None = None, unit: str = "BYTE"
-) -> Any:
+) -> Tensor:
     """As `tf.strings.substr`.
 
     Source: `tf.compat.v1.strings.substr`.
@@ -54,7 +55,7 @@ def to_number(
     out_type: Any = dtypes.float32,
     name: str | None = None,
     input: Any = None,
-) -> Any:
+) -> Tensor:
     """As `tf.strings.to_number`.
 
     Source: `tf.compat.v1.strings.to_number`.
@@ -68,7 +69,7 @@ def to_hash_bucket(
     num_buckets: Any = None,
     name: str | None = None,
     input: Any = None,
-) -> Any:
+) -> Tensor:
     """As `tf.strings.to_hash_bucket`.
 
     Source: `tf.compat.v1.strings.to_hash_bucket`.
@@ -85,7 +86,7 @@ def reduce_join(
     name: str | None = None,
     reduction_indices: Any = None,
     keepdims: bool | None = None,
-) -> Any:
+) -> Tensor:
     """As `tf.strings.reduce_join`.
 
     Source: `tf.compat.v1.strings.reduce_join`.
@@ -163,7 +164,7 @@ def decode_raw(
     little_endian: bool = True,
     name: str | None = None,
     bytes: Any = None,
-) -> Any:
+) -> Tensor:
     """As `tf.io.decode_raw`.
 
     Source: `tf.compat.v1.decode_raw`.

@@ -22,12 +22,13 @@ from graphopt.files.events import (
     bytes_of_image,
     encode_png,
     histogram_bytes,
+    read_events,
 )
-from graphopt.files.events import read_events as summary_iterator
 from graphopt.files.tensors import make_tensor_proto
 from graphopt.files.wire import put_varint
 from graphopt.graph.context import building_graph, get_default_graph
 from graphopt.graph.provenance import user_site
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import convert_to_tensor
 from graphopt.runtime.collections import GraphKeys
 from graphopt.runtime.fetches import Composite
@@ -38,8 +39,9 @@ Event = m.Event
 SessionLog = m.SessionLog
 SummaryDescription = m.SummaryMetadata
 TaggedRunMetadata = m.TaggedRunMetadata
+summary_iterator = read_events
 # From a value to the `Summary.Value` messages of one tensor, as bytes.
-Describe = Callable[[Any], list[bytes]]
+_Describe = Callable[[Any], list[bytes]]
 __all__ = [
     "Event",
     "FileWriter",
@@ -73,7 +75,7 @@ class SummaryOp(Composite):
 
     dtype = None
 
-    def __init__(self, name: str, parts: Sequence[tuple[Any, Describe]]) -> None:
+    def __init__(self, name: str, parts: Sequence[tuple[Any, _Describe]]) -> None:
         self.name = f"{name}:0"
         self.graph = get_default_graph()
         self.parts = list(parts)
@@ -146,7 +148,7 @@ def _make(
 
 def scalar(
     name: str, tensor: Any, collections: Any = None, family: str | None = None
-) -> Any:
+) -> Tensor:
     """Makes a summary of one number.
 
     Args:
@@ -181,7 +183,7 @@ def scalar(
 
 def histogram(
     name: str, values: Any, collections: Any = None, family: str | None = None
-) -> Any:
+) -> Tensor:
     """Makes a summary of the distribution of a tensor's elements.
 
     Args:
@@ -207,7 +209,7 @@ def image(
     max_outputs: int = 3,
     collections: Any = None,
     family: str | None = None,
-) -> Any:
+) -> Tensor:
     """Makes a summary of images, which are kept as PNG.
 
     Args:
@@ -240,7 +242,7 @@ def image(
     return _make(name, tensor, describe, collections, family)
 
 
-def text(name: str, tensor: Any, collections: Any = None) -> Any:
+def text(name: str, tensor: Any, collections: Any = None) -> Tensor:
     """Makes a summary of text.
 
     Args:
@@ -271,7 +273,7 @@ def tensor_summary(
     summary_metadata: Any = None,
     family: str | None = None,
     display_name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Makes a summary that holds a tensor as it is.
 
     Source: `tf.compat.v1.summary.tensor_summary`.
@@ -286,7 +288,7 @@ def tensor_summary(
     return _make(name, tensor, describe, collections, family)
 
 
-def audio(name: str, tensor: Any, sample_rate: Any, *_: Any, **__: Any) -> Any:
+def audio(name: str, tensor: Any, sample_rate: Any, *_: Any, **__: Any) -> Tensor:
     """Raises NotImplementedError: sound is not written."""
     raise NotImplementedError("tf.summary.audio: graphopt writes no sound.")
 

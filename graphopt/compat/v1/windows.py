@@ -8,6 +8,7 @@ from graphopt import nn
 from graphopt.dtypes import int64
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.convolution import CONV_TO_FILTER, CONV_TO_INPUT
 from graphopt.ops.creation import zeros
 from graphopt.ops.depthwise import DEPTHWISE_TO_FILTER, DEPTHWISE_TO_INPUT
@@ -37,7 +38,7 @@ def conv1d(
     name: str | None = None,
     input: Any = None,
     dilations: Any = None,
-) -> Any:
+) -> Tensor:
     """Slides filters over sequences and sums the products in each window.
 
     Source: `tf.compat.v1.nn.conv1d`.
@@ -56,7 +57,7 @@ def conv2d(
     dilations: Any = None,
     name: str | None = None,
     filters: Any = None,
-) -> Any:
+) -> Tensor:
     """Slides filters over images and sums the products in each window.
 
     Source: `tf.compat.v1.nn.conv2d`.
@@ -74,7 +75,7 @@ def conv3d(
     dilations: Any = None,
     name: str | None = None,
     filters: Any = None,
-) -> Any:
+) -> Tensor:
     """Slides filters over volumes and sums the products in each window.
 
     Source: `tf.compat.v1.nn.conv3d`.
@@ -94,7 +95,7 @@ def conv2d_transpose(
     input: Any = None,
     filters: Any = None,
     dilations: Any = None,
-) -> Any:
+) -> Tensor:
     """Spreads images over larger ones: the derivative of `conv2d` by its input.
 
     Source: `tf.compat.v1.nn.conv2d_transpose`.
@@ -116,7 +117,7 @@ def conv3d_transpose(
     input: Any = None,
     filters: Any = None,
     dilations: Any = None,
-) -> Any:
+) -> Tensor:
     """Spreads volumes over larger ones: the derivative of `conv3d` by its input.
 
     Source: `tf.compat.v1.nn.conv3d_transpose`.
@@ -178,7 +179,7 @@ def conv2d_backprop_input(
     dilations: Any = None,
     name: str | None = None,
     filters: Any = None,
-) -> Any:
+) -> Tensor:
     """Returns the gradient of `conv2d` by its images.
 
     Source: `tf.compat.v1.nn.conv2d_backprop_input`.
@@ -201,7 +202,7 @@ def conv2d_backprop_filter(
     data_format: str = "NHWC",
     dilations: Any = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the gradient of `conv2d` by its filters.
 
     Source: `tf.compat.v1.nn.conv2d_backprop_filter`.
@@ -222,7 +223,7 @@ def depthwise_conv2d_native_backprop_input(
     data_format: str = "NHWC",
     dilations: Any = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the gradient of `depthwise_conv2d` by its images.
 
     Source: `tf.compat.v1.nn.depthwise_conv2d_native_backprop_input`.
@@ -243,7 +244,7 @@ def depthwise_conv2d_native_backprop_filter(
     data_format: str = "NHWC",
     dilations: Any = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the gradient of `depthwise_conv2d` by its filters.
 
     Source: `tf.compat.v1.nn.depthwise_conv2d_native_backprop_filter`.
@@ -264,7 +265,7 @@ def depthwise_conv2d(
     name: str | None = None,
     data_format: str | None = None,
     dilations: Any = None,
-) -> Any:
+) -> Tensor:
     """Slides filters of its own over each channel of images.
 
     Source: `tf.compat.v1.nn.depthwise_conv2d`.
@@ -283,7 +284,7 @@ def depthwise_conv2d_native(
     data_format: str | None = "NHWC",
     dilations: Any = None,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Slides filters of its own over each channel of images; as `depthwise_conv2d`.
 
     Source: `tf.compat.v1.nn.depthwise_conv2d_native`.
@@ -303,7 +304,7 @@ def separable_conv2d(
     name: str | None = None,
     data_format: str | None = None,
     dilations: Any = None,
-) -> Any:
+) -> Tensor:
     """Convolves each channel on its own, then mixes them by a 1 x 1 convolution.
 
     Source: `tf.compat.v1.nn.separable_conv2d`.
@@ -324,7 +325,7 @@ def convolution(
     data_format: str | None = None,
     filters: Any = None,
     dilations: Any = None,
-) -> Any:
+) -> Tensor:
     """Convolves sequences, images or volumes, as the rank of the input says.
 
     Source: `tf.compat.v1.nn.convolution`.
@@ -347,7 +348,7 @@ def max_pool(
     data_format: str = "NHWC",
     name: str | None = None,
     input: Any = None,
-) -> Any:
+) -> Tensor:
     """Returns the largest element of each window of images.
 
     Source: `tf.compat.v1.nn.max_pool`.
@@ -364,7 +365,7 @@ def avg_pool(
     data_format: str = "NHWC",
     name: str | None = None,
     input: Any = None,
-) -> Any:
+) -> Tensor:
     """Returns the mean of each window of images, padding not counted.
 
     Source: `tf.compat.v1.nn.avg_pool`.
@@ -403,7 +404,7 @@ def pool(
     name: str | None = None,
     data_format: str | None = None,
     dilations: Any = None,
-) -> Any:
+) -> Tensor:
     """Pools sequences, images or volumes, as the rank of the input says.
 
     Source: `tf.compat.v1.nn.pool`.
@@ -422,7 +423,7 @@ def dilation2d(
     name: str | None = None,
     filters: Any = None,
     dilations: Any = None,
-) -> Any:
+) -> Tensor:
     """Returns the largest sum of an image and a filter in each window.
 
     Source: `tf.compat.v1.nn.dilation2d`.
@@ -439,7 +440,7 @@ def erosion2d(
     rates: Any,
     padding: Any,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the smallest difference of an image and a turned filter in each window.
 
     Source: `tf.compat.v1.nn.erosion2d`.
@@ -452,7 +453,7 @@ def erosion2d(
 
 def depth_to_space(
     input: Any, block_size: int, name: str | None = None, data_format: str = "NHWC"
-) -> Any:
+) -> Tensor:
     """Makes blocks of pixels of channels.
 
     Source: `tf.compat.v1.depth_to_space`.
@@ -462,7 +463,7 @@ def depth_to_space(
 
 def space_to_depth(
     input: Any, block_size: int, name: str | None = None, data_format: str = "NHWC"
-) -> Any:
+) -> Tensor:
     """Makes channels of blocks of pixels.
 
     Source: `tf.compat.v1.space_to_depth`.
@@ -476,7 +477,7 @@ def space_to_batch(
     block_size: Any = None,
     name: str | None = None,
     block_shape: Any = None,
-) -> Any:
+) -> Tensor:
     """Makes batches of blocks: each takes one element of every block.
 
     Source: `tf.compat.v1.space_to_batch`.
@@ -493,7 +494,7 @@ def batch_to_space(
     block_size: Any = None,
     name: str | None = None,
     block_shape: Any = None,
-) -> Any:
+) -> Tensor:
     """Makes blocks of batches.
 
     Source: `tf.compat.v1.batch_to_space`.
@@ -517,7 +518,7 @@ def extract_image_patches(
     padding: Any = None,
     name: str | None = None,
     sizes: Any = None,
-) -> Any:
+) -> Tensor:
     """Makes the pixels of each window channels.
 
     Source: `tf.compat.v1.extract_image_patches`.

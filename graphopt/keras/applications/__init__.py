@@ -44,15 +44,17 @@ _LATER = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return importlib.import_module(f"graphopt.keras.applications.{name}")
-    if name not in _LATER:
-        raise AttributeError(
-            f"module 'tf.keras.applications' has no attribute {name!r}"
-        )
-    module = importlib.import_module(f"graphopt.keras.applications.{_LATER[name]}")
-    return getattr(module, name)
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> Any:
+        if name in _MODULES:
+            return importlib.import_module(f"graphopt.keras.applications.{name}")
+        if name not in _LATER:
+            raise AttributeError(
+                f"module 'tf.keras.applications' has no attribute {name!r}"
+            )
+        module = importlib.import_module(f"graphopt.keras.applications.{_LATER[name]}")
+        return getattr(module, name)
 
 
 def __dir__() -> list[str]:

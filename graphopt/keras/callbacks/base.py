@@ -144,7 +144,7 @@ def plain_logs(logs: Any) -> Logs:
         if not isinstance(value, (int, float, str)):
             # In place: callbacks add to the logs what those after them are to see.
             logs[key] = nest.map_structure(_plain, value)
-    return logs  # type: ignore[no-any-return]
+    return logs
 
 
 def _plain(value: Any) -> Any:

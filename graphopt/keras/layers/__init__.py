@@ -173,6 +173,31 @@ if TYPE_CHECKING:
     from graphopt.keras.layers.transposed import Conv2DTranspose as Conv2DTranspose
     from graphopt.keras.layers.transposed import Conv3DTranspose as Conv3DTranspose
 
+    AvgPool1D = AveragePooling1D
+    AvgPool2D = AveragePooling2D
+    AvgPool3D = AveragePooling3D
+    Convolution1D = Conv1D
+    Convolution1DTranspose = Conv1DTranspose
+    Convolution2D = Conv2D
+    Convolution2DTranspose = Conv2DTranspose
+    Convolution3D = Conv3D
+    Convolution3DTranspose = Conv3DTranspose
+    CuDNNGRU = GRU
+    CuDNNLSTM = LSTM
+    DepthwiseConvolution1D = DepthwiseConv1D
+    DepthwiseConvolution2D = DepthwiseConv2D
+    GlobalAvgPool1D = GlobalAveragePooling1D
+    GlobalAvgPool2D = GlobalAveragePooling2D
+    GlobalAvgPool3D = GlobalAveragePooling3D
+    GlobalMaxPool1D = GlobalMaxPooling1D
+    GlobalMaxPool2D = GlobalMaxPooling2D
+    GlobalMaxPool3D = GlobalMaxPooling3D
+    MaxPool1D = MaxPooling1D
+    MaxPool2D = MaxPooling2D
+    MaxPool3D = MaxPooling3D
+    SeparableConvolution1D = SeparableConv1D
+    SeparableConvolution2D = SeparableConv2D
+
 # From names to the files that they are in.
 _LATER = {
     "ELU": "activation",
@@ -321,12 +346,14 @@ _SAME: dict[str, str] = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    own = _SAME.get(name, name)
-    if own not in _LATER:
-        raise AttributeError(f"module 'tf.keras.layers' has no attribute {name!r}")
-    module = importlib.import_module(f"graphopt.keras.layers.{_LATER[own]}")
-    return getattr(module, own)
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> Any:
+        own = _SAME.get(name, name)
+        if own not in _LATER:
+            raise AttributeError(f"module 'tf.keras.layers' has no attribute {name!r}")
+        module = importlib.import_module(f"graphopt.keras.layers.{_LATER[own]}")
+        return getattr(module, own)
 
 
 def __dir__() -> list[str]:

@@ -373,7 +373,7 @@ class Layer(WithNodes):
         for output, part in zip(leaves, masks, strict=False):
             if part is not None and isinstance(output, Tensor):
                 # An output that is an input keeps that input's own mask.
-                output._keras_mask = part  # type: ignore[attr-defined]
+                output._keras_mask = part
 
     # ---- config
 
@@ -426,7 +426,8 @@ class Layer(WithNodes):
         return cls(**config)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__module__}.{type(self).__name__} {self.name!r}>"
+        made = f", {self.count_params():,} weights" if self.built else ""
+        return f"<{type(self).__name__} {self.name!r}{made}>"
 
 
 # What subclasses may take without a `get_config` of their own.

@@ -9,6 +9,7 @@ from graphopt.dtypes import bool_
 from graphopt.errors import fail
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
+from graphopt.graph.tensor import Tensor
 from graphopt.keras.layers.options import OptionLayer
 from graphopt.ops import elementwise
 from graphopt.ops.creation import ones_like
@@ -394,7 +395,7 @@ def add(inputs: Any, **kwargs: Any) -> Any:
     return Add(**kwargs)(inputs)
 
 
-def subtract(inputs: Any, **kwargs: Any) -> Any:
+def subtract(inputs: Any, **kwargs: Any) -> Tensor:
     """Returns the first input less the second; as the layer `Subtract`.
 
     Source: `tf.keras.layers.subtract`.
@@ -402,7 +403,7 @@ def subtract(inputs: Any, **kwargs: Any) -> Any:
     return Subtract(**kwargs)(inputs)
 
 
-def multiply(inputs: Any, **kwargs: Any) -> Any:
+def multiply(inputs: Any, **kwargs: Any) -> Tensor:
     """Returns the product of the inputs; as the layer `Multiply`.
 
     Source: `tf.keras.layers.multiply`.
@@ -410,7 +411,7 @@ def multiply(inputs: Any, **kwargs: Any) -> Any:
     return Multiply(**kwargs)(inputs)
 
 
-def average(inputs: Any, **kwargs: Any) -> Any:
+def average(inputs: Any, **kwargs: Any) -> Tensor:
     """Returns the mean of the inputs; as the layer `Average`.
 
     Source: `tf.keras.layers.average`.
@@ -418,7 +419,7 @@ def average(inputs: Any, **kwargs: Any) -> Any:
     return Average(**kwargs)(inputs)
 
 
-def maximum(inputs: Any, **kwargs: Any) -> Any:
+def maximum(inputs: Any, **kwargs: Any) -> Tensor:
     """Returns the largest of the inputs; as the layer `Maximum`.
 
     Source: `tf.keras.layers.maximum`.
@@ -426,7 +427,7 @@ def maximum(inputs: Any, **kwargs: Any) -> Any:
     return Maximum(**kwargs)(inputs)
 
 
-def minimum(inputs: Any, **kwargs: Any) -> Any:
+def minimum(inputs: Any, **kwargs: Any) -> Tensor:
     """Returns the smallest of the inputs; as the layer `Minimum`.
 
     Source: `tf.keras.layers.minimum`.
@@ -434,7 +435,7 @@ def minimum(inputs: Any, **kwargs: Any) -> Any:
     return Minimum(**kwargs)(inputs)
 
 
-def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
+def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Tensor:
     """Returns the inputs one after the other; as the layer `Concatenate`.
 
     Source: `tf.keras.layers.concatenate`.
@@ -442,7 +443,7 @@ def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
     return Concatenate(axis=axis, **kwargs)(inputs)
 
 
-def dot(inputs: Any, axes: Any, normalize: bool = False, **kwargs: Any) -> Any:
+def dot(inputs: Any, axes: Any, normalize: bool = False, **kwargs: Any) -> Tensor:
     """Returns the products of two inputs; as the layer `Dot`.
 
     Source: `tf.keras.layers.dot`.

@@ -118,10 +118,14 @@ _LATER = (
 )
 
 
-def __getattr__(name: str) -> Any:
+def _load(name: str) -> Any:
     if name in _LATER:
         return getattr(importlib.import_module("graphopt.keras.losses.of_keras3"), name)
     raise AttributeError(f"module 'tf.keras.losses' has no attribute {name!r}")
+
+
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+    __getattr__ = _load
 
 
 def __dir__() -> list[str]:
@@ -138,7 +142,7 @@ _HERE = public_of(globals(), "graphopt.keras.losses.")
 def _table() -> Named:
     """Functions and classes by name."""
     here = {name: made for name, made in _HERE.items() if name not in _BASES}
-    return Named(here, _LATER, __getattr__)
+    return Named(here, _LATER, _load)
 
 
 def get(identifier: Any) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from graphopt.graph.context import building_graph
 from graphopt.graph.hooks import hooks
 from graphopt.graph.tensor import Tensor
+from graphopt.keras.describing import describe_call
 from graphopt.keras.losses.pairs import refuse_ragged
 from graphopt.keras.losses.weighting import (
     Reduction,
@@ -107,6 +108,12 @@ class Loss:
     def from_config(cls, config: dict[str, Any]) -> Loss:
         """Makes a loss of what `get_config` returned."""
         return cls(**config)
+
+    def __repr__(self) -> str:
+        # How a mean is taken is said where it is not the usual one.
+        config = {k: v for k, v in self.get_config().items() if v != "auto"}
+        config.pop("fn", None)
+        return describe_call(self, config)
 
 
 class LossFunctionWrapper(Loss):

@@ -13,7 +13,7 @@ from graphopt.dtypes import int64
 from graphopt.graph.asked_sizes import choose_by_size
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import OpSpec
-from graphopt.graph.tensor import GraphTensor
+from graphopt.graph.tensor import GraphTensor, Tensor
 from graphopt.keras import backend
 from graphopt.keras.losses.pairs import check_classes, convert_pair
 from graphopt.keras.messages import warn_user
@@ -91,7 +91,7 @@ def categorical_crossentropy(
     from_logits: bool = False,
     label_smoothing: float = 0.0,
     axis: int = -1,
-) -> Any:
+) -> Tensor:
     """Returns the cross entropy of each row.
 
     Args:
@@ -122,7 +122,7 @@ def categorical_focal_crossentropy(
     from_logits: bool = False,
     label_smoothing: float = 0.0,
     axis: int = -1,
-) -> Any:
+) -> Tensor:
     """Returns the cross entropy of each row, where easy examples count less.
 
     The sum of alpha * (1 - y_pred)^gamma * y_true * -log(y_pred).
@@ -153,7 +153,7 @@ def sparse_categorical_crossentropy(
     from_logits: bool = False,
     axis: int = -1,
     ignore_class: int | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the cross entropy of each row, given the index of the right class.
 
     Args:
@@ -233,7 +233,7 @@ def binary_crossentropy(
     from_logits: bool = False,
     label_smoothing: float = 0.0,
     axis: int = -1,
-) -> Any:
+) -> Tensor:
     """Returns the mean cross entropy of yes-or-no predictions over an axis.
 
     Args:
@@ -260,7 +260,7 @@ def binary_focal_crossentropy(
     from_logits: bool = False,
     label_smoothing: float = 0.0,
     axis: int = -1,
-) -> Any:
+) -> Tensor:
     """Returns the mean cross entropy over an axis, where easy elements count less.
 
     (1 - p)^gamma times the cross entropy, p the probability given to the right answer.

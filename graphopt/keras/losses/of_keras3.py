@@ -10,6 +10,7 @@ from graphopt.dtypes import int32
 from graphopt.errors import describe_shapes, fail
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
+from graphopt.graph.tensor import Tensor
 from graphopt.keras import backend
 from graphopt.keras.losses.base import LossFunctionWrapper
 from graphopt.keras.losses.pairs import convert_pair
@@ -35,7 +36,7 @@ from graphopt.ops.shaping import expand_dims, squeeze, transpose
 from graphopt.ops.statistics import reduce_logsumexp
 
 
-def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Any:
+def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Tensor:
     """Returns 1 - 2 * sum(y_true * y_pred) / (sum(y_true) + sum(y_pred)).
 
     Args:
@@ -53,7 +54,7 @@ def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Any:
 
 def tversky(
     y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axis: Any = None
-) -> Any:
+) -> Tensor:
     """Returns 1 minus the overlap, where what is missed and what is wrong are weighted.
 
     Args:
@@ -80,7 +81,7 @@ def circle(
     remove_diagonal: bool = True,
     gamma: float = 80.0,
     margin: float = 0.4,
-) -> Any:
+) -> Tensor:
     """Returns the circle loss of embeddings: those of one class are to be near.
 
     Args:
@@ -121,7 +122,7 @@ def circle(
     return losses
 
 
-def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) -> Any:
+def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) -> Tensor:
     """Returns (1 - p^q) / q for the probability p of the class: robust to wrong labels.
 
     Args:
@@ -139,7 +140,7 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) ->
     return (1.0 - pow(right, q)) / q
 
 
-def ctc(y_true: Any, y_pred: Any) -> Any:
+def ctc(y_true: Any, y_pred: Any) -> Tensor:
     """Returns the loss of sequences of labels that are shorter than the predictions.
 
     Args:

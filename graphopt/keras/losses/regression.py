@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphopt.graph.hooks import hooks
+from graphopt.graph.tensor import Tensor
 from graphopt.keras import backend
 from graphopt.keras.losses.pairs import convert_pair
 from graphopt.ops.clipping import clip_by_value
@@ -26,7 +27,7 @@ from graphopt.ops.statistics import l2_normalize
 LOG_2 = 0.6931471805599453
 
 
-def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
+def mean_squared_error(y_true: Any, y_pred: Any) -> Tensor:
     """Returns the mean of (y_true - y_pred) squared over the last axis.
 
     Args:
@@ -45,7 +46,7 @@ def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
     return reduce_mean(squared_difference(y_pred, y_true), axis=-1)
 
 
-def mean_absolute_error(y_true: Any, y_pred: Any) -> Any:
+def mean_absolute_error(y_true: Any, y_pred: Any) -> Tensor:
     """Returns the mean of |y_true - y_pred| over the last axis.
 
     Args:
@@ -58,7 +59,7 @@ def mean_absolute_error(y_true: Any, y_pred: Any) -> Any:
     return reduce_mean(abs(y_pred - y_true), axis=-1)
 
 
-def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Any:
+def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Tensor:
     """Returns 100 times the mean of |y_true - y_pred| / |y_true| over the last axis.
 
     Labels next to 0 count as `epsilon()`.
@@ -73,7 +74,7 @@ def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Any:
     return 100.0 * reduce_mean(ratio, axis=-1)
 
 
-def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Any:
+def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Tensor:
     """Returns the mean of (log(y_true + 1) - log(y_pred + 1)) squared over the last axis.
 
     Values below `epsilon()` count as it.
@@ -94,7 +95,7 @@ def _signs(y_true: Any) -> Any:
     return where(is_binary, 2.0 * y_true - 1.0, y_true)
 
 
-def hinge(y_true: Any, y_pred: Any) -> Any:
+def hinge(y_true: Any, y_pred: Any) -> Tensor:
     """Returns the mean of max(1 - y_true * y_pred, 0) over the last axis.
 
     Args:
@@ -107,7 +108,7 @@ def hinge(y_true: Any, y_pred: Any) -> Any:
     return reduce_mean(maximum(1.0 - _signs(y_true) * y_pred, 0.0), axis=-1)
 
 
-def squared_hinge(y_true: Any, y_pred: Any) -> Any:
+def squared_hinge(y_true: Any, y_pred: Any) -> Tensor:
     """Returns the mean of max(1 - y_true * y_pred, 0) squared over the last axis.
 
     Args:
@@ -120,7 +121,7 @@ def squared_hinge(y_true: Any, y_pred: Any) -> Any:
     return reduce_mean(square(maximum(1.0 - _signs(y_true) * y_pred, 0.0)), axis=-1)
 
 
-def categorical_hinge(y_true: Any, y_pred: Any) -> Any:
+def categorical_hinge(y_true: Any, y_pred: Any) -> Tensor:
     """Returns max(neg - pos + 1, 0): by how much the best wrong class is too good.
 
     pos is the sum of y_true * y_pred, neg the maximum of (1 - y_true) * y_pred.
@@ -137,7 +138,7 @@ def categorical_hinge(y_true: Any, y_pred: Any) -> Any:
     return maximum(wrong - right + 1.0, 0.0)
 
 
-def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
+def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Tensor:
     """Returns the mean of half the squared errors; large ones count linearly.
 
     e^2 / 2 where |e| <= delta, else delta |e| - delta^2 / 2, of the default float dtype.
@@ -150,12 +151,12 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
     y_true, y_pred = convert_pair(y_true, y_pred, "huber")
     y_true, y_pred = cast(y_true, backend.floatx()), cast(y_pred, backend.floatx())
     error = y_pred - y_true
-    size, delta = abs(error), cast(hooks.convert(delta), error.dtype)
-    small, large = 0.5 * square(error), delta * size - 0.5 * square(delta)
+    size, limit = abs(error), cast(hooks.convert(delta), error.dtype)
+    small, large = 0.5 * square(error), limit * size - 0.5 * square(limit)
     return reduce_mean(where(size <= delta, small, large), axis=-1)
 
 
-def log_cosh(y_true: Any, y_pred: Any) -> Any:
+def log_cosh(y_true: Any, y_pred: Any) -> Tensor:
     """Returns the mean of log(cosh(y_pred - y_true)) over the last axis.
 
     Source: `tf.keras.losses.log_cosh`.
@@ -165,7 +166,7 @@ def log_cosh(y_true: Any, y_pred: Any) -> Any:
     return reduce_mean(error + softplus(-2.0 * error) - LOG_2, axis=-1)
 
 
-def kl_divergence(y_true: Any, y_pred: Any) -> Any:
+def kl_divergence(y_true: Any, y_pred: Any) -> Tensor:
     """Returns the sum of y_true * log(y_true / y_pred) over the last axis.
 
     Args:
@@ -180,7 +181,7 @@ def kl_divergence(y_true: Any, y_pred: Any) -> Any:
     return reduce_sum(y_true * log(y_true / y_pred), axis=-1)
 
 
-def poisson(y_true: Any, y_pred: Any) -> Any:
+def poisson(y_true: Any, y_pred: Any) -> Tensor:
     """Returns the mean of y_pred - y_true * log(y_pred) over the last axis.
 
     Source: `tf.keras.losses.poisson`.
@@ -189,7 +190,7 @@ def poisson(y_true: Any, y_pred: Any) -> Any:
     return reduce_mean(y_pred - y_true * log(y_pred + backend.epsilon()), axis=-1)
 
 
-def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
+def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
     """Returns minus the cosine of the angle of labels and predictions.
 
     -1 for the same direction; 0 also where one of them is all zeros.

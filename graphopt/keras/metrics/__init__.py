@@ -188,11 +188,15 @@ _BASES = (
 )
 
 
-def __getattr__(name: str) -> Any:
+def _load(name: str) -> Any:
     if name in _LATER:
         module = importlib.import_module(f"graphopt.keras.metrics.{_LATER[name]}")
         return getattr(module, name)
     raise AttributeError(f"module 'tf.keras.metrics' has no attribute {name!r}")
+
+
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+    __getattr__ = _load
 
 
 def __dir__() -> list[str]:
@@ -211,7 +215,7 @@ def _table() -> Named:
     hidden = (*_BASES, "clone_metric", "clone_metrics")
     here = {name: made for name, made in _HERE.items() if name not in hidden}
     later = [name for name in _LATER if name not in hidden]
-    return Named(here, later, __getattr__)
+    return Named(here, later, _load)
 
 
 def get(identifier: Any) -> Any:

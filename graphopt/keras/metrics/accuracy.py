@@ -9,6 +9,7 @@ from graphopt.errors import DecidedByRun, describe_shapes, fail
 from graphopt.graph.asked_sizes import choose_by_size
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
+from graphopt.graph.tensor import Tensor
 from graphopt.keras import backend
 from graphopt.keras.losses.pairs import check_classes
 from graphopt.keras.metrics.reducing import MeanMetricWrapper
@@ -24,7 +25,7 @@ def _float(matches: Any) -> Any:
     return cast(matches, backend.floatx())
 
 
-def accuracy(y_true: Any, y_pred: Any) -> Any:
+def accuracy(y_true: Any, y_pred: Any) -> Tensor:
     """Returns 1 where labels and predictions are equal, else 0.
 
     Args:
@@ -58,7 +59,7 @@ def binary_matches(y_true: Any, y_pred: Any, threshold: Any = 0.5) -> Any:
     return _float(equal(cast(y_true, y_pred.dtype), y_pred))
 
 
-def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Any:
+def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Tensor:
     """Returns how many of the yes-or-no predictions of each row are right.
 
     Args:
@@ -116,7 +117,7 @@ def _check_column(y_true: Any, y_pred: Any) -> None:
     )
 
 
-def categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
+def categorical_accuracy(y_true: Any, y_pred: Any) -> Tensor:
     """Returns 1 for each row whose largest prediction is at the largest label, else 0.
 
     Args:
@@ -137,7 +138,7 @@ def categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
     return _class_matches(argmax(y_true, axis=-1), y_pred)
 
 
-def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
+def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Tensor:
     """Returns 1 for each row whose largest prediction is that of its class, else 0.
 
     Args:
@@ -174,7 +175,7 @@ def _top_matches(y_true: Any, y_pred: Any, k: int) -> Any:
     return matches if original is None else reshape(matches, original)
 
 
-def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
+def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Tensor:
     """Returns 1 for each row where the class is one of the k best predictions, else 0.
 
     Args:
@@ -190,7 +191,7 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
     return _top_matches(argmax(hooks.convert(y_true), axis=-1), y_pred, k)
 
 
-def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
+def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Tensor:
     """Returns 1 for each row where the class is one of the k best predictions, else 0.
 
     Args:

@@ -22,6 +22,7 @@ from graphopt.graph.context import building_graph
 from graphopt.graph.hooks import hooks
 from graphopt.graph.tensor import Tensor
 from graphopt.keras import backend
+from graphopt.keras.describing import describe_call
 from graphopt.keras.layers.base import Layer
 from graphopt.runtime.collections import control_dependencies
 from graphopt.runtime.function import init_scope
@@ -212,6 +213,12 @@ class Metric(Layer):
     def from_config(cls, config: dict[str, Any]) -> Any:
         """Makes a metric of what `get_config` returned."""
         return cls(**config)
+
+    def __repr__(self) -> str:
+        config = {
+            k: v for k, v in self.get_config().items() if k not in ("fn", "dtype")
+        }
+        return describe_call(self, config)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Metric:
         made: Metric = self.from_config(copy.deepcopy(self.get_config(), memo))

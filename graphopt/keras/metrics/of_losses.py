@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphopt.graph.tensor import Tensor
 from graphopt.keras import losses
 from graphopt.keras.metrics.reducing import MeanMetricWrapper
 
 
-def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
+def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
     """Returns the cosine of the angle of labels and predictions; the loss has a minus.
 
     Source: `tf.keras.metrics.cosine_similarity`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphopt.graph.hooks import hooks
+from graphopt.graph.tensor import Tensor
 from graphopt.keras import backend
 from graphopt.keras.losses.weighting import match_ranks, squeeze_to_match
 from graphopt.keras.metrics.reducing import Mean, MeanMetricWrapper
@@ -78,7 +79,7 @@ class MeanRelativeError(Mean):
         return {**super().get_config(), "normalizer": self.normalizer}
 
 
-def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
+def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
     """Returns the correlation of labels and predictions along an axis, from -1 to 1.
 
     Source: `keras.metrics.pearson_correlation` of Keras 3.
@@ -91,7 +92,7 @@ def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
     return reduce_mean(parts[0] * parts[1], axis=axis)
 
 
-def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
+def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
     """Returns how near predictions are to labels along an axis, beside correlated.
 
     Source: `keras.metrics.concordance_correlation` of Keras 3.

@@ -22,11 +22,13 @@ _LATER = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in _LATER:
-        module = importlib.import_module(f"graphopt.keras.models.{_LATER[name]}")
-        return getattr(module, name)
-    raise AttributeError(f"module 'tf.keras.models' has no attribute {name!r}")
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> Any:
+        if name in _LATER:
+            module = importlib.import_module(f"graphopt.keras.models.{_LATER[name]}")
+            return getattr(module, name)
+        raise AttributeError(f"module 'tf.keras.models' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

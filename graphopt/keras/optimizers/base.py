@@ -20,6 +20,7 @@ from graphopt.dtypes import DType, as_dtype
 from graphopt.graph.context import building_graph
 from graphopt.graph.indexed_slices import IndexedSlices
 from graphopt.graph.locks import building
+from graphopt.keras.describing import describe_call
 from graphopt.keras.messages import warn_user
 from graphopt.keras.optimizers import computing, options, state, steps
 from graphopt.keras.optimizers.checks import (
@@ -259,7 +260,8 @@ class Optimizer(Trackable):
         return made
 
     def __repr__(self) -> str:
-        return f"<graphopt {type(self).__name__} {self._name!r}>"
+        # As they were given: the value of a tensor is for a session to say.
+        return describe_call(self, {**self._hyper, "name": self._name})
 
     # ---- minimizing
 

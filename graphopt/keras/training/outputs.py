@@ -93,9 +93,10 @@ def with_mask(prediction: Any, weight: Any) -> Any:
     if weight is None:
         return mask
     weight = cast(weight, mask.dtype)
-    if mask.shape.rank == weight.shape.rank + 1:
+    extra = (mask.shape.rank or 0) - (weight.shape.rank or 0)
+    if extra == 1:
         weight = expand_dims(weight, -1)
-    elif weight.shape.rank == mask.shape.rank + 1:
+    elif extra == -1:
         mask = expand_dims(mask, -1)
     return weight * mask
 

@@ -230,7 +230,7 @@ class Trainer(ModelSteps):
                 site=str(user_site()),
             )
         callbacks.on_test_end(logs)
-        return logs  # type: ignore[no-any-return]
+        return logs
 
     def evaluate(
         self,

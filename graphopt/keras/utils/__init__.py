@@ -106,12 +106,14 @@ _LATER = {
 _FORMER = ("data_utils", "generic_utils", "layer_utils", "np_utils", "vis_utils")
 
 
-def __getattr__(name: str) -> Any:
-    if name in _FORMER:
-        return sys.modules[__name__]
-    if name in _LATER:
-        return getattr(importlib.import_module(_LATER[name]), name)
-    raise AttributeError(f"module 'tf.keras.utils' has no attribute {name!r}")
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
+
+    def __getattr__(name: str) -> Any:
+        if name in _FORMER:
+            return sys.modules[__name__]
+        if name in _LATER:
+            return getattr(importlib.import_module(_LATER[name]), name)
+        raise AttributeError(f"module 'tf.keras.utils' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

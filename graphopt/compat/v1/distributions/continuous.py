@@ -136,8 +136,9 @@ def _log_ndtr(x: Any) -> Any:
     far = x < -8.0
     near = where(far, -1.0 + 0 * x, x)
     out = where(far, x, -8.0 + 0 * x)
-    total = 1.0
-    term, step = 1.0, 1.0 / square(out)
+    total: Any = 1.0
+    term: Any = 1.0
+    step = 1.0 / square(out)
     for k in range(1, 6):
         term = -term * (2 * k - 1) * step
         total = total + term

@@ -16,6 +16,7 @@ from graphopt.compat.v1.layers.pooling import layout_of, read_padding
 from graphopt.errors import fail
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.padding import pad
 from graphopt.ops.volumes import numbers_of
 
@@ -368,7 +369,7 @@ def conv1d(
     trainable: bool = True,
     name: str | None = None,
     reuse: Any = None,
-) -> Any:
+) -> Tensor:
     """Convolves sequences, `[batch, width, channels]`; as `conv2d`.
 
     Source: `tf.compat.v1.layers.conv1d`.
@@ -417,7 +418,7 @@ def conv2d(
     trainable: bool = True,
     name: str | None = None,
     reuse: Any = None,
-) -> Any:
+) -> Tensor:
     """Convolves images with a kernel that it makes, adds a bias, applies an activation.
 
     Args:
@@ -487,7 +488,7 @@ def conv3d(
     trainable: bool = True,
     name: str | None = None,
     reuse: Any = None,
-) -> Any:
+) -> Tensor:
     """Convolves volumes, `[batch, depth, height, width, channels]`; as `conv2d`.
 
     Source: `tf.compat.v1.layers.conv3d`.

@@ -18,6 +18,7 @@ from graphopt.errors import describe_shapes, fail
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import shape as shape_of
 from graphopt.ops.einsum import tensordot
 from graphopt.ops.layouts import to_channels_last
@@ -154,7 +155,7 @@ def dense(
     trainable: bool = True,
     name: str | None = None,
     reuse: Any = None,
-) -> Any:
+) -> Tensor:
     """Returns activation(inputs @ kernel + bias), of variables that it makes.
 
     Args:
@@ -250,7 +251,7 @@ def dropout(
     seed: int | None = None,
     training: Any = False,
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Sets elements to 0 at random and scales the others by 1 / (1 - rate).
 
     Args:
@@ -301,7 +302,7 @@ class Flatten(Layer):
 
 def flatten(
     inputs: Any, name: str | None = None, data_format: str = "channels_last"
-) -> Any:
+) -> Tensor:
     """Makes one dimension of all but the batch.
 
     Args:

@@ -255,7 +255,7 @@ def batch_normalization(
     fused: bool | None = None,
     virtual_batch_size: int | None = None,
     adjustment: Any = None,
-) -> Any:
+) -> Tensor:
     """Normalizes by the moments of the batch, or, unless training, by their averages.
 
     The averages move only if a training step runs the ops of `UPDATE_OPS`:

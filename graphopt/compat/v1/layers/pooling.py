@@ -8,6 +8,7 @@ from graphopt.compat.v1 import nn
 from graphopt.compat.v1.layers.base import InputSpec, Layer, channel_axis
 from graphopt.errors import fail
 from graphopt.graph.provenance import user_site
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.volumes import numbers_of
 
 _FORMATS = {3: ("NWC", "NCW"), 4: ("NHWC", "NCHW"), 5: ("NDHWC", "NCDHW")}
@@ -130,7 +131,7 @@ def max_pooling1d(
     padding: str = "valid",
     data_format: str = "channels_last",
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the largest element of each window of sequences; as `max_pooling2d`.
 
     Source: `tf.compat.v1.layers.max_pooling1d`.
@@ -145,7 +146,7 @@ def max_pooling2d(
     padding: str = "valid",
     data_format: str = "channels_last",
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the largest element of each window of images.
 
     Args:
@@ -168,7 +169,7 @@ def max_pooling3d(
     padding: str = "valid",
     data_format: str = "channels_last",
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the largest element of each window of volumes; as `max_pooling2d`.
 
     Source: `tf.compat.v1.layers.max_pooling3d`.
@@ -183,7 +184,7 @@ def average_pooling1d(
     padding: str = "valid",
     data_format: str = "channels_last",
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the mean of each window of sequences; as `max_pooling2d`.
 
     Source: `tf.compat.v1.layers.average_pooling1d`.
@@ -198,7 +199,7 @@ def average_pooling2d(
     padding: str = "valid",
     data_format: str = "channels_last",
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the mean of each window of images; as `max_pooling2d`.
 
     Source: `tf.compat.v1.layers.average_pooling2d`.
@@ -213,7 +214,7 @@ def average_pooling3d(
     padding: str = "valid",
     data_format: str = "channels_last",
     name: str | None = None,
-) -> Any:
+) -> Tensor:
     """Returns the mean of each window of volumes; as `max_pooling2d`.
 
     Source: `tf.compat.v1.layers.average_pooling3d`.

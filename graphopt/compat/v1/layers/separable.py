@@ -7,6 +7,7 @@ from typing import Any
 from graphopt import nn
 from graphopt.compat.v1.layers.base import ZEROS
 from graphopt.compat.v1.layers.convolutional import Convolution
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.layouts import to_channels_first, to_channels_last
 from graphopt.ops.padding import pad
 from graphopt.ops.shaping import expand_dims, squeeze
@@ -253,7 +254,7 @@ def separable_conv1d(
     trainable: bool = True,
     name: str | None = None,
     reuse: Any = None,
-) -> Any:
+) -> Tensor:
     """Convolves each channel of sequences, `[batch, width, channels]`, on its own and mixes them.
 
     Source: `tf.compat.v1.layers.separable_conv1d`.
@@ -310,7 +311,7 @@ def separable_conv2d(
     trainable: bool = True,
     name: str | None = None,
     reuse: Any = None,
-) -> Any:
+) -> Tensor:
     """Convolves each channel of images, `[batch, height, width, channels]`, on its own and mixes them.
 
     Source: `tf.compat.v1.layers.separable_conv2d`.

@@ -8,6 +8,7 @@ from graphopt import nn
 from graphopt.compat.v1.layers.base import ZEROS
 from graphopt.compat.v1.layers.convolutional import Convolution
 from graphopt.graph.shape import TensorShape
+from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import shape as shape_of
 
 
@@ -233,7 +234,7 @@ def conv2d_transpose(
     trainable: bool = True,
     name: str | None = None,
     reuse: Any = None,
-) -> Any:
+) -> Tensor:
     """Spreads images, `[batch, height, width, channels]`, over larger ones; arguments are those of `conv2d`.
 
     Source: `tf.compat.v1.layers.conv2d_transpose`.
@@ -280,7 +281,7 @@ def conv3d_transpose(
     trainable: bool = True,
     name: str | None = None,
     reuse: Any = None,
-) -> Any:
+) -> Tensor:
     """Spreads volumes, `[batch, depth, height, width, channels]`, over larger ones; arguments are those of `conv3d`.
 
     Source: `tf.compat.v1.layers.conv3d_transpose`.

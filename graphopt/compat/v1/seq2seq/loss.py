@@ -80,11 +80,11 @@ def sequence_loss(
     if both or (sum_over_timesteps and sum_over_batch):
         total = reduce_sum(weights if both else counts)
         return divide_no_nan(reduce_sum(losses), total, name=name)
-    for average, total, axis in (
+    for average, summed, axis in (
         (average_across_batch, sum_over_batch, 0),
         (average_across_timesteps, sum_over_timesteps, 1),
     ):
-        if average or total:
+        if average or summed:
             size = reduce_sum(weights if average else counts, axis)
             return divide_no_nan(reduce_sum(losses, axis), size, name=name)
     return losses

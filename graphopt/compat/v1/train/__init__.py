@@ -12,7 +12,7 @@ The alternative, one class with a switch for the generation, was left out: two o
 equations could have used it.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphopt.checkpoint import Checkpoint as Checkpoint
 from graphopt.checkpoint import CheckpointManager as CheckpointManager
@@ -137,6 +137,43 @@ from graphopt.files import messages as _messages
 from graphopt.files.events import read_events as _read_events
 from graphopt.io.records import write_graph as write_graph
 
+if TYPE_CHECKING:
+    from graphopt.compat.v1.train.inputs import batch as batch
+    from graphopt.compat.v1.train.inputs import batch_join as batch_join
+    from graphopt.compat.v1.train.inputs import input_producer as input_producer
+    from graphopt.compat.v1.train.inputs import limit_epochs as limit_epochs
+    from graphopt.compat.v1.train.inputs import (
+        match_filenames_once as match_filenames_once,
+    )
+    from graphopt.compat.v1.train.inputs import maybe_batch as maybe_batch
+    from graphopt.compat.v1.train.inputs import maybe_batch_join as maybe_batch_join
+    from graphopt.compat.v1.train.inputs import (
+        maybe_shuffle_batch as maybe_shuffle_batch,
+    )
+    from graphopt.compat.v1.train.inputs import (
+        maybe_shuffle_batch_join as maybe_shuffle_batch_join,
+    )
+    from graphopt.compat.v1.train.inputs import (
+        range_input_producer as range_input_producer,
+    )
+    from graphopt.compat.v1.train.inputs import shuffle_batch as shuffle_batch
+    from graphopt.compat.v1.train.inputs import shuffle_batch_join as shuffle_batch_join
+    from graphopt.compat.v1.train.inputs import (
+        slice_input_producer as slice_input_producer,
+    )
+    from graphopt.compat.v1.train.inputs import (
+        string_input_producer as string_input_producer,
+    )
+    from graphopt.files.messages import BytesList as BytesList
+    from graphopt.files.messages import Example as Example
+    from graphopt.files.messages import Feature as Feature
+    from graphopt.files.messages import FeatureList as FeatureList
+    from graphopt.files.messages import FeatureLists as FeatureLists
+    from graphopt.files.messages import Features as Features
+    from graphopt.files.messages import FloatList as FloatList
+    from graphopt.files.messages import Int64List as Int64List
+    from graphopt.files.messages import SequenceExample as SequenceExample
+
 # Input by queues, which is loaded when it is used.
 _INPUTS = (
     "batch",
@@ -156,14 +193,16 @@ _INPUTS = (
 )
 
 
-def __getattr__(name: str) -> Any:
-    if name in _messages.EXAMPLES:
-        return getattr(_messages, name)
-    if name in _INPUTS:
-        from graphopt.compat.v1.train import inputs
+if not TYPE_CHECKING:  # checkers know the names, and find those that are misspelt
 
-        return getattr(inputs, name)
-    raise AttributeError(f"module 'tf.train' has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name in _messages.EXAMPLES:
+            return getattr(_messages, name)
+        if name in _INPUTS:
+            from graphopt.compat.v1.train import inputs
+
+            return getattr(inputs, name)
+        raise AttributeError(f"module 'tf.train' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from graphopt.dtypes import float32
 from graphopt.graph.hooks import hooks
+from graphopt.keras.describing import describe_config
 from graphopt.ops.elementwise import cast
 
 
@@ -40,6 +41,9 @@ class LearningRateSchedule:
     def from_config(cls, config: dict[str, Any]) -> LearningRateSchedule:
         """Makes a schedule of what `get_config` returned."""
         return cls(**config)
+
+    def __repr__(self) -> str:
+        return describe_config(self)
 
 
 def as_float(step: Any) -> Any:

@@ -71,12 +71,12 @@ class DataSet:
     @property
     def images(self) -> Array:
         """All images, in the order of the last epoch."""
-        return self._images  # type: ignore[no-any-return]
+        return self._images
 
     @property
     def labels(self) -> Array:
         """Their labels."""
-        return self._labels  # type: ignore[no-any-return]
+        return self._labels
 
     @property
     def num_examples(self) -> int:
