@@ -23,6 +23,7 @@ name every argument a second time, for type checkers and editors read signatures
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -130,6 +131,48 @@ def take_arguments(self: Optimizer, arguments: dict[str, Any]) -> None:
             attribute = f"_{name}" if declared.is_private else name
             convert = declared.convert
             vars(self)[attribute] = value if convert is None else convert(value)
+
+
+def write_constructor(cls: type[Optimizer]) -> None:
+    """Gives a class that lists `hyperparameters` and has no constructor one that takes them.
+
+    It takes them by position, in their order, or by name; then `name` and the options of
+    every optimizer.
+
+    Raises:
+      TypeError: One of them is an option, or no name of an argument.
+    """
+    listed = dict(cls.hyperparameters)
+    for each in listed:
+        if not str(each).isidentifier() or each in _NOT_DECLARED:
+            raise TypeError(
+                f"{cls.__name__}.hyperparameters has {each!r}, which "
+                f"{'every optimizer takes' if each in _NOT_DECLARED else 'is no name'}; "
+                "expected names of arguments of its own"
+            )
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    own = {**listed, "name": cls.__name__}
+    parameters = [inspect.Parameter("self", kind)]
+    parameters += [inspect.Parameter(each, kind, default=own[each]) for each in own]
+    parameters.append(inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD))
+    signature = inspect.Signature(parameters)
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        bound = signature.bind(self, *args, **kwargs)
+        bound.apply_defaults()
+        given = bound.arguments
+        base.__init__(self, given["name"], **given["kwargs"])
+        for each in listed:
+            self._set_hyper(each, given[each])
+        if "learning_rate" in listed:
+            self._set_hyper("decay", self._initial_decay)
+
+    # Loaded by now; this file is loaded by it.
+    from graphopt.keras.optimizers.base import Optimizer as base
+
+    __init__.__signature__ = signature  # type: ignore[attr-defined]
+    __init__.__qualname__ = f"{cls.__qualname__}.__init__"
+    cls.__init__ = __init__  # type: ignore[method-assign]
 
 
 def plain_constants(optimizer: Optimizer) -> dict[str, Any]:
