@@ -269,8 +269,10 @@ class Optimizer(Trackable):
         return made
 
     def __repr__(self) -> str:
-        # As they were given: the value of a tensor is for a session to say.
-        return describe_call(self, {**self._hyper, "name": self._name})
+        shown = {name: self._hyper.show(name) for name in self._hyper}
+        if shown.get("decay") == 0.0:
+            del shown["decay"]
+        return describe_call(self, {**shown, "name": self._name})
 
     # ---- minimizing
 

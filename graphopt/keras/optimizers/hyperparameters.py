@@ -268,6 +268,14 @@ class Hyperparameters(dict[str, Any]):
             value = given
         return value.item() if isinstance(value, (np.generic, np.ndarray)) else value
 
+    def show(self, name: str) -> Any:
+        """Returns one to print: its value, or, in a graph, the number that it was given."""
+        value = self[name]
+        if isinstance(value, Variable):
+            is_eager = value.key.graph is None
+            return self.plain(name) if is_eager else self.numbers.get(name, value)
+        return value
+
     def names(self) -> Iterable[str]:
         """Returns the names under which they are attributes."""
         return [*self, "lr"] if "learning_rate" in self else [*self]
