@@ -7,9 +7,11 @@ codes mean stands in `graphopt.commands`.
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import sys
 import traceback
+from collections.abc import Iterable
 from pathlib import Path
 
 from graphopt.commands.shared import (
@@ -24,7 +26,7 @@ from graphopt.commands.shared import (
     flush_output,
     say,
 )
-from graphopt.commands.verbs import load_verb, make_parser
+from graphopt.commands.verbs import SUMMARIES, load_verb, make_parser
 from graphopt.errors import OpError
 from graphopt.viz.png import MissingExtraError
 from graphopt.viz.target import ScriptError, TargetNotFoundError
@@ -47,11 +49,24 @@ def main(argv: list[str] | None = None) -> int:
     if "--" in arguments and arguments[0] != "run":
         at = arguments.index("--")
         arguments, passed = arguments[:at], arguments[at + 1 :]
+    if not arguments:
+        arguments = ["--help"]
+    first = arguments[0]
+    if not first.startswith("-") and first not in SUMMARIES:
+        say(f"there is no verb {first!r}{_like(first, SUMMARIES)}; --help lists them")
+        return USAGE
     try:
-        parser, _ = make_parser(arguments)
-        options = parser.parse_args(arguments)
+        parser, verbs = make_parser(arguments)
+        options, unknown = parser.parse_known_args(arguments)
     except SystemExit as stop:
         return int(stop.code or 0)
+    if unknown:
+        known = [*verbs[options.verb]._option_string_actions]
+        say(
+            f"{options.verb} does not take {unknown[0]!r}{_like(unknown[0], known)}; "
+            f"graphopt {options.verb} --help says what it takes"
+        )
+        return USAGE
     try:
         code = _run(options, passed)
     except KeyboardInterrupt:
@@ -61,6 +76,12 @@ def main(argv: list[str] | None = None) -> int:
         discard_output()
         return OK
     return code
+
+
+def _like(word: str, words: Iterable[str]) -> str:
+    """Returns a question after a word that is not known, if a known one is like it."""
+    found = difflib.get_close_matches(word, list(words), 1)
+    return f"; did you mean {found[0]!r}?" if found else ""
 
 
 def _run(options: argparse.Namespace, passed: list[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 from graphopt.commands.shared import (
@@ -12,6 +13,7 @@ from graphopt.commands.shared import (
     add_color,
     add_command,
     add_json,
+    fit_lines,
     print_json,
     print_text,
     render_rich,
@@ -103,7 +105,8 @@ def _before(applied: Applied, target: Target) -> Any:
 
 def _print(changes: Changes, options: argparse.Namespace) -> None:
     if changes:
-        print_text(_text(changes.lines, wants_color(options.color)))
+        text = fit_lines("\n".join(changes.lines), everything=options.verbose)
+        print_text(_text(text.split("\n"), wants_color(options.color)))
     if not options.quiet:
         words = (
             f"{plural(len(changes.added), 'op')} added, {len(changes.removed):,} "
@@ -112,7 +115,7 @@ def _print(changes: Changes, options: argparse.Namespace) -> None:
         print_text(words if changes else "no difference")
 
 
-def _text(lines: tuple[str, ...], color: bool) -> str:
+def _text(lines: Sequence[str], color: bool) -> str:
     if not color:
         return "\n".join(lines)
     from rich.text import Text

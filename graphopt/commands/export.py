@@ -92,7 +92,11 @@ def add_parser(commands: Any) -> None:
         + ", ".join(f".{name}" for name in (*FORMATS, *_SUFFIXES)),
     )
     parser.add_argument(
-        "-f", "--format", choices=sorted(FORMATS), help="whatever the suffix says"
+        "-f",
+        "--format",
+        choices=sorted(FORMATS),
+        metavar="FORMAT",
+        help="whatever the suffix says: " + ", ".join(sorted(FORMATS)),
     )
 
 

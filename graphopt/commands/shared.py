@@ -171,6 +171,22 @@ def print_json(values: Any) -> None:
     print_text(json.dumps(values, indent=2, ensure_ascii=True))
 
 
+def fit_lines(text: str, *, everything: bool) -> str:
+    """Cuts lines at the width of the terminal; those for other programs stay whole.
+
+    Args:
+      text: Lines without colors.
+      everything: Whether they are not cut on terminals either.
+    """
+    if everything or not sys.stdout.isatty():
+        return text
+    width = shutil.get_terminal_size().columns
+    return "\n".join(
+        line if len(line) <= width else f"{line[: width - 1]}…"
+        for line in text.split("\n")
+    )
+
+
 def clean_lines(text: str) -> str:
     """Cleans each line of a text."""
     return "\n".join(clean_text(line) for line in text.split("\n"))

@@ -11,6 +11,7 @@ from graphopt.commands.shared import (
     add_command,
     add_depth,
     add_json,
+    fit_lines,
     print_json,
     print_text,
     render_rich,
@@ -60,14 +61,15 @@ def print_target(target: Target, options: argparse.Namespace) -> None:
         return
     title = f"{options.target} {target.name}".rstrip()
     rows = tree_rows(drawing, title, shapes=options.shapes)
-    text = format_rows(rows)
+    text = fit_lines(format_rows(rows), everything=options.verbose)
     if wants_color(options.color):
         text = render_rich(rich_tree(rows), color=True)
     parts = [text]
     count = len(drawing.operations)
     if not options.quiet:
         if count <= LONGEST_LISTING or options.verbose:
-            parts.append("listing\n" + _indent(listing(drawing)))
+            lines = "listing\n" + _indent(listing(drawing))
+            parts.append(fit_lines(lines, everything=options.verbose))
         else:
             parts.append(f"listing of {plural(count, 'op')} left out; -v shows it")
     if plan is not None:

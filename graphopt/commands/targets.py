@@ -20,12 +20,13 @@ TARGET_HELP = """\
 targets:
   script.py            run it through its first training step and take that: of
                        all that ran, what trains and costs most by its shapes;
-                       without a training step the last train op that was built,
-                       or else the last graph; what follows -- is passed to it
+                       without a training step the last train op that was
+                       built, or else the last graph; what follows -- is passed
+                       to it
   script.py:attribute  import it and take a graph, an operation, a tensor, a
   module:attribute     tf.function, a Keras model, or what a function returns
-  graph.json           a graph that `graphopt export` wrote, as JSON or as GraphDef
-  graph.pbtxt          text (.pbtxt); reading it runs no code
+  graph.json           a graph that `graphopt export` wrote, as JSON or as text
+  graph.pbtxt          of a GraphDef (.pbtxt); reading it runs no code
 
 Scripts and modules are executed: run only what you trust.
 """

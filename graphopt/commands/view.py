@@ -25,11 +25,15 @@ from graphopt.commands.shared import (
 from graphopt.commands.targets import finding, print_ran
 from graphopt.regular_files import read_regular_file
 from graphopt.runtime.profile import Profile
+from graphopt.runtime.recording import Recorder
 from graphopt.schedule.summary import fingerprint
+from graphopt.viz.collecting import ValueCollector
 from graphopt.viz.html.data import StepTime
 from graphopt.viz.html.page import make_page
+from graphopt.viz.loading import Until
 from graphopt.viz.model import needed_operations
 from graphopt.viz.target import Target, TargetNotFoundError
+from graphopt.viz.values import Values
 
 
 def add_parser(commands: Any) -> None:
@@ -42,6 +46,20 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--select", metavar="NAME", help="the op that is shown at first"
+    )
+    parser.add_argument(
+        "--values",
+        type=positive,
+        metavar="N",
+        help="show ranges, NaN and histograms of all variables and gradients over the "
+        "first N training steps; the script ends there",
+    )
+    parser.add_argument(
+        "--watch",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="with --values: of this op or tensor too; may be given several times",
     )
     heat = parser.add_mutually_exclusive_group()
     heat.add_argument(
@@ -65,12 +83,18 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
     profiles: list[Profile] = []
     options.steps = options.profile
     on_step = profiling(profiles, options) if options.profile else None
-    with finding(options, passed, on_step=on_step) as loaded:
+    recorder, collector = Recorder(), None
+    if options.values is not None:
+        collector = ValueCollector(options.values, options.watch, recorder)
+        # The collector ends the script, after as many steps as are asked for.
+        options.until = Until.END if options.until is Until.STEP else options.until
+    with finding(options, passed, recorder=recorder, on_step=on_step) as loaded:
         if options.list:
             print_ran(loaded, options)
             return OK
         profile = measure(options, loaded, profiles) if options.profile else None
-        page = _make(loaded.target, profile, options)
+        values = _values_of(collector, options)
+        page = _make(loaded.target, profile, values, options)
         out = options.out
         if out is None:
             folder = tempfile.mkdtemp(prefix="graphopt-")
@@ -81,7 +105,32 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
     return OK
 
 
-def _make(target: Target, profile: Profile | None, options: argparse.Namespace) -> str:
+def _values_of(
+    collector: ValueCollector | None, options: argparse.Namespace
+) -> Values | None:
+    """Returns what was collected.
+
+    Raises:
+      UsageError: Nothing trained, or no step has a tensor that was asked for.
+    """
+    if collector is None:
+        return None
+    if not collector.values:
+        raise UsageError(
+            f"{options.target} ran no training step, so there are no values"
+        )
+    if collector.unknown:
+        names = ", ".join(sorted(collector.unknown))
+        raise UsageError(f"no training step has {names}")
+    return collector.values
+
+
+def _make(
+    target: Target,
+    profile: Profile | None,
+    values: Values | None,
+    options: argparse.Namespace,
+) -> str:
     """Returns the page.
 
     Raises:
@@ -100,6 +149,7 @@ def _make(target: Target, profile: Profile | None, options: argparse.Namespace) 
             feeds=target.feeds,
             profile=profile,
             times=times,
+            values=values,
             select=options.select,
         )
     except KeyError as error:

@@ -104,6 +104,7 @@ class Recorder:
     Attributes:
       on_run: Called after each run of a fetch set, with what ran and what was fed.
       on_gradients: Called after each walk of derivatives; see `graph.hooks`.
+      run: Runs fetch sets in place of `Runner._run`, which it is given last.
       graphs: Those that were made, the last one at the end.
       train_op: The last one that an optimizer made in graph mode.
       ran: What ran, in the order of the first runs.
@@ -112,6 +113,7 @@ class Recorder:
 
     on_run: Callable[[Ran, Sequence[Any]], None] | None = None
     on_gradients: Callable[[Any, Any, Any], None] | None = None
+    run: Callable[..., Any] | None = None
     graphs: deque[Graph] = field(default_factory=lambda: deque(maxlen=GRAPHS_KEPT))
     train_op: Operation | None = None
     ran: dict[Any, Ran] = field(default_factory=dict)
@@ -144,7 +146,7 @@ class Recorder:
         if ran is None:
             if len(self.ran) >= RUNS_KEPT:
                 self._forget_one()
-            ran = self.ran[key] = Ran(runner, shapes, self._trains(runner, shapes))
+            ran = self.ran[key] = Ran(runner, shapes, self.trains(runner, shapes))
         ran.runs += count
         if self.on_run is not None:
             self.on_run(ran, feeds)
@@ -154,7 +156,8 @@ class Recorder:
         keys = [key for key, ran in self.ran.items() if not ran.is_training]
         del self.ran[keys[0] if keys else next(iter(self.ran))]
 
-    def _trains(self, runner: Runner, shapes: tuple[tuple[int, ...], ...]) -> bool:
+    def trains(self, runner: Runner, shapes: tuple[tuple[int, ...], ...]) -> bool:
+        """Returns whether a fetch set updates variables by derivatives; see `Ran`."""
         plan = runner.plan(shapes)
         if not plan.writes or plan.is_initializer:
             return False
@@ -203,7 +206,10 @@ def recording(recorder: Recorder) -> Iterator[None]:
     def observed(runner: Runner, feeds: Any, rows: Any, count: int) -> Any:
         if recorder.stopped:
             raise StopRunning
-        results = run(runner, feeds, rows, count)
+        if recorder.run is None:
+            results = run(runner, feeds, rows, count)
+        else:
+            results = recorder.run(runner, feeds, rows, count, run)
         # The next run would go past what watches.
         runner.shortcut = None
         recorder.record_run(

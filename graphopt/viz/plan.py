@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ from graphopt.schedule.summary import PlannedStep, summarize_steps
 from graphopt.viz.model import needed_operations
 from graphopt.viz.words import clean_text, format_bytes, plural
 
+# The longest line of a plan, but for names that are longer.
+LINE = 80
 # A batch size that only the run decides: some number is needed to count bytes.
 UNKNOWN_SIZE = 32
 # What `graphopt show --json` gives of a step; nothing in it depends on the machine.
@@ -156,14 +159,35 @@ def format_plan(plan: PlanSummary) -> list[str]:
     arena = format_bytes(plan.arena_bytes)
     lines.append(f"{plural(len(plan.steps), 'step')}, arena {arena}{note}")
     if plan.interpreted:
-        lines.append(f"  runs without native code: {clean_text(plan.interpreted)}")
+        why = f"runs without native code: {clean_text(plan.interpreted)}"
+        lines += textwrap.wrap(why, LINE, initial_indent="  ", subsequent_indent="    ")
     width = max((len(step.kernel) for step in plan.steps), default=0)
     digits = len(str(max(len(plan.steps) - 1, 0)))
     for index, step in enumerate(plan.steps):
-        result = f" -> {', '.join(step.outputs)}" if step.outputs else ""
-        lines.append(f"  {index:{digits}} {step.kernel:{width}}  {step.name}{result}")
+        start = f"  {index:{digits}} {step.kernel:{width}}  {step.name}"
         indent = " " * (digits + width + 7)
-        lines += [indent + line for line in _wrap(_relative(step))]
+        lines += _with_outputs(start, step.outputs, indent)
+        lines += [indent + line for line in _wrap(_relative(step), LINE - len(indent))]
+        if step.host:
+            lines += textwrap.wrap(
+                f"on the host: {step.host}",
+                LINE,
+                initial_indent=indent,
+                subsequent_indent=indent,
+            )
+    return lines
+
+
+def _with_outputs(start: str, outputs: Sequence[str], indent: str) -> list[str]:
+    """A line of a step and its results, which go on in further lines."""
+    lines = [start]
+    for place, output in enumerate(outputs):
+        text = f"{', ' if place else ' -> '}{output}"
+        if len(lines[-1]) + len(text) <= LINE:
+            lines[-1] += text
+        else:
+            lines[-1] += "," if place else ""
+            lines.append(f"{indent}{'' if place else '-> '}{output}")
     return lines
 
 
@@ -173,7 +197,7 @@ def _relative(step: PlannedStep) -> list[str]:
     return [name.removeprefix(scope) for name in step.fused]
 
 
-def _wrap(names: Sequence[str], width: int = 84) -> list[str]:
+def _wrap(names: Sequence[str], width: int) -> list[str]:
     lines: list[str] = []
     for name in names:
         if lines and len(lines[-1]) + len(name) + 3 <= width:

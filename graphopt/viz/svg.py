@@ -72,6 +72,10 @@ _DARK_STYLE = """\
 """
 
 
+# Of what is fetched so many are named.
+MOST_TARGETS = 2
+
+
 def draw_svg(
     graph: Graph,
     targets: tuple[object, ...] = (),
@@ -152,8 +156,10 @@ def describe(drawing: Drawing) -> str:
         size = format_bytes(drawing.variable_bytes)
         text += f", {plural(len(drawing.variables), 'variable')} ({size})"
     if drawing.targets:
-        names = ", ".join(clean_text(op.name) for op in drawing.targets)
-        text += f", needed for {names}"
+        names = [clean_text(op.name) for op in drawing.targets]
+        text += f", needed for {', '.join(names[:MOST_TARGETS])}"
+        if len(names) > MOST_TARGETS:
+            text += f" and {len(names) - MOST_TARGETS:,} more"
     return text
 
 

@@ -86,7 +86,6 @@ def test_help_loads_nothing_large():
 @pytest.mark.parametrize(
     "arguments",
     [
-        [],
         ["draw", "x.py"],
         ["show"],
         ["show", "x.py", "--depth", "-1"],
