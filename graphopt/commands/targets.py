@@ -37,10 +37,14 @@ PATIENCE = 2.0
 INTERVAL, INTERVAL_IN_FILES = 1.0, 30.0
 
 
-def add_target(parser: argparse.ArgumentParser) -> None:
+def add_target(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Adds the target and what says how it is found."""
     parser.epilog = TARGET_HELP
-    parser.add_argument("target", help="script.py, script.py:attribute, ...")
+    parser.add_argument(
+        "target",
+        nargs=None if required else "?",
+        help="script.py, script.py:attribute, ...",
+    )
     parser.add_argument("--fetch", metavar="NAME", help="an op, or a tensor (name:0)")
     parser.add_argument(
         "--take",

@@ -22,7 +22,7 @@ SUMMARIES = {
     "profile": "time the kernels of a training step",
     "kernels": "list the kernels of a step, or print their source",
     "check": "look for mistakes in a training program",
-    "doctor": "say what graphopt runs on here, and what is wrong",
+    "doctor": "say what graphopt runs on, what is wrong, and what the limits are",
     "cache": "look at the cache of compiled kernels, empty it, fill it",
     "completion": "print a script that completes verbs and options in a shell",
 }

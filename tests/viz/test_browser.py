@@ -177,6 +177,8 @@ def test_kernels_have_hulls_and_sources(browser: Browser, page: Path) -> None:
     assert count(browser, ".hull") >= 1
     browser.press("t")
     assert browser.evaluate("document.querySelector('.box .body').style.fill")
+    assert text(browser, "#scale b") == "Time"
+    assert count(browser, ".heat-text") > 5
     quiet(browser, page)
 
 
@@ -286,9 +288,12 @@ def test_the_peak_of_memory(browser: Browser, page: Path) -> None:
 
 
 def test_an_address_opens_what_it_names(browser: Browser, page: Path) -> None:
-    browser.open(page, "#op=dense_2%2FMatMul&pass=fold_constants&tab=memory")
+    browser.open(page, "#op=dense_2%2FMatMul&pass=fold_constants")
     assert text(browser, "#stage-name") == "fold_constants"
     assert text(browser, "#op-name") == "dense_2/MatMul"
+    browser.open(page, "#op=dense_2%2FMatMul&tab=memory")
+    assert text(browser, "#peak").startswith("Peak ")
+    assert count(browser, ".box.selected") == 1
     browser.open(
         page, "#op=%3Cimg%20src%3Dx%3E&pass=x&scope=99999&step=-1&toggled=9999.x"
     )

@@ -37,7 +37,9 @@ SCRIPTS = (
     "4_layout.js",
     "5_draw.js",
     "6_panels.js",
-    "8_main.js",
+    "7_measures.js",
+    "8_find.js",
+    "9_main.js",
 )
 
 _ESCAPES = {
@@ -59,24 +61,33 @@ _PAGE = """\
 <body>
 <header>
 <h1>{title}</h1>
-<div id="find"><input id="search" type="search" placeholder="Search ops ( / )" aria-label="Search ops" autocomplete="off"><ul id="results" hidden></ul></div>
-<div id="passes"><label for="stage">Passes</label><input id="stage" type="range" min="0" max="0" value="0"><span id="stage-name"></span></div>
+<div id="find"><input id="search" type="search" placeholder="Search ( / )" aria-label="Search ops and scopes" autocomplete="off" role="combobox" aria-controls="results" aria-expanded="false"><ul id="results" role="listbox" aria-label="Found" hidden></ul></div>
+<div id="passes"><label for="stage">Passes</label><input id="stage" type="range" min="0" max="0" value="0"><span id="stage-name"></span><button id="compare" aria-pressed="false" title="Before and after the pass (b)">Side by side</button></div>
 <span class="spring"></span>
+<button id="tree-button" aria-pressed="false" title="Tree of scopes (s)">Tree</button>
+<button id="right" aria-pressed="false" title="Edges run right (r)">Right</button>
 <button id="hulls" aria-pressed="false" title="Outline what runs in one kernel (k)">Kernels</button>
-<button id="heat" aria-pressed="false" title="Color by measured time (t)">Heat</button>
+<select id="heat" aria-label="Color by" title="Color by what steps cost (t)"></select>
 <button id="close-all" title="Close all scopes (c)">Close all</button>
 <button id="fit" title="Show all (0)">Fit</button>
 <button id="export" title="Save what shows as SVG">SVG</button>
 <button id="theme" title="Light or dark">Theme</button>
 </header>
+<nav id="tree" role="tree" aria-label="Scopes" hidden></nav>
 <main id="canvas">
+<div id="banner" role="alert" hidden></div>
+<svg id="earlier" role="group" aria-label="the graph before the pass" hidden><g id="earlier-world"></g></svg>
 <svg id="picture" role="group" aria-label="the graph"><g id="world" transform="translate(16 16)">
 {picture}
 </g></svg>
+<span class="side" id="side-before"></span><span class="side" id="side-after"></span>
+<div id="scale" role="img" aria-label="scale of the colors" hidden></div>
+<svg id="minimap" role="img" aria-label="overview" preserveAspectRatio="none" hidden></svg>
 <div id="notice" role="status" hidden></div>
 </main>
+<div id="grip" role="separator" tabindex="0" aria-orientation="vertical" aria-label="Width of the panel"></div>
 <aside>
-<nav role="tablist"><button role="tab" data-tab="op">Op</button><button role="tab" data-tab="passes">Passes</button><button role="tab" data-tab="kernels">Kernels</button><button role="tab" data-tab="memory">Memory</button></nav>
+<nav role="tablist"><button role="tab" data-tab="op">Op</button><button role="tab" data-tab="passes">Passes</button><button role="tab" data-tab="kernels">Kernels</button><button role="tab" data-tab="memory">Memory</button><button role="tab" data-tab="timeline">Timeline</button><button role="tab" data-tab="values">Values</button></nav>
 <div id="panel" role="tabpanel"></div>
 </aside>
 <script type="text/plain" id="data" data-coding="{coding}">{data}</script>

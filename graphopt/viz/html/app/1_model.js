@@ -26,7 +26,8 @@ const startOpen = new Set(boxes.filter((box) => box.startsOpen).map((box) => box
 
 const state = {
   stage: 0, open: new Set(startOpen), op: -1, scope: -1, step: -1, tab: "op",
-  hulls: false, heat: false, right: false,
+  hulls: false, heat: "", right: false, compare: false, tree: false,
+  trace: null, matches: new Set(), route: -1, run: 0, value: "",
 };
 
 const isScope = (box) => box.op < 0;
@@ -57,17 +58,21 @@ function changeOf(op) {
 
 // How many ops each box holds at this stage, and what became of them.
 function countOps() {
-  for (const box of boxes) box.count = box.added = box.removed = box.changed = 0;
+  for (const box of boxes) box.count = box.before = box.after = box.added = box.removed = box.changed = 0;
   for (let id = boxes.length - 1; id >= 0; id -= 1) {
     const box = boxes[id];
     if (box.op >= 0 && isShown(ops[box.op])) {
       const change = changeOf(ops[box.op]);
       if (change) box[change] = 1;
       box.count = 1;
+      box.after = isAlive(ops[box.op]) ? 1 : 0;
+      box.before = state.stage && isAlive(ops[box.op], state.stage - 1) ? 1 : 0;
     }
     if (box.parent < 0) continue;
     const parent = boxes[box.parent];
     parent.count += box.count;
+    parent.before += box.before;
+    parent.after += box.after;
     parent.added += box.added;
     parent.removed += box.removed;
     parent.changed += box.changed;

@@ -33,13 +33,15 @@ function linksOf(stage) {
 
 function addToLine(line, link) {
   line.mask |= link.mask;
+  line.from.add(boxes[link.source].op);
+  line.to.add(boxes[link.target].op);
   if (link.tensor && !line.tensors.has(link.tensor)) {
     line.tensors.add(link.tensor);
     line.nbytes += link.nbytes;
   }
 }
 
-const newLine = () => ({ tensors: new Set(), nbytes: 0, mask: 0 });
+const newLine = () => ({ tensors: new Set(), nbytes: 0, mask: 0, from: new Set(), to: new Set() });
 
 // Each box, or the closed scope around it that is drawn in its place.
 function findVisible() {

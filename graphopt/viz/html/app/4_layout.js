@@ -90,8 +90,9 @@ function layOut() {
   const sideways = routeCrossings(built);
   const routes = bundles.open.flatMap((id) => routesOf(built, id));
   [...bundles.crossings.values()].forEach((crossing, index) => {
-    routes.push({ p: turn(sideways[index]), a: 1, n: crossing.tensors.size, b: crossing.nbytes, mask: crossing.mask, level: true, flat: !state.right, ends: [crossing.source, crossing.target] });
+    routes.push({ p: turn(sideways[index]), a: 1, n: crossing.tensors.size, b: crossing.nbytes, mask: crossing.mask, line: crossing, level: true, flat: !state.right });
   });
+  routes.forEach((route, index) => { route.index = index; });
   const places = new Map();
   for (const [id, [across, along]] of built.places) {
     const [x, y] = turn([[across, along]])[0];
@@ -247,7 +248,7 @@ function routesOf(built, id) {
     const points = pointsOf(line.edge, frame.rows, index);
     if (line.edge.isReversed) points.reverse();
     const moved = points.map(([x, y]) => [x + frame.x, turnIn(frame, y)]);
-    return { p: turn(moved), a: line.enters ? 1 : 0, n: line.tensors.size, b: line.nbytes, mask: line.mask, tensors: line.tensors, level: false, flat: state.right };
+    return { p: turn(moved), a: line.enters ? 1 : 0, n: line.tensors.size, b: line.nbytes, mask: line.mask, line, level: false, flat: state.right };
   });
 }
 

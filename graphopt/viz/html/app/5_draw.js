@@ -6,6 +6,15 @@ const world = document.getElementById("world");
 const view = { x: 0, y: 0, scale: 1 };
 let drawn = { places: new Map(), routes: [], w: 1, h: 1 };
 
+// Two pictures of one layout: what was there before a pass, and what it left.
+const BEFORE = 1;
+const AFTER = 2;
+const BOTH = 3;
+const earlier = document.getElementById("earlier");
+const earlierWorld = document.getElementById("earlier-world");
+const isCompared = () => state.compare && state.stage > 0;
+const isOn = (box, side) => (side === BOTH ? box.count : side === BEFORE ? box.before : box.after) > 0;
+
 function make(tag, attributes = {}, text = null) {
   const element = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
@@ -54,7 +63,7 @@ function headingOf({ p, flat }) {
 function drawRoute(route) {
   const width = (1.2 + Math.min(Math.max(Math.log10(route.b + 1) - 2, 0), 6) * 0.4).toFixed(1);
   const kind = (route.level ? "level" : "edge") + (route.n ? "" : " control");
-  const group = make("g", { class: `route${changeOfRoute(route)}` });
+  const group = make("g", { class: `route${changeOfRoute(route)}${traceOfRoute(route)}`, "data-route": route.index });
   let points = route.p;
   if (route.a) {
     const [x, y] = points.at(-1);
@@ -63,6 +72,8 @@ function drawRoute(route) {
     group.append(make("path", { class: "arrow", d: `M${x} ${y}l${-7 * dx - 4 * dy} ${-7 * dy - 4 * dx}l${8 * dy} ${8 * dx}z` }));
     if (route.n > 1 && !route.level) group.append(make("text", { class: "count halo", x: x - 28 * dx + 8 * dy, y: y - 10 * dy - 6 * dx }, `×${route.n}`));
   }
+  // A line is thin: what is near it is meant too.
+  group.prepend(make("path", { class: "near-line", d: pathOfPoints(points, route.flat) }));
   group.prepend(make("path", { class: kind, "stroke-width": width, d: pathOfPoints(points, route.flat) }));
   group.append(make("title", {}, route.n ? `${plural(route.n, "tensor")}, ${formatBytes(route.b)}` : "only orders"));
   return group;
@@ -77,14 +88,16 @@ function changeOfRoute({ mask }) {
 // What a pass did, and the shapes that it found out, may need more room.
 const widthOfTexts = (box) => Math.max(...detailsOf(box).map((line) => line.length)) * 6.8 + 20;
 
-function detailsOf(box) {
+function detailsOf(box, side = BOTH) {
   if (!isScope(box)) {
-    const outputs = versionOf(ops[box.op])[4];
+    const stage = side === BEFORE ? state.stage - 1 : state.stage;
+    const outputs = versionOf(ops[box.op], stage)[4];
     return outputs.slice(0, Math.max(box.details.length, 1)).map(([type]) => (type.length > 34 ? `${type.slice(0, 31)}...` : type));
   }
   const changes = [["added", "+"], ["removed", "−"], ["changed", "~"]]
     .filter(([key]) => box[key]).map(([key, sign]) => sign + box[key]);
-  return [plural(box.count - box.removed, "op") + (changes.length ? `  ${changes.join(" ")}` : "")];
+  const count = side === BEFORE ? box.before : box.count - box.removed;
+  return [plural(count, "op") + (changes.length ? `  ${changes.join(" ")}` : "")];
 }
 
 // What the selected op uses and what uses it, or the closed scopes around those.
@@ -95,11 +108,12 @@ function nearBoxes(visible) {
   return new Set(found.map((id) => visible[id]));
 }
 
-function drawBox(box, place, near) {
+function drawBox(box, place, near, side) {
   const isOpen = state.open.has(box.id) && isScope(box);
   const change = box.op >= 0 ? changeOf(ops[box.op]) : box.added + box.removed + box.changed ? "touched" : "";
+  const marks = traceOfBox(box) + (state.matches.has(box.id) ? " match" : "");
   const group = make("g", {
-    tabindex: -1, role: "button", "data-box": box.id, class: `box ${isOpen ? "open" : "closed"} ${change}`,
+    tabindex: -1, role: "button", "data-box": box.id, class: `box ${isOpen ? "open" : "closed"} ${change}${marks}`,
     "aria-label": `${box.title}, ${isScope(box) ? (isOpen ? "open scope" : "closed scope") : "op"}`,
   });
   group.append(make("title", {}, box.op >= 0 ? ops[box.op].n : `${pathOf(box.id) || box.label}, ${plural(box.count, "op")}`));
@@ -117,10 +131,11 @@ function drawBox(box, place, near) {
   const corner = isScope(box) ? 8 : 4;
   if (box.folded) group.append(rectangle(left + 4, topOfBody + 4, ...size, { rx: corner, class: "scope" }));
   const body = rectangle(left, topOfBody, ...size, { rx: corner, class: `body ${box.kind}${box.target ? " target" : ""}` });
-  const hot = state.heat ? heatOf(box) : 0;
-  if (state.heat) body.style.fill = `color-mix(in oklab, #e5484d ${Math.round(hot * 88)}%, var(--cold))`;
+  const heat = state.heat ? heatOf(box) : null;
+  if (state.heat) body.style.fill = colorOfHeat(heat ? heat.share : 0);
   group.append(body);
-  const lines = [box.title, ...(state.stage || isScope(box) ? detailsOf(box) : box.details)];
+  if (heat && heat.text) group.append(make("text", { class: "badge heat-text halo", x: x + w - 2, y: topOfBody - 4, "text-anchor": "end" }, heat.text));
+  const lines = [box.title, ...(state.stage || isScope(box) ? detailsOf(box, side) : box.details)];
   const top = topOfBody + (size[1] - lines.length * LINE) / 2 + 12.75;
   lines.forEach((line, index) => {
     const text = make("text", { class: index ? "detail" : "title", x: left + 10, y: top + index * LINE }, line);
@@ -206,20 +221,29 @@ function drawHull(ids, steps) {
   return group;
 }
 
-function draw() {
-  const shown = [...drawn.places].filter(([id]) => id).map(([id, place]) => [boxes[id], place]);
+function drawSide(into, side) {
+  const shown = [...drawn.places].filter(([id]) => id && isOn(boxes[id], side)).map(([id, place]) => [boxes[id], place]);
   const isFrame = ([box]) => isScope(box) && state.open.has(box.id);
   const parts = [];
   const visible = findVisible();
   const near = nearBoxes(visible);
-  for (const item of shown.filter(isFrame)) parts.push(drawBox(...item, near));
-  parts.push(...drawHulls(visible), ...drawn.routes.map(drawRoute));
-  for (const item of shown) if (!isFrame(item)) parts.push(drawBox(...item, near));
+  for (const item of shown.filter(isFrame)) parts.push(drawBox(...item, near, side));
+  parts.push(...drawHulls(visible), ...drawn.routes.filter(({ mask }) => mask & side).map(drawRoute));
+  for (const item of shown) if (!isFrame(item)) parts.push(drawBox(...item, near, side));
+  into.replaceChildren(...parts);
+}
+
+function draw() {
   const focused = document.activeElement?.dataset?.box;
-  world.replaceChildren(...parts);
+  document.getElementById("canvas").classList.toggle("compared", isCompared());
+  earlier.toggleAttribute("hidden", !isCompared());
+  if (isCompared()) drawSide(earlierWorld, BEFORE);
+  drawSide(world, isCompared() ? AFTER : BOTH);
   const element = elementOf(focused ?? (selectedBox() > 0 ? selectedBox() : -1)) ?? world.querySelector(".box");
   element?.setAttribute("tabindex", 0);
   if (focused) element?.focus({ preventScroll: true });
+  drawMinimap();
+  drawScale();
 }
 
 const elementOf = (id) => world.querySelector(`[data-box="${id}"]`);
@@ -250,9 +274,11 @@ function selectedBox() {
   return nearestBox(state.op) ?? -1;
 }
 
-// A variable, a constant or a read has no box: the first op that uses it stands for it.
+// A variable, a constant or a read has no box: the first op that uses it stands for it, as
+// the ops that will be fused stand for a fused one.
 function nearestBox(op) {
-  const seen = new Set([op]);
+  const step = isShown(ops[op]) ? undefined : data.steps.find((each) => each.op === op);
+  const seen = new Set([op, ...(step ? step.ops : [])]);
   for (const index of seen) {
     const box = boxOf.get(index);
     if (box !== undefined && boxes[box].count) return box;
@@ -262,8 +288,49 @@ function nearestBox(op) {
 }
 
 function applyView() {
-  world.setAttribute("transform", `translate(${view.x} ${view.y}) scale(${view.scale})`);
+  const transform = `translate(${view.x} ${view.y}) scale(${view.scale})`;
+  world.setAttribute("transform", transform);
+  earlierWorld.setAttribute("transform", transform);
+  showFrame();
 }
+
+// ---- the minimap
+
+const minimap = document.getElementById("minimap");
+const MINIMAP = [190, 150];
+
+function drawMinimap() {
+  const scale = Math.min(MINIMAP[0] / drawn.w, MINIMAP[1] / drawn.h);
+  minimap.setAttribute("viewBox", `0 0 ${drawn.w} ${drawn.h}`);
+  minimap.setAttribute("width", Math.max(drawn.w * scale, 8));
+  minimap.setAttribute("height", Math.max(drawn.h * scale, 8));
+  const parts = [];
+  for (const [id, { x, y, w, h, bodyX, bodyY }] of drawn.places) {
+    if (!id || (isScope(boxes[id]) && state.open.has(id))) continue;
+    parts.push(rectangle(x + bodyX, y + bodyY, w - bodyX, h - bodyY, { class: boxes[id].kind }));
+  }
+  minimap.replaceChildren(...parts, rectangle(0, 0, 1, 1, { class: "frame-of-view" }));
+  showFrame();
+}
+
+function showFrame() {
+  const frame = minimap.querySelector(".frame-of-view");
+  if (!frame) return;
+  const { width, height } = picture.getBoundingClientRect();
+  const [x, y, w, h] = [-view.x / view.scale, -view.y / view.scale, width / view.scale, height / view.scale];
+  for (const [name, value] of Object.entries({ x, y, width: w, height: h })) frame.setAttribute(name, value);
+  const isWhole = x <= 1 && y <= 1 && x + w >= drawn.w - 1 && y + h >= drawn.h - 1;
+  minimap.toggleAttribute("hidden", isWhole);
+}
+
+function goTo(event) {
+  const at = minimap.getBoundingClientRect();
+  const { width, height } = picture.getBoundingClientRect();
+  view.x = width / 2 - ((event.clientX - at.left) / at.width) * drawn.w * view.scale;
+  view.y = height / 2 - ((event.clientY - at.top) / at.height) * drawn.h * view.scale;
+  applyView();
+}
+
 
 // At first the text has to be readable; when asked for, all of the picture shows.
 function fit(smallest = 0.02) {

@@ -1,10 +1,17 @@
 // What the user does, the address after the #, and the start.
 
 const WARN_FROM = 3000;
-const search = document.getElementById("search");
-const results = document.getElementById("results");
 const slider = document.getElementById("stage");
 const notice = document.getElementById("notice");
+
+// Draws and writes what the state says; where things are is known.
+function show() {
+  heatScale.most = state.heat ? heatScale() : 0;
+  draw();
+  showTree();
+  showPanel();
+  remember();
+}
 
 function refresh({ keep = true } = {}) {
   countOps();
@@ -18,9 +25,9 @@ function refresh({ keep = true } = {}) {
     view.y += (before.y - after.y) * view.scale;
     applyView();
   }
-  draw();
-  showPanel();
-  remember();
+  if (state.trace) state.trace.boxes = boxesAround(state.trace.found);
+  state.route = -1;
+  show();
   document.body.dataset.ready = Number(document.body.dataset.ready || 0) + 1;
 }
 
@@ -61,10 +68,17 @@ function closeAll() {
   fit();
 }
 
-function selectOp(index) {
+function selectOp(index, tab = "op") {
+  if (state.pathFrom >= 0 && state.pathFrom !== index) {
+    const from = state.pathFrom;
+    clearTrace();
+    say("");
+    setTrace("path", from, index);
+    return;
+  }
   state.op = index;
-  state.scope = -1;
-  state.tab = "op";
+  state.scope = state.route = -1;
+  state.tab = tab;
   const box = nearestBox(index);
   let moved = false;
   if (box !== undefined) {
@@ -74,7 +88,7 @@ function selectOp(index) {
     }
   }
   if (moved) refresh({ keep: false });
-  else { draw(); showPanel(); remember(); }
+  else show();
   if (box !== undefined) reveal(box);
 }
 
@@ -87,12 +101,25 @@ function selectScope(id) {
   reveal(id);
 }
 
-function selectStep(index) {
-  state.step = state.step === index && state.tab === "kernels" ? -1 : index;
-  state.tab = "kernels";
-  draw();
-  showPanel();
-  remember();
+function selectStep(index, tab = "kernels") {
+  state.step = state.step === index && state.tab === tab ? -1 : index;
+  state.tab = tab;
+  show();
+}
+
+function selectRoute(index) {
+  state.route = state.route === index ? -1 : index;
+  state.op = state.scope = -1;
+  state.tab = "op";
+  show();
+}
+
+function clearChoice() {
+  state.op = state.scope = state.step = state.route = -1;
+  clearTrace();
+  closeResults();
+  say("");
+  show();
 }
 
 function setStage(stage) {
@@ -101,48 +128,50 @@ function setStage(stage) {
   if (state.stage && state.tab === "op" && state.op < 0) state.tab = "passes";
   nameStage();
   refresh();
+  if (isCompared()) fit(0.3);
 }
 
 function nameStage() {
   const name = state.stage ? data.passes[state.stage - 1][0] : "as built";
   document.getElementById("stage-name").textContent = data.passes.length ? name : "no passes";
+  const before = state.stage > 1 ? `after ${data.passes[state.stage - 2][0]}` : "as built";
+  document.getElementById("side-before").textContent = data.compared ? data.compared.titles[0] : before;
+  document.getElementById("side-after").textContent = data.compared ? data.compared.titles[1] : `after ${name}`;
 }
 
 function setFlag(name, value = !state[name]) {
-  if (name === "heat" && !Object.keys(data.times).length) {
-    say("No times were measured for this page; make it with --times.");
-    return;
-  }
   state[name] = value;
-  document.getElementById(name).setAttribute("aria-pressed", value);
-  draw();
-  remember();
+  document.getElementById(name === "tree" ? "tree-button" : name).setAttribute("aria-pressed", value);
+  if (name === "right") { refresh({ keep: false }); fit(0.3); }
+  else show();
 }
 
-// ---- search
-
-function find(text) {
-  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  const found = [];
-  if (!words.length) return found;
-  ops.forEach((op, index) => {
-    if (!isShown(op)) return;
-    const type = versionOf(op)[1];
-    const all = `${op.n} ${type}`.toLowerCase();
-    if (!words.every((word) => all.includes(word))) return;
-    const leaf = op.n.slice(op.n.lastIndexOf("/") + 1).toLowerCase();
-    found.push([leaf.startsWith(words[0]) ? 0 : 1, op.n.length, index]);
-  });
-  return found.sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2]).map((each) => each[2]);
+function setCompare(value = !state.compare) {
+  if (value && !data.passes.length) { say("There is nothing to compare: no pass was run."); return; }
+  state.compare = value;
+  document.getElementById("compare").setAttribute("aria-pressed", value);
+  if (value && !state.stage) setStage(firstChange());
+  else show();
+  fit(0.3);
 }
 
-function showResults() {
-  const found = find(search.value);
-  const choose = (index) => { results.hidden = true; search.blur(); selectOp(index); };
-  results.replaceChildren(...found.slice(0, 50).map((index) => html("li", {}, html("button", { class: "link", onclick: () => choose(index) }, ops[index].n), ` ${versionOf(ops[index])[1]}`)));
-  if (!found.length) results.append(html("li", { class: "note" }, "nothing found"));
-  else if (found.length > 50) results.append(html("li", { class: "note" }, `and ${found.length - 50} more`));
-  results.hidden = !search.value;
+// The first pass that did something to what was built and is needed.
+function firstChange() {
+  const drawnOps = ops.filter((_, index) => boxOf.has(index));
+  const stages = drawnOps.flatMap((op) => [...op.v.slice(1).map(([stage]) => stage), op.d ?? 0]);
+  const later = stages.filter((stage) => stage > 1);
+  return later.length ? Math.min(...later) : 1;
+}
+
+const heatChoice = document.getElementById("heat");
+function setHeat(name) {
+  if (name && !metrics.includes(name)) {
+    say(metrics.length ? "That was not measured for this page; make it with --profile." : "There is no plan, so nothing is known of its steps.");
+    name = "";
+  }
+  state.heat = name;
+  heatChoice.value = name;
+  show();
 }
 
 // ---- the address
@@ -155,7 +184,11 @@ function remember() {
   if (state.tab !== "op") parts.set("tab", state.tab);
   if (state.step >= 0) parts.set("step", state.step);
   if (document.documentElement.dataset.theme) parts.set("theme", document.documentElement.dataset.theme);
-  for (const flag of ["hulls", "heat", "right"]) if (state[flag]) parts.set(flag, 1);
+  for (const flag of ["hulls", "right", "compare", "tree"]) if (state[flag]) parts.set(flag, 1);
+  if (state.heat) parts.set("heat", state.heat);
+  if (state.value && state.tab === "values") parts.set("value", state.value);
+  if (state.trace) parts.set("trace", [state.trace.kind, ops[state.trace.from].n, ...(state.trace.to >= 0 ? [ops[state.trace.to].n] : [])].join(" "));
+  if (state.panel) parts.set("panel", state.panel);
   const changed = boxes.filter(({ id }) => state.open.has(id) !== startOpen.has(id)).map(({ id }) => id);
   if (changed.length && changed.length < 200) parts.set("toggled", changed.join("."));
   const hash = `#${parts}`;
@@ -178,11 +211,17 @@ function recall() {
   state.scope = number("scope", boxes.length);
   state.step = number("step", data.steps.length);
   state.stage = 1 + data.passes.findIndex(([name]) => name === parts.get("pass"));
-  state.tab = ["passes", "kernels", "memory"].includes(parts.get("tab")) ? parts.get("tab") : "op";
+  state.tab = ["passes", "kernels", "memory", "timeline", "values"].includes(parts.get("tab")) ? parts.get("tab") : "op";
   if (["light", "dark"].includes(parts.get("theme"))) document.documentElement.dataset.theme = parts.get("theme");
-  state.right = parts.has("right");
-  state.hulls = parts.has("hulls");
-  state.heat = parts.has("heat") && Object.keys(data.times).length > 0;
+  for (const flag of ["hulls", "right", "tree"]) state[flag] = parts.has(flag);
+  state.compare = parts.has("compare") || !!(data.compared && !location.hash);
+  if (data.compared && !location.hash) state.stage = 1;
+  state.heat = metrics.includes(parts.get("heat")) ? parts.get("heat") : parts.has("heat") ? metrics[0] ?? "" : "";
+  state.value = parts.get("value") || "";
+  if (number("panel", 4000) > 0) setPanel(number("panel", 4000));
+  const [kind, from, to] = (parts.get("trace") || "").split(" ");
+  clearTrace();
+  recall.trace = ["up", "down", "path"].includes(kind) && opByName.has(from) ? [kind, opByName.get(from), opByName.get(to) ?? -1] : null;
   slider.value = state.stage;
   nameStage();
 }
@@ -192,6 +231,7 @@ function recall() {
 function exportSvg() {
   const { width, height } = picture.getBoundingClientRect();
   const copy = picture.cloneNode(true);
+  for (const line of copy.querySelectorAll(".near-line")) line.remove();
   copy.setAttribute("xmlns", SVG);
   copy.setAttribute("viewBox", `0 0 ${width} ${height}`);
   copy.setAttribute("width", width);
@@ -218,9 +258,9 @@ function activate(element) {
 }
 
 let drag = null;
-picture.addEventListener("pointerdown", (event) => {
+function startDrag(event) {
   drag = { x: event.clientX, y: event.clientY, moved: false };
-});
+}
 addEventListener("pointermove", (event) => {
   if (!drag) return;
   const [dx, dy] = [event.clientX - drag.x, event.clientY - drag.y];
@@ -231,26 +271,35 @@ addEventListener("pointermove", (event) => {
   applyView();
 });
 addEventListener("pointerup", () => setTimeout(() => { drag = null; }));
-picture.addEventListener("click", (event) => {
+function click(event) {
   if (drag?.moved) return;
+  const line = event.target.closest("[data-route]");
+  if (line) { selectRoute(Number(line.dataset.route)); return; }
   const hull = event.target.closest(".hull");
   if (hull) { selectStep(Number(hull.dataset.step)); return; }
   const box = event.target.closest("[data-box]");
   const isInside = box?.classList.contains("open") && event.target.classList.contains("frame");
   if (box && !isInside) activate(box);
-  else { state.op = state.scope = -1; draw(); showPanel(); remember(); }
-});
-picture.addEventListener("wheel", (event) => {
+  else { state.op = state.scope = state.route = -1; show(); }
+}
+function turnWheel(event) {
   event.preventDefault();
-  const at = picture.getBoundingClientRect();
+  const at = event.currentTarget.getBoundingClientRect();
   zoom(Math.exp(-event.deltaY * 0.0015), event.clientX - at.left, event.clientY - at.top);
-}, { passive: false });
+}
+for (const each of [picture, earlier]) {
+  each.addEventListener("pointerdown", startDrag);
+  each.addEventListener("click", click);
+  each.addEventListener("wheel", turnWheel, { passive: false });
+}
 
 const keys = {
   "/": () => search.focus(), "[": () => setStage(state.stage - 1), "]": () => setStage(state.stage + 1),
   "+": () => zoomMiddle(1.25), "=": () => zoomMiddle(1.25), "-": () => zoomMiddle(0.8), 0: () => fit(), c: closeAll,
-  a: () => openAll(0), k: () => setFlag("hulls"), t: () => setFlag("heat"),
-  Escape: () => { state.op = state.scope = state.step = -1; say(""); draw(); showPanel(); remember(); },
+  a: () => openAll(0), k: () => setFlag("hulls"), t: () => setHeat(state.heat ? metrics[metrics.indexOf(state.heat) + 1] ?? "" : metrics[0] ?? "time"),
+  b: () => setCompare(), s: () => setFlag("tree"), r: () => setFlag("right"),
+  u: () => setTrace("up"), d: () => setTrace("down"), p: () => { if (state.op >= 0) { state.pathFrom = state.op; say(`Choose the other end of the path from ${ops[state.op].n}.`); } else say("Choose an op first."); },
+  Escape: clearChoice,
 };
 const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const zoomMiddle = (factor) => { const { width, height } = picture.getBoundingClientRect(); zoom(factor, width / 2, height / 2); };
@@ -259,11 +308,22 @@ const move = (dx, dy) => { view.x += dx; view.y += dy; applyView(); };
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target === search) {
-    if (event.key === "Escape") { search.value = ""; results.hidden = true; search.blur(); }
-    if (event.key === "Enter") results.querySelector("button")?.click();
+    if (event.key === "Escape") { search.value = ""; closeResults(); draw(); search.blur(); }
+    if (event.key === "Enter") results.querySelector("[aria-selected=true] button")?.click();
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") { event.preventDefault(); moveChoice(event.key === "ArrowDown" ? 1 : -1); }
     return;
   }
-  if (event.target === slider && event.key.startsWith("Arrow")) return;
+  if ((event.target === slider || event.target.tagName === "SELECT") && event.key.startsWith("Arrow")) return;
+  if (event.target.tagName === "SELECT") return;
+  if (event.target === grip && (event.key === "ArrowLeft" || event.key === "ArrowRight")) {
+    event.preventDefault();
+    setPanel(panelWidth() + (event.key === "ArrowLeft" ? 40 : -40));
+    remember();
+    return;
+  }
+  const treeItem = event.target.closest?.("[data-row]");
+  if (treeItem && event.key.startsWith("Arrow")) { event.preventDefault(); moveInTree(treeItem, event.key); return; }
+  if (treeItem && event.key === "Enter") { treeItem.click(); return; }
   const box = event.target.closest?.("[data-box]");
   if (box && (event.key === "Enter" || event.key === " ")) { event.preventDefault(); activate(box); return; }
   if (Object.hasOwn(arrows, event.key)) {
@@ -275,8 +335,8 @@ addEventListener("keydown", (event) => {
     else move(-80 * dx, -80 * dy);
     return;
   }
-  const row = event.target.closest?.("tr[data-step]");
-  if (row && event.key === "Enter") { selectStep(Number(row.dataset.step)); return; }
+  const row = event.target.closest?.("tr[tabindex]");
+  if (row && event.key === "Enter") { row.click(); return; }
   if (Object.hasOwn(keys, event.key)) { event.preventDefault(); keys[event.key](); }
 });
 search.addEventListener("input", showResults);
@@ -284,19 +344,47 @@ slider.max = data.passes.length;
 slider.disabled = !data.passes.length;
 slider.addEventListener("input", () => setStage(Number(slider.value)));
 for (const tab of document.querySelectorAll("[data-tab]")) tab.addEventListener("click", () => { state.tab = tab.dataset.tab; showPanel(); tab.focus(); remember(); });
-for (const flag of ["hulls", "heat"]) document.getElementById(flag).addEventListener("click", () => setFlag(flag));
+for (const flag of ["hulls", "right", "tree-button"]) document.getElementById(flag).addEventListener("click", () => setFlag(flag.replace("-button", "")));
+document.getElementById("compare").addEventListener("click", () => setCompare());
+heatChoice.append(...["", ...metrics].map((name) => html("option", { value: name }, name ? METRICS[name].label : "Heat: off")));
+heatChoice.addEventListener("change", () => setHeat(heatChoice.value));
+search.addEventListener("focus", () => { if (search.value) showResults(); });
+minimap.addEventListener("pointerdown", (event) => { minimap.setPointerCapture(event.pointerId); goTo(event); });
+minimap.addEventListener("pointermove", (event) => { if (event.buttons) goTo(event); });
+
+// ---- the width of the panel
+
+const grip = document.getElementById("grip");
+const panelWidth = () => document.querySelector("aside").getBoundingClientRect().width;
+function setPanel(width) {
+  state.panel = Math.round(Math.min(Math.max(width, 240), innerWidth - 260));
+  document.body.style.setProperty("--panel-width", `${state.panel}px`);
+  grip.setAttribute("aria-valuenow", state.panel);
+  showFrame();
+}
+grip.addEventListener("pointerdown", (event) => { grip.setPointerCapture(event.pointerId); event.preventDefault(); });
+grip.addEventListener("pointermove", (event) => { if (event.buttons) setPanel(innerWidth - event.clientX); });
+grip.addEventListener("pointerup", () => { showPanel(); remember(); });
 document.getElementById("close-all").addEventListener("click", closeAll);
 document.getElementById("fit").addEventListener("click", () => fit());
 document.getElementById("theme").addEventListener("click", switchTheme);
 document.getElementById("export").addEventListener("click", exportSvg);
 addEventListener("beforeprint", startPrinting);
 addEventListener("afterprint", endPrinting);
-addEventListener("hashchange", () => { recall(); refresh(); });
+addEventListener("resize", showFrame);
+addEventListener("hashchange", start);
 addEventListener("error", (event) => say(`Something in this page failed: ${event.message}`));
 
-recall();
-refresh({ keep: false });
-fit(0.6);
-for (const flag of ["hulls", "heat"]) document.getElementById(flag).setAttribute("aria-pressed", state[flag]);
-if (state.op >= 0) selectOp(state.op);
+function start() {
+  recall();
+  for (const flag of ["hulls", "right", "compare"]) document.getElementById(flag).setAttribute("aria-pressed", state[flag]);
+  heatChoice.value = state.heat;
+  refresh({ keep: false });
+  fit(0.6);
+  if (recall.trace) setTrace(...recall.trace);
+  else if (state.op >= 0) selectOp(state.op, state.tab);
+}
+
+showBanner();
+start();
 document.body.dataset.loaded = Math.round(performance.now());
