@@ -17,6 +17,7 @@ SHORTEST_RUN = 6
 # A series of so many layers is open at first.
 LONGEST_OPEN_SERIES = 4
 
+_UPDATE = "update_"
 _NUMBER = re.compile(r"(?:_|(?<=[a-z]))\d+")
 
 
@@ -53,7 +54,8 @@ def _signatures(scopes: list[Box]) -> dict[Box, int]:
 
 
 def _fold_series(scope: Box, signatures: dict[Box, int]) -> None:
-    alike: dict[tuple[str, int], list[Box]] = {}
+    alike: dict[tuple[str, int, int], list[Box]] = {}
+    last: dict[str, tuple[int, int]] = {}
     # Ops are folded by type only where very many of them are beside scopes, as the sums
     # of gradients are. A long list of nothing but ops is the network itself.
     with_ops = len(scope.children) > MOST_BOXES
@@ -62,14 +64,21 @@ def _fold_series(scope: Box, signatures: dict[Box, int]) -> None:
         if child.is_scope or with_ops:
             # `update_w` and `update_b` are alike too: the word before `_` counts.
             stem = _NUMBER.sub("", child.label).partition("_")[0]
-            alike.setdefault((stem, signatures[child]), []).append(child)
+            # A layer of another kind ends a series: it stands between what was before
+            # and what comes after. Updates do not use each other.
+            signature, run = signatures[child], 0
+            if _NUMBER.search(child.label) and not child.label.startswith(_UPDATE):
+                before, run = last.get(stem, (signature, 0))
+                run += before != signature
+                last[stem] = (signature, run)
+            alike.setdefault((stem, signature, run), []).append(child)
     for members in alike.values():
         if SHORTEST_SERIES <= len(members) < len(scope.children):
             _put_inside(scope, members, _series_label(members))
 
 
 def _series_label(members: list[Box]) -> str:
-    if all(member.label.startswith("update_") for member in members):
+    if all(member.label.startswith(_UPDATE) for member in members):
         return f"update of {len(members)} variables"
     return f"{members[0].label} .. {members[-1].label} \u00d7{len(members)}"
 

@@ -175,6 +175,20 @@ def test_layers_of_a_network_are_a_series() -> None:
     assert labels == ["x", "dense_0 .. dense_5 \u00d76", "loss", "Adam"]
 
 
+def test_a_layer_of_another_kind_ends_a_series() -> None:
+    with tf.Graph().as_default() as graph:
+        x = tf.compat.v1.placeholder(tf.float32, [4], name="x")
+        for layer in range(7):
+            with tf.name_scope(f"layer_{layer}"):
+                x = tf.exp(tf.tanh(x))
+                if layer == 3:
+                    x = tf.sin(x)
+    drawing, _ = laid_out(graph)
+    labels = [child.label for child in drawing.root.children]
+    series = ["layer_0 .. layer_2 \u00d73", "layer_3", "layer_4 .. layer_6 \u00d73"]
+    assert labels == ["x", *series]
+
+
 def test_the_blocks_of_a_training_step_stand_below_each_other() -> None:
     graph, train_op = build_network(2)
     drawing, layout = laid_out(graph, [train_op])

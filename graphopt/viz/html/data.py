@@ -24,14 +24,17 @@ from graphopt.viz.model import Box, Drawing, operation_badge
 from graphopt.viz.plan import UNKNOWN_SIZE, Planned
 from graphopt.viz.shapes import measure
 from graphopt.viz.svg import describe, kind_of, legend
+from graphopt.viz.union import compare_histories
 from graphopt.viz.values import Statistics, Values
-from graphopt.viz.words import clean_text, shorten, size_of
+from graphopt.viz.words import clean_text, format_bytes, shorten, size_of
 
 FORMAT = "graphopt.page"
 VERSION = 1
 # Lines of the user's program shown above and below the one that made an op.
 AROUND = 2
 LONGEST_ATTRIBUTE = 120
+# Graphs with a smaller share of ops in common are laid out apart.
+LEAST_IN_COMMON = 0.3
 # Of a profile so many runs can be looked at step by step.
 RUNS_SHOWN = 20
 
@@ -47,6 +50,50 @@ class StepTime:
 
     seconds: float
     nbytes: int = 0
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two graphs.
+
+    Attributes:
+      histories: The ops of both; stage 1 is the second graph.
+      titles: What the two are called.
+      count: How many ops the second one has.
+      rows: What there is of each, as texts.
+      is_apart: Whether they have so little in common that one layout helps nobody.
+    """
+
+    histories: dict[str, History]
+    titles: tuple[str, str]
+    count: int
+    rows: list[list[str]]
+    is_apart: bool
+
+
+def compare(
+    drawings: tuple[Drawing, Drawing],
+    plans: tuple[Planned | None, Planned | None],
+    titles: tuple[str, str],
+) -> Compared:
+    """Says what two graphs have; neither drawing is folded yet."""
+    histories = compare_histories(*drawings)
+    both = sum(h.born == 0 and h.died < 0 for h in histories.values())
+    fewest = min(len(drawing.operations) for drawing in drawings)
+    rows = [
+        ["ops", *(f"{len(d.operations):,}" for d in drawings)],
+        ["variables", *(f"{len(d.variables):,}" for d in drawings)],
+        ["their size", *(format_bytes(d.variable_bytes) for d in drawings)],
+    ]
+    if plans[0] is not None and plans[1] is not None:
+        schedules = [plan.schedule for plan in plans if plan is not None]
+        rows += [
+            ["steps", *(f"{len(s.steps):,}" for s in schedules)],
+            ["kernels", *(f"{len(s.list_kernels()):,}" for s in schedules)],
+            ["arena", *(format_bytes(s.arena_bytes) for s in schedules)],
+        ]
+    apart = both < LEAST_IN_COMMON * fewest
+    return Compared(histories, titles, len(drawings[1].operations), rows, apart)
 
 
 @dataclass
@@ -67,6 +114,7 @@ def page_data(
     profile: Profile | None = None,
     values: Values | None = None,
     homes: Mapping[str, Box] | None = None,
+    compared: Compared | None = None,
 ) -> dict[str, Any]:
     """Says what a page shows.
 
@@ -79,18 +127,24 @@ def page_data(
       profile: What was measured of the plan.
       values: What tensors and variables were in the steps of a run.
       homes: The scope with each name, where columns have moved them.
+      compared: What two graphs have, if the drawing is of both.
 
     Returns:
       `ops`: each with `n` name, `k` kind, `s` number of its site, `d` the stage that
       removed it or -1, `b` its badge, `f` FLOPs, `a` attributes, and `v`: its versions
       (stage, type, inputs as numbers of op and output in turn, control inputs, outputs
-      as type and bytes); `boxes`: each as `_box`; `pairs` of boxes that
-      are to stand beside each other; `legend`: kinds with what they mean; `sites`: file, line, first line
-      shown, lines; `passes`; `steps`, `buffers` and `kernels` of the plan; `times`;
+      as type and bytes); `boxes`: each as `_box`; `pairs` of boxes that are
+      to stand beside each other; `legend`: kinds with what they mean; `sites`: file, line,
+      first line shown, lines; `passes`; `steps`, `buffers` and `kernels` of the plan; `times`;
       `measured` as `_measured`; `values`: for each name what `_statistics` says of steps.
     """
-    histories = make_histories(drawing.operations, planned.trace if planned else None)
-    add_bodies(histories, drawing.inner)
+    if compared is None:
+        histories = make_histories(
+            drawing.operations, planned.trace if planned else None
+        )
+        add_bodies(histories, drawing.inner)
+    else:
+        histories = compared.histories
     names = {name: index for index, name in enumerate(histories)}
     _add_new_ops(drawing, histories, homes or {})
     boxes = [drawing.root]
@@ -129,6 +183,14 @@ def page_data(
     }
     if planned is not None:
         _add_plan(data, planned, names)
+    if compared is not None:
+        sizes = [len(drawing.operations), compared.count]
+        data["passes"] = [[clean_text(compared.titles[1]), *sizes]]
+        data["compared"] = {
+            "titles": [clean_text(text) for text in compared.titles],
+            "rows": compared.rows,
+            "apart": compared.is_apart,
+        }
     return data
 
 

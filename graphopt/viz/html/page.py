@@ -19,11 +19,13 @@ from graphopt.runtime.profile import Profile
 from graphopt.schedule.summary import fingerprint
 from graphopt.viz.columns import split_columns
 from graphopt.viz.folding import fold, open_scopes
-from graphopt.viz.html.data import StepTime, page_data, scope_names
+from graphopt.viz.html.data import StepTime, compare, page_data, scope_names
 from graphopt.viz.layout import lay_out
 from graphopt.viz.model import make_drawing
 from graphopt.viz.plan import Planned, plan_fetch
 from graphopt.viz.svg import draw_parts, style_rules
+from graphopt.viz.target import Target
+from graphopt.viz.union import unite
 from graphopt.viz.values import Values
 from graphopt.viz.words import clean_text
 
@@ -109,6 +111,7 @@ def make_page(
     profile: Profile | None = None,
     times: Mapping[str, StepTime] | None = None,
     values: Values | None = None,
+    other: Target | None = None,
 ) -> str:
     """Makes a page that shows a graph and what the compiler makes of it.
 
@@ -123,6 +126,7 @@ def make_page(
       profile: What was measured of the plan of this fetch with these feeds.
       times: Measured times by the name of the step, where there is no `profile`.
       values: What tensors and variables were in the steps of a run, by their names.
+      other: A second graph, to be shown beside the first with what differs marked.
 
     Returns:
       HTML text.
@@ -130,7 +134,7 @@ def make_page(
     Raises:
       KeyError: There is no op with the name `select` in the graph.
       ValueError: `select` is not needed for what is shown, or `profile` or `times` were
-        measured on another plan than the one that is shown.
+        measured on another plan than the one that is shown, or beside another graph.
 
     >>> import graphopt as tf
     >>> with tf.Graph().as_default() as graph:
@@ -140,13 +144,30 @@ def make_page(
     """
     wanted = (*targets, *dict.fromkeys(tensor.op for tensor in tensors))
     drawing = make_drawing(graph, wanted)
+    planned, problem = _plan(graph, targets, tensors, feeds)
+    compared = None
+    if other is not None:
+        if profile or times or values:
+            raise ValueError("what was measured is shown of one graph, not of two")
+        second = make_drawing(other.graph, other.wanted)
+        plans = (
+            planned,
+            _plan(other.graph, other.operations, other.tensors, other.feeds)[0],
+        )
+        titles = title or "first", other.name or "second"
+        compared = compare((drawing, second), plans, titles)
+        unite(drawing, second)
+        title = " and ".join(titles)
+        planned, problem = (
+            None,
+            "Each of the two graphs has a page of its own for this.",
+        )
     fold(drawing)
     homes = scope_names(drawing)
     split_columns(drawing)
     open_scopes(drawing, depth)
     layout = lay_out(drawing)
     picture = "\n".join(draw_parts(layout))
-    planned, problem = _plan(graph, targets, tensors, feeds)
     if profile is not None:
         times = {
             step.name: StepTime(step.seconds, step.nbytes or 0)
@@ -162,6 +183,7 @@ def make_page(
         profile=profile,
         values=values,
         homes=homes,
+        compared=compared,
     )
     if select is not None:
         op = graph.as_graph_element(select, allow_tensor=False)

@@ -30,6 +30,13 @@ const state = {
   trace: null, matches: new Set(), route: -1, run: 0, value: "",
 };
 
+// Two pictures of one layout: what was there before a pass, and what it left.
+const BEFORE = 1;
+const AFTER = 2;
+const BOTH = 3;
+const isOn = (box, side) => (side === BOTH ? box.count : side === BEFORE ? box.before : box.after) > 0;
+const isCompared = () => state.compare && state.stage > 0;
+const isApart = () => isCompared() && !!data.compared?.apart;
 const isScope = (box) => box.op < 0;
 const died = (op) => op.d ?? Infinity;
 const born = (op) => op.v[0][0];
@@ -50,7 +57,8 @@ function versionOf(op, stage = state.stage) {
 }
 
 function changeOf(op) {
-  if (!state.stage) return "";
+  // Where two graphs have little in common, all of both would be marked.
+  if (!state.stage || isApart()) return "";
   if (died(op) === state.stage) return "removed";
   if (born(op) === state.stage) return "added";
   return op.v.some((version) => version[0] === state.stage) ? "changed" : "";

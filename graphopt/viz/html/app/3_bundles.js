@@ -1,7 +1,7 @@
 // Links between ops -> lines between boxes that show, as `viz/bundles.py` does it. Each
 // line knows in which of two stages it is: before the pass that is looked at (1), after (2).
 
-function linksOf(stage) {
+function linksOf(stage, side) {
   const found = [];
   ops.forEach((op, index) => {
     const target = boxOf.get(index);
@@ -13,7 +13,7 @@ function linksOf(stage) {
       else { seen.set(key, { source, target, tensor: nbytes === null ? "" : key, nbytes: nbytes || 0, mask }); }
     };
     for (const [mask, at] of stage ? [[2, stage], [1, stage - 1]] : [[3, 0]]) {
-      if (!isAlive(op, at)) continue;
+      if (!isAlive(op, at) || !(mask & side)) continue;
       const [, , inputs, controls] = versionOf(op, at);
       for (let i = 0; i < inputs.length; i += 2) {
         const source = boxOf.get(inputs[i]);
@@ -56,7 +56,7 @@ function findVisible() {
   return visible;
 }
 
-function makeBundles(stage, kidsOf) {
+function makeBundles(stage, kidsOf, side = 3) {
   const open = [0];
   for (const id of open) for (const kid of kidsOf(id)) if (state.open.has(kid) && isScope(boxes[kid])) open.push(kid);
   const bundles = { open, vertices: new Map(), ports: new Map(), inside: new Map(), crossings: new Map() };
@@ -66,7 +66,7 @@ function makeBundles(stage, kidsOf) {
     for (const kid of kidsOf(id)) bundles.vertices.set(kid, makeVertex());
   }
   const visible = findVisible();
-  for (const link of linksOf(stage)) {
+  for (const link of linksOf(stage, side)) {
     const [source, target] = [visible[link.source], visible[link.target]];
     if (source !== target) addLink(bundles, source, target, link);
   }

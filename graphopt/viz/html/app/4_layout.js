@@ -68,10 +68,11 @@ function partsOf(bundles, id, kids) {
   return { ports, vertices, lines, edges: lines.map((line) => line.edge) };
 }
 
-function layOut() {
-  const kidsOf = (id) => shownKids(boxes[id]);
-  const bundles = makeBundles(state.stage, kidsOf);
-  const hints = state.stage ? hintsOf() : new Map();
+// Of one side, where two graphs have too little in common for one layout.
+function layOut(side = BOTH) {
+  const kidsOf = (id) => boxes[id].kids.filter((kid) => isOn(boxes[kid], side));
+  const bundles = makeBundles(state.stage, kidsOf, side);
+  const hints = state.stage && side === BOTH ? hintsOf() : new Map();
   const columns = hasColumns ? kidsOf(0) : [];
   const upward = new Set(columns.filter((id) => boxes[id].upward));
   for (const id of bundles.open) if (upward.has(id)) boxes[id].kids.forEach((kid) => upward.add(kid));

@@ -6,14 +6,9 @@ const world = document.getElementById("world");
 const view = { x: 0, y: 0, scale: 1 };
 let drawn = { places: new Map(), routes: [], w: 1, h: 1 };
 
-// Two pictures of one layout: what was there before a pass, and what it left.
-const BEFORE = 1;
-const AFTER = 2;
-const BOTH = 3;
+let drawnEarlier = drawn;
 const earlier = document.getElementById("earlier");
 const earlierWorld = document.getElementById("earlier-world");
-const isCompared = () => state.compare && state.stage > 0;
-const isOn = (box, side) => (side === BOTH ? box.count : side === BEFORE ? box.before : box.after) > 0;
 
 function make(tag, attributes = {}, text = null) {
   const element = document.createElementNS(SVG, tag);
@@ -81,7 +76,7 @@ function drawRoute(route) {
 
 // Lines that a pass made or took away.
 function changeOfRoute({ mask }) {
-  if (!state.stage || mask === 3) return "";
+  if (!state.stage || mask === BOTH || isApart()) return "";
   return mask === 1 ? " removed" : " added";
 }
 
@@ -222,13 +217,14 @@ function drawHull(ids, steps) {
 }
 
 function drawSide(into, side) {
-  const shown = [...drawn.places].filter(([id]) => id && isOn(boxes[id], side)).map(([id, place]) => [boxes[id], place]);
+  const found = side === BEFORE ? drawnEarlier : drawn;
+  const shown = [...found.places].filter(([id]) => id && isOn(boxes[id], side)).map(([id, place]) => [boxes[id], place]);
   const isFrame = ([box]) => isScope(box) && state.open.has(box.id);
   const parts = [];
   const visible = findVisible();
   const near = nearBoxes(visible);
   for (const item of shown.filter(isFrame)) parts.push(drawBox(...item, near, side));
-  parts.push(...drawHulls(visible), ...drawn.routes.filter(({ mask }) => mask & side).map(drawRoute));
+  parts.push(...drawHulls(visible), ...found.routes.filter(({ mask }) => mask & side).map(drawRoute));
   for (const item of shown) if (!isFrame(item)) parts.push(drawBox(...item, near, side));
   into.replaceChildren(...parts);
 }

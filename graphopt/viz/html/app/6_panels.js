@@ -45,7 +45,7 @@ function opPanel() {
   if (state.scope > 0) return scopeCard(boxes[state.scope]);
   return [
     html("h2", {}, data.title), html("p", { class: "note" }, data.note),
-    data.problem ? html("p", { class: "warning" }, `No plan: ${data.problem}`) : null,
+    data.problem && !data.compared ? html("p", { class: "warning" }, `No plan: ${data.problem}`) : null,
     html("p", {}, "Click a yellow box to open it, its title to close it, an op to see what it is."),
     section("Fetched", shorten(data.targets, (index) => opLink(index))),
     data.compared ? section("Compared", comparison()) : null,
@@ -119,9 +119,12 @@ function opCard(index) {
   const step = data.steps.findIndex((each) => each.ops.includes(index) || each.op === index);
   if (step >= 0) rows.push(...costRows(costs[step]).map(([key, value]) => [`${key} of its step`, value]));
   const change = changeOf(op);
-  if (change) rows.push(["this pass", change]);
-  if (op.d !== undefined) rows.push(["removed by", data.passes[op.d - 1][0]]);
-  if (born(op)) rows.push(["made by", data.passes[born(op) - 1][0]]);
+  if (data.compared) rows.push(["is in", { removed: data.compared.titles[0], added: data.compared.titles[1], changed: "both, with differences" }[change] ?? "both"]);
+  else {
+    if (change) rows.push(["this pass", change]);
+    if (op.d !== undefined) rows.push(["removed by", data.passes[op.d - 1][0]]);
+    if (born(op)) rows.push(["made by", data.passes[born(op) - 1][0]]);
+  }
   const sources = [];
   for (let i = 0; i < inputs.length; i += 2) sources.push([inputs[i], (versionOf(ops[inputs[i]])[4][inputs[i + 1]] || [""])[0]]);
   controls.forEach((control) => sources.push([control, "waits for it"]));
@@ -200,8 +203,8 @@ function passesPanel() {
   const diff = html("pre", { id: "diff" }, ...lines.slice(0, LONGEST_LIST).map(([kind, text, index]) => html("button", { class: `line ${kind}-line`, onclick: () => selectOp(index) }, `${text}\n`)));
   if (lines.length > LONGEST_LIST) diff.append(`and ${lines.length - LONGEST_LIST} more lines\n`);
   return [
-    html("ol", { class: "passes", start: 0 }, item(0, "as built", plural(ops.filter((op) => !born(op)).length, "op")), ...passes),
-    state.stage ? section(`What ${data.passes[state.stage - 1][0]} did`, lines.length ? diff : html("p", { class: "note" }, "Nothing in this graph.")) : null,
+    html("ol", { class: "passes", start: 0 }, item(0, data.compared ? data.compared.titles[0] : "as built", plural(ops.filter((op) => !born(op)).length, "op")), ...passes),
+    state.stage ? section(data.compared ? "What differs" : `What ${data.passes[state.stage - 1][0]} did`, lines.length ? diff : html("p", { class: "note" }, "Nothing in this graph.")) : null,
     state.stage ? html("p", {}, html("button", { onclick: () => setCompare() }, state.compare ? "One picture" : "Before and after side by side")) : null,
     state.stage ? html("p", { class: "note" }, "In the picture: green was added, red removed, amber changed; a dashed scope holds such ops.") : null,
   ];

@@ -130,8 +130,8 @@ function clearTrace() {
 function boxesAround(found) {
   const around = new Set();
   for (const op of found) {
-    const leaf = boxOf.get(op) ?? nearestBox(op);
-    for (let id = leaf; id !== undefined && id > 0; id = boxes[id].parent) around.add(id);
+    // What is a badge has no box; what uses it need not be in the trace.
+    for (let id = boxOf.get(op); id !== undefined && id > 0; id = boxes[id].parent) around.add(id);
   }
   return around;
 }

@@ -17,7 +17,8 @@ function refresh({ keep = true } = {}) {
   countOps();
   const anchor = selectedBox();
   const before = drawn.places.get(anchor);
-  drawn = layOut();
+  drawn = layOut(isApart() ? AFTER : BOTH);
+  drawnEarlier = isApart() ? layOut(BEFORE) : drawn;
   const after = drawn.places.get(anchor);
   // What was clicked stays under the pointer.
   if (keep && before && after) {
@@ -132,7 +133,8 @@ function setStage(stage) {
 }
 
 function nameStage() {
-  const name = state.stage ? data.passes[state.stage - 1][0] : "as built";
+  const built = data.compared ? data.compared.titles[0] : "as built";
+  const name = state.stage ? data.passes[state.stage - 1][0] : built;
   document.getElementById("stage-name").textContent = data.passes.length ? name : "no passes";
   const before = state.stage > 1 ? `after ${data.passes[state.stage - 2][0]}` : "as built";
   document.getElementById("side-before").textContent = data.compared ? data.compared.titles[0] : before;
@@ -151,6 +153,7 @@ function setCompare(value = !state.compare) {
   state.compare = value;
   document.getElementById("compare").setAttribute("aria-pressed", value);
   if (value && !state.stage) setStage(firstChange());
+  else if (data.compared) refresh({ keep: false });
   else show();
   fit(0.3);
 }
@@ -274,7 +277,7 @@ addEventListener("pointerup", () => setTimeout(() => { drag = null; }));
 function click(event) {
   if (drag?.moved) return;
   const line = event.target.closest("[data-route]");
-  if (line) { selectRoute(Number(line.dataset.route)); return; }
+  if (line && !(isApart() && event.currentTarget === earlier)) { selectRoute(Number(line.dataset.route)); return; }
   const hull = event.target.closest(".hull");
   if (hull) { selectStep(Number(hull.dataset.step)); return; }
   const box = event.target.closest("[data-box]");
@@ -341,6 +344,7 @@ addEventListener("keydown", (event) => {
 });
 search.addEventListener("input", showResults);
 slider.max = data.passes.length;
+if (data.compared) document.querySelector("#passes label").textContent = "Graphs";
 slider.disabled = !data.passes.length;
 slider.addEventListener("input", () => setStage(Number(slider.value)));
 for (const tab of document.querySelectorAll("[data-tab]")) tab.addEventListener("click", () => { state.tab = tab.dataset.tab; showPanel(); tab.focus(); remember(); });
@@ -380,7 +384,7 @@ function start() {
   for (const flag of ["hulls", "right", "compare"]) document.getElementById(flag).setAttribute("aria-pressed", state[flag]);
   heatChoice.value = state.heat;
   refresh({ keep: false });
-  fit(0.6);
+  fit(isCompared() ? 0.3 : 0.6);
   if (recall.trace) setTrace(...recall.trace);
   else if (state.op >= 0) selectOp(state.op, state.tab);
 }
