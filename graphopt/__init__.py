@@ -220,6 +220,7 @@ if TYPE_CHECKING:
     from graphopt.aliases import install_as_tensorflow as install_as_tensorflow
     from graphopt.autodiff.gradients import hessians as hessians
     from graphopt.compat.v1 import test as test
+    from graphopt.compat.v1.deprecated import ensure_shape as ensure_shape
     from graphopt.compat.v1.logging import get_logger as get_logger
     from graphopt.keras import losses as losses
     from graphopt.keras import metrics as metrics
@@ -262,6 +263,7 @@ _LATER = {
     "dynamic_partition": "graphopt.ops.partitions",
     "dynamic_stitch": "graphopt.ops.partitions",
     "edit_distance": "graphopt.ops.partitions",
+    "ensure_shape": "graphopt.compat.v1.deprecated",
     "foldl": "graphopt.ops.functional",
     "foldr": "graphopt.ops.functional",
     "hessians": "graphopt.autodiff.gradients",

@@ -176,7 +176,7 @@ def view(
     ...     return x * x
     >>> _ = square(tf.constant([1.0, 2.0]))
     >>> tf.viewer.view(square)
-    <graphopt.viewer.View of 'square', 4 ops: .open(), .save(...)>
+    <graphopt.viewer.View of 'square', 3 ops: .open(), .save(...)>
     """
     from graphopt.viz.target import TargetNotFoundError
     from graphopt.viz.things import EXPECTED, target_of

@@ -3,6 +3,7 @@
 python3 tools/dev.py demo     trains a network on handwritten digits
 python3 tools/dev.py test     linters, type checks and all tests; then those of kernels and
                               their results again with vectors of other widths
+python3 tools/dev.py docs     builds the site of the documentation, build/site/index.html
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ WITH_OTHER_VECTORS = (
     "tests/keras/test_optimizer_golden.py",
     "tests/keras/test_train_v1_golden.py",
     "tests/ops/test_truncation.py",
+    "tests/commands/test_golden.py",
     "tests/viz/test_golden_show.py",
     "tests/viz/test_text.py",
     # These are about files and other machines.
@@ -129,6 +131,12 @@ def main() -> None:
         run(PYTHON, "tools/check_layers.py")
         test_all()
         test_other_widths()
+    elif task == "docs":
+        set_up("docs")
+        # Without a notice about the next major version of mkdocs.
+        os.environ["NO_MKDOCS_2_WARNING"] = "1"
+        run(PYTHON, "-m", "mkdocs", "build", "--quiet")
+        print(f"Open {ROOT / 'build' / 'site' / 'index.html'} in a browser.")
     else:
         sys.exit(__doc__)
 

@@ -80,6 +80,8 @@ def missing_gradients(
                 name = variable.key.name
                 findings.setdefault(name, _no_gradient(graph, variable, targets[0]))
     if walks and reached:
+        losses = [t.op for targets, _, _ in walks for t in targets if _is_in(t, graph)]
+        needed = find_ancestors(losses)
         for variable in graph.get_collection("trainable_variables"):
             if id(variable.handle) in names and id(variable.handle) not in reached:
                 name = variable.key.name
@@ -87,7 +89,7 @@ def missing_gradients(
                     name,
                     Finding(
                         "not-trained",
-                        "note",
+                        "warning" if variable.handle.op in needed else "note",
                         f"variable {name!r} is trainable, but no optimizer was given it",
                         str(variable.key.site or ""),
                         "var_list with it, or trainable=False",
@@ -95,6 +97,10 @@ def missing_gradients(
                     ),
                 )
     return list(findings.values())
+
+
+def _is_in(tensor: Any, graph: Graph) -> bool:
+    return isinstance(tensor, GraphTensor) and tensor.op.graph is graph
 
 
 def _no_gradient(graph: Graph, variable: Any, target: GraphTensor) -> Finding:
@@ -120,15 +126,18 @@ def dead_operations(graph: Graph, run: Iterable[Operation]) -> list[Finding]:
       graph: The graph.
       run: All that was fetched or run.
     """
-    roots = {op for op in run if op.graph is graph}
-    roots |= {op for op in graph.operations if op.attrs.get("initializer")}
+    ran = {op for op in run if op.graph is graph}
+    roots = ran | {op for op in graph.operations if op.attrs.get("initializer")}
     alive = find_ancestors(roots)
     dead = [op for op in graph.operations if op not in alive and _is_work(op, alive)]
     used = {t.op for op in dead for t in op.inputs}
     used |= {control for op in dead for control in op.control_inputs}
+    # What a function of ours made besides what was asked of it is no mistake of the user's.
+    busy = {op.site_text for op in find_ancestors(ran)}
     by_site: dict[str, list[Operation]] = {}
     for op in dead:
-        if op not in used:
+        is_by_product = op.spec.effect is not Effect.WRITE and op.site_text in busy
+        if op not in used and not is_by_product:
             by_site.setdefault(op.site_text, []).append(op)
     findings = []
     for site, ops in by_site.items():

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from graphopt.checks.findings import SEVERITIES, Finding
+from graphopt.checks.running import RunWatcher
 from graphopt.checks.structure import (
     dead_operations,
     lossy_casts,
@@ -31,7 +35,7 @@ from graphopt.commands.shared import (
 from graphopt.commands.targets import finding, print_ran
 from graphopt.config import config, settings
 from graphopt.runtime.recording import Ran, Recorder, StopRunning
-from graphopt.viz.loading import Until
+from graphopt.viz.loading import Loaded, Until
 from graphopt.viz.target import Target, TargetNotFoundError
 from graphopt.viz.words import clean_text, plural
 
@@ -43,10 +47,12 @@ def add_parser(commands: Any) -> None:
     parser = add_command(
         commands,
         "check",
-        more="It finds variables that are not used or get no gradient, updates and ops "
-        "that are never run, writes without an order, graphs that grow in the loop, feeds "
-        "and casts that lose digits. The exit code is 1 if there are warnings or errors; "
-        "notes, shown with -v, do not count.",
+        more="It finds variables that are not used, not trained or get no gradient, feeds "
+        "that change nothing, updates and ops that are never run, writes without an order, "
+        "graphs that grow in the loop, functions that are traced and sizes that are planned "
+        "again and again, steps that are interpreted or wait for data, eager loops, feeds "
+        "and casts that lose digits, results that are NaN. The exit code is 1 if there are "
+        "warnings or errors; notes, shown with -v, do not count.",
     )
     parser.add_argument(
         "--steps",
@@ -86,27 +92,44 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
             raise StopRunning
 
     recorder = Recorder(on_run=on_run, on_gradients=watcher.on_gradients)
+    runs = RunWatcher(recorder)
     hunts = options.nan or options.steps is not None
-    with (
-        watcher.watching_feeds(),
-        config(check_numerics=hunts or settings.check_numerics),
-        finding(options, passed, recorder=recorder) as loaded,
-    ):
-        if options.list:
-            print_ran(loaded, options)
-            return OK
-        failed = loaded.failure is not None or loaded.is_interrupted
-        whole = bool(watcher.fetched) and not stopped and not failed
-        whole = whole and options.until is Until.END
-        findings = look_at(loaded.target, watcher, whole=whole)
-        found = not_finite(loaded.failure)
-        if found is not None:
-            # It is what was looked for, and not a mistake of the script's.
-            loaded.failure = None
-            findings.append(found)
-        findings += watcher.findings()
+    try:
+        with (
+            config(check_numerics=hunts or settings.check_numerics),
+            watcher.watching_feeds(),
+            runs.watching(),
+            finding(options, passed, recorder=recorder) as loaded,
+        ):
+            if options.list:
+                print_ran(loaded, options)
+                return OK
+            findings = _find(loaded, watcher, options, stopped=bool(stopped))
+            findings += watcher.findings() + runs.findings()
+            _print(findings, options, watcher)
+    except TargetNotFoundError:
+        # A program that is eager all through has no graph, but it ran.
+        findings = watcher.findings() + runs.findings()
+        if not findings:
+            raise
         _print(findings, options, watcher)
     return FOUND if any(each.severity != "note" for each in findings) else OK
+
+
+def _find(
+    loaded: Loaded, watcher: Watcher, options: argparse.Namespace, *, stopped: bool
+) -> list[Finding]:
+    """Returns what is wrong with the graph, and with the values if they were looked at."""
+    failed = loaded.failure is not None or loaded.is_interrupted
+    whole = bool(watcher.fetched) and not stopped and not failed
+    whole = whole and options.until is Until.END
+    findings = look_at(loaded.target, watcher, whole=whole)
+    found = not_finite(loaded.failure)
+    if found is not None:
+        # It is what was looked for, and not a mistake of the script's.
+        loaded.failure = None
+        findings.append(found)
+    return findings
 
 
 def _port(options: argparse.Namespace) -> int:
@@ -168,9 +191,15 @@ def _print(
 
 def _lines(finding: Finding, options: argparse.Namespace) -> str:
     place = f"{clean_text(finding.site)}: " if finding.site else ""
-    message = clean_text(finding.message)
-    remedy = f"\n    try {clean_text(finding.remedy)}" if finding.remedy else ""
     kind = f"{finding.severity}[{finding.check}]"
+    message = clean_text(finding.message)
+    if sys.stdout.isatty():
+        # For other programs a finding is one line.
+        width = shutil.get_terminal_size().columns
+        start = " " * (len(place) + len(kind) + 2)
+        lines = textwrap.wrap(start + message, width, subsequent_indent="    ")
+        message = "\n".join(lines)[len(start) :]
+    remedy = f"\n    try {clean_text(finding.remedy)}" if finding.remedy else ""
     if not wants_color(options.color):
         return f"{place}{kind}: {message}{remedy}"
     from rich.text import Text

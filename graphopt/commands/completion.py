@@ -16,7 +16,8 @@ from graphopt.commands.verbs import SUMMARIES, make_parser
 SHELLS = ("bash", "zsh", "fish")
 _INSTALL = """\
 to install:
-  bash  graphopt completion bash > ~/.local/share/bash-completion/completions/graphopt
+  bash  graphopt completion bash > \\
+          ~/.local/share/bash-completion/completions/graphopt
   zsh   graphopt completion zsh > a folder in $fpath, as _graphopt
   fish  graphopt completion fish > ~/.config/fish/completions/graphopt.fish
 """

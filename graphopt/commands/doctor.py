@@ -12,21 +12,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import graphopt
+from graphopt.commands.profile import measure, profiling
 from graphopt.commands.shared import (
     OK,
     add_command,
     add_json,
+    positive,
     print_json,
     print_text,
 )
+from graphopt.commands.targets import add_target, finding, print_ran
 from graphopt.config import settings
+from graphopt.runtime.profile import Profile, format_seconds
 from graphopt.viz.words import clean_text, format_bytes, plural
 
 if TYPE_CHECKING:
     from graphopt.codegen.cache.folder import CacheState
 
 PACKAGES = ("numpy", "numba", "llvmlite", "networkx", "rich", "safetensors")
-EXTRAS = ("matplotlib", "scikit-learn")
+EXTRAS = ("matplotlib", "scikit-learn", "resvg-py", "pillow")
+# So many of the kernels that lose most are listed.
+MOST_STEPS = 6
 # What kernels profit from, of the many things that a processor can do.
 FEATURES = ("sse4.2", "avx", "avx2", "fma", "avx512f", "neon", "sve")
 
@@ -36,26 +42,109 @@ def add_parser(commands: Any) -> None:
     parser = add_command(
         commands,
         "doctor",
+        more="Measures what one core can do at most. With a script, profiles its training "
+        "step and says how far each kernel is from that.",
         takes_target=False,
+    )
+    add_target(parser, required=False)
+    parser.add_argument(
+        "--steps",
+        type=positive,
+        default=50,
+        metavar="N",
+        help="how often the step is run, for the medians; by default 50",
     )
     add_json(parser)
 
 
 def run(options: argparse.Namespace, passed: list[str]) -> int:
     """Prints what was found."""
-    found = examine()
-    if options.json:
-        print_json(found)
+    if options.target is None:
+        _report(examine(), None, options)
         return OK
-    print_text(_text(found))
+    profiles: list[Profile] = []
+    with finding(options, passed, on_step=profiling(profiles, options)) as loaded:
+        if options.list:
+            print_ran(loaded, options)
+        else:
+            _report(examine(), measure(options, loaded, profiles), options)
     return OK
+
+
+def _report(
+    found: dict[str, Any], profile: Profile | None, options: argparse.Namespace
+) -> None:
+    if options.json:
+        step = None if profile is None else distances(profile)
+        print_json(found if step is None else {**found, "step": step})
+        return
+    parts = [_text(found)]
+    if profile is not None:
+        parts.append(_format_distances(distances(profile)))
+    print_text("\n\n".join(parts))
+
+
+def distances(profile: Profile) -> dict[str, Any]:
+    """Says how far a step is from what the machine can do.
+
+    Returns:
+      `seconds` of a run; `kernels`: of all kernels together; `at_limits`: what they would
+      take at the limits, those of which no limit is known as they are; `outside`: what is
+      no kernel, as feeding and fetching; `furthest`: for each kernel that loses most its
+      name, family, seconds, seconds at the limit and what bounds it.
+    """
+    steps = [
+        (step, step.seconds * min(step.limit, 1.0) if step.limit else step.seconds)
+        for step in profile.steps
+    ]
+    lost = sorted(steps, key=lambda pair: pair[1] - pair[0].seconds)
+    return {
+        "seconds": profile.seconds,
+        "kernels": profile.kernel_seconds,
+        "at_limits": sum(best for _, best in steps),
+        "outside": max(profile.seconds - profile.kernel_seconds, 0.0),
+        "interpreted": profile.interpreted,
+        "furthest": [
+            {
+                "name": step.name,
+                "kernel": step.kernel,
+                "seconds": step.seconds,
+                "at_limit": best,
+                "bound": step.bound,
+            }
+            for step, best in lost[:MOST_STEPS]
+            if best < step.seconds
+        ],
+    }
+
+
+def _format_distances(found: dict[str, Any]) -> str:
+    at_limits, kernels = found["at_limits"], found["kernels"]
+    share = 100 * at_limits / kernels if kernels else 100.0
+    lines = [
+        f"the step takes {format_seconds(found['seconds'])}; its kernels "
+        f"{format_seconds(kernels)}, and at the limits of a core they",
+        f"would take {format_seconds(at_limits)} ({share:.0f} %); outside of kernels "
+        f"{format_seconds(found['outside'])}",
+    ]
+    if found["interpreted"]:
+        lines.append(f"it runs without native code: {found['interpreted']}")
+    for each in found["furthest"]:
+        lines.append(
+            f"  {format_seconds(each['seconds']):>8} for "
+            f"{format_seconds(each['at_limit']):>8} by {each['bound']:<10}  "
+            f"{each['kernel']:<11}  {clean_text(each['name'])}"
+        )
+    return "\n".join(lines)
 
 
 def examine() -> dict[str, Any]:
     """Looks at everything; returns plain values."""
     from graphopt.codegen.cache.folder import describe_cache
+    from graphopt.codegen.compile.limits import measure_limits
     from graphopt.codegen.machine import find_machine, get_machine, read_model
 
+    limits = vars(measure_limits())
     host, machine = find_machine(), get_machine()
     features = host.features.split(",")
     state = describe_cache()
@@ -71,6 +160,7 @@ def examine() -> dict[str, Any]:
             "vector_bits": machine.vector_bits,
             "has_fused_multiply_add": machine.is_fused,
         },
+        "limits": limits,
         "cpus": {
             "machine": os.cpu_count(),
             "usable": usable_cpus(),
@@ -151,7 +241,7 @@ def problems(found: dict[str, Any], state: CacheState) -> list[str]:
 
 def _text(found: dict[str, Any]) -> str:
     packages, cpus, state = found["packages"], found["cpus"], found["cache"]
-    limit, cpu = cpus["cgroup"], found["cpu"]
+    limit, cpu, limits = cpus["cgroup"], found["cpu"], found["limits"]
     rows = [
         ("graphopt", found["graphopt"]),
         ("Python", f"{found['python']}, {found['platform']}"),
@@ -169,6 +259,16 @@ def _text(found: dict[str, Any]) -> str:
             "processors",
             f"{cpus['machine']}, {cpus['usable']} usable"
             + ("" if limit is None else f", {limit:g} allowed by the container"),
+        ),
+        (
+            "one core",
+            f"{limits['float32'] / 1e9:.0f} GFLOP/s in float32, "
+            f"{limits['float64'] / 1e9:.0f} in float64",
+        ),
+        (
+            "",
+            f"copies {limits['memory'] / 1e9:.0f} GB/s in memory, "
+            f"{limits['large_cache'] / 1e9:.0f} and {limits['cache'] / 1e9:.0f} in caches",
         ),
         ("vector maths", "own exp, log, tanh, ... in kernels, no library needed"),
         ("libmvec", found["vector_maths"]["libmvec"] or "not there"),

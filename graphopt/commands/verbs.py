@@ -16,13 +16,13 @@ import graphopt
 SUMMARIES = {
     "run": "run a TensorFlow program as it stands",
     "show": "print the scopes and ops of a graph",
-    "view": "make a page that shows a graph, and open it",
+    "view": "make a page that shows a graph, or two, and open it",
     "export": "write a graph in a format of your choice",
     "diff": "compare two graphs, or a graph before and after a pass",
     "profile": "time the kernels of a training step",
     "kernels": "list the kernels of a step, or print their source",
     "check": "look for mistakes in a training program",
-    "doctor": "say what graphopt runs on here, and what is wrong",
+    "doctor": "say what graphopt runs on, what is wrong, and what the limits are",
     "cache": "look at the cache of compiled kernels, empty it, fill it",
     "completion": "print a script that completes verbs and options in a shell",
 }

@@ -8,7 +8,8 @@ watched while nobody looks: the hooks and the method are set for the length of a
 from __future__ import annotations
 
 import contextlib
-from collections import deque
+import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -104,19 +105,23 @@ class Recorder:
     Attributes:
       on_run: Called after each run of a fetch set, with what ran and what was fed.
       on_gradients: Called after each walk of derivatives; see `graph.hooks`.
+      on_results: Called after each run, with what ran and what it returned.
       run: Runs fetch sets in place of `Runner._run`, which it is given last.
       graphs: Those that were made, the last one at the end.
       train_op: The last one that an optimizer made in graph mode.
       ran: What ran, in the order of the first runs.
+      seconds: What the runs took.
       stopped: Whether the script was ended; further runs end it again.
     """
 
     on_run: Callable[[Ran, Sequence[Any]], None] | None = None
     on_gradients: Callable[[Any, Any, Any], None] | None = None
+    on_results: Callable[[Ran, Sequence[Any]], None] | None = None
     run: Callable[..., Any] | None = None
     graphs: deque[Graph] = field(default_factory=lambda: deque(maxlen=GRAPHS_KEPT))
     train_op: Operation | None = None
     ran: dict[Any, Ran] = field(default_factory=dict)
+    seconds: float = 0.0
     stopped: bool = False
     # For each graph the train ops, and the ops that computed derivatives.
     _marks: dict[Graph, set[Operation]] = field(default_factory=dict)
@@ -138,8 +143,14 @@ class Recorder:
         if self.on_gradients is not None:
             self.on_gradients(targets, sources, found)
 
-    def record_run(self, runner: Runner, feeds: Sequence[Any], count: int) -> None:
-        """Keeps what ran and tells `on_run`."""
+    def record_run(
+        self,
+        runner: Runner,
+        feeds: Sequence[Any],
+        count: int,
+        results: Sequence[Any] = (),
+    ) -> None:
+        """Keeps what ran and tells `on_results` and `on_run`."""
         shapes = tuple(array.shape for array in feeds)
         key = (id(runner), shapes)
         ran = self.ran.get(key)
@@ -148,6 +159,8 @@ class Recorder:
                 self._forget_one()
             ran = self.ran[key] = Ran(runner, shapes, self.trains(runner, shapes))
         ran.runs += count
+        if self.on_results is not None:
+            self.on_results(ran, results)
         if self.on_run is not None:
             self.on_run(ran, feeds)
 
@@ -176,6 +189,11 @@ class Recorder:
     def list_ran(self) -> list[Ran]:
         """Returns what ran without what only gave variables their initial values."""
         return [ran for ran in self.ran.values() if not ran.plan.is_initializer]
+
+    def count_traces(self) -> dict[str, int]:
+        """Returns how often each function was traced, by its name."""
+        names = (getattr(graph, "function_name", "") for graph in self.graphs)
+        return dict(Counter(name for name in names if name))
 
     def costliest(self, *, training: bool = False) -> Ran | None:
         """Returns what takes most in all its runs, by its shapes.
@@ -206,15 +224,16 @@ def recording(recorder: Recorder) -> Iterator[None]:
     def observed(runner: Runner, feeds: Any, rows: Any, count: int) -> Any:
         if recorder.stopped:
             raise StopRunning
+        start = time.perf_counter()
         if recorder.run is None:
             results = run(runner, feeds, rows, count)
         else:
             results = recorder.run(runner, feeds, rows, count, run)
+        recorder.seconds += time.perf_counter() - start
         # The next run would go past what watches.
         runner.shortcut = None
-        recorder.record_run(
-            runner, [*feeds, *(array[-1, ...] for array in rows)], count
-        )
+        fed = [*feeds, *(array[-1, ...] for array in rows)]
+        recorder.record_run(runner, fed, count, results)
         return results
 
     hooks.on_graph = recorder.graphs.append

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -418,7 +419,8 @@ def test_feeds_that_lose_digits(value, words, tmp_path, capsys):
     body = TRAINING + STEP.format("[w]")
     body += RUN.replace("range(8)", "range(1)").replace("np.ones(2, np.float32)", value)
     code, found = check(tmp_path, body, capsys)
-    assert (code, warnings_of(found)) == (1, ["lossy-feed"])
+    more = ["not-finite"] if words == "infinite" else []
+    assert (code, warnings_of(found)) == (1, [*more, "lossy-feed"])
     assert words in found[0]["message"]
 
 
@@ -568,3 +570,59 @@ def test_streams_of_a_process(tmp_path):
         )
     assert done.returncode == 2
     assert done.stderr == "graphopt: cannot write the output: No space left on device\n"
+
+
+# ---- doctor
+
+
+def test_doctor_says_how_far_a_step_is_from_the_limits(tmp_path, capsys):
+    program = training(tmp_path)
+    assert main(["doctor", program, "--steps", "3", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["limits"]["float32"] > found["limits"]["float64"] > 1e8
+    step = found["step"]
+    assert 0 < step["at_limits"] <= step["kernels"] * 1.0001
+    for each in step["furthest"]:
+        assert each["at_limit"] < each["seconds"] and each["bound"]
+    assert main(["doctor", program, "--steps", "3"]) == 0
+    out = capsys.readouterr().out
+    assert "at the limits of a core" in out and "one core" in out
+
+
+# ---- what is misspelt
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["shwo", TRAIN], "did you mean 'show'?"),
+        (["show", TRAIN, "--depht", "2"], "did you mean '--depth'?"),
+        (["show", TRAIN, "--fetch", "forward/predction"], "'forward/prediction'?"),
+        (["frobnicate"], "there is no verb 'frobnicate'; --help lists them"),
+    ],
+)
+def test_misspelt_words_are_told_what_is_like_them(arguments, words, capsys):
+    assert main(arguments) in (2, 3)
+    assert words in capsys.readouterr().err
+
+
+def test_bare_and_h_print_help_with_examples(capsys):
+    texts = []
+    for arguments in ([], ["-h"], ["--help"]):
+        assert main(arguments) == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1] == texts[2]
+    for words in ("examples:", "exit codes:", "environment:", *SUMMARIES):
+        assert words in texts[0]
+    # All settings that the process takes from outside are listed.
+    settings = re.findall(r"`(GRAPHOPT_\w+)`", graphopt.config.__doc__ or "")
+    assert len(settings) > 5 and all(name in texts[0] for name in settings)
+
+
+@pytest.mark.parametrize("verb", ["", *SUMMARIES])
+def test_help_fits_eighty_columns(verb, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([verb, "--help"] if verb else []) == 0
+    assert [
+        line for line in capsys.readouterr().out.splitlines() if len(line) > 80
+    ] == []

@@ -15,7 +15,7 @@ class Silent(keras.optimizers.schedules.LearningRateSchedule):
 
 
 CASES = {
-    "Adam(learning_rate=0.1, decay=0.0, beta_1=0.9, beta_2=0.999, name='Adam')": (
+    "Adam(learning_rate=0.1, beta_1=0.9, beta_2=0.999, name='Adam')": (
         keras.optimizers.Adam(0.1)
     ),
     "Huber(name='huber_loss', delta=1.0)": keras.losses.Huber(),
@@ -49,6 +49,20 @@ def test_layers_and_models_say_how_many_weights_they_have():
     model.build([None, 2])
     assert repr(model) == "<Sequential 'net', 9 weights>"
     assert repr(model.layers[0]) == "<Dense 'last', 9 weights>"
+
+
+def test_an_optimizer_shows_its_numbers_as_they_are_by_now():
+    optimizer, w = keras.optimizers.SGD(0.5), tf.Variable(1.0)
+    optimizer.apply_gradients([(tf.constant(1.0), w)])
+    text = "SGD(learning_rate={}, momentum=0.0, name='SGD')"
+    assert repr(optimizer) == text.format(0.5)
+    optimizer.learning_rate.assign(0.25)
+    assert repr(optimizer) == text.format(0.25)
+    with tf.Graph().as_default():
+        optimizer = keras.optimizers.SGD(0.5)
+        v = tf.Variable(1.0)
+        optimizer.minimize(lambda: v * 2.0, [v])
+        assert repr(optimizer) == text.format(0.5)
 
 
 def test_an_optimizer_in_a_graph_shows_its_tensors():

@@ -6,7 +6,6 @@ import ast
 import doctest
 import importlib
 import pkgutil
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -45,22 +44,6 @@ def test_doctest(test):
     report: list[str] = []
     runner.run(test, out=report.append)
     assert not runner.failures, "".join(report)
-
-
-def test_readme_example_prints_what_the_readme_says():
-    text = (ROOT / "README.md").read_text()
-    blocks = re.findall(r"```python\n(.*?)```\s+```\n(.*?)```", text, re.DOTALL)
-    assert blocks
-    for code, output in blocks:
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=120,
-            cwd=ROOT,
-        )
-        assert done.stdout == output
 
 
 def test_importing_loads_neither_numba_nor_networkx():

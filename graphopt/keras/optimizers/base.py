@@ -35,6 +35,7 @@ from graphopt.keras.optimizers.hyperparameters import (
     Hyperparameters,
     plain_constants,
     take_arguments,
+    write_constructor,
 )
 from graphopt.keras.optimizers.updates import (
     Rows,
@@ -94,6 +95,9 @@ class Optimizer(Trackable):
     `weight_decay` on are those of `keras.optimizers.Optimizer` (Keras 3).
     """
 
+    # What a subclass takes that may change from step to step, with defaults. It is then
+    # constructed with them, and `update` takes those that it names, as tensors.
+    hyperparameters: Mapping[str, Any] = {}
     # What a sparse gradient changes: "all" rows, as if it were dense; all rows of the
     # slots but of the variable only those "touched" ("all slots"); or only "touched".
     sparse_rows: str = "all"
@@ -130,6 +134,11 @@ class Optimizer(Trackable):
     _accumulated_calls: Variable | None = None
     # The class whose constructor declared the arguments.
     _declaring: type | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "hyperparameters" in vars(cls) and "__init__" not in vars(cls):
+            write_constructor(cls)
 
     def __init__(
         self,
@@ -260,8 +269,10 @@ class Optimizer(Trackable):
         return made
 
     def __repr__(self) -> str:
-        # As they were given: the value of a tensor is for a session to say.
-        return describe_call(self, {**self._hyper, "name": self._name})
+        shown = {name: self._hyper.show(name) for name in self._hyper}
+        if shown.get("decay") == 0.0:
+            del shown["decay"]
+        return describe_call(self, {**shown, "name": self._name})
 
     # ---- minimizing
 
@@ -449,8 +460,9 @@ class Optimizer(Trackable):
           w: The variable's value.
           g: Its gradient.
           *args: Subclasses name all their slots here,
-          **kwargs: and all that `coefficients` returned; `lr_t`, the learning rate of the
-            step, if they use it; `**_` stands for what they do not use.
+          **kwargs: and all that `coefficients` returned; of `hyperparameters` what they
+            use, `learning_rate` being that of the step, which is also `lr_t`; `**_`
+            stands for what they do not use.
 
         Returns:
           The new value and a dict of the new slots.

@@ -23,6 +23,7 @@ name every argument a second time, for type checkers and editors read signatures
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -132,6 +133,48 @@ def take_arguments(self: Optimizer, arguments: dict[str, Any]) -> None:
             vars(self)[attribute] = value if convert is None else convert(value)
 
 
+def write_constructor(cls: type[Optimizer]) -> None:
+    """Gives a class that lists `hyperparameters` and has no constructor one that takes them.
+
+    It takes them by position, in their order, or by name; then `name` and the options of
+    every optimizer.
+
+    Raises:
+      TypeError: One of them is an option, or no name of an argument.
+    """
+    listed = dict(cls.hyperparameters)
+    for each in listed:
+        if not str(each).isidentifier() or each in _NOT_DECLARED:
+            raise TypeError(
+                f"{cls.__name__}.hyperparameters has {each!r}, which "
+                f"{'every optimizer takes' if each in _NOT_DECLARED else 'is no name'}; "
+                "expected names of arguments of its own"
+            )
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    own = {**listed, "name": cls.__name__}
+    parameters = [inspect.Parameter("self", kind)]
+    parameters += [inspect.Parameter(each, kind, default=own[each]) for each in own]
+    parameters.append(inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD))
+    signature = inspect.Signature(parameters)
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        bound = signature.bind(self, *args, **kwargs)
+        bound.apply_defaults()
+        given = bound.arguments
+        base.__init__(self, given["name"], **given["kwargs"])
+        for each in listed:
+            self._set_hyper(each, given[each])
+        if "learning_rate" in listed:
+            self._set_hyper("decay", self._initial_decay)
+
+    # Loaded by now; this file is loaded by it.
+    from graphopt.keras.optimizers.base import Optimizer as base
+
+    __init__.__signature__ = signature  # type: ignore[attr-defined]
+    __init__.__qualname__ = f"{cls.__qualname__}.__init__"
+    cls.__init__ = __init__  # type: ignore[method-assign]
+
+
 def plain_constants(optimizer: Optimizer) -> dict[str, Any]:
     """Returns the arguments of an optimizer that are constants, as a config has them."""
     found = {}
@@ -224,6 +267,14 @@ class Hyperparameters(dict[str, Any]):
         if given is not None and np.asarray(given, value.dtype) == value:
             value = given
         return value.item() if isinstance(value, (np.generic, np.ndarray)) else value
+
+    def show(self, name: str) -> Any:
+        """Returns one to print: its value, or, in a graph, the number that it was given."""
+        value = self[name]
+        if isinstance(value, Variable):
+            is_eager = value.key.graph is None
+            return self.plain(name) if is_eager else self.numbers.get(name, value)
+        return value
 
     def names(self) -> Iterable[str]:
         """Returns the names under which they are attributes."""

@@ -129,7 +129,11 @@ def prepare_local(
     if "learning_rate" in optimizer._hyper:
         rate = _rate(optimizer, key[1], step_of(apply_state))
     found = optimizer.coefficients(key[1], rate)
-    apply_state[key].update({"lr_t": rate, **found})
+    own = {
+        name: rate if name == "learning_rate" else optimizer._get_hyper(name, key[1])
+        for name in optimizer.hyperparameters
+    }
+    apply_state[key].update({"lr_t": rate, **own, **found})
     if isinstance(apply_state, ApplyState):
         apply_state.named[key] = set(found)
 
