@@ -104,7 +104,7 @@ def counterparts(forward: Box, gradients: Box) -> dict[Box, Box]:
             parts = leaf.op.name.split("/")
             starts = [i for i, part in enumerate(parts) if _GRADIENTS.match(part)]
             if not starts:
-                # What a body holds has names of its own.
+                # An op in the body of a loop is named as if it were alone.
                 continue
             rest = [_GRAD.sub("", part) for part in parts[starts[0] + 1 :]]
             home = homes.get("/".join(rest[:-1])) or homes.get(rest[0])

@@ -276,6 +276,10 @@ def _add_bodies(drawing: Drawing, box: Box, outer: Operation) -> None:
     box.label, box.parent = op.type, scope
     scope.children.append(box)
     for label, body in bodies.items():
+        if any(inner in drawing.inner for inner in body.operations):
+            # A derivative has the bodies of its loop, which are shown there; an op that
+            # stood in two places could have only one name.
+            continue
         inside = Box(label, scope)
         prefix = f"{drawing.name_of(op)}/{label}/"
         leaves = _add_body(drawing, inside, body, prefix, op)

@@ -301,7 +301,7 @@ def test_heat_has_a_scale_and_numbers(browser: Browser, page: Path) -> None:
             break
         seen.append(text(browser, "#scale b"))
         assert count(browser, "#scale i") == 5
-        assert count(browser, ".heat-text") > 3
+        assert count(browser, ".heat-text") >= 1
     assert seen[:4] == ["Time", "Bytes moved", "FLOPs", "GFLOP/s"]
     assert browser.evaluate("document.querySelector('#scale').hidden")
     quiet(browser, page)

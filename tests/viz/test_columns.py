@@ -118,3 +118,17 @@ def test_gradients_alone_have_no_columns() -> None:
         (gradient,) = tf.gradients(tf.reduce_sum(x * x), [x])
     for targets in ([gradient.op], ()):
         check_tidy(*in_columns(graph, targets))
+
+
+def test_loops_have_columns_too() -> None:
+    with tf.Graph().as_default() as graph:
+        x = tf.compat.v1.placeholder(tf.float32, [4, 3], name="x")
+        w = tf.Variable(np.ones((3, 3), np.float32), name="w")
+        _, y = tf.while_loop(
+            lambda i, _: i < 3, lambda i, y: (i + 1, tf.tanh(tf.matmul(y, w))), (0, x)
+        )
+        train_op = Optimizer(0.1).minimize(tf.reduce_sum(y))
+    for depth in (None, 1, 50):
+        drawing, layout = in_columns(graph, [train_op], depth)
+        check_tidy(drawing, layout)
+        assert labels(drawing.root)[:2] == ["forward", "gradients"]
