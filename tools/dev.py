@@ -26,6 +26,7 @@ WITH_OTHER_VECTORS = (
     "tests/keras/test_optimizer_golden.py",
     "tests/keras/test_train_v1_golden.py",
     "tests/ops/test_truncation.py",
+    "tests/commands/test_golden.py",
     "tests/viz/test_golden_show.py",
     "tests/viz/test_text.py",
     # These are about files and other machines.

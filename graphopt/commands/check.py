@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -188,9 +191,15 @@ def _print(
 
 def _lines(finding: Finding, options: argparse.Namespace) -> str:
     place = f"{clean_text(finding.site)}: " if finding.site else ""
-    message = clean_text(finding.message)
-    remedy = f"\n    try {clean_text(finding.remedy)}" if finding.remedy else ""
     kind = f"{finding.severity}[{finding.check}]"
+    message = clean_text(finding.message)
+    if sys.stdout.isatty():
+        # For other programs a finding is one line.
+        width = shutil.get_terminal_size().columns
+        start = " " * (len(place) + len(kind) + 2)
+        lines = textwrap.wrap(start + message, width, subsequent_indent="    ")
+        message = "\n".join(lines)[len(start) :]
+    remedy = f"\n    try {clean_text(finding.remedy)}" if finding.remedy else ""
     if not wants_color(options.color):
         return f"{place}{kind}: {message}{remedy}"
     from rich.text import Text

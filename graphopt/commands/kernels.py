@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from graphopt.codegen.kernels import write_assembly, write_llvm
@@ -22,6 +23,7 @@ from graphopt.commands.targets import finding, print_ran
 from graphopt.schedule.steps import Schedule
 from graphopt.schedule.summary import (
     PlannedKernel,
+    PlannedStep,
     summarize_kernels,
     summarize_steps,
 )
@@ -106,11 +108,22 @@ def print_kernels(schedule: Schedule, options: argparse.Namespace) -> None:
         print_table(
             headings, rows, color=wants_color(options.color), numbers=2, flexible=2
         )
+        for line in _slow(schedule, steps):
+            print_text(line)
         if not options.quiet:
             print_text(
                 f"\n{plural(len(kernels), 'kernel')} for {plural(len(steps), 'step')}; "
                 "--source NAME prints one"
             )
+
+
+def _slow(schedule: Schedule, steps: Sequence[PlannedStep]) -> Iterator[str]:
+    """Says what has no kernel, and why."""
+    if schedule.interpreted:
+        yield f"\nruns without native code: {clean_lines(schedule.interpreted)}"
+    for step in steps:
+        if step.host:
+            yield f"on the host: {step.name}: {step.host}"
 
 
 def schedule_of(target: Target, text: str) -> Schedule:

@@ -8,8 +8,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
+from graphopt.checks.watching import not_finite
 from graphopt.commands.shared import print_json, print_table, say, wants_color
 from graphopt.runtime.recording import Ran, Recorder
 from graphopt.viz.loading import Loaded, Until, load_target
@@ -122,7 +124,7 @@ def finding(
         )
     if loaded.is_interrupted:
         say("interrupted; this is what there was")
-    elif loaded.failure is not None:
+    elif loaded.failure is not None and not_finite(loaded.failure) is None:
         say(f"{text} failed; this is what it had built: {_place(loaded)}")
     yield loaded
     if loaded.failure is not None:
@@ -211,6 +213,16 @@ def print_ran(loaded: Loaded, options: argparse.Namespace) -> None:
     )
     if not options.quiet:
         say("* is taken; --take NUMBER or NAME takes another")
+
+
+def title_of(text: str, target: Target) -> str:
+    """Returns what stands above: the name of the file, and what of it is shown.
+
+    >>> title_of("examples/train.py", Target(Graph(), name="step(float32[2])"))
+    'train.py: step(float32[2])'
+    """
+    name = Path(text).name or text
+    return f"{name}: {target.name}" if target.name else name
 
 
 def is_taken(ran: Ran, target: Target) -> bool:

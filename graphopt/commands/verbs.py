@@ -16,7 +16,7 @@ import graphopt
 SUMMARIES = {
     "run": "run a TensorFlow program as it stands",
     "show": "print the scopes and ops of a graph",
-    "view": "make a page that shows a graph, and open it",
+    "view": "make a page that shows a graph, or two, and open it",
     "export": "write a graph in a format of your choice",
     "diff": "compare two graphs, or a graph before and after a pass",
     "profile": "time the kernels of a training step",

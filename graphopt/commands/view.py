@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import tempfile
 import webbrowser
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,7 @@ from graphopt.commands.shared import (
     save,
     say,
 )
-from graphopt.commands.targets import finding, print_ran
+from graphopt.commands.targets import finding, print_ran, title_of
 from graphopt.regular_files import read_regular_file
 from graphopt.runtime.profile import Profile
 from graphopt.runtime.recording import Recorder
@@ -39,6 +42,9 @@ from graphopt.viz.values import Values
 def add_parser(commands: Any) -> None:
     """Adds the parser."""
     parser = add_command(commands, "view")
+    parser.add_argument(
+        "other", nargs="?", help="a second target, shown beside the first"
+    )
     add_depth(parser)
     add_out(parser, required=False, what="the file; by default a temporary one")
     parser.add_argument(
@@ -94,7 +100,8 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
             return OK
         profile = measure(options, loaded, profiles) if options.profile else None
         values = _values_of(collector, options)
-        page = _make(loaded.target, profile, values, options)
+        with _beside(options, passed) as other:
+            page = _make(loaded.target, other, profile, values, options)
         out = options.out
         if out is None:
             folder = tempfile.mkdtemp(prefix="graphopt-")
@@ -103,6 +110,17 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
         if out != "-" and not options.no_open:
             webbrowser.open(Path(out).resolve().as_uri())
     return OK
+
+
+@contextlib.contextmanager
+def _beside(options: argparse.Namespace, passed: list[str]) -> Iterator[Target | None]:
+    """Finds the second target, if there is one."""
+    if options.other is None:
+        yield None
+        return
+    with finding(options, passed, text=options.other) as loaded:
+        title = title_of(options.other, loaded.target)
+        yield replace(loaded.target, name=title)
 
 
 def _values_of(
@@ -127,6 +145,7 @@ def _values_of(
 
 def _make(
     target: Target,
+    other: Target | None,
     profile: Profile | None,
     values: Values | None,
     options: argparse.Namespace,
@@ -144,12 +163,13 @@ def _make(
             target.graph,
             target.operations,
             target.tensors,
-            title=f"{options.target} {target.name}".rstrip(),
+            title=title_of(options.target, target),
             depth=options.depth,
             feeds=target.feeds,
             profile=profile,
             times=times,
             values=values,
+            other=other,
             select=options.select,
         )
     except KeyError as error:

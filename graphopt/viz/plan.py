@@ -9,6 +9,7 @@ from typing import Any
 
 from graphopt.codegen.lower import lower_operation
 from graphopt.graph.graph import Graph, Operation
+from graphopt.graph.process_settings import rare_collections
 from graphopt.graph.program import Program
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import GraphTensor
@@ -122,8 +123,10 @@ def plan_fetch(
     )
     source = Program(graph, tuple(feeds), tuple(fetches), tuple(targets), shapes)
     trace = Trace()
-    program = run_passes(source, PIPELINE, trace)
-    return Planned(trace, build_schedule(program, lower_operation), is_assumed)
+    with rare_collections():
+        program = run_passes(source, PIPELINE, trace)
+        schedule = build_schedule(program, lower_operation)
+    return Planned(trace, schedule, is_assumed)
 
 
 def summarize_plan(

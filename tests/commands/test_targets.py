@@ -257,3 +257,15 @@ def test_view_measures_in_the_same_run(tmp_path, capsys):
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("once") == 1
+
+
+def test_view_shows_two_targets_beside_each_other(tmp_path, capsys):
+    program = write(tmp_path, FUNCTION)
+    other = write(tmp_path, FUNCTION.replace("** 2.0", "** 3.0"), "other.py")
+    out = tmp_path / "page.html"
+    arguments = ["view", program, other, "--no-open", "-o", str(out)]
+    assert main(arguments) == 0
+    page = out.read_text()
+    assert "program.py" in page and "other.py" in page
+    assert main([*arguments, "--force", "--profile", "2"]) == 2
+    assert "of one graph, not of two" in capsys.readouterr().err
