@@ -30,13 +30,8 @@ from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import constant, shape, static_ints, zeros_like
-from graphopt.ops.elementwise import (
-    broadcast_of,
-    cast,
-    equal,
-    square,
-    where,
-)
+from graphopt.ops.elementwise import cast, equal, square, where
+from graphopt.ops.elementwise_specs import broadcast_of
 from graphopt.ops.padding import pad
 from graphopt.ops.quietly import quietly
 from graphopt.ops.shaping import transpose
