@@ -14,7 +14,7 @@ from typing import Any
 from graphopt.graph.graph import Operation, shown_attrs
 from graphopt.graph.region import Region
 from graphopt.ops.creation import CONST
-from graphopt.viz.words import clean_text, format_type
+from graphopt.viz.words import clean_text, format_item, format_type
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,9 @@ def describe_operation(op: Operation) -> str:
 
 def _value(array: Any) -> str:
     flat = array.reshape(-1)
-    shown = ", ".join(f"{item:.7g}" for item in flat[:6].tolist())
+    shown = ", ".join(format_item(item) for item in flat[:6].tolist())
     if flat.size > 6:
-        shown += f", ... {flat.size - 6} more, sum {float(flat.sum()):.9g}"
+        shown += f", ... {flat.size - 6} more"
+        if flat.dtype.kind in "iuf":
+            shown += f", sum {float(flat.sum()):.9g}"
     return shown if array.ndim == 0 else f"[{shown}]"
