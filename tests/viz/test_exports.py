@@ -120,7 +120,7 @@ def test_constants_of_any_kind_are_written(tmp_path, capsys):
         "    words = tf.constant(['a', 'b', 'c', 'd', 'e', 'f', 'g'], name='words')\n"
         "    word = tf.strings.join([words, tf.constant(b'x\\xff')], name='joined')\n"
         "    flag = tf.cond(tf.constant(True), lambda: word, lambda: words)\n"
-        "    z = tf.constant(np.ones(9, np.complex64)) * tf.constant(2j)\n"
+        "    z = tf.constant(np.ones(9, np.complex128)) * tf.constant(2j)\n"
         "    y = tf.constant(np.ones(9, bool), name='bools') & tf.constant(False)\n"
         "    out = tf.group(flag.op, z.op, y.op, name='out')\n"
     )
