@@ -79,12 +79,15 @@ class Event:
       step: Its place in `Profile.steps`.
       start: When it began, in seconds after the first run began.
       seconds: How long it took.
+      busy: How long each thread computed in it, that of the step first; the rest of the
+        time it waited. Empty where nothing was handed out to other threads.
     """
 
     run: int
     step: int
     start: float
     seconds: float
+    busy: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,11 @@ class Profile:
     interpreted: str = ""
     events: tuple[Event, ...] = field(default=(), repr=False)
     plan: str = ""
+
+    @property
+    def threads(self) -> int:
+        """How many threads computed."""
+        return max((len(event.busy) for event in self.events), default=0) or 1
 
     @property
     def kernel_seconds(self) -> float:
@@ -319,6 +327,10 @@ class Profile:
         """Returns events for chrome://tracing and Perfetto: all steps of all runs."""
         process = {"name": "process_name", "ph": "M", "pid": 1, "tid": 1}
         events: list[dict[str, Any]] = [{**process, "args": {"name": "graphopt"}}]
+        for thread in range(self.threads):
+            named = {"name": "thread_name", "ph": "M", "pid": 1, "tid": thread + 1}
+            words = f"worker {thread}" if thread else "thread of the step"
+            events.append({**named, "args": {"name": words}})
         for event in self.events:
             step = self.steps[event.step]
             events.append(
@@ -340,6 +352,11 @@ class Profile:
                     },
                 }
             )
+            for thread, busy in enumerate(event.busy[1:], start=2):
+                # When a worker began is not known: it is drawn from the beginning on.
+                if busy > 0:
+                    same = {**events[-1], "tid": thread, "dur": busy * 1e6}
+                    events.append(same)
         return {"traceEvents": events, "displayTimeUnit": "ns"}
 
     def to_chrome_trace_text(self) -> str:

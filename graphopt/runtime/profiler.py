@@ -85,11 +85,12 @@ def profile_plan(
         for _ in range(WARM_UP):
             measured.run_whole()
             measured.run_timed()
-        seconds, all_spans = [], []
+        seconds, all_spans, all_worked = [], [], []
         for done in range(1, runs + 1):
             # One after the other, so that a slow moment hits both.
             seconds.append(measured.run_whole())
             all_spans.append(measured.run_timed())
+            all_worked.append([] if timed is None else timed.worked)
             on_run(done)
     finally:
         store.commit(saved)
@@ -115,7 +116,7 @@ def profile_plan(
         {n: record.by_name[n] for n in names if n in record.by_name},
         {n: record.loading[n] for n in names if n in record.loading},
         clean_text(schedule.interpreted),
-        _events(all_spans, len(steps)),
+        _events(all_spans, all_worked, len(steps)),
         fingerprint(schedule),
     )
 
@@ -254,11 +255,41 @@ def _limit(
     return moved, "memory" if bandwidth == limits.memory else "cache"
 
 
-def _events(all_spans: Sequence[Sequence[Span]], steps: int) -> tuple[Event, ...]:
+def _events(
+    all_spans: Sequence[Sequence[Span]],
+    all_worked: Sequence[Sequence[tuple[int, ...]]],
+    steps: int,
+) -> tuple[Event, ...]:
     kept = all_spans[: max(1, MOST_EVENTS // max(steps, 1))]
     begin = kept[0][0][0] if kept and kept[0] else 0
+    rate = _count_rate(all_spans, all_worked)
     return tuple(
-        Event(run, step, (start - begin) / 1e9, (end - start) / 1e9)
+        Event(
+            run,
+            step,
+            (start - begin) / 1e9,
+            (end - start) / 1e9,
+            tuple(min(count / rate, (end - start) / 1e9) for count in counts),
+        )
         for run, spans in enumerate(kept)
-        for step, (start, end) in enumerate(spans)
+        for step, ((start, end), counts) in enumerate(
+            zip(spans, all_worked[run] or [()] * len(spans), strict=True)
+        )
     )
+
+
+def _count_rate(
+    all_spans: Sequence[Sequence[Span]], all_worked: Sequence[Sequence[tuple[int, ...]]]
+) -> float:
+    """Returns how often the processor's counter counts in a second.
+
+    What it counts is not known, but that a thread cannot compute for longer than a step
+    takes: in the steps that keep a thread busiest it does hardly anything else.
+    """
+    rates = [
+        max(counts) / (end - start) * 1e9
+        for spans, worked in zip(all_spans, all_worked, strict=True)
+        for (start, end), counts in zip(spans, worked, strict=False)
+        if counts and end > start
+    ]
+    return float(np.percentile(rates, 95)) if rates else 1.0

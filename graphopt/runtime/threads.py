@@ -25,6 +25,7 @@ import weakref
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from graphopt.codegen.tape import pool_words
 from graphopt.config import on_change, settings
@@ -129,6 +130,15 @@ class Pool:
                     break
                 self._threads.append(thread)
                 words[pool_words.WORKERS] = len(self._threads)
+
+    def read_worked(self) -> NDArray[np.int64]:
+        """Returns how long each thread has run chunks, that of the step first.
+
+        The unit is that of the processor's counter; only shares of it mean something.
+        """
+        count = len(self._threads) + 1
+        slots = self.words[pool_words.SLOTS :][: count * pool_words.SLOT_WORDS]
+        return slots.reshape(count, -1)[:, pool_words.WORKED].copy()
 
     def limit(self, threads: int) -> None:
         """Says how many threads may compute a step, that of the step included."""

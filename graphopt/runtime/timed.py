@@ -24,6 +24,7 @@ from graphopt.runtime.executable import Executable
 from graphopt.runtime.interpreter import Run, interpret
 from graphopt.runtime.memory import aligned_zeros
 from graphopt.runtime.store import VariableStore
+from graphopt.runtime.threads import pool
 from graphopt.schedule.steps import Schedule, Step, Word
 
 Array = NDArray[Any]
@@ -36,11 +37,14 @@ class TimedExecutable(Executable):
     Attributes:
       covered: For each piece the numbers of the steps in it.
       spans: For each piece of the last run when it began and ended, in nanoseconds.
+      worked: For each piece how long each thread ran chunks of it, see `Pool`; empty
+        where nothing was handed out.
     """
 
     def __init__(self, schedule: Schedule, store: VariableStore) -> None:
         self.covered: list[tuple[int, ...]] = []
         self.spans: list[Span] = []
+        self.worked: list[tuple[int, ...]] = []
         self._joined = joined_steps(schedule)
         super().__init__(schedule, store)
         self._entry = self._run_parts
@@ -75,13 +79,19 @@ class TimedExecutable(Executable):
     def _run_parts(self) -> int:
         clock = time.perf_counter_ns
         spans: list[Span] = []
+        worked: list[tuple[int, ...]] = []
+        before = pool.read_worked()
         for part in self._parts:
             start = clock()
             code = part()
             spans.append((start, clock()))
             if code:
                 return code
-        self.spans = spans
+            after = pool.read_worked()
+            taken = after[: len(before)] - before
+            worked.append(tuple(taken.tolist()) if taken.any() else ())
+            before = after
+        self.spans, self.worked = spans, worked
         return 0
 
     def overhead(self) -> float:

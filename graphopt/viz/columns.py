@@ -103,6 +103,9 @@ def counterparts(forward: Box, gradients: Box) -> dict[Box, Box]:
             assert leaf.op is not None
             parts = leaf.op.name.split("/")
             starts = [i for i, part in enumerate(parts) if _GRADIENTS.match(part)]
+            if not starts:
+                # What a body holds has names of its own.
+                continue
             rest = [_GRAD.sub("", part) for part in parts[starts[0] + 1 :]]
             home = homes.get("/".join(rest[:-1])) or homes.get(rest[0])
             if home is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass, field
 
@@ -159,22 +160,24 @@ def _details(box: Box) -> list[str]:
 def badges_of(box: Box) -> list[Badge]:
     """Returns the badges of an op, or those of the variables that a scope uses."""
     if box.op is not None:
-        found = [_in_scope(badge, box) for badge in box.badges]
+        found = dict.fromkeys(box.badges)
     else:
-        found = [
-            _in_scope(badge, box)
+        found = dict.fromkeys(
+            badge
             for leaf in box.leaves()
             for badge in leaf.badges
             if badge.kind != "constant"
-        ]
+        )
         # One that is written is listed once, as such.
         written = {badge.text for badge in found if badge.kind == "write"}
-        found = [b for b in found if b.kind == "write" or b.text not in written]
-    unique = list(dict.fromkeys(found))
-    if len(unique) > MOST_BADGES:
-        rest = len(unique) - MOST_BADGES + 1
-        more = Badge("more", f"+ {rest} more")
-        unique = [*unique[: MOST_BADGES - 1], more]
+        for badge in list(found):
+            if badge.kind != "write" and badge.text in written:
+                del found[badge]
+    shown = list(itertools.islice(found, MOST_BADGES))
+    if len(found) > MOST_BADGES:
+        rest = len(found) - MOST_BADGES + 1
+        shown[-1] = Badge("more", f"+ {rest} more")
+    unique = dict.fromkeys(_in_scope(badge, box) for badge in shown)
     return [Badge(b.kind, _ending(b.text), b.nbytes) for b in unique]
 
 

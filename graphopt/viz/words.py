@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 from graphopt.graph.words import REPLACEMENT
 from graphopt.graph.words import clean_text as clean_text
@@ -35,6 +36,8 @@ def shorten(text: str, most: int) -> str:
     return f"{text[: most - 3 - tail]}...{text[-tail:] if tail else ''}"
 
 
+# The same few words and types stand in most boxes of a large graph.
+@lru_cache(maxsize=1 << 14)
 def text_width(text: str, size: float) -> float:
     """Returns about how many pixels a line of text takes at a font size."""
     hundredths = 0

@@ -203,3 +203,22 @@ def test_limits_of_the_machine():
 )
 def test_times_are_written_in_units_that_fit(seconds, text):
     assert format_seconds(seconds) == text
+
+
+def test_threads_and_waits_are_seen():
+    with tf.Graph().as_default(), config(threads=2), v1.Session() as session:
+        v = tf.Variable(np.ones((2000, 1000), np.float32))
+        session.run(v.initializer)
+        step = v.assign(tf.tanh(v) * 0.5 + tf.exp(-v), read_value=False)
+        # Beside a busy process nothing may be handed out for a while.
+        for _ in range(20):
+            profile = session.profile(step, runs=10)
+            if profile.threads == 2:
+                break
+    assert profile.threads == 2
+    for event in profile.events:
+        assert all(0 <= busy <= event.seconds for busy in event.busy)
+    trace = profile.to_chrome_trace()["traceEvents"]
+    named = [e["args"]["name"] for e in trace if e["name"] == "thread_name"]
+    assert named == ["thread of the step", "worker 1"]
+    assert {e["tid"] for e in trace if e["ph"] == "X"} == {1, 2}

@@ -254,7 +254,8 @@ def test_a_profile_is_shown_with_its_plan() -> None:
     graph, targets, feeds, profile = _profiled(5)
     data = Elements(make_page(graph, targets, feeds=feeds, profile=profile)).data
     assert set(data["times"]) == {step["n"] for step in data["steps"]}
-    assert len(data["measured"]["steps"]) == len(data["steps"])
+    numbers = [piece[0] for piece in data["measured"]["pieces"]]
+    assert numbers == list(range(len(data["steps"])))
     assert {event[0] for event in data["measured"]["events"]} == {0, 1, 2}
 
 

@@ -43,6 +43,8 @@ ASLEEP: Final = 1
 """Word of a slot: 1 while its worker sleeps."""
 LOCK: Final = 2
 """Word of a slot: the lock that the worker sleeps on."""
+WORKED: Final = 3
+"""Word of a slot: how long its thread has run chunks, in the count of `Workers`."""
 SLOT_WORDS: Final = 8
 MOST_WORKERS: Final = 255
 POOL_WORDS: Final = SLOTS + SLOT_WORDS * (MOST_WORKERS + 1)

@@ -229,18 +229,31 @@ def _add_plan(data: dict[str, Any], planned: Planned, names: dict[str, int]) -> 
 
 
 def _measured(profile: Profile) -> dict[str, Any]:
-    """The run as a whole, what each step reached, and the events of the shown runs."""
+    """The run as a whole, the pieces that were timed, and the events of shown runs.
+
+    A piece is a step of the plan, or several that jump; it has the number of its first.
+    """
     return {
         "runs": profile.runs,
         "seconds": profile.seconds,
         "fastest": profile.fastest,
         "slowest": profile.slowest,
-        "steps": [
-            [each.seconds, each.nbytes, each.flops, each.limit, each.bound]
+        "pieces": [
+            [
+                each.number,
+                clean_text(each.name),
+                each.kernel,
+                each.seconds,
+                each.nbytes,
+                each.flops,
+                each.limit,
+                each.bound,
+            ]
             for each in profile.steps
         ],
+        "threads": profile.threads,
         "events": [
-            [event.run, event.step, event.start, event.seconds]
+            [event.run, event.step, event.start, event.seconds, event.busy]
             for event in profile.events
             if event.run < RUNS_SHOWN
         ],

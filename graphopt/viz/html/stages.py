@@ -74,7 +74,7 @@ def make_histories(
             history = histories.get(name)
             if history is None or history.died >= 0:
                 histories[name] = History([Version(stage, op)])
-            elif _signature(history.last) != _signature(op):
+            elif not _is_same(history.last, op):
                 history.versions.append(Version(stage, op))
         alive = set(now)
     return histories
@@ -100,10 +100,25 @@ def _prefixes(name: str) -> list[str]:
     return ["/".join(parts[:count]) for count in range(len(parts) - 1, 0, -1)]
 
 
-def _signature(op: Operation) -> tuple[object, ...]:
-    return (
-        op.type,
-        tuple(tensor.name for tensor in op.inputs),
-        tuple(control.name for control in op.control_inputs),
-        tuple((t.dtype.name, str(t.shape)) for t in op.outputs),
-    )
+def _is_same(one: Operation, two: Operation) -> bool:
+    """Whether nothing that is shown of an op has changed; most ops are the same object."""
+    # Loops, for a large graph asks this a million times.
+    if one is two:
+        return True
+    if (
+        one.type != two.type
+        or len(one.inputs) != len(two.inputs)
+        or len(one.outputs) != len(two.outputs)
+        or len(one.control_inputs) != len(two.control_inputs)
+    ):
+        return False
+    for a, b in zip(one.inputs, two.inputs, strict=True):
+        if a is not b and (a.op.name != b.op.name or a.index != b.index):
+            return False
+    for c, d in zip(one.control_inputs, two.control_inputs, strict=True):
+        if c.name != d.name:
+            return False
+    for a, b in zip(one.outputs, two.outputs, strict=True):
+        if a.dtype != b.dtype or (a.shape is not b.shape and a.shape != b.shape):
+            return False
+    return True

@@ -17,10 +17,13 @@ function formatCount(count) {
 const bufferBytes = new Map(data.buffers.map((buffer) => [buffer[0], buffer[3]]));
 const sumOf = (values) => values.reduce((sum, value) => sum + value, 0);
 
+// What was timed, by the number of its (first) step.
+const pieceOfStep = new Map((data.measured?.pieces ?? []).map((piece) => [piece[0], piece]));
+
 // For each step: seconds, bytes, FLOPs, share of the limit; what is not known is null.
 const costs = data.steps.map((step, index) => {
-  const measured = data.measured?.steps[index];
-  if (measured) return { seconds: measured[0], nbytes: measured[1], flops: measured[2], limit: measured[3], bound: measured[4] };
+  const measured = pieceOfStep.get(index);
+  if (measured) return { seconds: measured[3], nbytes: measured[4], flops: measured[5], limit: measured[6], bound: measured[7] };
   const time = data.times[step.n];
   const nbytes = time?.[1] || sumOf([...step.r, ...step.w].map((name) => bufferBytes.get(name) || 0));
   const known = step.ops.map((op) => ops[op].f).filter((count) => count !== undefined);
@@ -114,33 +117,64 @@ function timelinePanel() {
   const waited = sumOf(waits.map(([seconds]) => seconds));
   waits.sort((a, b) => b[0] - a[0]);
   const longest = [...events].sort((a, b) => b[3] - a[3]).slice(0, 12);
-  const row = ([, step, , seconds]) => html("li", {}, stepLink(step), ` ${formatSeconds(seconds)}, ${(100 * seconds / (end - start)).toFixed(0)} %`);
+  const row = ([, piece, , seconds]) => html("li", {}, pieceLink(piece), ` ${formatSeconds(seconds)}, ${(100 * seconds / (end - start)).toFixed(0)} %`);
   return [
     html("p", {}, choose, ` ${plural(events.length, "step")} in ${formatSeconds(end - start)}`),
     html("p", { class: "note" }, `Alone, without times between steps, a run takes ${formatSeconds(measured.seconds)} (median of ${measured.runs}; ${formatSeconds(measured.fastest)} to ${formatSeconds(measured.slowest)}). Between steps: ${formatSeconds(waited)}.`),
+    measured.threads > 1 ? html("p", { class: "note" }, threadsNote(events)) : null,
     drawTimeline(events, start, end),
     section("Longest", html("ul", {}, ...longest.map(row))),
-    waits.length ? section("Longest waits", html("ul", {}, ...waits.slice(0, 5).map(([seconds, step]) => html("li", {}, `${formatSeconds(seconds)} before `, stepLink(step))))) : null,
+    waits.length ? section("Longest waits", html("ul", {}, ...waits.slice(0, 5).map(([seconds, step]) => html("li", {}, `${formatSeconds(seconds)} before `, pieceLink(step))))) : null,
   ];
 }
 
-const stepLink = (index) => html("button", { class: "link", onclick: () => selectStep(index) }, `${index} ${data.steps[index].n}`);
+function pieceLink(piece) {
+  const [number, name] = data.measured.pieces[piece];
+  return html("button", { class: "link", onclick: () => selectStep(number) }, `${number} ${name}`);
+}
 
-// One row for each family of kernels: a bar for each step, gaps where nothing of it runs.
+// How much of the time in steps that were handed out each thread computed.
+function threadsNote(events) {
+  const shared = events.filter((event) => event[4].length);
+  const whole = sumOf(shared.map((event) => event[3]));
+  const parts = Array.from({ length: data.measured.threads }, (_, thread) => {
+    const busy = sumOf(shared.map((event) => event[4][thread] ?? 0));
+    return `${thread ? `worker ${thread}` : "the thread of the step"} ${(100 * busy / (whole || 1)).toFixed(0)} %`;
+  });
+  return `${plural(shared.length, "step")} of ${formatSeconds(whole)} were handed out to ${data.measured.threads} threads; computing were ${parts.join(", ")} of that time.`;
+}
+
+// One row for each family of kernels: a bar for each step, gaps where nothing of it runs;
+// then one for each thread, with what it computed of the steps that were handed out.
 function drawTimeline(events, start, end) {
-  const families = [...new Set(events.map(([, step]) => data.steps[step].k))];
+  const pieces = data.measured.pieces;
+  const families = [...new Set(events.map(([, piece]) => pieces[piece][2]))];
+  const threads = data.measured.threads > 1 ? data.measured.threads : 0;
   const [width, left, high] = [Math.max(panel.clientWidth - 30, 300), 92, 26];
-  const height = families.length * high + 24;
+  const height = (families.length + threads) * high + 24;
   const across = (seconds) => left + ((seconds - start) / (end - start || 1)) * (width - left - 4);
   const svg = make("svg", { viewBox: `0 0 ${width} ${height}`, id: "timeline", role: "img", "aria-label": "steps over time" });
   families.forEach((family, row) => {
     svg.append(rectangle(left, row * high, width - left, high - 4, { class: "lane" }));
     svg.append(make("text", { x: 0, y: row * high + 16 }, family.length > 13 ? `${family.slice(0, 12)}\u2026` : family));
   });
-  for (const [, step, at, seconds] of events) {
-    const row = families.indexOf(data.steps[step].k);
+  for (let thread = 0; thread < threads; thread++) {
+    const row = families.length + thread;
+    svg.append(rectangle(left, row * high, width - left, high - 4, { class: "lane" }));
+    svg.append(make("text", { x: 0, y: row * high + 16 }, thread ? `worker ${thread}` : "own thread"));
+  }
+  for (const [, piece, at, seconds, busy] of events) {
+    const [step, name, family] = pieces[piece];
+    const row = families.indexOf(family);
+    busy.forEach((taken, thread) => {
+      if (!(taken > 0)) return;
+      const place = (families.length + thread) * high + 1;
+      const bar = rectangle(across(at), place, Math.max(across(at + taken) - across(at), 1), high - 6, { class: `bar buffer${row % 6} busy`, "data-thread": thread });
+      bar.append(make("title", {}, `${step} ${name}: computed ${formatSeconds(taken)} of ${formatSeconds(seconds)}`));
+      svg.append(bar);
+    });
     const bar = rectangle(across(at), row * high + 1, Math.max(across(at + seconds) - across(at), 1), high - 6, { class: `bar buffer${row % 6}${step === state.step ? " chosen" : ""}`, "data-step": step });
-    bar.append(make("title", {}, `${step} ${data.steps[step].n}: ${formatSeconds(seconds)} at ${formatSeconds(at - start)}`));
+    bar.append(make("title", {}, `${step} ${name}: ${formatSeconds(seconds)} at ${formatSeconds(at - start)}`));
     bar.addEventListener("click", () => selectStep(step, "timeline"));
     svg.append(bar);
   }

@@ -55,7 +55,7 @@ function openAll(id, isSure = false) {
     if (isScope(boxes[kid])) scopes.push(kid);
   }
   if (count > WARN_FROM && !isSure) {
-    say(`That would show ${plural(count, "shape")}, which may take minutes.`, () => openAll(id, true), "Open all the same");
+    say(`That would show ${plural(count, "shape")}, which takes some ${plural(Math.ceil(count / 2500), "second")}.`, () => openAll(id, true), "Open all the same");
     return;
   }
   scopes.forEach((scope) => state.open.add(scope));
