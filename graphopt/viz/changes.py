@@ -7,6 +7,7 @@ one op more at the top is one line and not a change of every line below.
 from __future__ import annotations
 
 import difflib
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -119,4 +120,6 @@ def _value(array: Any) -> str:
         shown += f", ... {flat.size - 6} more"
         if flat.dtype.kind in "iuf":
             shown += f", sum {float(flat.sum()):.9g}"
+        else:
+            shown += f", crc {zlib.crc32(repr(flat.tolist()).encode()):08x}"
     return shown if array.ndim == 0 else f"[{shown}]"
