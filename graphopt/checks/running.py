@@ -18,6 +18,7 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
 from graphopt.graph.traversal import find_ancestors
 from graphopt.ops.creation import PLACEHOLDER
+from graphopt.runtime.function import Function
 from graphopt.runtime.outside import Outside
 from graphopt.runtime.recording import Ran, Recorder
 from graphopt.runtime.runner import Runner
@@ -29,7 +30,8 @@ MANY_SHAPES = 8
 EAGER_OPS = 2_000
 # Waiting for data is worth a word from this share of the time of all runs on, and from so
 # many seconds on.
-WAITING_SHARE, WAITING_SECONDS = 0.3, 0.05
+WAITING_SHARE, WAITING_SECONDS = 0.3, 0.3
+FIRST_TAKES = 3
 
 
 class RunWatcher:
@@ -44,6 +46,8 @@ class RunWatcher:
         recorder.on_results = self.note_results
         self.waited = 0.0
         self._eager: Counter[str] = Counter()
+        self._traces: Counter[str] = Counter()
+        self._takes: Counter[int] = Counter()
         self._not_finite: dict[Runner, Finding] = {}
         self._depth = 0
 
@@ -51,33 +55,44 @@ class RunWatcher:
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
-        """Watches eager ops and data pipelines in a block."""
+        """Watches eager ops, traces and data pipelines in a block."""
         run_eagerly = hooks.run_eagerly
         arrays, take = EagerIterator.arrays, Outside.take
+        trace = Function._trace_new
 
         def count_eagerly(spec: Any, inputs: Any, attrs: Any) -> Any:
             if modes.tapes:
                 self._eager[str(user_site() or "")] += 1
             return run_eagerly(spec, inputs, attrs)
 
+        def count_traces(function: Any, *arguments: Any) -> Any:
+            self._traces[getattr(function, "__name__", "function")] += 1
+            return trace(function, *arguments)
+
         hooks.run_eagerly = count_eagerly
+        Function._trace_new = count_traces  # type: ignore[method-assign,assignment]
         EagerIterator.arrays = self._timed(arrays)  # type: ignore[method-assign]
         Outside.take = self._timed(take)  # type: ignore[method-assign]
         try:
             yield
         finally:
             hooks.run_eagerly = run_eagerly
+            Function._trace_new = trace  # type: ignore[method-assign]
             EagerIterator.arrays = arrays  # type: ignore[method-assign]
             Outside.take = take  # type: ignore[method-assign]
 
     def _timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Counts the time of what waits for data; what is inside of it counts once."""
 
-        def timed(*arguments: Any, **keywords: Any) -> Any:
+        def timed(taker: Any, *arguments: Any, **keywords: Any) -> Any:
+            # At first functions of `map` are compiled, which is no waiting for data.
+            self._takes[id(taker)] += 1
+            if self._takes[id(taker)] <= FIRST_TAKES:
+                return function(taker, *arguments, **keywords)
             self._depth += 1
             start = time.perf_counter()
             try:
-                return function(*arguments, **keywords)
+                return function(taker, *arguments, **keywords)
             finally:
                 self._depth -= 1
                 if not self._depth:
@@ -112,7 +127,7 @@ class RunWatcher:
             *self._not_finite.values(),
             *slow_steps(ran),
             *many_shapes(ran),
-            *many_traces(self.recorder.count_traces()),
+            *many_traces(self._traces),
             *self._eager_loops(),
             *self._waiting(),
             *unused_feeds(ran),

@@ -218,6 +218,8 @@ def print_ran(loaded: Loaded, options: argparse.Namespace) -> None:
 def title_of(text: str, target: Target) -> str:
     """Returns what stands above: the name of the file, and what of it is shown.
 
+    >>> from graphopt.graph.graph import Graph
+    >>> from graphopt.viz.target import Target
     >>> title_of("examples/train.py", Target(Graph(), name="step(float32[2])"))
     'train.py: step(float32[2])'
     """

@@ -392,23 +392,49 @@ def arange(start: Any, stop: Any = None, step: int = 1, dtype: Any = "int32") ->
 # ---- arithmetic
 
 
-def _reduce(function: Callable[..., Any]) -> Callable[..., Any]:
-    def reduce(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return function(x, axis, keepdims)
-
-    reduce.__doc__ = f"As `tf.{function.__name__}`."
-    return reduce
+def all(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """As `tf.reduce_all`."""
+    return _reduction.reduce_all(x, axis, keepdims)
 
 
-all = _reduce(_reduction.reduce_all)
-any = _reduce(_reduction.reduce_any)
-logsumexp = _reduce(_logsumexp)
-max = _reduce(_reduction.reduce_max)
-min = _reduce(_reduction.reduce_min)
-prod = _reduce(_reduction.reduce_prod)
-std = _reduce(_std)
-sum = _reduce(_reduction.reduce_sum)
-var = _reduce(_variance)
+def any(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """As `tf.reduce_any`."""
+    return _reduction.reduce_any(x, axis, keepdims)
+
+
+def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """As `tf.reduce_logsumexp`."""
+    return _logsumexp(x, axis, keepdims)
+
+
+def max(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """As `tf.reduce_max`."""
+    return _reduction.reduce_max(x, axis, keepdims)
+
+
+def min(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """As `tf.reduce_min`."""
+    return _reduction.reduce_min(x, axis, keepdims)
+
+
+def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """As `tf.reduce_prod`."""
+    return _reduction.reduce_prod(x, axis, keepdims)
+
+
+def std(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """As `tf.math.reduce_std`."""
+    return _std(x, axis, keepdims)
+
+
+def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """As `tf.reduce_sum`."""
+    return _reduction.reduce_sum(x, axis, keepdims)
+
+
+def var(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """As `tf.math.reduce_variance`."""
+    return _variance(x, axis, keepdims)
 
 
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:

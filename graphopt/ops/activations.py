@@ -19,11 +19,8 @@ from graphopt.graph.opspec import Cost, Sample
 from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import Tensor
 from graphopt.ops.elementwise import (
-    NUMERIC,
     abs,
-    binary,
     cast,
-    elementwise,
     logical_and,
     relu,
     sigmoid,
@@ -31,6 +28,7 @@ from graphopt.ops.elementwise import (
     tanh,
     where,
 )
+from graphopt.ops.elementwise_specs import NUMERIC, binary, elementwise
 from graphopt.ops.shaping import concat
 from graphopt.ops.special import erfc
 

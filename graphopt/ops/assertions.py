@@ -197,20 +197,34 @@ def _decide(
     return no_op(name)
 
 
-def _comparison(
-    public: str, sign: str, test: Callable[[Any, Any], Any], numpy: Any
+def _check_sign(
+    x: Any,
+    sign: str,
+    test: Callable[[Any, Any], Any],
+    numpy: Any,
+    message: str | None,
+    summarize: int | None,
+    name: str,
 ) -> Any:
-    def function(
-        x: Any,
-        y: Any,
-        message: str | None = None,
-        summarize: int | None = None,
-        name: str | None = None,
-    ) -> Any:
-        return _compare(x, y, sign, test, numpy, message, summarize, name or public)
+    x = hooks.convert(x)
+    return _decide(
+        [("x", x)],
+        lambda a: bool(np.all(numpy(a, 0))),
+        lambda: reduce_all(test(x, 0)),
+        _words(message, f"Condition x {sign} 0 did not hold element-wise"),
+        summarize,
+        name,
+    )
 
-    function.__name__ = function.__qualname__ = public
-    function.__doc__ = f"""Raises unless x {sign} y holds for all elements.
+
+def assert_equal(
+    x: Any,
+    y: Any,
+    message: str | None = None,
+    summarize: int | None = None,
+    name: str | None = None,
+) -> Any:
+    """Raises unless x == y holds for all elements.
 
     Args:
       x, y: Tensors that broadcast.
@@ -224,42 +238,158 @@ def _comparison(
     Raises:
       InvalidArgumentError: It does not hold.
 
-    Source: `tf.debugging.{public}`.
+    Source: `tf.debugging.assert_equal`.
     """
-    return function
+    name = name or "assert_equal"
+    return _compare(x, y, "==", math.equal, np.equal, message, summarize, name)
 
 
-assert_equal = _comparison("assert_equal", "==", math.equal, np.equal)
-assert_none_equal = _comparison("assert_none_equal", "!=", math.not_equal, np.not_equal)
-assert_less = _comparison("assert_less", "<", math.less, np.less)
-assert_less_equal = _comparison(
-    "assert_less_equal", "<=", math.less_equal, np.less_equal
-)
-assert_greater = _comparison("assert_greater", ">", math.greater, np.greater)
-assert_greater_equal = _comparison(
-    "assert_greater_equal", ">=", math.greater_equal, np.greater_equal
-)
+def assert_none_equal(
+    x: Any,
+    y: Any,
+    message: str | None = None,
+    summarize: int | None = None,
+    name: str | None = None,
+) -> Any:
+    """Raises unless x != y holds for all elements.
+
+    Args:
+      x, y: Tensors that broadcast.
+      message: The first words of the error.
+      summarize: How many elements to show from each end of a dimension; 3 by default.
+      name: Name of the op.
+
+    Returns:
+      The op; None in eager mode.
+
+    Raises:
+      InvalidArgumentError: It does not hold.
+
+    Source: `tf.debugging.assert_none_equal`.
+    """
+    name = name or "assert_none_equal"
+    return _compare(x, y, "!=", math.not_equal, np.not_equal, message, summarize, name)
 
 
-def _sign(public: str, sign: str, test: Any, numpy: Any) -> Any:
-    def function(
-        x: Any,
-        message: str | None = None,
-        summarize: int | None = None,
-        name: str | None = None,
-    ) -> Any:
-        x = hooks.convert(x)
-        return _decide(
-            [("x", x)],
-            lambda a: bool(np.all(numpy(a, 0))),
-            lambda: reduce_all(test(x, 0)),
-            _words(message, f"Condition x {sign} 0 did not hold element-wise"),
-            summarize,
-            name or public,
-        )
+def assert_less(
+    x: Any,
+    y: Any,
+    message: str | None = None,
+    summarize: int | None = None,
+    name: str | None = None,
+) -> Any:
+    """Raises unless x < y holds for all elements.
 
-    function.__name__ = function.__qualname__ = public
-    function.__doc__ = f"""Raises unless x {sign} 0 holds for all elements.
+    Args:
+      x, y: Tensors that broadcast.
+      message: The first words of the error.
+      summarize: How many elements to show from each end of a dimension; 3 by default.
+      name: Name of the op.
+
+    Returns:
+      The op; None in eager mode.
+
+    Raises:
+      InvalidArgumentError: It does not hold.
+
+    Source: `tf.debugging.assert_less`.
+    """
+    name = name or "assert_less"
+    return _compare(x, y, "<", math.less, np.less, message, summarize, name)
+
+
+def assert_less_equal(
+    x: Any,
+    y: Any,
+    message: str | None = None,
+    summarize: int | None = None,
+    name: str | None = None,
+) -> Any:
+    """Raises unless x <= y holds for all elements.
+
+    Args:
+      x, y: Tensors that broadcast.
+      message: The first words of the error.
+      summarize: How many elements to show from each end of a dimension; 3 by default.
+      name: Name of the op.
+
+    Returns:
+      The op; None in eager mode.
+
+    Raises:
+      InvalidArgumentError: It does not hold.
+
+    Source: `tf.debugging.assert_less_equal`.
+    """
+    name = name or "assert_less_equal"
+    return _compare(
+        x, y, "<=", math.less_equal, np.less_equal, message, summarize, name
+    )
+
+
+def assert_greater(
+    x: Any,
+    y: Any,
+    message: str | None = None,
+    summarize: int | None = None,
+    name: str | None = None,
+) -> Any:
+    """Raises unless x > y holds for all elements.
+
+    Args:
+      x, y: Tensors that broadcast.
+      message: The first words of the error.
+      summarize: How many elements to show from each end of a dimension; 3 by default.
+      name: Name of the op.
+
+    Returns:
+      The op; None in eager mode.
+
+    Raises:
+      InvalidArgumentError: It does not hold.
+
+    Source: `tf.debugging.assert_greater`.
+    """
+    name = name or "assert_greater"
+    return _compare(x, y, ">", math.greater, np.greater, message, summarize, name)
+
+
+def assert_greater_equal(
+    x: Any,
+    y: Any,
+    message: str | None = None,
+    summarize: int | None = None,
+    name: str | None = None,
+) -> Any:
+    """Raises unless x >= y holds for all elements.
+
+    Args:
+      x, y: Tensors that broadcast.
+      message: The first words of the error.
+      summarize: How many elements to show from each end of a dimension; 3 by default.
+      name: Name of the op.
+
+    Returns:
+      The op; None in eager mode.
+
+    Raises:
+      InvalidArgumentError: It does not hold.
+
+    Source: `tf.debugging.assert_greater_equal`.
+    """
+    name = name or "assert_greater_equal"
+    return _compare(
+        x, y, ">=", math.greater_equal, np.greater_equal, message, summarize, name
+    )
+
+
+def assert_positive(
+    x: Any,
+    message: str | None = None,
+    summarize: int | None = None,
+    name: str | None = None,
+) -> Any:
+    """Raises unless x > 0 holds for all elements.
 
     Args:
       x: A tensor.
@@ -270,17 +400,83 @@ def _sign(public: str, sign: str, test: Any, numpy: Any) -> Any:
     Raises:
       InvalidArgumentError: It does not hold.
 
-    Source: `tf.debugging.{public}`.
+    Source: `tf.debugging.assert_positive`.
     """
-    return function
+    name = name or "assert_positive"
+    return _check_sign(x, ">", math.greater, np.greater, message, summarize, name)
 
 
-assert_positive = _sign("assert_positive", ">", math.greater, np.greater)
-assert_negative = _sign("assert_negative", "<", math.less, np.less)
-assert_non_negative = _sign(
-    "assert_non_negative", ">=", math.greater_equal, np.greater_equal
-)
-assert_non_positive = _sign("assert_non_positive", "<=", math.less_equal, np.less_equal)
+def assert_negative(
+    x: Any,
+    message: str | None = None,
+    summarize: int | None = None,
+    name: str | None = None,
+) -> Any:
+    """Raises unless x < 0 holds for all elements.
+
+    Args:
+      x: A tensor.
+      message: The first words of the error.
+      summarize: How many elements to show from each end of a dimension; 3 by default.
+      name: Name of the op.
+
+    Raises:
+      InvalidArgumentError: It does not hold.
+
+    Source: `tf.debugging.assert_negative`.
+    """
+    name = name or "assert_negative"
+    return _check_sign(x, "<", math.less, np.less, message, summarize, name)
+
+
+def assert_non_negative(
+    x: Any,
+    message: str | None = None,
+    summarize: int | None = None,
+    name: str | None = None,
+) -> Any:
+    """Raises unless x >= 0 holds for all elements.
+
+    Args:
+      x: A tensor.
+      message: The first words of the error.
+      summarize: How many elements to show from each end of a dimension; 3 by default.
+      name: Name of the op.
+
+    Raises:
+      InvalidArgumentError: It does not hold.
+
+    Source: `tf.debugging.assert_non_negative`.
+    """
+    name = name or "assert_non_negative"
+    return _check_sign(
+        x, ">=", math.greater_equal, np.greater_equal, message, summarize, name
+    )
+
+
+def assert_non_positive(
+    x: Any,
+    message: str | None = None,
+    summarize: int | None = None,
+    name: str | None = None,
+) -> Any:
+    """Raises unless x <= 0 holds for all elements.
+
+    Args:
+      x: A tensor.
+      message: The first words of the error.
+      summarize: How many elements to show from each end of a dimension; 3 by default.
+      name: Name of the op.
+
+    Raises:
+      InvalidArgumentError: It does not hold.
+
+    Source: `tf.debugging.assert_non_positive`.
+    """
+    name = name or "assert_non_positive"
+    return _check_sign(
+        x, "<=", math.less_equal, np.less_equal, message, summarize, name
+    )
 
 
 def assert_near(

@@ -30,13 +30,8 @@ from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import constant, shape, static_ints, zeros_like
-from graphopt.ops.elementwise import (
-    broadcast_of,
-    cast,
-    equal,
-    square,
-    where,
-)
+from graphopt.ops.elementwise import cast, equal, square, where
+from graphopt.ops.elementwise_specs import broadcast_of
 from graphopt.ops.padding import pad
 from graphopt.ops.quietly import quietly
 from graphopt.ops.shaping import transpose
@@ -297,30 +292,48 @@ IRFFT = register(
 # ---- public functions
 
 
-def _of_complex(spec: OpSpec, name: str, doc: str, of_real: Any) -> Any:
-    """Makes the public function of a part, which numbers that are real have too."""
-
-    def function(input: Any, name: str | None = None) -> Any:
-        x = hooks.convert(input)
-        return call(spec, x, name=name) if x.dtype.is_complex else of_real(x)
-
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"Returns {doc}, elementwise.\n\n    Source: `tf.math.{name}`."
-    return function
-
-
 def _real_angle(x: Any) -> Any:
     pi = constant(np.pi, x.dtype if x.dtype.is_floating else dtypes.float32)
     x = cast(x, pi.dtype)
     return where(x < 0, zeros_like(x) + pi, zeros_like(x))
 
 
-real: Any = _of_complex(REAL, "real", "the real part", lambda x: x)
-imag: Any = _of_complex(IMAG, "imag", "the imaginary part", zeros_like)
-conj: Any = _of_complex(CONJ, "conj", "the complex conjugate", lambda x: x)
-angle: Any = _of_complex(
-    ANGLE, "angle", "the angle in radians, from -pi to pi", _real_angle
-)
+def _take_part(spec: OpSpec, input: Any, name: str | None, of_real: Any) -> Tensor:
+    """Returns a part, which numbers that are real have too."""
+    x = hooks.convert(input)
+    return call(spec, x, name=name) if x.dtype.is_complex else of_real(x)
+
+
+def real(input: Any, name: str | None = None) -> Tensor:
+    """Returns the real part, elementwise.
+
+    Source: `tf.math.real`.
+    """
+    return _take_part(REAL, input, name, lambda x: x)
+
+
+def imag(input: Any, name: str | None = None) -> Tensor:
+    """Returns the imaginary part, elementwise.
+
+    Source: `tf.math.imag`.
+    """
+    return _take_part(IMAG, input, name, zeros_like)
+
+
+def conj(input: Any, name: str | None = None) -> Tensor:
+    """Returns the complex conjugate, elementwise.
+
+    Source: `tf.math.conj`.
+    """
+    return _take_part(CONJ, input, name, lambda x: x)
+
+
+def angle(input: Any, name: str | None = None) -> Tensor:
+    """Returns the angle in radians, from -pi to pi, elementwise.
+
+    Source: `tf.math.angle`.
+    """
+    return _take_part(ANGLE, input, name, _real_angle)
 
 
 def complex(real: Any, imag: Any, name: str | None = None) -> Tensor:

@@ -30,15 +30,8 @@ from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import constant_value, shape, static_ints, zeros_like
 from graphopt.ops.deferred import deferrable
-from graphopt.ops.elementwise import (
-    INTEGERS,
-    NUMERIC,
-    binary,
-    cast,
-    division_error,
-    elementwise,
-    where,
-)
+from graphopt.ops.elementwise import cast, division_error, where
+from graphopt.ops.elementwise_specs import INTEGERS, NUMERIC, binary, elementwise
 from graphopt.ops.indexing import gather
 
 Array = NDArray[Any]

@@ -31,7 +31,6 @@ from graphopt.ops.elementwise import (
     abs,
     add,
     cast,
-    elementwise,
     exp,
     log,
     log1p,
@@ -39,6 +38,7 @@ from graphopt.ops.elementwise import (
     sigmoid,
     where,
 )
+from graphopt.ops.elementwise_specs import elementwise
 from graphopt.ops.reduction import reduce_sum
 from graphopt.ops.shaping import expand_dims, reshape, transpose
 

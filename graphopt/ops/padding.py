@@ -17,7 +17,7 @@ from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import constant_value, static_ints
 from graphopt.ops.deferred import deferrable, shape_of_sizes
-from graphopt.ops.elementwise import NUMERIC
+from graphopt.ops.elementwise_specs import NUMERIC
 from graphopt.ops.shaping import concat
 from graphopt.ops.slicing import STRIDED_SLICE, WHOLE, Key
 

@@ -16,7 +16,8 @@ from graphopt.graph.opspec import BadInput, Family, OpSpec, Sample, register
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import Tensor
 from graphopt.ops.convolution import WINDOW_NS
-from graphopt.ops.elementwise import NUMERIC, cast
+from graphopt.ops.elementwise import cast
+from graphopt.ops.elementwise_specs import NUMERIC
 from graphopt.ops.layouts import (
     is_channels_first,
     reorder,

@@ -30,7 +30,8 @@ from graphopt.graph.shape import UNKNOWN, TensorShape, broadcast_shapes
 from graphopt.graph.tensor import Tensor, is_symbolic
 from graphopt.ops.creation import constant_value, static_dims
 from graphopt.ops.deferred import deferrable, shape_of_sizes
-from graphopt.ops.elementwise import NUMERIC, cast, equal, where
+from graphopt.ops.elementwise import cast, equal, where
+from graphopt.ops.elementwise_specs import NUMERIC
 from graphopt.ops.shaping import reshape_like_reduced
 
 Axes = tuple[int, ...] | None

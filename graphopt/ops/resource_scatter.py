@@ -19,7 +19,7 @@ from graphopt.graph.opspec import (
     register,
 )
 from graphopt.graph.provenance import user_site
-from graphopt.ops.elementwise import NUMERIC
+from graphopt.ops.elementwise_specs import NUMERIC
 from graphopt.ops.indexing import check_indices
 from graphopt.ops.quietly import quietly
 

@@ -17,7 +17,7 @@ from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import static_ints
-from graphopt.ops.elementwise import NUMERIC
+from graphopt.ops.elementwise_specs import NUMERIC
 from graphopt.ops.padding import pad
 
 Array = NDArray[Any]

@@ -19,7 +19,8 @@ from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import static_dims, zeros, zeros_like
 from graphopt.ops.deferred import deferrable, shape_of_sizes
-from graphopt.ops.elementwise import NUMERIC, cast, equal
+from graphopt.ops.elementwise import cast, equal
+from graphopt.ops.elementwise_specs import NUMERIC
 from graphopt.ops.indexing import check_indices, explain_index, require_integers
 
 # ---- gather_nd, scatter_nd

@@ -18,7 +18,8 @@ from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import constant_value, ones_like, static_dims
 from graphopt.ops.deferred import deferrable
-from graphopt.ops.elementwise import NUMERIC, cast, equal, maximum, where
+from graphopt.ops.elementwise import cast, equal, maximum, where
+from graphopt.ops.elementwise_specs import NUMERIC
 from graphopt.ops.indexing import (
     check_indices,
     explain_index,

@@ -27,7 +27,8 @@ from graphopt.graph.shape import UNKNOWN, TensorShape
 from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import static_ints
 from graphopt.ops.deferred import deferrable
-from graphopt.ops.elementwise import NUMERIC, cast, is_finite, logical_and, where
+from graphopt.ops.elementwise import cast, is_finite, logical_and, where
+from graphopt.ops.elementwise_specs import NUMERIC
 from graphopt.ops.indexing import GATHER_GRAD, gather, gather_densely
 from graphopt.ops.reduction import reduce_all, reduce_sum
 from graphopt.ops.shaping import expand_dims, transpose

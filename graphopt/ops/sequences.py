@@ -29,7 +29,8 @@ from graphopt.graph.shape import SCALAR, TensorShape, broadcast_shapes
 from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import constant, constant_value, ones, static_ints
 from graphopt.ops.deferred import deferrable
-from graphopt.ops.elementwise import NUMERIC, cast
+from graphopt.ops.elementwise import cast
+from graphopt.ops.elementwise_specs import NUMERIC
 from graphopt.ops.shaping import concat, expand_dims, identity, reshape
 
 Array = NDArray[Any]

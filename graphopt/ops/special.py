@@ -16,9 +16,7 @@ from graphopt.graph.tensor import Tensor
 from graphopt.ops import special_values as values
 from graphopt.ops.creation import ones_like
 from graphopt.ops.elementwise import (
-    binary,
     cast,
-    elementwise,
     exp,
     logical_and,
     logical_not,
@@ -28,6 +26,7 @@ from graphopt.ops.elementwise import (
     softplus,
     square,
 )
+from graphopt.ops.elementwise_specs import binary, elementwise
 
 ERFC = elementwise(
     "Erfc",

@@ -25,7 +25,7 @@ from graphopt.graph.opspec import (
 )
 from graphopt.graph.provenance import user_site
 from graphopt.graph.shape import TensorShape
-from graphopt.ops.elementwise import NUMERIC
+from graphopt.ops.elementwise_specs import NUMERIC
 
 _NUMBERS = (*NUMERIC, *dtypes.COMPLEX)
 

@@ -33,7 +33,7 @@ from graphopt.graph.shape import TensorShape
 from graphopt.graph.strings import string_array, to_array
 from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import static_ints
-from graphopt.ops.elementwise import broadcast_of
+from graphopt.ops.elementwise_specs import broadcast_of
 from graphopt.ops.fingerprints import fingerprint64, hash64, keyed_hash
 from graphopt.ops.reduction import infer_reduction, normalize_axes
 

@@ -10,14 +10,8 @@ from graphopt.dtypes import FLOATING
 from graphopt.graph.dispatch import call
 from graphopt.graph.opspec import Cost
 from graphopt.graph.tensor import Tensor
-from graphopt.ops.elementwise import (
-    binary,
-    cos,
-    elementwise,
-    reciprocal,
-    sqrt,
-    square,
-)
+from graphopt.ops.elementwise import cos, reciprocal, sqrt, square
+from graphopt.ops.elementwise_specs import binary, elementwise
 
 
 def _tan_vjp(g: Any, y: Any, x: Any) -> tuple[Any]:

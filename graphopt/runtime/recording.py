@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -189,11 +189,6 @@ class Recorder:
     def list_ran(self) -> list[Ran]:
         """Returns what ran without what only gave variables their initial values."""
         return [ran for ran in self.ran.values() if not ran.plan.is_initializer]
-
-    def count_traces(self) -> dict[str, int]:
-        """Returns how often each function was traced, by its name."""
-        names = (getattr(graph, "function_name", "") for graph in self.graphs)
-        return dict(Counter(name for name in names if name))
 
     def costliest(self, *, training: bool = False) -> Ran | None:
         """Returns what takes most in all its runs, by its shapes.

@@ -20,7 +20,7 @@ from graphopt.graph.tensor import GraphTensor
 from graphopt.graph.traversal import find_ancestors, sources_of
 from graphopt.ops.creation import CONST, PLACEHOLDER
 from graphopt.ops.state import NO_OP
-from graphopt.viz.words import clean_text, format_type, size_of
+from graphopt.viz.words import clean_text, format_item, format_type, size_of
 
 # A placeholder used by so many ops is drawn beside each of them.
 FAN_OUT_OF_BADGE = 4
@@ -348,7 +348,8 @@ def operation_badge(op: Operation) -> Badge | None:
         return Badge("variable", _variable_name(tensor), size_of(tensor))
     if op.spec is CONST:
         value = op.attrs["value"]
-        text = f"{value.item():.6g}" if value.ndim == 0 else format_type(tensor)
+        is_scalar = value.ndim == 0
+        text = format_item(value.item(), 6) if is_scalar else format_type(tensor)
         return Badge("constant", text, size_of(tensor))
     if op.spec is PLACEHOLDER:
         return Badge("input", clean_text(op.name), size_of(tensor))

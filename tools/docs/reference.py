@@ -3,7 +3,7 @@
 `tests/golden/api.txt` has a line for each public name, and a test keeps it complete, so a
 page for each module follows from it: what the module defines, by mkdocstrings from the
 docstrings, and what is in it by another name, as links. Sources are read and not run, but
-for forty functions that a call makes (`assert_less = _comparison(...)`): their signature
+for a few functions that a call makes (`true_positives = _counter(...)`): their signature
 and docstring are asked of the function.
 """
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from typing import Any
 
 from graphopt import nest
@@ -12,47 +10,150 @@ from graphopt.ops import assertions, finite
 from graphopt.ops import shape_assertions as shapes
 
 
-def _pair(function: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def check(
-        x: Any,
-        y: Any,
-        data: Any = None,
-        summarize: int | None = None,
-        message: str | None = None,
-        name: str | None = None,
-    ) -> Any:
-        return function(x, y, message=message, summarize=summarize, name=name)
+def assert_equal(
+    x: Any,
+    y: Any,
+    data: Any = None,
+    summarize: int | None = None,
+    message: str | None = None,
+    name: str | None = None,
+) -> Any:
+    """As `tf.debugging.assert_equal`; `data` is not printed.
 
-    del check.__wrapped__
-    return check
-
-
-def _single(function: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def check(
-        x: Any,
-        data: Any = None,
-        summarize: int | None = None,
-        message: str | None = None,
-        name: str | None = None,
-    ) -> Any:
-        return function(x, message=message, summarize=summarize, name=name)
-
-    del check.__wrapped__
-    return check
+    Source: `tf.compat.v1.assert_equal`.
+    """
+    return assertions.assert_equal(x, y, message, summarize, name)
 
 
-assert_equal = _pair(assertions.assert_equal)
-assert_greater = _pair(assertions.assert_greater)
-assert_greater_equal = _pair(assertions.assert_greater_equal)
-assert_less = _pair(assertions.assert_less)
-assert_less_equal = _pair(assertions.assert_less_equal)
-assert_none_equal = _pair(assertions.assert_none_equal)
-assert_negative = _single(assertions.assert_negative)
-assert_non_negative = _single(assertions.assert_non_negative)
-assert_non_positive = _single(assertions.assert_non_positive)
-assert_positive = _single(assertions.assert_positive)
+def assert_greater(
+    x: Any,
+    y: Any,
+    data: Any = None,
+    summarize: int | None = None,
+    message: str | None = None,
+    name: str | None = None,
+) -> Any:
+    """As `tf.debugging.assert_greater`; `data` is not printed.
+
+    Source: `tf.compat.v1.assert_greater`.
+    """
+    return assertions.assert_greater(x, y, message, summarize, name)
+
+
+def assert_greater_equal(
+    x: Any,
+    y: Any,
+    data: Any = None,
+    summarize: int | None = None,
+    message: str | None = None,
+    name: str | None = None,
+) -> Any:
+    """As `tf.debugging.assert_greater_equal`; `data` is not printed.
+
+    Source: `tf.compat.v1.assert_greater_equal`.
+    """
+    return assertions.assert_greater_equal(x, y, message, summarize, name)
+
+
+def assert_less(
+    x: Any,
+    y: Any,
+    data: Any = None,
+    summarize: int | None = None,
+    message: str | None = None,
+    name: str | None = None,
+) -> Any:
+    """As `tf.debugging.assert_less`; `data` is not printed.
+
+    Source: `tf.compat.v1.assert_less`.
+    """
+    return assertions.assert_less(x, y, message, summarize, name)
+
+
+def assert_less_equal(
+    x: Any,
+    y: Any,
+    data: Any = None,
+    summarize: int | None = None,
+    message: str | None = None,
+    name: str | None = None,
+) -> Any:
+    """As `tf.debugging.assert_less_equal`; `data` is not printed.
+
+    Source: `tf.compat.v1.assert_less_equal`.
+    """
+    return assertions.assert_less_equal(x, y, message, summarize, name)
+
+
+def assert_none_equal(
+    x: Any,
+    y: Any,
+    data: Any = None,
+    summarize: int | None = None,
+    message: str | None = None,
+    name: str | None = None,
+) -> Any:
+    """As `tf.debugging.assert_none_equal`; `data` is not printed.
+
+    Source: `tf.compat.v1.assert_none_equal`.
+    """
+    return assertions.assert_none_equal(x, y, message, summarize, name)
+
+
+def assert_negative(
+    x: Any,
+    data: Any = None,
+    summarize: int | None = None,
+    message: str | None = None,
+    name: str | None = None,
+) -> Any:
+    """As `tf.debugging.assert_negative`; `data` is not printed.
+
+    Source: `tf.compat.v1.assert_negative`.
+    """
+    return assertions.assert_negative(x, message, summarize, name)
+
+
+def assert_non_negative(
+    x: Any,
+    data: Any = None,
+    summarize: int | None = None,
+    message: str | None = None,
+    name: str | None = None,
+) -> Any:
+    """As `tf.debugging.assert_non_negative`; `data` is not printed.
+
+    Source: `tf.compat.v1.assert_non_negative`.
+    """
+    return assertions.assert_non_negative(x, message, summarize, name)
+
+
+def assert_non_positive(
+    x: Any,
+    data: Any = None,
+    summarize: int | None = None,
+    message: str | None = None,
+    name: str | None = None,
+) -> Any:
+    """As `tf.debugging.assert_non_positive`; `data` is not printed.
+
+    Source: `tf.compat.v1.assert_non_positive`.
+    """
+    return assertions.assert_non_positive(x, message, summarize, name)
+
+
+def assert_positive(
+    x: Any,
+    data: Any = None,
+    summarize: int | None = None,
+    message: str | None = None,
+    name: str | None = None,
+) -> Any:
+    """As `tf.debugging.assert_positive`; `data` is not printed.
+
+    Source: `tf.compat.v1.assert_positive`.
+    """
+    return assertions.assert_positive(x, message, summarize, name)
 
 
 def assert_near(

@@ -55,21 +55,52 @@ def div(x: Any, y: Any, name: str | None = None) -> Tensor:
     return floordiv(x, y, name) if x.dtype.is_integer else divide(x, y, name)
 
 
-def _cast_to(dtype: Any, name: str) -> Callable[..., Any]:
-    def to(x: Any, name: str | None = None) -> Any:
-        return cast(x, dtype, name)
+def to_float(x: Any, name: str | None = None) -> Tensor:
+    """Casts to float32.
 
-    to.__name__ = to.__qualname__ = name
-    to.__doc__ = f"Casts to {dtype.name}.\n\n    Source: `tf.compat.v1.{name}`."
-    return to
+    Source: `tf.compat.v1.to_float`.
+    """
+    return cast(x, dtypes.float32, name)
 
 
-to_float = _cast_to(dtypes.float32, "to_float")
-to_double = _cast_to(dtypes.float64, "to_double")
-to_int32 = _cast_to(dtypes.int32, "to_int32")
-to_int64 = _cast_to(dtypes.int64, "to_int64")
-to_complex64 = _cast_to(dtypes.complex64, "to_complex64")
-to_complex128 = _cast_to(dtypes.complex128, "to_complex128")
+def to_double(x: Any, name: str | None = None) -> Tensor:
+    """Casts to float64.
+
+    Source: `tf.compat.v1.to_double`.
+    """
+    return cast(x, dtypes.float64, name)
+
+
+def to_int32(x: Any, name: str | None = None) -> Tensor:
+    """Casts to int32.
+
+    Source: `tf.compat.v1.to_int32`.
+    """
+    return cast(x, dtypes.int32, name)
+
+
+def to_int64(x: Any, name: str | None = None) -> Tensor:
+    """Casts to int64.
+
+    Source: `tf.compat.v1.to_int64`.
+    """
+    return cast(x, dtypes.int64, name)
+
+
+def to_complex64(x: Any, name: str | None = None) -> Tensor:
+    """Casts to complex64.
+
+    Source: `tf.compat.v1.to_complex64`.
+    """
+    return cast(x, dtypes.complex64, name)
+
+
+def to_complex128(x: Any, name: str | None = None) -> Tensor:
+    """Casts to complex128.
+
+    Source: `tf.compat.v1.to_complex128`.
+    """
+    return cast(x, dtypes.complex128, name)
 
 
 def clip_by_average_norm(t: Any, clip_norm: Any, name: str | None = None) -> Tensor:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from inspect import signature
-from typing import Any
+from typing import Any, overload
 
 from graphopt import dtypes
 from graphopt.autodiff.tape import GradientTape
@@ -140,6 +140,18 @@ class Optimizer(Trackable):
         if "hyperparameters" in vars(cls) and "__init__" not in vars(cls):
             write_constructor(cls)
 
+    @overload
+    def __init__(
+        self,
+        name: str,
+        gradient_aggregator: Callable[[GradsAndVars], GradsAndVars] | None = None,
+        gradient_transformers: Sequence[Callable[[GradsAndVars], GradsAndVars]]
+        | None = None,
+        **kwargs: Any,
+    ) -> None: ...
+    # Of a subclass that lists `hyperparameters`, which gets a constructor that takes them.
+    @overload
+    def __init__(self, *hyperparameters: Any, **kwargs: Any) -> None: ...
     def __init__(
         self,
         name: str,

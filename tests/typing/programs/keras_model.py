@@ -24,6 +24,17 @@ class Counting(tf.keras.callbacks.Callback):
         self.epochs += 1
 
 
+class SignDescent(tf.keras.optimizers.Optimizer):
+    """Steps of one size."""
+
+    hyperparameters = {"learning_rate": 0.01}
+
+    def update(
+        self, w: tf.Tensor, g: tf.Tensor, *, learning_rate: tf.Tensor
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        return w - learning_rate * tf.sign(g), {}
+
+
 def squared(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.square(y_pred - y_true), axis=-1)
 
@@ -44,4 +55,6 @@ inputs = tf.keras.Input(shape=(3,))
 outputs = tf.keras.layers.Dense(2, name="last")(inputs)
 functional = tf.keras.Model(inputs=inputs, outputs=outputs)
 weights: list[tf.Variable] = functional.trainable_variables
+functional.compile(SignDescent(0.1, name="own"), "mse")
+functional.fit(x, tf.zeros([16, 2]), verbose=0)
 print(sorted(history.history), counting.epochs, len(weights))
