@@ -86,7 +86,7 @@ def check_free(layout: Layout) -> None:
 def test_a_line_behind_a_box_is_found() -> None:
     layout = lay_out(drawn(chain(5)))
     check_free(layout)
-    box, shape = list(layout.shapes.items())[0]
+    box, shape = next(iter(layout.shapes.items()))
     x, y = layout.routes[2].points[1]
     shape.x, shape.y = x - shape.width / 2, y - shape.height / 2
     with pytest.raises(AssertionError, match=box.label):
