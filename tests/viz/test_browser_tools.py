@@ -194,6 +194,33 @@ def test_edges_run_right(browser: Browser, page: Path) -> None:
     quiet(browser, page)
 
 
+def test_two_fingers_zoom(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    scale = (
+        "Number(document.querySelector('#world').getAttribute('transform')"
+        ".match(/scale\\(([^)]*)/)[1])"
+    )
+    before = browser.evaluate(scale)
+    for kind, distance in (("touchStart", 50), ("touchMove", 60), ("touchMove", 120)):
+        points = [{"x": 400 + side * distance, "y": 400, "id": side} for side in (0, 1)]
+        browser.call("Input.dispatchTouchEvent", type=kind, touchPoints=points)
+    browser.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+    assert browser.evaluate(scale) > 1.5 * before
+    quiet(browser, page)
+
+
+def test_pictures_of_edges_that_run_right_stand_below_each_other(
+    browser: Browser, page: Path
+) -> None:
+    browser.open(page, "#right=1&compare=1&pass=fuse_elementwise")
+    tops = browser.evaluate(
+        "['#earlier', '#picture'].map((id) => "
+        "document.querySelector(id).getBoundingClientRect().top)"
+    )
+    assert tops[1] > tops[0] + 200
+    quiet(browser, page)
+
+
 # ---- search
 
 

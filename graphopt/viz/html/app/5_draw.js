@@ -70,7 +70,7 @@ function drawRoute(route) {
   // A line is thin: what is near it is meant too.
   group.prepend(make("path", { class: "near-line", d: pathOfPoints(points, route.flat) }));
   group.prepend(make("path", { class: kind, "stroke-width": width, d: pathOfPoints(points, route.flat) }));
-  group.append(make("title", {}, route.n ? `${plural(route.n, "tensor")}, ${formatBytes(route.b)}` : "only orders"));
+  group.append(make("title", {}, route.n ? plural(route.n, "tensor") + (route.b ? `, ${formatBytes(route.b)}` : "") : "only orders"));
   return group;
 }
 
@@ -232,6 +232,7 @@ function drawSide(into, side) {
 function draw() {
   const focused = document.activeElement?.dataset?.box;
   document.getElementById("canvas").classList.toggle("compared", isCompared());
+  document.getElementById("canvas").classList.toggle("stacked", isCompared() && state.right);
   earlier.toggleAttribute("hidden", !isCompared());
   if (isCompared()) drawSide(earlierWorld, BEFORE);
   drawSide(world, isCompared() ? AFTER : BOTH);

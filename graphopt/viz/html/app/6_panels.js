@@ -85,7 +85,7 @@ function lineCard({ line, b }) {
   });
   const orders = line.tensors.size ? [] : [...line.to];
   return [
-    html("h2", { id: "line-name" }, rows.length ? `${plural(rows.length, "tensor")}, ${formatBytes(b)}` : "Only an order"),
+    html("h2", { id: "line-name" }, rows.length ? plural(rows.length, "tensor") + (b ? `, ${formatBytes(b)}` : "") : "Only an order"),
     ...(orders.length ? [section("These wait", shorten(orders, (op) => opLink(op))), section("for these", shorten([...line.from], (op) => opLink(op)))] : []),
     ...(rows.length > 40 ? [section("From", shorten([...line.from], (op) => opLink(op))), section("To", shorten([...line.to], (op) => opLink(op)))]
       : rows.map(([source, type, users]) => section(type, html("ul", {}, opLink(source), ...users.map((user) => html("li", {}, "→ ", html("button", { class: "link", onclick: () => selectOp(user) }, ops[user].n))))))),

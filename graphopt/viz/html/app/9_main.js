@@ -260,12 +260,33 @@ function activate(element) {
   else selectOp(box.op);
 }
 
+// Two fingers zoom about the middle between them.
+const fingers = new Map();
+let spread = 0;
+function pinch(event) {
+  if (!fingers.has(event.pointerId)) return false;
+  fingers.set(event.pointerId, [event.clientX, event.clientY]);
+  if (fingers.size !== 2) return false;
+  const [[ax, ay], [bx, by]] = fingers.values();
+  const now = Math.hypot(ax - bx, ay - by);
+  const at = picture.getBoundingClientRect();
+  if (spread) zoom(now / spread, (ax + bx) / 2 - at.left, (ay + by) / 2 - at.top);
+  spread = now;
+  drag = { x: event.clientX, y: event.clientY, moved: true };
+  return true;
+}
+function lift(event) {
+  fingers.delete(event.pointerId);
+  spread = 0;
+}
+
 let drag = null;
 function startDrag(event) {
+  if (event.pointerType === "touch") fingers.set(event.pointerId, [event.clientX, event.clientY]);
   drag = { x: event.clientX, y: event.clientY, moved: false };
 }
 addEventListener("pointermove", (event) => {
-  if (!drag) return;
+  if (!drag || pinch(event)) return;
   const [dx, dy] = [event.clientX - drag.x, event.clientY - drag.y];
   if (!drag.moved && Math.hypot(dx, dy) < 4) return;
   drag = { x: event.clientX, y: event.clientY, moved: true };
@@ -273,7 +294,9 @@ addEventListener("pointermove", (event) => {
   view.y += dy;
   applyView();
 });
-addEventListener("pointerup", () => setTimeout(() => { drag = null; }));
+for (const kind of ["pointerup", "pointercancel"]) {
+  addEventListener(kind, (event) => { lift(event); setTimeout(() => { drag = null; }); });
+}
 function click(event) {
   if (drag?.moved) return;
   const line = event.target.closest("[data-route]");
