@@ -23,6 +23,7 @@ from graphopt.commands.shared import (
 )
 from graphopt.commands.targets import add_target, finding, print_ran
 from graphopt.config import settings
+from graphopt.errors import OpError
 from graphopt.runtime.profile import Profile, format_seconds
 from graphopt.viz.words import clean_text, format_bytes, plural
 
@@ -62,7 +63,7 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
     if options.target is None:
         _report(examine(), None, options)
         return OK
-    profiles: list[Profile] = []
+    profiles: list[Profile | OpError] = []
     with finding(options, passed, on_step=profiling(profiles, options)) as loaded:
         if options.list:
             print_ran(loaded, options)

@@ -83,7 +83,7 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
         check_place(out, replace=options.force)
     if options.out is not None and Path(options.out).suffix not in _WRITERS:
         raise UsageError(f"{options.out!r}: expected .html, .json or .txt")
-    found: list[Profile] = []
+    found: list[Profile | OpError] = []
     on_step = None if options.list else profiling(found, options)
     with finding(options, passed, on_step=on_step) as loaded:
         if options.list:
@@ -129,7 +129,7 @@ def _print(profile: Profile, options: argparse.Namespace) -> None:
 
 
 def measure(
-    options: argparse.Namespace, loaded: Loaded, found: Sequence[Profile]
+    options: argparse.Namespace, loaded: Loaded, found: Sequence[Profile | OpError]
 ) -> Profile:
     """Returns what was measured while the script ran, or measures now what it left.
 
@@ -140,8 +140,11 @@ def measure(
 
     Raises:
       TargetNotFoundError: There is nothing to run.
+      UsageError: It cannot be run so often: what it takes came to its end, for one.
     """
     if found:
+        if isinstance(found[0], OpError):
+            raise UsageError(f"the step cannot be run again: {found[0]}")
         return found[0]
     target = loaded.target
     if not target.wanted:
@@ -156,17 +159,21 @@ def measure(
 
 
 def profiling(
-    found: list[Profile], options: argparse.Namespace
+    found: list[Profile | OpError], options: argparse.Namespace
 ) -> Callable[[Ran, Sequence[Any]], None]:
     """Returns what measures the run at which a script ends, with what it was fed.
 
     Args:
-      found: Where the profile comes.
+      found: Where the profile comes, or what kept it from being made: the script has not
+        failed.
       options: `steps` and `quiet` count.
     """
 
     def on_step(ran: Ran, feeds: Sequence[Any]) -> None:
-        found.append(_profile(ran.runner, feeds, options))
+        try:
+            found.append(_profile(ran.runner, feeds, options))
+        except OpError as error:
+            found.append(error)
 
     return on_step
 

@@ -26,6 +26,7 @@ from graphopt.commands.shared import (
     say,
 )
 from graphopt.commands.targets import finding, print_ran, title_of
+from graphopt.errors import OpError
 from graphopt.regular_files import read_regular_file
 from graphopt.runtime.profile import Profile
 from graphopt.runtime.recording import Recorder
@@ -86,7 +87,7 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace, passed: list[str]) -> int:
     """Writes the page and opens it."""
     check_place(options.out, replace=options.force)
-    profiles: list[Profile] = []
+    profiles: list[Profile | OpError] = []
     options.steps = options.profile
     on_step = profiling(profiles, options) if options.profile else None
     recorder, collector = Recorder(), None

@@ -7,6 +7,7 @@ one op more at the top is one line and not a change of every line below.
 from __future__ import annotations
 
 import difflib
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from graphopt.graph.graph import Operation, shown_attrs
 from graphopt.graph.region import Region
 from graphopt.ops.creation import CONST
-from graphopt.viz.words import clean_text, format_type
+from graphopt.viz.words import clean_text, format_item, format_type
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,11 @@ def describe_operation(op: Operation) -> str:
 
 def _value(array: Any) -> str:
     flat = array.reshape(-1)
-    shown = ", ".join(f"{item:.7g}" for item in flat[:6].tolist())
+    shown = ", ".join(format_item(item) for item in flat[:6].tolist())
     if flat.size > 6:
-        shown += f", ... {flat.size - 6} more, sum {float(flat.sum()):.9g}"
+        shown += f", ... {flat.size - 6} more"
+        if flat.dtype.kind in "iuf":
+            shown += f", sum {float(flat.sum()):.9g}"
+        else:
+            shown += f", crc {zlib.crc32(repr(flat.tolist()).encode()):08x}"
     return shown if array.ndim == 0 else f"[{shown}]"

@@ -13,6 +13,11 @@ import re
 from graphopt.viz.model import Box, Drawing, count_operations
 
 FORWARD = "forward"
+# The scope of what a tape differentiates.
+GRADIENT_TAPE = "gradient_tape"
+# So many ops that only report something are one box.
+FEWEST_BESIDE = 6
+BESIDE = "beside the loss"
 _GRADIENTS = re.compile(r"(gradients|gradient_tape)(_\d+)?\Z")
 _GRAD = re.compile(r"_grad(_\d+)?\Z")
 
@@ -49,6 +54,7 @@ def split_columns(drawing: Drawing) -> None:
             (update if late else forward).append(child)
     if not forward:
         return
+    forward = _fold_beside(drawing, forward, upstream)
     label = "/".join(box.label for box in reversed(around)) or "updates"
     columns = [_column(drawing.root, FORWARD, forward), gradients]
     if update:
@@ -59,6 +65,27 @@ def split_columns(drawing: Drawing) -> None:
     drawing.root.children = columns
     count_operations(drawing)
     drawing.root.children = columns
+
+
+def _fold_beside(drawing: Drawing, forward: list[Box], upstream: set[Box]) -> list[Box]:
+    """Puts the single ops from which no gradient comes, as metrics, into one box."""
+    sources: dict[Box, list[Box]] = {}
+    for link in drawing.links:
+        sources.setdefault(link.target, []).append(link.source)
+    needed = set(upstream)
+    stack = list(upstream)
+    while stack:
+        for source in sources.get(stack.pop(), ()):
+            if source not in needed:
+                needed.add(source)
+                stack.append(source)
+    beside = [box for box in forward if box.op is not None and box not in needed]
+    if len(beside) < FEWEST_BESIDE:
+        return forward
+    folded = Box(BESIDE, drawing.root, children=beside, is_folded=True)
+    for box in beside:
+        box.parent = folded
+    return [*(box for box in forward if box.parent is not folded), folded]
 
 
 def _column(root: Box, label: str, children: list[Box]) -> Box:
@@ -104,9 +131,12 @@ def counterparts(forward: Box, gradients: Box) -> dict[Box, Box]:
             parts = leaf.op.name.split("/")
             starts = [i for i, part in enumerate(parts) if _GRADIENTS.match(part)]
             if not starts:
-                # What a body holds has names of its own.
+                # An op in the body of a loop is named as if it were alone.
                 continue
-            rest = [_GRAD.sub("", part) for part in parts[starts[0] + 1 :]]
+            after = [p for p in parts[starts[0] + 1 :] if p != GRADIENT_TAPE]
+            rest = [_GRAD.sub("", part) for part in after]
+            if not rest:
+                continue
             home = homes.get("/".join(rest[:-1])) or homes.get(rest[0])
             if home is not None:
                 found[child] = home

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 import re
+from collections.abc import Iterator
 
 from graphopt.viz.columns import FORWARD
 from graphopt.viz.model import Box, Drawing, count_operations
@@ -158,10 +160,11 @@ def open_scopes(
         scope.is_open = True
     inside = [c for scope in outer for c in scope.children if not c.is_column]
     shown = len(inside)
-    heap = [_entry(child, 1) for child in inside if child.is_scope]
+    number = itertools.count()
+    heap = [_entry(child, 1, number) for child in inside if child.is_scope]
     heapq.heapify(heap)
     while heap:
-        _, level, count, _, scope = heapq.heappop(heap)
+        _, level, count, _, _, scope = heapq.heappop(heap)
         if depth is None and (_is_dull(scope) or shown + count > most):
             continue
         if depth is not None and level >= depth:
@@ -170,7 +173,7 @@ def open_scopes(
         shown += count
         for child in scope.children:
             if child.is_scope:
-                heapq.heappush(heap, _entry(child, level + 1))
+                heapq.heappush(heap, _entry(child, level + 1, number))
 
 
 def _is_dull(scope: Box) -> bool:
@@ -183,10 +186,12 @@ def _is_dull(scope: Box) -> bool:
     return not (is_model and is_series and len(scope.children) <= LONGEST_OPEN_SERIES)
 
 
-def _entry(scope: Box, level: int) -> tuple[int, int, int, int, Box]:
+def _entry(
+    scope: Box, level: int, number: Iterator[int]
+) -> tuple[int, int, int, int, int, Box]:
     column = next((box for box in scope.ancestors() if box.is_column), None)
     # What is the user's own comes first, the derivative of a single op last.
     rank = 0 if column is None or column.label == FORWARD else 1
     rank += scope.label.endswith("_grad")
-    # No two scopes of one level have the same first op: boxes are never compared.
-    return rank, level, len(scope.children), scope.first, scope
+    # Bodies of one op have its place; with a number of their own they are not compared.
+    return rank, level, len(scope.children), scope.first, next(number), scope

@@ -120,13 +120,14 @@ def load_target(
         found = script.find_attribute() if attribute and script.is_usable else None
     try:
         target = _as_target(found, text) if attribute else _choose(recorder, text, take)
+        others = (ran.graph for ran in recorder.ran.values())
+        target = _with_fetch(target, fetch, others)
     except TargetNotFoundError:
         if script.is_interrupted:
             raise KeyboardInterrupt from None
         if script.failure is not None:
             raise ScriptError from script.failure
         raise
-    target = _with_fetch(target, fetch, (ran.graph for ran in recorder.ran.values()))
     target = _with_fed_shapes(target, recorder)
     return Loaded(
         target, recorder, script.failure, script.is_interrupted, script.values

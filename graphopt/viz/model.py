@@ -20,7 +20,7 @@ from graphopt.graph.tensor import GraphTensor
 from graphopt.graph.traversal import find_ancestors, sources_of
 from graphopt.ops.creation import CONST, PLACEHOLDER
 from graphopt.ops.state import NO_OP
-from graphopt.viz.words import clean_text, format_type, size_of
+from graphopt.viz.words import clean_text, format_item, format_type, size_of
 
 # A placeholder used by so many ops is drawn beside each of them.
 FAN_OUT_OF_BADGE = 4
@@ -276,6 +276,10 @@ def _add_bodies(drawing: Drawing, box: Box, outer: Operation) -> None:
     box.label, box.parent = op.type, scope
     scope.children.append(box)
     for label, body in bodies.items():
+        if any(inner in drawing.inner for inner in body.operations):
+            # A derivative has the bodies of its loop, which are shown there; an op that
+            # stood in two places could have only one name.
+            continue
         inside = Box(label, scope)
         prefix = f"{drawing.name_of(op)}/{label}/"
         leaves = _add_body(drawing, inside, body, prefix, op)
@@ -344,7 +348,8 @@ def operation_badge(op: Operation) -> Badge | None:
         return Badge("variable", _variable_name(tensor), size_of(tensor))
     if op.spec is CONST:
         value = op.attrs["value"]
-        text = f"{value.item():.6g}" if value.ndim == 0 else format_type(tensor)
+        is_scalar = value.ndim == 0
+        text = format_item(value.item(), 6) if is_scalar else format_type(tensor)
         return Badge("constant", text, size_of(tensor))
     if op.spec is PLACEHOLDER:
         return Badge("input", clean_text(op.name), size_of(tensor))

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+import graphopt as tf
 from graphopt.viz.html.page import make_page
 from graphopt.viz.layout import Direction, lay_out
 from graphopt.viz.svg import draw_parts
@@ -37,10 +39,27 @@ def network(layers: int) -> tuple[Any, Any]:
     return graph, [train_op]
 
 
+def loop() -> tuple[Any, Any]:
+    """A trained loop with a branch in it: bodies within bodies."""
+    with tf.Graph().as_default() as graph:
+        x = tf.compat.v1.placeholder(tf.float32, [4, 3], name="x")
+        w = tf.Variable(np.ones((3, 3), np.float32), name="w")
+
+        def body(i: Any, y: Any) -> Any:
+            y = tf.cond(i < 1, lambda: tf.exp(y), lambda: tf.matmul(y, w))
+            return i + 1, tf.tanh(y)
+
+        _, y = tf.while_loop(lambda i, _: i < 3, body, (0, x))
+        optimizer = tf.compat.v1.train.GradientDescentOptimizer(0.1)
+        train_op = optimizer.minimize(tf.reduce_sum(y))
+    return graph, [train_op]
+
+
 GRAPHS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "network of one": lambda: network(1),
     "network of three": lambda: network(3),
     "deep network": lambda: network(20),
+    "loop": loop,
     "chain": lambda: (chain(28), ()),
     "long chain": lambda: (chain(300), ()),
     **{f"random {seed}": lambda s=seed: (random_graph(s), ()) for seed in range(4)},

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import graphopt as tf
-from graphopt.viz.columns import counterparts, split_columns
+from graphopt.viz.columns import BESIDE, counterparts, split_columns
 from graphopt.viz.folding import fold, open_scopes
 from graphopt.viz.layout import Layout, lay_out
 from graphopt.viz.model import Box, Drawing, make_drawing
@@ -118,3 +118,37 @@ def test_gradients_alone_have_no_columns() -> None:
         (gradient,) = tf.gradients(tf.reduce_sum(x * x), [x])
     for targets in ([gradient.op], ()):
         check_tidy(*in_columns(graph, targets))
+
+
+def test_loops_have_columns_too() -> None:
+    with tf.Graph().as_default() as graph:
+        x = tf.compat.v1.placeholder(tf.float32, [4, 3], name="x")
+        w = tf.Variable(np.ones((3, 3), np.float32), name="w")
+        _, y = tf.while_loop(
+            lambda i, _: i < 3, lambda i, y: (i + 1, tf.tanh(tf.matmul(y, w))), (0, x)
+        )
+        train_op = Optimizer(0.1).minimize(tf.reduce_sum(y))
+    for depth in (None, 1, 50):
+        drawing, layout = in_columns(graph, [train_op], depth)
+        check_tidy(drawing, layout)
+        assert labels(drawing.root)[:2] == ["forward", "gradients"]
+
+
+def test_what_only_reports_is_one_box_beside_the_loss() -> None:
+    with tf.Graph().as_default() as graph:
+        x = tf.compat.v1.placeholder(tf.float32, [4, 2], name="x")
+        w = tf.Variable(np.ones((2, 1), np.float32), name="w")
+        hits = tf.Variable(0.0, name="hits")
+        y = tf.matmul(x, w)
+        train_op = Optimizer(0.1).minimize(tf.reduce_mean(tf.square(y)))
+        right = tf.cast(tf.greater(tf.abs(y), 0.5), tf.float32)
+        rate = tf.sqrt(tf.reduce_mean(right))
+        count = hits.assign_add(rate, read_value=False)
+    drawing, layout = in_columns(graph, [train_op, count])
+    check_tidy(drawing, layout)
+    (folded,) = (
+        box for box in drawing.root.children[0].children if box.label == BESIDE
+    )
+    assert {leaf.op.type for leaf in folded.leaves() if leaf.op} == {
+        *("Abs", "Greater", "Cast", "Mean", "Sqrt", "AssignAddVariableOp")
+    }

@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 import graphopt as tf
+from graphopt.cli import main
 from graphopt.viz.changes import find_changes
 from graphopt.viz.dot import draw_dot
 from graphopt.viz.folding import fold, open_scopes
@@ -109,3 +110,25 @@ def test_changes_are_by_name():
     assert (changes.added, changes.removed, changes.changed) == (("new",), (), ("y",))
     assert "-y = Exp(x) : float32[]" in changes.lines
     assert not find_changes(first.operations, first.operations)
+
+
+def test_constants_of_any_kind_are_written(tmp_path, capsys):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import numpy as np, graphopt as tf\n"
+        "with tf.Graph().as_default():\n"
+        "    words = tf.constant(['a', 'b', 'c', 'd', 'e', 'f', 'g'], name='words')\n"
+        "    word = tf.strings.join([words, tf.constant(b'x\\xff')], name='joined')\n"
+        "    flag = tf.cond(tf.constant(True), lambda: word, lambda: words)\n"
+        "    z = tf.constant(np.ones(9, np.complex128)) * tf.constant(2j)\n"
+        "    y = tf.constant(np.ones(9, bool), name='bools') & tf.constant(False)\n"
+        "    out = tf.group(flag.op, z.op, y.op, name='out')\n"
+    )
+    other = tmp_path / "other.py"
+    other.write_text(program.read_text().replace("'g'", "'h'"))
+    for verb in (["show", "-v"], ["view", "--no-open", "-o", "-"], ["kernels"]):
+        name, *options = verb
+        assert main([name, str(program), "--fetch", "out", *options]) in (0, 2)
+    assert main(["diff", str(program), str(other)]) == 1
+    assert "b'a', b'b'" in capsys.readouterr().out
+    assert main(["diff", str(program), "--fetch", "out", "--pass", "all"]) in (0, 1)

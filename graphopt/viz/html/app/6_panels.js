@@ -17,10 +17,11 @@ function html(tag, attributes = {}, ...children) {
 
 const opLink = (index, note = "") => html("li", {}, html("button", { class: "link", onclick: () => selectOp(index) }, ops[index].n), note ? ` ${note}` : "");
 
-function shorten(items, render) {
-  const rest = items.length - LONGEST_LIST;
-  const list = html("ul", {}, ...items.slice(0, LONGEST_LIST).map(render));
-  if (rest > 0) list.append(html("li", { class: "note" }, `and ${rest.toLocaleString("en")} more`));
+function shorten(items, render, most = LONGEST_LIST) {
+  const rest = items.length - most;
+  const list = html("ul", {}, ...items.slice(0, most).map(render));
+  const more = () => list.replaceWith(shorten(items, render));
+  if (rest > 0) list.append(html("li", {}, most < LONGEST_LIST ? html("button", { class: "link", onclick: more }, `and ${rest.toLocaleString("en")} more`) : html("span", { class: "note" }, `and ${rest.toLocaleString("en")} more`)));
   return list;
 }
 
@@ -47,7 +48,7 @@ function opPanel() {
     html("h2", {}, data.title), html("p", { class: "note" }, data.note),
     data.problem && !data.compared ? html("p", { class: "warning" }, `No plan: ${data.problem}`) : null,
     html("p", {}, "Click a yellow box to open it, its title to close it, an op to see what it is."),
-    section("Fetched", shorten(data.targets, (index) => opLink(index))),
+    section("Fetched", shorten(data.targets, (index) => opLink(index), 8)),
     data.compared ? section("Compared", comparison()) : null,
     section("Colors", html("ul", {}, ...data.legend.map(([kind, text]) => {
       const swatch = make("svg", { width: 16, height: 14 });

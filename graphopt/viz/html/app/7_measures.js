@@ -79,8 +79,15 @@ function heatOf(box) {
   return { share: value / (heatScale.most || 1), text: value ? METRICS[state.heat].format(value) : "" };
 }
 
-// The square root lets small values differ; the scale says where each color is.
-const colorOfHeat = (share) => `color-mix(in oklab, var(--hot) ${Math.round(Math.sqrt(Math.min(share, 1)) * 88)}%, var(--cold))`;
+// The square root lets small values differ; the scale says where each color is. Mixed here,
+// so that a saved picture has colors that every program knows.
+function colorOfHeat(share) {
+  const style = getComputedStyle(document.documentElement);
+  const [cold, hot] = ["--cold", "--hot"].map((name) => style.getPropertyValue(name).trim().slice(1));
+  const part = 0.88 * Math.sqrt(Math.min(share, 1));
+  const channels = [0, 2, 4].map((at) => [cold, hot].map((hex) => parseInt(hex.slice(at, at + 2), 16)));
+  return `rgb(${channels.map(([from, to]) => Math.round(from + (to - from) * part)).join(", ")})`;
+}
 
 function drawScale() {
   const scale = document.getElementById("scale");

@@ -249,7 +249,7 @@ function switchTheme() {
   const root = document.documentElement;
   const isDark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   root.dataset.theme = isDark ? "light" : "dark";
-  remember();
+  show();
 }
 
 // ---- events
@@ -373,6 +373,7 @@ document.getElementById("close-all").addEventListener("click", closeAll);
 document.getElementById("fit").addEventListener("click", () => fit());
 document.getElementById("theme").addEventListener("click", switchTheme);
 document.getElementById("export").addEventListener("click", exportSvg);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
 addEventListener("beforeprint", startPrinting);
 addEventListener("afterprint", endPrinting);
 addEventListener("resize", showFrame);
