@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,21 @@ import graphopt as tf  # noqa: E402
 FOLDER = ROOT / "examples" / "guide" / "pictures"
 # Paths of six optimizers: plain, with momentum, and with a rate for each number.
 SHOWN = ("SGD", "SGD, momentum", "Adagrad", "RMSprop", "Adam", "Lion")
+_CHOOSE_PASS = """(() => {
+    const slider = document.getElementById("stage");
+    const name = document.getElementById("stage-name");
+    for (let value = 0; value <= Number(slider.max); value += 1) {
+        slider.value = value;
+        slider.dispatchEvent(new Event("input", {bubbles: true}));
+        if (name.textContent.includes("fuse_elementwise")) break;
+    }
+    document.getElementById("compare").click();
+})()"""
+_CHOOSE_HEAT = """(() => {
+    const choice = document.getElementById("heat");
+    choice.value = "time";
+    choice.dispatchEvent(new Event("change", {bubbles: true}));
+})()"""
 SCRIPT = """\
 import numpy as np
 import graphopt.v1 as tf
@@ -128,12 +144,21 @@ def draw_page(folder: Path) -> None:
         command = [sys.executable, "-m", "graphopt", "view", "train.py", "--no-open"]
         command += ["-o", "page.html", "--profile", "50"]
         subprocess.run(command, cwd=work, check=True, env={"PYTHONPATH": str(ROOT)})
-        with Browser(work / "profile", 1300, 820) as browser:
+        with Browser(work / "profile", 1500, 820) as browser:
             for mode in ("light", "dark"):
                 value = [{"name": "prefers-color-scheme", "value": mode}]
                 browser.call("Emulation.setEmulatedMedia", features=value)
                 browser.open(work / "page.html")
                 browser.screenshot(folder / f"viewer_{mode}.png", dark=mode == "dark")
+            # The graph before and after a pass; then the whole one colored by time.
+            browser.open(work / "page.html")
+            browser.evaluate(_CHOOSE_PASS)
+            time.sleep(1.0)
+            browser.screenshot(folder / "viewer_pass.png")
+            browser.open(work / "page.html")
+            browser.evaluate(_CHOOSE_HEAT)
+            time.sleep(1.0)
+            browser.screenshot(folder / "viewer_heat.png")
 
 
 def main(folder: str = str(FOLDER)) -> None:

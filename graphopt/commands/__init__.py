@@ -6,8 +6,9 @@ everything else to the error stream, exit codes that mean something) are forgott
 the verb that is added last.
 
 The design. A file has two functions: `add_parser` says what the verb takes, `run` does
-it and returns the exit code. Both get what the verbs share from `shared`: the options of
-targets, the errors, writing of files that never replaces one unasked, cleaning of text.
+it and returns the exit code. Both get what the verbs share from `shared`: the errors,
+writing of files that never replaces one unasked, cleaning of text; and from `targets`: the
+options that say which graph is meant, the search for it, and signs of life meanwhile.
 `cli` puts the parsers together and is the only place that turns exceptions into exit
 codes and messages.
 

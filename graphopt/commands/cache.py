@@ -21,9 +21,10 @@ from graphopt.commands.shared import (
     progress,
     say,
 )
-from graphopt.commands.targets import finding, print_ran
+from graphopt.commands.targets import show_target
 from graphopt.commands.verbs import SUMMARIES
 from graphopt.schedule.steps import Schedule
+from graphopt.viz.loading import Loaded
 from graphopt.viz.words import clean_text, format_bytes, plural
 
 
@@ -90,12 +91,11 @@ def _warm(options: argparse.Namespace, passed: list[str]) -> int:
     state = describe_cache()
     if state.problem:
         raise UsageError(f"there is no cache to fill: {state.problem}")
-    with finding(options, passed) as loaded:
-        if options.list:
-            print_ran(loaded, options)
-        else:
-            _compile(schedule_of(loaded.target, options.target), options)
-    return OK
+
+    def fill(loaded: Loaded) -> None:
+        _compile(schedule_of(loaded.target, options.target), options)
+
+    return show_target(options, passed, fill)
 
 
 def _compile(schedule: Schedule, options: argparse.Namespace) -> None:

@@ -19,10 +19,11 @@ from graphopt.commands.shared import (
     render_rich,
     wants_color,
 )
-from graphopt.commands.targets import finding, print_ran
+from graphopt.commands.targets import finding, show_target
 from graphopt.rewrite.driver import Applied
 from graphopt.rewrite.pipeline import PIPELINE
 from graphopt.viz.changes import Changes, find_changes
+from graphopt.viz.loading import Loaded
 from graphopt.viz.model import needed_operations
 from graphopt.viz.plan import plan_fetch
 from graphopt.viz.target import Target, TargetNotFoundError
@@ -51,21 +52,21 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
     """Prints the differences; the exit code says whether there are any."""
     if (options.other is None) == (options.pass_name is None):
         raise UsageError("expected two targets, or one and --pass NAME")
-    with finding(options, passed) as loaded:
+
+    def show(loaded: Loaded) -> int:
         first = loaded.target
-        if options.list:
-            print_ran(loaded, options)
-            return OK
         if options.pass_name is not None:
             return _report(_of_pass(first, options), options)
-    with finding(options, passed, text=options.other) as other:
-        second = other.target
-        changes = find_changes(
-            needed_operations(first.graph, first.wanted),
-            needed_operations(second.graph, second.wanted),
-            (options.target, options.other),
-        )
-        return _report(changes, options)
+        with finding(options, passed, text=options.other) as other:
+            second = other.target
+            changes = find_changes(
+                needed_operations(first.graph, first.wanted),
+                needed_operations(second.graph, second.wanted),
+                (options.target, options.other),
+            )
+            return _report(changes, options)
+
+    return show_target(options, passed, show)
 
 
 def _report(changes: Changes, options: argparse.Namespace) -> int:

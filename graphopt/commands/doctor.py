@@ -21,10 +21,11 @@ from graphopt.commands.shared import (
     print_json,
     print_text,
 )
-from graphopt.commands.targets import add_target, finding, print_ran
+from graphopt.commands.targets import add_target, show_target
 from graphopt.config import settings
 from graphopt.errors import OpError
 from graphopt.runtime.profile import Profile, format_seconds
+from graphopt.viz.loading import Loaded
 from graphopt.viz.words import clean_text, format_bytes, plural
 
 if TYPE_CHECKING:
@@ -64,12 +65,11 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
         _report(examine(), None, options)
         return OK
     profiles: list[Profile | OpError] = []
-    with finding(options, passed, on_step=profiling(profiles, options)) as loaded:
-        if options.list:
-            print_ran(loaded, options)
-        else:
-            _report(examine(), measure(options, loaded, profiles), options)
-    return OK
+
+    def show(loaded: Loaded) -> None:
+        _report(examine(), measure(options, loaded, profiles), options)
+
+    return show_target(options, passed, show, on_step=profiling(profiles, options))
 
 
 def _report(

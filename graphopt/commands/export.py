@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from graphopt.commands.shared import (
-    OK,
     UsageError,
     add_command,
     add_depth,
@@ -17,13 +16,14 @@ from graphopt.commands.shared import (
     check_place,
     save,
 )
-from graphopt.commands.targets import finding, print_ran
+from graphopt.commands.targets import show_target
 from graphopt.exchange.graph_def import format_graph_def
 from graphopt.exchange.node_link import graph_to_json
 from graphopt.viz.columns import split_columns
 from graphopt.viz.dot import draw_dot
 from graphopt.viz.folding import fold, open_scopes
 from graphopt.viz.graphml import draw_graphml
+from graphopt.viz.loading import Loaded
 from graphopt.viz.mermaid import TooLargeError, draw_mermaid
 from graphopt.viz.model import Drawing, make_drawing
 from graphopt.viz.png import draw_png
@@ -105,12 +105,11 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
     name = _format(options)
     # What would be refused afterwards is refused before the script runs.
     check_place(options.out, replace=options.force)
-    with finding(options, passed) as loaded:
-        if options.list:
-            print_ran(loaded, options)
-        else:
-            save(options.out, FORMATS[name](loaded.target, options), options)
-    return OK
+
+    def write(loaded: Loaded) -> None:
+        save(options.out, FORMATS[name](loaded.target, options), options)
+
+    return show_target(options, passed, write)
 
 
 def _format(options: argparse.Namespace) -> str:

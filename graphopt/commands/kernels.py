@@ -8,7 +8,6 @@ from typing import Any
 
 from graphopt.codegen.kernels import write_assembly, write_llvm
 from graphopt.commands.shared import (
-    OK,
     UsageError,
     add_color,
     add_command,
@@ -19,7 +18,7 @@ from graphopt.commands.shared import (
     print_text,
     wants_color,
 )
-from graphopt.commands.targets import finding, print_ran
+from graphopt.commands.targets import show_target
 from graphopt.schedule.steps import Schedule
 from graphopt.schedule.summary import (
     PlannedKernel,
@@ -27,6 +26,7 @@ from graphopt.schedule.summary import (
     summarize_kernels,
     summarize_steps,
 )
+from graphopt.viz.loading import Loaded
 from graphopt.viz.plan import plan_fetch
 from graphopt.viz.target import Target, TargetNotFoundError
 from graphopt.viz.words import plural
@@ -62,12 +62,11 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace, passed: list[str]) -> int:
     """Lists kernels, or prints sources."""
-    with finding(options, passed) as loaded:
-        if options.list:
-            print_ran(loaded, options)
-        else:
-            print_kernels(schedule_of(loaded.target, options.target), options)
-    return OK
+
+    def show(loaded: Loaded) -> None:
+        print_kernels(schedule_of(loaded.target, options.target), options)
+
+    return show_target(options, passed, show)
 
 
 def print_kernels(schedule: Schedule, options: argparse.Namespace) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphopt.commands.shared import (
-    OK,
     UsageError,
     add_color,
     add_command,
@@ -28,7 +27,7 @@ from graphopt.commands.shared import (
     say,
     wants_color,
 )
-from graphopt.commands.targets import finding, is_taken, print_ran
+from graphopt.commands.targets import is_taken, show_target
 from graphopt.errors import OpError
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import GraphTensor
@@ -84,13 +83,11 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
     if options.out is not None and Path(options.out).suffix not in _WRITERS:
         raise UsageError(f"{options.out!r}: expected .html, .json or .txt")
     found: list[Profile | OpError] = []
-    on_step = None if options.list else profiling(found, options)
-    with finding(options, passed, on_step=on_step) as loaded:
-        if options.list:
-            print_ran(loaded, options)
-        else:
-            _report(measure(options, loaded, found), options)
-    return OK
+
+    def show(loaded: Loaded) -> None:
+        _report(measure(options, loaded, found), options)
+
+    return show_target(options, passed, show, on_step=profiling(found, options))
 
 
 def _report(profile: Profile, options: argparse.Namespace) -> None:

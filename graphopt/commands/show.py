@@ -6,7 +6,6 @@ import argparse
 from typing import Any
 
 from graphopt.commands.shared import (
-    OK,
     add_color,
     add_command,
     add_depth,
@@ -17,7 +16,7 @@ from graphopt.commands.shared import (
     render_rich,
     wants_color,
 )
-from graphopt.commands.targets import finding, print_ran
+from graphopt.commands.targets import show_target
 from graphopt.viz.folding import fold, open_scopes
 from graphopt.viz.model import make_drawing
 from graphopt.viz.plan import PlanSummary, format_plan, summarize_plan
@@ -42,12 +41,9 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace, passed: list[str]) -> int:
     """Prints the tree, the listing and the plan."""
-    with finding(options, passed) as loaded:
-        if options.list:
-            print_ran(loaded, options)
-        else:
-            print_target(loaded.target, options)
-    return OK
+    return show_target(
+        options, passed, lambda loaded: print_target(loaded.target, options)
+    )
 
 
 def print_target(target: Target, options: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from graphopt.checks.watching import not_finite
-from graphopt.commands.shared import print_json, print_table, say, wants_color
+from graphopt.commands.shared import OK, print_json, print_table, say, wants_color
 from graphopt.runtime.recording import Ran, Recorder
 from graphopt.viz.loading import Loaded, Until, load_target
 from graphopt.viz.target import ScriptError, Target
@@ -131,6 +131,33 @@ def finding(
         raise ScriptError from loaded.failure
     if loaded.is_interrupted:
         raise KeyboardInterrupt
+
+
+def show_target(
+    options: argparse.Namespace,
+    passed: Sequence[str],
+    show: Callable[[Loaded], int | None],
+    *,
+    recorder: Recorder | None = None,
+    on_step: Callable[[Ran, Sequence[Any]], None] | None = None,
+) -> int:
+    """Finds the graph that the options name and shows it, or lists what ran.
+
+    Args:
+      options: As `add_target` gives them.
+      passed: The arguments of the script.
+      show: Shows it, and returns the exit code if it is not 0.
+      recorder, on_step: See `load_target`.
+
+    Returns:
+      The exit code; see `finding` for what is raised.
+    """
+    on_step = None if options.list else on_step
+    with finding(options, passed, recorder=recorder, on_step=on_step) as loaded:
+        if options.list:
+            print_ran(loaded, options)
+            return OK
+        return show(loaded) or OK
 
 
 def _place(loaded: Loaded) -> str:

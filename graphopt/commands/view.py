@@ -15,7 +15,6 @@ from typing import Any
 from graphopt.commands.kernels import schedule_of
 from graphopt.commands.profile import measure, profiling
 from graphopt.commands.shared import (
-    OK,
     UsageError,
     add_command,
     add_depth,
@@ -25,7 +24,7 @@ from graphopt.commands.shared import (
     save,
     say,
 )
-from graphopt.commands.targets import finding, print_ran, title_of
+from graphopt.commands.targets import finding, show_target, title_of
 from graphopt.errors import OpError
 from graphopt.regular_files import read_regular_file
 from graphopt.runtime.profile import Profile
@@ -34,7 +33,7 @@ from graphopt.schedule.summary import fingerprint
 from graphopt.viz.collecting import ValueCollector
 from graphopt.viz.html.data import StepTime
 from graphopt.viz.html.page import make_page
-from graphopt.viz.loading import Until
+from graphopt.viz.loading import Loaded, Until
 from graphopt.viz.model import needed_operations
 from graphopt.viz.target import Target, TargetNotFoundError
 from graphopt.viz.values import Values
@@ -95,22 +94,26 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
         collector = ValueCollector(options.values, options.watch, recorder)
         # The collector ends the script, after as many steps as are asked for.
         options.until = Until.END if options.until is Until.STEP else options.until
-    with finding(options, passed, recorder=recorder, on_step=on_step) as loaded:
-        if options.list:
-            print_ran(loaded, options)
-            return OK
+
+    def show(loaded: Loaded) -> None:
         profile = measure(options, loaded, profiles) if options.profile else None
         values = _values_of(collector, options)
         with _beside(options, passed) as other:
             page = _make(loaded.target, other, profile, values, options)
-        out = options.out
-        if out is None:
-            folder = tempfile.mkdtemp(prefix="graphopt-")
-            out = str(Path(folder) / "graph.html")
-        save(out, page, options)
-        if out != "-" and not options.no_open:
-            webbrowser.open(Path(out).resolve().as_uri())
-    return OK
+        _write(page, options)
+
+    return show_target(options, passed, show, recorder=recorder, on_step=on_step)
+
+
+def _write(page: str, options: argparse.Namespace) -> None:
+    """Writes the page and opens it."""
+    out = options.out
+    if out is None:
+        folder = tempfile.mkdtemp(prefix="graphopt-")
+        out = str(Path(folder) / "graph.html")
+    save(out, page, options)
+    if out != "-" and not options.no_open:
+        webbrowser.open(Path(out).resolve().as_uri())
 
 
 @contextlib.contextmanager

@@ -278,7 +278,7 @@ def get_variable(
     constraint: Any = None,
     synchronization: Any = None,
     aggregation: Any = None,
-) -> Any:
+) -> Variable:
     """Returns the variable of a name in the current scope, made if it is new.
 
     Args:
@@ -339,7 +339,7 @@ def get_local_variable(
     trainable: bool | None = False,
     collections: Any = None,
     **options: Any,
-) -> Any:
+) -> Variable:
     """Returns a variable of the collection of local ones; as `get_variable`.
 
     Source: `tf.compat.v1.get_local_variable`.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,9 @@ VERSION = 1
 # Lines of `str(profile)`; the rest is in `steps`.
 LONGEST_TABLE = 25
 LONGEST_NAME = 60
-MOST_NAMES = 3
+MOST_NAMES = 2
+# Of the lines above the table.
+WIDTH = 80
 
 
 @dataclass(frozen=True)
@@ -195,7 +198,11 @@ class Profile:
         lines.append(f"by kernel: {', '.join(shares)}")
         if self.interpreted:
             lines.append(f"runs without native code: {self.interpreted}")
-        return lines
+        return [
+            part
+            for line in lines
+            for part in textwrap.wrap(line, WIDTH, subsequent_indent="  ")
+        ]
 
     HEADINGS = ("op", "kernel", "limit", "GB/s", "GFLOP/s", "time", "share")
 

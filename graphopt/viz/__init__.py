@@ -11,11 +11,15 @@ keeps the links between the rest. `folding` makes one box of alike siblings and 
 scopes from the outside until about 30 boxes show; `columns` sets forward pass, gradients
 and updates side by side. `bundles` makes lines of links, `layout` places the children of
 each open scope with `layers`, a small layered layout, innermost scopes first, so that the
-cost is that of many small graphs, and `sideways` finds ways between columns. `svg` writes the result and
-`png` paints it; `html/` makes a page to look around in; `text` writes the same tree for
-a terminal, `dot`, `graphml` and `mermaid` for other programs; `plan` says what the
-compiler made of a fetch, `changes` compares two graphs; `target` finds the graph that a
-user means.
+cost is that of many small graphs, and `sideways` finds ways between columns. `svg` writes
+the result and `png` has resvg paint it; `html/` makes a page to look around in; `text`
+writes the same tree for a terminal, `dot`, `graphml` and `mermaid` for other programs;
+`plan` says what the compiler made of a fetch, `changes` compares two graphs.
+
+What is looked at is a `target`: a graph, what is wanted of it, and the sizes that were fed.
+`loading` runs a script through its first training step and chooses among what
+`runtime.recording` saw it run; `things` takes a value of a program, as `tf.viewer.view`
+does; `collecting` has a training fetch what is to be seen beside what it fetches anyway.
 
 Why not Graphviz. It is a program to install, and given a training graph of 1,935 ops
 with scopes as clusters it did not finish in two minutes; its bindings with the library

@@ -89,6 +89,7 @@ def test_a_model_shows_its_call_and_once_fit_its_training_step():
     model.fit(np.ones((8, 3)), np.ones((8, 1)), verbose=0)
     data = Elements(tf.viewer.view(model).to_html()).data
     assert any("Adam" in op["n"] for op in data["ops"]) and data["steps"]
+    assert "srcdoc" in model._repr_html_()
 
 
 def test_a_model_without_a_graph_says_what_to_do():
@@ -98,6 +99,7 @@ def test_a_model_without_a_graph_says_what_to_do():
 
     with pytest.raises(ValueError, match="has no graph yet; fit it"):
         tf.viewer.view(Own())
+    assert Own()._repr_html_() is None
 
 
 def test_files_by_suffix(tmp_path):

@@ -141,6 +141,14 @@ def locate(path: str) -> str | None:
         name = str(found.value.canonical_path)
 
 
+def _describe_module(path: str) -> str:
+    """Returns what the docstring of a module says."""
+    name = object_path(path).partition(".")[2]
+    found: Any = _read_sources()[name] if name else _read_sources()
+    found = found.final_target if found.is_alias else found
+    return fence_doctests(found.docstring.value) if found.docstring else ""
+
+
 def _find_made(path: str) -> Any:
     found = importlib.import_module("graphopt")
     for part in path.split(".")[1:]:
@@ -191,6 +199,7 @@ def write_page(page: Page, pages: dict[str, Page], targets: dict[str, str]) -> s
     """Returns a page of the reference as Markdown."""
     # Who looks for a name looks for its documentation.
     parts = [f"---\nsearch:\n  boost: 4\n---\n# {page.path}\n"]
+    parts.append(_describe_module(page.path) + "\n")
     inner = [f"{page.path}.{name}" for name in page.modules]
     inner = [path for path in inner if path in pages]
     if inner:

@@ -126,7 +126,7 @@ def _is_ready(value: Any, tensors: dict[tuple[Any, ...], Any]) -> bool:
 
 def clone_model(
     model: Any, input_tensors: Any = None, clone_function: Any = None
-) -> Any:
+) -> Model:
     """Returns a model of the same layers, with weights of its own.
 
     Args:

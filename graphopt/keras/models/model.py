@@ -327,6 +327,14 @@ class Model(Trainer, Layer):
 
     # ---- looking at it, saving it
 
+    def _repr_html_(self) -> str | None:
+        """The page that notebooks show: the training step once it was fit, else the call."""
+        try:
+            return str(hooks.draw_html(self))
+        except ValueError:
+            # Nothing was built or fit yet.
+            return None
+
     def summary(
         self,
         line_length: int | None = None,

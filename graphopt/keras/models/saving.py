@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphopt.checkpoint.files import write_file
 from graphopt.checkpoint.objects import Checkpoint
@@ -22,6 +22,9 @@ from graphopt.graph.provenance import user_site
 from graphopt.keras import serialization
 from graphopt.keras.attributes import decode, encode
 from graphopt.keras.layers.holding import value_of
+
+if TYPE_CHECKING:
+    from graphopt.keras.models.model import Model
 
 _HEADER = "graphopt_model"
 _VERSION = 1
@@ -137,7 +140,7 @@ def load_model(
     compile: bool = True,
     safe_mode: bool = True,
     options: Any = None,
-) -> Any:
+) -> Model:
     """Returns the model that `save_model` saved, compiled as it was.
 
     Args:
@@ -226,7 +229,7 @@ def model_to_json(model: Any, **kwargs: Any) -> str:
     return json.dumps({**config, "backend": "graphopt"}, **kwargs)
 
 
-def model_from_json(json_string: str, custom_objects: Any = None) -> Any:
+def model_from_json(json_string: str, custom_objects: Any = None) -> Model:
     """Makes a model, with new weights, of what `to_json` returned.
 
     Source: `tf.keras.models.model_from_json`.
@@ -234,7 +237,7 @@ def model_from_json(json_string: str, custom_objects: Any = None) -> Any:
     return model_from_config(decode(json.loads(json_string)), custom_objects)
 
 
-def model_from_config(config: Any, custom_objects: Any = None) -> Any:
+def model_from_config(config: Any, custom_objects: Any = None) -> Model:
     """Makes a model of a dict with `class_name` and `config`.
 
     Source: `tf.keras.models.model_from_config`.

@@ -10,18 +10,12 @@ CUDA; here there is one, and the compiler makes one loop over memory of it.
 
 >>> import graphopt as tf
 >>> class SignOfMomentum(tf.keras.optimizers.Optimizer):
+...     hyperparameters = {"learning_rate": 0.1, "beta": 0.9}
 ...     slots = {"m": "zeros"}
 ...
-...     def __init__(self, learning_rate=0.1, name="SignOfMomentum", **kwargs):
-...         super().__init__(name, **kwargs)
-...         self._set_hyper("learning_rate", learning_rate)
-...
-...     def coefficients(self, dtype, learning_rate):
-...         return {"lr": learning_rate, "beta": tf.constant(0.9, dtype)}
-...
-...     def update(self, w, g, m, *, lr, beta):
+...     def update(self, w, g, m, *, learning_rate, beta):
 ...         m = beta * m + (1.0 - beta) * g
-...         return w - lr * tf.sign(m), {"m": m}
+...         return w - learning_rate * tf.sign(m), {"m": m}
 >>> opt, w = SignOfMomentum(0.25), tf.Variable([1.0, -1.0])
 >>> _ = opt.minimize(lambda: w * w, [w])
 >>> print(w.numpy())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from graphopt.keras.utils.images import (
 from graphopt.ops.elementwise import cast
 from graphopt.ops.indexing import one_hot
 from graphopt.ops.shaping import expand_dims
+
+if TYPE_CHECKING:
+    from graphopt.data.dataset import Dataset
 
 IMAGE_FORMATS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 TEXT_FORMATS = (".txt",)
@@ -257,7 +260,7 @@ def image_dataset_from_directory(
     follow_links: bool = False,
     crop_to_aspect_ratio: bool = False,
     **kwargs: Any,
-) -> Any:
+) -> Dataset:
     """Returns a dataset of the images of a folder.
 
     Args:
@@ -338,7 +341,7 @@ def text_dataset_from_directory(
     validation_split: float | None = None,
     subset: str | None = None,
     follow_links: bool = False,
-) -> Any:
+) -> Dataset:
     """Returns a dataset of the texts (`.txt`) of a folder.
 
     Args:

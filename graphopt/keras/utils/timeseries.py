@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib
 import random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from graphopt.ops.indexing import gather
 from graphopt.ops.shaping import expand_dims
+
+if TYPE_CHECKING:
+    from graphopt.data.dataset import Dataset
 
 
 def _data() -> Any:
@@ -59,7 +62,7 @@ def timeseries_dataset_from_array(
     seed: int | None = None,
     start_index: int | None = None,
     end_index: int | None = None,
-) -> Any:
+) -> Dataset:
     """Returns a dataset of windows of a series, and a target for each.
 
     Args:

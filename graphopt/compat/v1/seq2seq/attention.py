@@ -242,7 +242,7 @@ class BahdanauAttention(_Mechanism):
             hidden = self.keys + expand_dims(self.query_layer(query), 1)
             n, dtype = self._num_units, query.dtype
             v = get_variable("attention_v", [n], dtype)
-            weights = v
+            weights: Any = v
             if self._normalize:
                 start = math.sqrt(1.0 / n)
                 g = get_variable("attention_g", [], dtype, Constant(start))

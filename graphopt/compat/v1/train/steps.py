@@ -44,7 +44,7 @@ def get_global_step(graph: Graph | None = None) -> Any:
     return found[0]
 
 
-def create_global_step(graph: Graph | None = None) -> Any:
+def create_global_step(graph: Graph | None = None) -> Variable:
     """Makes the global step, an int64 variable that starts at 0.
 
     Args:
@@ -76,7 +76,7 @@ def create_global_step(graph: Graph | None = None) -> Any:
     return made
 
 
-def get_or_create_global_step(graph: Graph | None = None) -> Any:
+def get_or_create_global_step(graph: Graph | None = None) -> Variable:
     """Returns the global step, made if there is none.
 
     Args:
