@@ -303,7 +303,7 @@ def test_an_address_opens_what_it_names(browser: Browser, page: Path) -> None:
     quiet(browser, page)
 
 
-def test_the_visible_part_is_saved_as_svg(browser: Browser, page: Path) -> None:
+def test_the_whole_picture_is_saved_as_svg(browser: Browser, page: Path) -> None:
     browser.open(page)
     browser.evaluate(
         "URL.createObjectURL = (blob) => { blob.text().then((t) => "
@@ -314,6 +314,10 @@ def test_the_visible_part_is_saved_as_svg(browser: Browser, page: Path) -> None:
     root = ElementTree.fromstring(saved)
     assert len(list(root.iter("{http://www.w3.org/2000/svg}rect"))) > 10
     assert "prefers-color-scheme" in saved
+    _, _, width, height = map(float, root.attrib["viewBox"].split())
+    for box in root.iter("{http://www.w3.org/2000/svg}rect"):
+        assert float(box.attrib["x"]) + float(box.attrib["width"]) <= width
+        assert float(box.attrib["y"]) + float(box.attrib["height"]) <= height
 
 
 def test_light_and_dark(browser: Browser, page: Path, tmp_path: Path) -> None:

@@ -72,12 +72,13 @@ _PAGE = """\
 <select id="heat" aria-label="Color by" title="Color by what steps cost (t)"></select>
 <button id="close-all" title="Close all scopes (c)">Close all</button>
 <button id="fit" title="Show all (0)">Fit</button>
-<button id="export" title="Save what shows as SVG">SVG</button>
+<button id="export" title="Save the picture as SVG">SVG</button>
 <button id="theme" title="Light or dark">Theme</button>
 </header>
 <nav id="tree" role="tree" aria-label="Scopes" hidden></nav>
-<main id="canvas">
+<main>
 <div id="banner" role="alert" hidden></div>
+<div id="canvas">
 <svg id="earlier" role="group" aria-label="the graph before the pass" hidden><g id="earlier-world"></g></svg>
 <svg id="picture" role="group" aria-label="the graph"><g id="world" transform="translate(16 16)">
 {picture}
@@ -86,6 +87,7 @@ _PAGE = """\
 <div id="scale" role="img" aria-label="scale of the colors" hidden></div>
 <svg id="minimap" role="img" aria-label="overview" preserveAspectRatio="none" hidden></svg>
 <div id="notice" role="status" hidden></div>
+</div>
 </main>
 <div id="grip" role="separator" tabindex="0" aria-orientation="vertical" aria-label="Width of the panel"></div>
 <aside>

@@ -348,11 +348,15 @@ function zoom(factor, x, y) {
 
 // On paper the whole picture shows, as large as fits.
 function startPrinting() {
+  state.paper = true;
+  draw();
   picture.setAttribute("viewBox", `-8 -8 ${drawn.w + 16} ${drawn.h + 16}`);
   world.setAttribute("transform", "");
 }
 
 function endPrinting() {
+  state.paper = false;
+  draw();
   picture.removeAttribute("viewBox");
   applyView();
 }

@@ -81,9 +81,10 @@ function heatOf(box) {
 
 // The square root lets small values differ; the scale says where each color is. Mixed here,
 // so that a saved picture has colors that every program knows.
+const PAPER = ["f4f5f7", "e5484d"];
 function colorOfHeat(share) {
   const style = getComputedStyle(document.documentElement);
-  const [cold, hot] = ["--cold", "--hot"].map((name) => style.getPropertyValue(name).trim().slice(1));
+  const [cold, hot] = state.paper ? PAPER : ["--cold", "--hot"].map((name) => style.getPropertyValue(name).trim().slice(1));
   const part = 0.88 * Math.sqrt(Math.min(share, 1));
   const channels = [0, 2, 4].map((at) => [cold, hot].map((hex) => parseInt(hex.slice(at, at + 2), 16)));
   return `rgb(${channels.map(([from, to]) => Math.round(from + (to - from) * part)).join(", ")})`;

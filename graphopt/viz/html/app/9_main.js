@@ -232,14 +232,23 @@ function recall() {
 // ---- export and theme
 
 function exportSvg() {
-  const { width, height } = picture.getBoundingClientRect();
+  // All of the picture, at its own size, whatever part of it is in view.
+  const [width, height] = [drawn.w + 32, drawn.h + 32];
+  // Heat is drawn for a light page; without it the picture follows its reader's system.
+  state.paper = true;
+  draw();
   const copy = picture.cloneNode(true);
+  state.paper = false;
+  draw();
+  const rules = [...document.getElementById("picture-style").sheet.cssRules]
+    .filter((rule) => !(state.heat && rule instanceof CSSMediaRule)).map((rule) => rule.cssText);
   for (const line of copy.querySelectorAll(".near-line")) line.remove();
   copy.setAttribute("xmlns", SVG);
+  copy.querySelector("#world").setAttribute("transform", "translate(16 16)");
   copy.setAttribute("viewBox", `0 0 ${width} ${height}`);
   copy.setAttribute("width", width);
   copy.setAttribute("height", height);
-  copy.prepend(make("style", {}, document.getElementById("picture-style").textContent), rectangle(0, 0, width, height, { class: "page" }));
+  copy.prepend(make("style", {}, rules.join("\n")), rectangle(0, 0, width, height, { class: "page" }));
   const url = URL.createObjectURL(new Blob([new XMLSerializer().serializeToString(copy)], { type: "image/svg+xml" }));
   html("a", { href: url, download: "graph.svg" }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10000);
