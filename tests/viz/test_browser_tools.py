@@ -318,6 +318,20 @@ def test_a_line_says_what_it_carries(browser: Browser, page: Path) -> None:
     quiet(browser, page)
 
 
+def test_a_badge_leads_to_its_variable(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    after(browser, lambda: browser.press("a"))
+    browser.evaluate(
+        "[...document.querySelectorAll('.box')].find((box) => box.querySelector('title')"
+        ".textContent === 'dense_1/MatMul').querySelector('.tag rect')"
+        ".dispatchEvent(new MouseEvent('click', { bubbles: true }))"
+    )
+    assert text(browser, "#op-name") == "dense_1/w"
+    assert "VarHandleOp" in text(browser, "#panel")
+    assert "Values over the steps" in text(browser, "#panel")
+    quiet(browser, page)
+
+
 # ---- measures
 
 
@@ -440,6 +454,7 @@ ACTIONS = {
     "tab": "[data-tab]",
     "panel": "#panel tr[tabindex], #panel .link",
     "line": ".route .near-line",
+    "badge": ".tag rect",
 }
 
 

@@ -136,14 +136,36 @@ function drawBox(box, place, near, side) {
     const text = make("text", { class: index ? "detail" : "title", x: left + 10, y: top + index * LINE }, line);
     group.append(text);
   });
-  for (const tag of place.tags) {
+  place.tags.forEach((tag, index) => {
     const style = { input: "source", more: "constant" }[tag.kind] || tag.kind;
     const [tx, ty] = [x + tag.x, y + tag.y];
-    group.append(make("path", { class: "edge", d: place.bodyY ? `M${tx + 10} ${ty + BADGE}V${topOfBody}` : `M${tx + tag.w} ${ty + BADGE / 2}H${left}` }));
-    group.append(rectangle(tx, ty, tag.w, BADGE, { rx: BADGE / 2, class: style }));
-    group.append(make("text", { class: "badge", x: tx + 7, y: ty + 14.5 }, tag.text));
-  }
+    const mark = make("g", tag.kind === "more" ? {} : { class: "tag", "data-tag": index });
+    mark.append(make("path", { class: "edge", d: place.bodyY ? `M${tx + 10} ${ty + BADGE}V${topOfBody}` : `M${tx + tag.w} ${ty + BADGE / 2}H${left}` }));
+    mark.append(rectangle(tx, ty, tag.w, BADGE, { rx: BADGE / 2, class: style }));
+    mark.append(make("text", { class: "badge", x: tx + 7, y: ty + 14.5 }, tag.text));
+    group.append(mark);
+  });
   return group;
+}
+
+// The op that a badge stands for: an input, or a variable that is read or written, of the
+// box or of an op in it.
+function opOfTag(box, tag) {
+  const isVariable = tag.kind === "variable" || tag.kind === "write";
+  const end = tag.text.replace(/^\.\.\./, "");
+  const stack = [box.id];
+  while (stack.length) {
+    const each = boxes[stack.pop()];
+    stack.push(...each.kids);
+    for (const source of each.op < 0 ? [] : sourcesOf(each.op)) {
+      const [kind, text] = ops[source].b || [];
+      if (kind !== (isVariable ? "variable" : tag.kind) || !text.endsWith(end)) continue;
+      // Of a variable that is read the handle is the one with all of its uses.
+      const [handle] = [...sourcesOf(source)].filter((other) => ops[other].b);
+      return isVariable ? handle ?? source : source;
+    }
+  }
+  return undefined;
 }
 
 // The smallest convex shape around some boxes.
@@ -248,6 +270,7 @@ const elementOf = (id) => world.querySelector(`[data-box="${id}"]`);
 // The tab key stops at one box of the picture; arrows go on from there to the nearest.
 function focusBeside(id, [dx, dy]) {
   const here = drawn.places.get(id);
+  if (!here) return;
   const middle = ({ x, y, w, h }) => [x + w / 2, y + h / 2];
   const [x, y] = middle(here);
   let best = null;

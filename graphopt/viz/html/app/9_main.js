@@ -313,6 +313,10 @@ function click(event) {
   const hull = event.target.closest(".hull");
   if (hull) { selectStep(Number(hull.dataset.step)); return; }
   const box = event.target.closest("[data-box]");
+  const tag = event.target.closest("[data-tag]");
+  const places = event.currentTarget === earlier ? drawnEarlier.places : drawn.places;
+  const meant = tag ? opOfTag(boxes[box.dataset.box], places.get(Number(box.dataset.box)).tags[tag.dataset.tag]) : undefined;
+  if (meant !== undefined) { selectOp(meant); return; }
   const isInside = box?.classList.contains("open") && event.target.classList.contains("frame");
   if (box && !isInside) activate(box);
   else { state.op = state.scope = state.route = -1; show(); }
