@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from graphopt.viz.html.data import StepTime
 from graphopt.viz.html.page import in_frame, make_page
 from graphopt.viz.plan import plan_fetch
+from graphopt.viz.values import Values, describe_values
 from tests.viz.browser import CHROMIUM, Browser
 from tests.viz.conftest import build_network
 from tests.viz.test_page import PAYLOADS, hostile_program
@@ -330,11 +332,18 @@ def test_hostile_names_run_nothing(browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "hostile.html"
     for name in PAYLOADS[::6]:
         graph, op = hostile_program(name)
-        path.write_text(make_page(graph, [op], title=name), encoding="utf-8")
+        values: Values = {name: [describe_values(np.ones(3), 0)]}
+        path.write_text(
+            make_page(graph, [op], title=name, values=values), encoding="utf-8"
+        )
         browser.open(path)
         after(browser, lambda: browser.press("a"))
-        for tab in ("passes", "kernels", "memory"):
+        for key in "srkbt":
+            browser.press(key)
+        for tab in ("passes", "kernels", "memory", "timeline", "values"):
             browser.click(f"[data-tab={tab}]")
+        browser.press("/")
+        browser.type("add")
         assert count(browser, "img, iframe, math, #world script, #panel script") == 0
         quiet(browser, path)
 

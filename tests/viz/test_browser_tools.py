@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -429,3 +430,41 @@ def test_a_scope_that_is_named_in_the_search(browser: Browser, page: Path) -> No
     select(browser, "dense_1")
     assert text(browser, "#panel h2") == "dense_1"
     assert box_named(browser, "dense_1")
+
+
+# ---- everything, in any order
+
+ACTIONS = {
+    "box": ".box .body, .box .grip",
+    "tree": "#tree [role=treeitem]",
+    "tab": "[data-tab]",
+    "panel": "#panel tr[tabindex], #panel .link",
+    "line": ".route .near-line",
+}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_is_done_nothing_fails(
+    browser: Browser, page: Path, seed: int
+) -> None:
+    browser.open(page)
+    chosen = random.Random(seed)
+    for _ in range(60):
+        action = chosen.choice(["key", "key", *ACTIONS])
+        if action == "key":
+            browser.press(chosen.choice("[]]]brkt0ucdspa"))
+        else:
+            browser.evaluate(
+                f"(() => {{ const all = [...document.querySelectorAll("
+                f"{ACTIONS[action]!r})]; all[Math.floor({chosen.random()} * all.length)]"
+                "?.dispatchEvent(new MouseEvent('click', { bubbles: true })); })()"
+            )
+        assert browser.problems == [], action
+        assert not browser.evaluate(
+            "[...document.querySelectorAll('svg *')].some((e) => "
+            "[...e.attributes].some((a) => a.value.includes('NaN')))"
+        ), action
+        assert "failed" not in text(browser, "#notice"), action
+    address = browser.evaluate("location.hash")
+    browser.open(page, address)
+    quiet(browser, page)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import graphopt as tf
 from graphopt.viz.columns import split_columns
@@ -57,38 +58,39 @@ def drawn(
     return drawing
 
 
-def sample(route: Route) -> Iterator[tuple[float, float]]:
-    """Points on a line, as it is drawn."""
-    for (x, y), (end_x, end_y) in itertools.pairwise(route.points):
-        is_curve = abs(x - end_x) >= STRAIGHT and abs(y - end_y) >= STRAIGHT
-        for step in range(SAMPLES + 1):
-            t = step / SAMPLES
-            # A Bezier curve with its middle points at half of the way.
-            slow = 3 * t * (1 - t) ** 2 * 0 + 3 * t * t * (1 - t) + t**3
-            even = 1.5 * t * (1 - t) ** 2 + 1.5 * t * t * (1 - t) + t**3
-            if not is_curve:
-                across = down = t
-            elif route.leaves_sideways:
-                across, down = even, slow
-            else:
-                across, down = slow, even
-            yield x + (end_x - x) * across, y + (end_y - y) * down
+def sample(route: Route) -> NDArray[np.float64]:
+    """Points on a line, as it is drawn: `[points, 2]`."""
+    starts, ends = np.array(route.points[:-1]), np.array(route.points[1:])
+    is_curve = (np.abs(ends - starts) >= STRAIGHT).all(axis=1)[:, None]
+    t = np.linspace(0.0, 1.0, SAMPLES)
+    # A Bezier curve with its middle points at half of the way.
+    slow, even = 3 * t * t * (1 - t) + t**3, 1.5 * t * (1 - t) + t**3
+    across, down = (even, slow) if route.leaves_sideways else (slow, even)
+    x = starts[:, :1] + (ends - starts)[:, :1] * np.where(is_curve, across, t)
+    y = starts[:, 1:] + (ends - starts)[:, 1:] * np.where(is_curve, down, t)
+    return np.stack([x.reshape(-1), y.reshape(-1)], axis=1)
 
 
 def check_free(layout: Layout) -> None:
     """No line comes into a box but at its ends, and then not far."""
-    boxes = [(box, s) for box, s in layout.shapes.items() if not box.is_open]
+    closed = [(box, s) for box, s in layout.shapes.items() if not box.is_open]
+    low = np.array([(s.x + s.body_x, s.y + s.body_y) for _, s in closed])
+    high = np.array([(s.x + s.width, s.y + s.height) for _, s in closed])
     for route in layout.routes:
-        for x, y in sample(route):
-            for box, shape in boxes:
-                left, top = shape.x + shape.body_x, shape.y + shape.body_y
-                inside = min(
-                    x - left,
-                    shape.x + shape.width - x,
-                    y - top,
-                    shape.y + shape.height - y,
-                )
-                assert inside < 0.5, (box.label, route.points, (x, y))
+        points = sample(route)[:, None]
+        inside = np.minimum(points - low, high - points).min(axis=2)
+        deepest = inside.max(axis=0)
+        assert deepest.max() < 0.5, (closed[deepest.argmax()][0].label, route.points)
+
+
+def test_a_line_behind_a_box_is_found() -> None:
+    layout = lay_out(drawn(chain(5)))
+    check_free(layout)
+    box, shape = next(iter(layout.shapes.items()))
+    x, y = layout.routes[2].points[1]
+    shape.x, shape.y = x - shape.width / 2, y - shape.height / 2
+    with pytest.raises(AssertionError, match=box.label):
+        check_free(layout)
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
