@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import json
 import tempfile
+import traceback
 import webbrowser
 from collections.abc import Iterator
 from dataclasses import replace
@@ -26,6 +27,7 @@ from graphopt.commands.shared import (
 )
 from graphopt.commands.targets import finding, show_target, title_of
 from graphopt.errors import OpError
+from graphopt.graph.provenance import is_internal
 from graphopt.regular_files import read_regular_file
 from graphopt.runtime.profile import Profile
 from graphopt.runtime.recording import Recorder
@@ -99,10 +101,23 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
         profile = measure(options, loaded, profiles) if options.profile else None
         values = _values_of(collector, options)
         with _beside(options, passed) as other:
-            page = _make(loaded.target, other, profile, values, options)
+            measured = profile, values
+            page = _make(loaded.target, other, measured, _failure(loaded), options)
         _write(page, options)
 
     return show_target(options, passed, show, recorder=recorder, on_step=on_step)
+
+
+def _failure(loaded: Loaded) -> str:
+    """Says what ended a script early, and at which of its lines."""
+    if loaded.is_interrupted:
+        return "the script was interrupted"
+    if loaded.failure is None:
+        return ""
+    frames = traceback.extract_tb(loaded.failure.__traceback__)
+    own = [frame for frame in frames if not is_internal(frame.filename)]
+    place = f"{own[-1].filename}:{own[-1].lineno}: {own[-1].line}: " if own else ""
+    return f"{place}{type(loaded.failure).__name__}: {loaded.failure}"
 
 
 def _write(page: str, options: argparse.Namespace) -> None:
@@ -150,8 +165,8 @@ def _values_of(
 def _make(
     target: Target,
     other: Target | None,
-    profile: Profile | None,
-    values: Values | None,
+    measured: tuple[Profile | None, Values | None],
+    failure: str,
     options: argparse.Namespace,
 ) -> str:
     """Returns the page.
@@ -170,9 +185,10 @@ def _make(
             title=title_of(options.target, target),
             depth=options.depth,
             feeds=target.feeds,
-            profile=profile,
+            profile=measured[0],
             times=times,
-            values=values,
+            values=measured[1],
+            failure=failure,
             other=other,
             select=options.select,
         )

@@ -37,7 +37,6 @@ def shorten(text: str, most: int) -> str:
 
 
 # The same few words and types stand in most boxes of a large graph.
-@lru_cache(maxsize=1 << 14)
 def format_item(item: object, digits: int = 7) -> str:
     """Writes an element of a constant: a number shortly, anything else as Python does.
 
@@ -48,6 +47,7 @@ def format_item(item: object, digits: int = 7) -> str:
     return f"{item:.{digits}g}" if is_number else repr(item)
 
 
+@lru_cache(maxsize=1 << 14)
 def text_width(text: str, size: float) -> float:
     """Returns about how many pixels a line of text takes at a font size."""
     hundredths = 0

@@ -13,6 +13,7 @@ import pytest
 
 import graphopt
 from graphopt.cli import main
+from tests.viz.test_page import Elements
 
 ROOT = str(Path(graphopt.__file__).parents[1])
 HEAD = "import sys, numpy as np, graphopt as tf\nv1 = tf.compat.v1\n"
@@ -163,6 +164,14 @@ def test_a_script_that_fails_shows_what_it_had(tmp_path, capsys):
     assert "MatMul" in captured.out or "Adam" in captured.out
     assert "failed; this is what it had built" in captured.err
     assert "NameError" in captured.err and "tick = wrong" in captured.err
+
+
+def test_the_page_of_a_script_that_fails_names_the_line(tmp_path, capsys):
+    program = write(tmp_path, GRAPH.replace("tick = ", "tick = wrong\n    tick = "))
+    out = tmp_path / "page.html"
+    assert main(["view", program, "--no-open", "-o", str(out)]) == 4
+    failure = Elements(out.read_text()).data["failure"]
+    assert "program.py:9: tick = wrong: NameError" in failure
 
 
 def test_a_script_that_fails_at_once_shows_nothing(tmp_path, capsys):

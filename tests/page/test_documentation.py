@@ -26,8 +26,10 @@ MODULES = sorted(
 
 def _doctests():
     finder = doctest.DocTestFinder(exclude_empty=True)
-    for name in MODULES:
-        for test in finder.find(importlib.import_module(name), name):
+    # All first: a module that another one loads changes it while it is searched.
+    modules = [importlib.import_module(name) for name in MODULES]
+    for name, module in zip(MODULES, modules, strict=True):
+        for test in finder.find(module, name):
             if test.examples:
                 yield test
 

@@ -110,6 +110,7 @@ def page_data(
     *,
     title: str,
     problem: str = "",
+    failure: str = "",
     times: Mapping[str, StepTime] | None = None,
     profile: Profile | None = None,
     values: Values | None = None,
@@ -123,6 +124,7 @@ def page_data(
       planned: What the compiler made of the fetch, if there is one.
       title: What the page is called.
       problem: Why there is no plan.
+      failure: What ended the program before it had built all.
       times: Measured times by the name of the step.
       profile: What was measured of the plan.
       values: What tensors and variables were in the steps of a run.
@@ -158,6 +160,7 @@ def page_data(
         "title": clean_text(title),
         "note": clean_text(describe(drawing)),
         "problem": clean_text(problem),
+        "failure": clean_text(failure),
         "legend": legend({kind_of(box) for box in boxes if box.parent is not None}),
         "targets": [names[op.name] for op in drawing.targets],
         "ops": [

@@ -130,6 +130,7 @@ def make_page(
     times: Mapping[str, StepTime] | None = None,
     values: Values | None = None,
     other: Target | None = None,
+    failure: str = "",
 ) -> str:
     """Makes a page that shows a graph and what the compiler makes of it.
 
@@ -144,6 +145,7 @@ def make_page(
       profile: What was measured of the plan of this fetch with these feeds.
       times: Measured times by the name of the step, where there is no `profile`.
       values: What tensors and variables were in the steps of a run, by their names.
+      failure: What ended the program before it had built all, shown above the picture.
       other: A second graph, to be shown beside the first with what differs marked.
 
     Returns:
@@ -197,6 +199,7 @@ def make_page(
         planned,
         title=title or "graph",
         problem=problem,
+        failure=failure,
         times=times,
         profile=profile,
         values=values,

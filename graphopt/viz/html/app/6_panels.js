@@ -48,7 +48,7 @@ function opPanel() {
     html("h2", {}, data.title), html("p", { class: "note" }, data.note),
     data.problem && !data.compared ? html("p", { class: "warning" }, `No plan: ${data.problem}`) : null,
     html("p", {}, "Click a yellow box to open it, its title to close it, an op to see what it is."),
-    section("Fetched", shorten(data.targets, (index) => opLink(index), 8)),
+    data.targets.length ? section("Fetched", shorten(data.targets, (index) => opLink(index), 8)) : null,
     data.compared ? section("Compared", comparison()) : null,
     section("Colors", html("ul", {}, ...data.legend.map(([kind, text]) => {
       const swatch = make("svg", { width: 16, height: 14 });
@@ -97,6 +97,7 @@ function showBanner() {
   const banner = document.getElementById("banner");
   const hosted = data.steps.map((step, index) => [step, index]).filter(([step]) => step.h);
   const parts = [];
+  if (data.failure) parts.push(html("p", {}, html("b", {}, "Not finished: "), data.failure));
   if (data.interpreted) parts.push(html("p", {}, html("b", {}, "Runs without native code: "), data.interpreted, ...namedOps(data.interpreted)));
   if (hosted.length) {
     const [[step, index]] = hosted;
