@@ -259,6 +259,20 @@ def test_a_profile_is_shown_with_its_plan() -> None:
     assert {event[0] for event in data["measured"]["events"]} == {0, 1, 2}
 
 
+def test_a_profile_of_a_loop_is_shown() -> None:
+    with tf.Graph().as_default() as graph, tf.compat.v1.Session() as session:
+        x = tf.compat.v1.placeholder(tf.float32, [4, 4], name="x")
+        _, y = tf.while_loop(
+            lambda i, _: i < 3, lambda i, y: (i + 1, tf.matmul(tf.tanh(y), x)), (0, x)
+        )
+        profile = session.profile(y, feed_dict={x: np.ones((4, 4))}, runs=2)
+    feeds = {x: tf.TensorShape([4, 4])}
+    data = Elements(make_page(graph, (), [y], feeds=feeds, profile=profile)).data
+    pieces = data["measured"]["pieces"]
+    assert all(0 <= piece[0] < len(data["steps"]) for piece in pieces)
+    assert any(piece[2] == "gemm" for piece in pieces)
+
+
 def test_times_of_another_plan_are_refused() -> None:
     graph, targets, feeds, profile = _profiled(5)
     (x,) = feeds

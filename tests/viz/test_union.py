@@ -127,3 +127,26 @@ def test_graphs_with_little_in_common_are_laid_out_apart(
     assert count(browser, ".box.added, .box.removed") == 0
     assert count(browser, "#world .box.closed") == 2
     quiet(browser, path)
+
+
+def test_a_graph_with_gradients_beside_one_without(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with tf.Graph().as_default() as graph:
+        x = tf.compat.v1.placeholder(tf.float32, [4, 2], name="x")
+        w = tf.Variable(np.ones((2, 1), np.float32), name="w")
+        loss = tf.reduce_mean(tf.matmul(x, w))
+        optimizer = tf.compat.v1.train.GradientDescentOptimizer(0.1)
+        train_op = optimizer.minimize(loss)
+    alone = network(2, tf.tanh)
+    trained = Target(graph, (train_op,), name="trained")
+    path = tmp_path / "page.html"
+    for one, two in ((alone, trained), (trained, alone)):
+        page = make_page(one.graph, one.operations, one.tensors, other=two, depth=9)
+        path.write_text(page, encoding="utf-8")
+        browser.open(path)
+        assert count(browser, "#world .box.closed") > 3
+        assert count(browser, "#earlier-world .box.closed") > 3
+        browser.press("r")
+        browser.press("b")
+        quiet(browser, path)

@@ -182,6 +182,8 @@ const turnIn = (frame, along, extent = 0) => frame.y + (frame.isUpward ? frame.f
 function alignRows(built) {
   const [forward] = built.columns;
   const gradients = built.columns.find((id) => built.upward.has(id));
+  // Of two graphs, one may have no gradients, or nothing in this column.
+  if (gradients === undefined || gradients === forward) return;
   const rows = built.rows.get(forward).spans;
   const mirrored = built.rows.get(gradients).spans;
   const last = mirrored.length - 1;
