@@ -42,6 +42,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bad = np.array([np.nan, 1.0, 2.0])
     values: Any = {
         "dense_0/w": [describe_values(np.arange(9.0) * n, n) for n in range(5)],
+        "tiny": [describe_values(np.array([-6.52e-10]), n) for n in range(2)],
         "dense_1/w": [describe_values(bad if n > 2 else bad[1:], n) for n in range(5)],
     }
     feeds = {x: tf.TensorShape([8, 16])}
@@ -361,6 +362,24 @@ def test_the_largest_number_is_the_end_of_the_scale(
     assert end in labels
 
 
+def test_a_loop_is_as_hot_as_its_pieces(browser: Browser, tmp_path: Path) -> None:
+    with tf.Graph().as_default() as graph, tf.compat.v1.Session() as session:
+        x = tf.compat.v1.placeholder(tf.float32, [4, 4], name="x")
+        _, y = tf.while_loop(
+            lambda i, _: i < 30, lambda i, y: (i + 1, tf.matmul(tf.tanh(y), x)), (0, x)
+        )
+        profile = session.profile(y, feed_dict={x: np.ones((4, 4))}, runs=2)
+    feeds = {x: tf.TensorShape([4, 4])}
+    path = tmp_path / "page.html"
+    path.write_text(make_page(graph, (), [y], feeds=feeds, profile=profile))
+    browser.open(path, "#heat=time")
+    end = text(browser, "#scale span:last-child")
+    number, unit = end.split()
+    seconds = float(number) * {"s": 1.0, "ms": 1e-3, "\u00b5s": 1e-6}[unit]
+    assert seconds <= 1.01 * sum(step.seconds for step in profile.steps)
+    quiet(browser, path)
+
+
 def test_a_saved_picture_has_plain_colors(browser: Browser, page: Path) -> None:
     browser.open(page, "#heat=time")
     browser.evaluate(
@@ -413,6 +432,7 @@ def test_values_over_the_steps(browser: Browser, page: Path) -> None:
     assert text(browser, "#value-name") == "dense_0/w"
     assert count(browser, "#histograms .cell") > 20
     assert count(browser, ".range .bad") == 2
+    assert "-6.52e-10" in text(browser, "[data-value=tiny]")
     browser.evaluate("document.querySelector('[data-value=\"dense_1/w\"]').click()")
     assert "1 NaN and 0 Inf in step 3" in text(browser, "#panel")
     browser.click("#value-name .link")

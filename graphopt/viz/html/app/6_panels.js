@@ -68,7 +68,7 @@ function keyTable() {
 
 function comparison() {
   const { titles, rows } = data.compared;
-  return html("table", {}, html("tr", {}, ...["", ...titles].map((word) => html("th", {}, word))),
+  return html("table", { id: "compared" }, html("tr", {}, ...["", ...titles].map((word) => html("th", {}, word))),
     ...rows.map(([what, ...values]) => html("tr", {}, html("td", {}, what), ...values.map((value) => html("td", { class: "number" }, value)))));
 }
 

@@ -24,6 +24,8 @@ const pieceOfStep = new Map((data.measured?.pieces ?? []).map((piece) => [piece[
 const costs = data.steps.map((step, index) => {
   const measured = pieceOfStep.get(index);
   if (measured) return { seconds: measured[3], nbytes: measured[4], flops: measured[5], limit: measured[6], bound: measured[7] };
+  // A step inside of a piece, as those of a loop, was timed with it.
+  if (data.measured) return { seconds: null, nbytes: null, flops: null, limit: null, bound: "" };
   const time = data.times[step.n];
   const nbytes = time?.[1] || sumOf([...step.r, ...step.w].map((name) => bufferBytes.get(name) || 0));
   const known = step.ops.map((op) => ops[op].f).filter((count) => count !== undefined);
@@ -196,7 +198,8 @@ function drawTimeline(events, start, end) {
 // ---- values of tensors over the steps
 
 const numberOf = (value) => (typeof value === "number" ? value : Number(value));
-const formatNumber = (value) => (numberOf(value) === 0 ? "0" : Number.isFinite(numberOf(value)) ? numberOf(value).toPrecision(3).replace(/\.?0+($|e)/, "$1") : String(value));
+// Three digits, without zeros at the end: 0.5, 1.23e-10.
+const formatNumber = (value) => (Number.isFinite(numberOf(value)) ? String(Number(numberOf(value).toPrecision(3))) : String(value));
 
 function valuesPanel() {
   const names = Object.keys(data.values);
