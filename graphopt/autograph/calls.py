@@ -107,7 +107,8 @@ def convert(
         functools.update_wrapper(converted, function)
         # A signature is asked for again and again; an attribute is found at once.
         converted.__wrapped__ = function  # type: ignore[attr-defined]
-    return mark_artifact(converted)
+    found: Callable[..., Any] = mark_artifact(converted)
+    return found
 
 
 def call_converted(

@@ -295,7 +295,8 @@ def convert_function(function: Any, how: Any) -> Callable[..., Any]:
     made.__annotations__ = function.__annotations__
     made.ag_factory = factory
     operators.mark(made)
-    return made
+    found: Callable[..., Any] = made
+    return found
 
 
 def explain(function: Any, error: Exception) -> str:

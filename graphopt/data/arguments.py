@@ -216,7 +216,8 @@ def require_callable(function: Any, what: str) -> Callable[..., Any]:
             got=repr(function)[:80],
             site=str(user_site()),
         )
-    return function
+    found: Callable[..., Any] = function
+    return found
 
 
 def state_leaves(state: Any) -> tuple[Any, list[Any]]:

@@ -123,7 +123,8 @@ class Iterator:
     def of_dataset(node: Node) -> Iterator:
         """Returns the iterator of `iter(dataset)`."""
         if building_graph() is not None:
-            return _graphs().start_node(node)
+            found: Iterator = _graphs().start_node(node)
+            return found
         return EagerIterator(node)
 
     @staticmethod
@@ -144,7 +145,8 @@ class Iterator:
         Source: `tf.compat.v1.data.Iterator.from_structure`.
         """
         specs = specs_of_types(output_types, output_shapes)
-        return _graphs().GraphIterator(specs)
+        found: Iterator = _graphs().GraphIterator(specs)
+        return found
 
     @staticmethod
     def from_string_handle(
@@ -165,7 +167,8 @@ class Iterator:
         """
         specs = specs_of_types(output_types, output_shapes)
         handle = hooks.convert(string_handle)
-        return _graphs().GraphIterator(specs, handle=handle)
+        found: Iterator = _graphs().GraphIterator(specs, handle=handle)
+        return found
 
     def get_next(self, name: str | None = None) -> Any:
         """Returns the next element."""

@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from graphopt.graph.shape import TensorShape
+
+T = TypeVar("T")
 
 _PACKAGE = __name__.partition(".")[0] + "."
 
@@ -32,7 +34,7 @@ class AskedShape(TensorShape):
 
     questions: list[str]
 
-    def _ask(self, result: Any) -> Any:
+    def _ask(self, result: T) -> T:
         if _is_users(3):
             self.questions.append(str(self))
         return result

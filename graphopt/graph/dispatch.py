@@ -40,7 +40,8 @@ def call(spec: OpSpec, *inputs: Any, name: str | None = None, **attrs: Any) -> T
     if len(op.outputs) == 1:
         return op.outputs[0]
     several: Any = op.outputs or op
-    return several
+    found: Tensor = several
+    return found
 
 
 def call_all(

@@ -366,7 +366,8 @@ class Function(Generic[P, R]):
         else:
             call = self._bind(args, kwargs)
             results = self._trace_for(call).run(call.tensors)
-        return results
+        found: R = results
+        return found
 
     def get_concrete_function(self, *args: Any, **kwargs: Any) -> ConcreteFunction:
         """Returns the trace for arguments, or for `TensorSpec`s in their place."""

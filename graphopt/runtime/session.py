@@ -546,7 +546,8 @@ def session_for(graph: Graph, session: Any) -> Session:
                 "Cannot use the default session to execute operation: the operation's "
                 "graph is different from the session's graph."
             )
-        return session
+        default: Session = session
+        return default
     if settings.strict:
         raise fail(
             ValueError,
