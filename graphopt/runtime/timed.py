@@ -89,7 +89,9 @@ class TimedExecutable(Executable):
                 return code
             after = pool.read_worked()
             taken = after[: len(before)] - before
-            worked.append(tuple(taken.tolist()) if taken.any() else ())
+            # Workers that are there and may not help are left out.
+            last = int(taken.nonzero()[0].max(initial=-1))
+            worked.append(tuple(taken[: last + 1].tolist()))
             before = after
         self.spans, self.worked = spans, worked
         return 0
