@@ -7,11 +7,9 @@ codes mean stands in `graphopt.commands`.
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 import sys
 import traceback
-from collections.abc import Iterable
 from pathlib import Path
 
 from graphopt.commands.shared import (
@@ -30,6 +28,7 @@ from graphopt.commands.verbs import SUMMARIES, load_verb, make_parser
 from graphopt.errors import OpError
 from graphopt.viz.png import MissingExtraError
 from graphopt.viz.target import ScriptError, TargetNotFoundError
+from graphopt.viz.words import suggest
 
 _PACKAGE = str(Path(__file__).resolve().parent) + os.sep
 
@@ -53,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
         arguments = ["--help"]
     first = arguments[0]
     if not first.startswith("-") and first not in SUMMARIES:
-        say(f"there is no verb {first!r}{_like(first, SUMMARIES)}; --help lists them")
+        say(f"there is no verb {first!r}{suggest(first, SUMMARIES)}; --help lists them")
         return USAGE
     try:
         parser, verbs = make_parser(arguments)
@@ -63,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     if unknown:
         known = [*verbs[options.verb]._option_string_actions]
         say(
-            f"{options.verb} does not take {unknown[0]!r}{_like(unknown[0], known)}; "
+            f"{options.verb} does not take {unknown[0]!r}{suggest(unknown[0], known)}; "
             f"graphopt {options.verb} --help says what it takes"
         )
         return USAGE
@@ -76,12 +75,6 @@ def main(argv: list[str] | None = None) -> int:
         discard_output()
         return OK
     return code
-
-
-def _like(word: str, words: Iterable[str]) -> str:
-    """Returns a question after a word that is not known, if a known one is like it."""
-    found = difflib.get_close_matches(word, list(words), 1)
-    return f"; did you mean {found[0]!r}?" if found else ""
 
 
 def _run(options: argparse.Namespace, passed: list[str]) -> int:

@@ -17,7 +17,7 @@ writes the same tree for a terminal, `dot`, `graphml` and `mermaid` for other pr
 `plan` says what the compiler made of a fetch, `changes` compares two graphs.
 
 What is looked at is a `target`: a graph, what is wanted of it, and the sizes that were fed.
-`loading` runs a script through its first training step and chooses among what
+`loading` runs a `script` through its first training step and chooses among what
 `runtime.recording` saw it run; `things` takes a value of a program, as `tf.viewer.view`
 does; `collecting` has a training fetch what is to be seen beside what it fetches anyway.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 
 from graphopt.graph.words import REPLACEMENT
@@ -37,6 +39,17 @@ def shorten(text: str, most: int) -> str:
 
 
 # The same few words and types stand in most boxes of a large graph.
+def suggest(word: str, words: Iterable[object]) -> str:
+    """Returns a question to stand after a word that is not known, if a known one is like it.
+
+    >>> suggest("shwo", ["show", "view"]), suggest("frobnicate", ["show"])
+    ("; did you mean 'show'?", '')
+    """
+    known = [str(each) for each in words if not str(each).startswith("_")]
+    found = difflib.get_close_matches(word, known, 1)
+    return f"; did you mean {found[0]!r}?" if found else ""
+
+
 def format_item(item: object, digits: int = 7) -> str:
     """Writes an element of a constant: a number shortly, anything else as Python does.
 

@@ -202,7 +202,7 @@ def test_users_errors_are_shown_without_our_frames(tmp_path):
     files = [x for x in done.stderr.splitlines() if x.lstrip().startswith("File ")]
     assert len(files) == 2
     assert all(str(program) in line for line in files)
-    assert "loading.py" in run("show", program, "-v").stderr
+    assert "viz/script.py" in run("show", program, "-v").stderr
 
 
 @pytest.mark.parametrize(
