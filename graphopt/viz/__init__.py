@@ -11,7 +11,8 @@ keeps the links between the rest. `folding` makes one box of alike siblings and 
 scopes from the outside until about 30 boxes show; `columns` sets forward pass, gradients
 and updates side by side. `bundles` makes lines of links, `layout` places the children of
 each open scope with `layers`, a small layered layout, innermost scopes first, so that the
-cost is that of many small graphs, and `sideways` finds ways between columns. `svg` writes
+cost is that of many small graphs; `bands` cuts long chains, `sideways` finds ways between
+columns, `union` makes one drawing of two graphs. `svg` writes
 the result and `png` has resvg paint it; `html/` makes a page to look around in; `text`
 writes the same tree for a terminal, `dot`, `graphml` and `mermaid` for other programs;
 `plan` says what the compiler made of a fetch, `changes` compares two graphs.

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from graphopt.viz.layers import Edge, Vertex
 from graphopt.viz.model import Box, Drawing
+from graphopt.viz.vertices import Edge, Vertex
 from graphopt.viz.words import size_of
 
 

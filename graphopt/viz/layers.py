@@ -5,8 +5,7 @@ one layer below what it depends on, cross long edges through dummy vertices, ord
 layers by barycenters, and move vertices toward their neighbors. Each step is a loop.
 
 Layers and orders are found with every vertex as small as it is while closed, and then
-kept: what opens pushes its neighbors aside and changes places with none of them. A long
-chain is cut into bands that stand side by side, as a text into columns.
+kept: what opens pushes its neighbors aside and changes places with none of them.
 
 `html/app/2_layers.js` is the same in the browser, function by function; a test compares
 their coordinates. Numbers are added up in the same order in both, which the built-in
@@ -17,112 +16,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from graphopt.viz.bands import LONGEST_BAND, MOST_OPEN, choose_cuts, set_bands
+from graphopt.viz.vertices import COLUMN_GAP, ROW_GAP, Edge, Rows, Vertex
 
 # Layers wider than this are cut in two: a row of forty updates is unreadable.
 WIDEST_LAYER = 1000.0
-ROW_GAP = 36.0
-COLUMN_GAP = 22.0
 SWEEPS = 6
 # With more vertices and dummies than this nobody sees what more sweeps would win.
 MANY = 1000
 SWEEPS_OF_MANY = 2
-# What is longer than this is cut into bands, where so few edges have to cross a cut.
-LONGEST_BAND = 1100.0
-MOST_BANDS = 8
-MOST_CUT_EDGES = 3
-# Bands that are longer by so much, because scopes in them are open, are cut again.
-MOST_OPEN = 1.5
-# Between bands, and how far the edges that go on in the next band keep apart.
-BAND_GAP = 48.0
-TRACK = 7.0
-
-
-@dataclass(eq=False, repr=False)
-class Vertex:
-    """Something to be placed.
-
-    Attributes:
-      left, right: How far it reaches to either side of the point where edges meet it.
-      height: Its height.
-      side: -1 for an entry at the top border, 1 for an exit at the bottom border.
-      closed: Left, right and height while it is closed, if it is open.
-      is_dummy: Whether it is only where a long edge crosses a layer.
-      x, y: The point where edges meet it, and its top.
-      layer, order: Its place.
-    """
-
-    left: float = 4.0
-    right: float = 4.0
-    height: float = 0.0
-    side: int = 0
-    closed: tuple[float, float, float] | None = None
-    is_dummy: bool = False
-    x: float = 0.0
-    y: float = 0.0
-    layer: int = 0
-    order: int = 0
-    above: list[tuple[Vertex, float]] = field(default_factory=list)
-    below: list[tuple[Vertex, float]] = field(default_factory=list)
-
-    @property
-    def closed_width(self) -> float:
-        """The whole width while it is closed."""
-        return (
-            self.closed[0] + self.closed[1] if self.closed else self.left + self.right
-        )
-
-    @property
-    def closed_height(self) -> float:
-        """The height while it is closed."""
-        return self.closed[2] if self.closed else self.height
-
-
-@dataclass(eq=False, repr=False)
-class Edge:
-    """Connects two vertices.
-
-    Attributes:
-      source, target: Its ends.
-      source_offset, target_offset: Where it leaves and enters, from the `x` of each.
-      is_reversed: Whether it was turned around to break a cycle.
-      path: The vertices it goes through, from the upper to the lower end.
-    """
-
-    source: Vertex
-    target: Vertex
-    source_offset: float = 0.0
-    target_offset: float = 0.0
-    is_reversed: bool = False
-    path: list[Vertex] = field(default_factory=list)
-
-    @property
-    def ends(self) -> tuple[Vertex, Vertex, float, float]:
-        """Upper and lower end with the offset of each."""
-        if self.is_reversed:
-            return self.target, self.source, self.target_offset, self.source_offset
-        return self.source, self.target, self.source_offset, self.target_offset
-
-
-@dataclass
-class Rows:
-    """Where the layers are.
-
-    Attributes:
-      spans: Top and bottom of each layer.
-      cuts: The layers with which a new band begins.
-      tracks: For each of these, where the edges run that go on in the band, in the order
-        of their numbers: the number of the edge, and how far they are to the right.
-    """
-
-    spans: list[tuple[float, float]]
-    cuts: list[int] = field(default_factory=list)
-    tracks: list[list[tuple[int, float]]] = field(default_factory=list)
-
-    @property
-    def inner(self) -> list[tuple[float, float]]:
-        """The spans of all but entries and exits."""
-        return self.spans[1:-1]
 
 
 def place(
@@ -154,7 +57,7 @@ def place(
     layers = _make_layers(vertices, single)
     sweeps, count = _add_dummies(layers, single, quick=quick)
     _order_layers(layers, sweeps, count=count)
-    cuts = _choose_cuts(layers, single, aspect) if aspect else []
+    cuts = choose_cuts(layers, single, aspect) if aspect else []
     if is_open:
         layers = [[v for v in layer if not v.is_dummy] for layer in layers]
         for vertex in vertices:
@@ -168,11 +71,11 @@ def place(
             along += max((v.height for v in layer), default=0.0)
         if aspect and along > MOST_OPEN * LONGEST_BAND * (len(cuts) + 1):
             # So much is open that bands are worth more than that nothing moves.
-            cuts = _choose_cuts(layers, edges, aspect, is_open=True)
+            cuts = choose_cuts(layers, edges, aspect, is_open=True)
     _set_columns(layers, sweeps)
     rows = _set_rows(layers)
     if cuts:
-        _set_bands(layers, edges, rows, cuts)
+        set_bands(layers, edges, rows, cuts)
     return rows
 
 
@@ -440,106 +343,3 @@ def _set_rows(layers: list[list[Vertex]]) -> Rows:
         rows.append((top, top + height))
         top += height + ROW_GAP
     return Rows(rows)
-
-
-# ---- bands
-
-
-def _choose_cuts(
-    layers: list[list[Vertex]],
-    edges: Sequence[Edge],
-    aspect: float,
-    *,
-    is_open: bool = False,
-) -> list[int]:
-    """Finds the layers before which a long scope is cut, if all is closed or as it is."""
-    tops, top, width = [], 0.0, 0.0
-    for layer in layers:
-        tops.append(top)
-        boxes = [v for v in layer if not v.is_dummy]
-        heights = (v.height if is_open else v.closed_height for v in boxes)
-        top += max(heights, default=0.0) + ROW_GAP
-        across = 0.0
-        for v in boxes:
-            across += (v.left + v.right if is_open else v.closed_width) + COLUMN_GAP
-        width = max(width, across)
-    if top <= LONGEST_BAND or width <= 0.0:
-        return []
-    bands, best = 1, 0.0
-    for count in range(1, MOST_BANDS + 1):
-        shape = count * (width + BAND_GAP) / (top / count)
-        fit = min(shape / aspect, aspect / shape)
-        if fit > best:
-            bands, best = count, fit
-    crossing = _count_crossing(layers, edges)
-    cuts: list[int] = []
-    for band in range(1, bands):
-        ideal = band * top / bands
-        # Entries and exits stay with the first and the last row of boxes.
-        open_to = [
-            index
-            for index in range(2, len(layers) - 1)
-            if crossing[index] <= MOST_CUT_EDGES and (not cuts or index > cuts[-1])
-        ]
-        if not open_to:
-            break
-        cut = min(open_to, key=lambda index: (abs(tops[index] - ideal), index))
-        if abs(tops[cut] - ideal) < top / bands / 2:
-            cuts.append(cut)
-    return cuts
-
-
-def _count_crossing(layers: list[list[Vertex]], edges: Sequence[Edge]) -> list[int]:
-    """Counts for each layer the edges that come into it or pass it from above."""
-    change = [0] * (len(layers) + 1)
-    for edge in edges:
-        change[edge.path[0].layer + 1] += 1
-        change[edge.path[-1].layer + 1] -= 1
-        if edge.is_reversed:
-            # It would have to find its way around boxes in two bands.
-            change[edge.path[0].layer + 1] += MOST_CUT_EDGES
-            change[edge.path[-1].layer + 1] -= MOST_CUT_EDGES
-    return list(itertools.accumulate(change[:-1]))
-
-
-def _set_bands(
-    layers: list[list[Vertex]], edges: Sequence[Edge], rows: Rows, cuts: list[int]
-) -> None:
-    """Sets the layers from each cut on to the right of those before it."""
-    starts = [0, *cuts, len(layers)]
-    rows.cuts = cuts
-    right = 0.0
-    deepest = 0.0
-    first_top = rows.spans[1][0]
-    for band, (start, end) in enumerate(itertools.pairwise(starts)):
-        inside = [vertex for layer in layers[start:end] for vertex in layer]
-        low = min((v.x - v.left for v in inside), default=0.0)
-        high = max((v.x + v.right for v in inside), default=0.0)
-        up = 0.0
-        if band:
-            over = [
-                number
-                for number, edge in enumerate(edges)
-                if edge.path[0].layer < start <= edge.path[-1].layer
-            ]
-            middle = right + BAND_GAP / 2
-            rows.tracks.append(
-                [(number, middle + TRACK * index) for index, number in enumerate(over)]
-            )
-            right += BAND_GAP + TRACK * len(over)
-            up = rows.spans[start][0] - first_top
-        for vertex in inside:
-            vertex.x += right - low
-            vertex.y -= up
-        for layer in range(start, end):
-            top, bottom = rows.spans[layer]
-            rows.spans[layer] = (top - up, bottom - up)
-            if layer < len(layers) - 1:
-                deepest = max(deepest, bottom - up)
-        right += high - low
-    # The exits are below all bands, and so is room for what goes on in the next one.
-    most = max(map(len, rows.tracks))
-    bottom = deepest + ROW_GAP + TRACK * most
-    rows.spans[-1] = (bottom, bottom)
-    for vertex in layers[-1]:
-        vertex.y = bottom

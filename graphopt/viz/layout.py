@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from graphopt.viz import layers
+from graphopt.viz.bands import TRACK
 from graphopt.viz.bundles import Bundle, Bundles, Port
 from graphopt.viz.columns import FORWARD, counterparts, is_gradients
-from graphopt.viz.layers import ROW_GAP, TRACK, Edge, Rows, Vertex
 from graphopt.viz.model import Box, Drawing
 from graphopt.viz.shapes import FRAME_HEADER, FRAME_PADDING, LANE, Shape, measure
 from graphopt.viz.sideways import Sideways
+from graphopt.viz.vertices import ROW_GAP, Edge, Rows, Vertex
 
 Point = tuple[float, float]
 Direction = Literal["down", "right"]

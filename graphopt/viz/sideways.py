@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from graphopt.viz.layers import Rows, Vertex
 from graphopt.viz.model import Box
+from graphopt.viz.vertices import Rows, Vertex
 
 Point = tuple[float, float]
 # How far from a row a line runs that passes boxes of it, less than the padding of frames.

@@ -11,12 +11,14 @@ import pytest
 from numpy.typing import NDArray
 
 import graphopt as tf
+from graphopt.viz.bands import LONGEST_BAND
 from graphopt.viz.columns import split_columns
 from graphopt.viz.folding import fold, open_scopes
-from graphopt.viz.layers import LONGEST_BAND, Edge, Vertex, place
+from graphopt.viz.layers import place
 from graphopt.viz.layout import Direction, Layout, Route, lay_out
 from graphopt.viz.model import Box, Drawing, make_drawing
 from graphopt.viz.svg import STRAIGHT
+from graphopt.viz.vertices import Edge, Vertex
 from tests.viz.conftest import build_network
 from tests.viz.test_svg import check_tidy
 

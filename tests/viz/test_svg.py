@@ -16,11 +16,12 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import REGISTRY
 from graphopt.viz.columns import split_columns
 from graphopt.viz.folding import MOST_BOXES, fold, open_scopes
-from graphopt.viz.layers import Edge, Vertex, place
+from graphopt.viz.layers import place
 from graphopt.viz.layout import Layout, lay_out
 from graphopt.viz.model import Box, Drawing, make_drawing
 from graphopt.viz.shapes import BADGE_SIZE, BOLD, DETAIL_SIZE, TITLE_SIZE, Shape
 from graphopt.viz.svg import draw_svg, kind_of
+from graphopt.viz.vertices import Edge, Vertex
 from graphopt.viz.words import clean_text, shorten, text_width
 from tests.viz.conftest import build_network
 

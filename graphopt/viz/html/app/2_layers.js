@@ -1,4 +1,4 @@
-// Layered placement of one scope's boxes, as `viz/layers.py` does it, function by function;
+// Layered placement of one scope's boxes, as `viz/layers.py` and `bands.py` do it;
 // what each step is for is said there. A test compares the coordinates of both.
 
 const WIDEST_LAYER = 1000;
