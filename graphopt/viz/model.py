@@ -19,6 +19,7 @@ from graphopt.graph.opspec import Effect
 from graphopt.graph.tensor import GraphTensor
 from graphopt.graph.traversal import find_ancestors, sources_of
 from graphopt.ops.creation import CONST, PLACEHOLDER
+from graphopt.ops.shaping import IDENTITY
 from graphopt.ops.state import NO_OP
 from graphopt.viz.words import clean_text, format_item, format_type, size_of
 
@@ -359,11 +360,12 @@ def operation_badge(op: Operation) -> Badge | None:
 def is_input(op: Operation) -> bool:
     """Whether an op is there to be fed: a placeholder, with or without a default.
 
-    `placeholder_with_default` is an `Identity` of a constant, which nothing else makes.
+    `placeholder_with_default` is an identity of a constant; one that a user writes may be
+    fed like it.
     """
     if op.spec is PLACEHOLDER:
         return True
-    return op.type == "Identity" and op.inputs[0].op.spec is CONST
+    return op.spec is IDENTITY and op.inputs[0].op.spec is CONST
 
 
 def _variable_name(handle: GraphTensor) -> str:
