@@ -64,6 +64,7 @@ def split_columns(drawing: Drawing) -> None:
     gradients.parent, gradients.is_column = drawing.root, True
     drawing.root.children = columns
     count_operations(drawing)
+    # Not in the order in which they were built, in which counting leaves them.
     drawing.root.children = columns
 
 
