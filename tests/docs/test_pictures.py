@@ -25,3 +25,7 @@ def test_graphs_and_curves_are_drawn(tmp_path):
     assert drawn == {name for name in kept if not name.startswith("viewer_")}
     for name in drawn:
         assert (tmp_path / name).stat().st_size > 2000, name
+    for folder in (tmp_path, GUIDE / "pictures"):
+        for picture in folder.glob("*.svg"):
+            # Lines of programs are named from the top of the clone, wherever it is.
+            assert "(Placeholder), tools/draw_pictures.py:" in picture.read_text()
