@@ -107,7 +107,8 @@ class RunWatcher:
         for tensor, value in zip(ran.runner.fetches, results, strict=False):
             array = np.asarray(value)
             if array.dtype.kind in "fc" and not np.isfinite(array).all():
-                runs = sum(r.runs for r in self.recorder.ran.values() if _same(r, ran))
+                known = self.recorder.ran.values()
+                runs = sum(each.runs for each in known if each.runner is ran.runner)
                 self._not_finite[ran.runner] = Finding(
                     "not-finite",
                     "error",
@@ -157,10 +158,6 @@ class RunWatcher:
                 "",
                 "dataset.prefetch, batch before map, map with num_parallel_calls, or cache",
             )
-
-
-def _same(one: Ran, other: Ran) -> bool:
-    return one.runner is other.runner
 
 
 def _worst(array: Any) -> str:

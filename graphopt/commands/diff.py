@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
+from graphopt.commands.kernels import planned_of
 from graphopt.commands.shared import (
     FOUND,
     OK,
@@ -25,8 +26,7 @@ from graphopt.rewrite.pipeline import PIPELINE
 from graphopt.viz.changes import Changes, find_changes
 from graphopt.viz.loading import Loaded
 from graphopt.viz.model import needed_operations
-from graphopt.viz.plan import plan_fetch
-from graphopt.viz.target import Target, TargetNotFoundError
+from graphopt.viz.target import Target
 from graphopt.viz.words import plural
 
 _STYLES = {"+": "green", "-": "red", "@": "cyan"}
@@ -79,13 +79,7 @@ def _report(changes: Changes, options: argparse.Namespace) -> int:
 
 
 def _of_pass(target: Target, options: argparse.Namespace) -> Changes:
-    if not target.wanted:
-        raise TargetNotFoundError(
-            f"{options.target} has no train op; --fetch NAME says what is to be run"
-        )
-    applied = plan_fetch(
-        target.graph, target.operations, target.tensors, target.feeds
-    ).trace.applied
+    applied = planned_of(target, options.target).trace.applied
     chosen = [a for a in applied if options.pass_name in (a.name, "all")]
     if not chosen:
         raise UsageError(f"{options.pass_name} is switched off")

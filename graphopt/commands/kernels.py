@@ -27,7 +27,7 @@ from graphopt.schedule.summary import (
     summarize_steps,
 )
 from graphopt.viz.loading import Loaded
-from graphopt.viz.plan import plan_fetch
+from graphopt.viz.plan import Planned, plan_fetch
 from graphopt.viz.target import Target, TargetNotFoundError
 from graphopt.viz.words import plural
 
@@ -126,6 +126,11 @@ def _slow(schedule: Schedule, steps: Sequence[PlannedStep]) -> Iterator[str]:
 
 
 def schedule_of(target: Target, text: str) -> Schedule:
+    """Returns what a target would run; see `planned_of` for what it raises."""
+    return planned_of(target, text).schedule
+
+
+def planned_of(target: Target, text: str) -> Planned:
     """Plans a target.
 
     Raises:
@@ -137,9 +142,7 @@ def schedule_of(target: Target, text: str) -> Schedule:
             f"{text} has no train op; --fetch NAME says what is to be run"
         )
     try:
-        return plan_fetch(
-            target.graph, target.operations, target.tensors, target.feeds
-        ).schedule
+        return plan_fetch(target.graph, target.operations, target.tensors, target.feeds)
     except (ValueError, NotImplementedError) as error:
         raise UsageError(f"there is no plan: {error}") from None
 

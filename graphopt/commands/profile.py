@@ -31,14 +31,13 @@ from graphopt.commands.targets import is_taken, show_target
 from graphopt.errors import OpError
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import GraphTensor
-from graphopt.ops.creation import PLACEHOLDER
 from graphopt.runtime.profile import LONGEST_TABLE, Profile
 from graphopt.runtime.recording import Ran
 from graphopt.runtime.runner import Runner
 from graphopt.runtime.session import Session, initialize_missing, profile_runner
-from graphopt.runtime.store import EAGER_STORE
+from graphopt.runtime.store import EAGER_STORE, VariableStore
 from graphopt.viz.loading import Loaded
-from graphopt.viz.model import needed_operations
+from graphopt.viz.model import placeholder_shapes
 from graphopt.viz.plan import UNKNOWN_SIZE
 from graphopt.viz.target import Target, TargetNotFoundError
 
@@ -204,19 +203,15 @@ def _profile_zeros(
 def _profile_made_up(target: Target, options: argparse.Namespace) -> Profile:
     """Profiles what no script has run: with a session of its own, fed zeros."""
     graph = target.graph
-    is_function = hasattr(graph, "function_name")
-    session = Session(graph=graph)
-    if not is_function:
+    store: VariableStore = EAGER_STORE
+    # The graph of a function works on the eager variables.
+    if not hasattr(graph, "function_name"):
+        session = Session(graph=graph)
         initialize_missing(session)
-    store = EAGER_STORE if is_function else session.store
+        store = session.store
     feeds = target.feeds
     if feeds is None:
-        placeholders = [
-            op.outputs[0]
-            for op in needed_operations(graph, target.wanted)
-            if op.spec is PLACEHOLDER
-        ]
-        feeds = {tensor: tensor.shape for tensor in placeholders}
+        feeds = placeholder_shapes(graph, target.wanted)
     runner = Runner(
         graph, target.tensors, target.operations, tuple(feeds), store, at_once=True
     )

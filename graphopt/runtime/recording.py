@@ -66,8 +66,7 @@ class Ran:
     @property
     def wanted(self) -> tuple[Operation, ...]:
         """The operations that were run or whose results were fetched."""
-        fetched = dict.fromkeys(tensor.op for tensor in self.runner.fetches)
-        return (*self.runner.targets, *fetched)
+        return _wanted_of(self.runner)
 
     @property
     def plan(self) -> ShapedPlan:
@@ -96,6 +95,11 @@ class Ran:
         Shapes decide, no clock: the same program gives the same number.
         """
         return self.runs * estimate_time(self.plan.program.operations)
+
+
+def _wanted_of(runner: Runner) -> tuple[Operation, ...]:
+    fetched = dict.fromkeys(tensor.op for tensor in runner.fetches)
+    return (*runner.targets, *fetched)
 
 
 @dataclass
@@ -177,8 +181,7 @@ class Recorder:
         marks = self._marks.get(runner.graph)
         if not marks:
             return True
-        wanted = [*runner.targets, *(tensor.op for tensor in runner.fetches)]
-        return not marks.isdisjoint(find_ancestors(wanted))
+        return not marks.isdisjoint(find_ancestors(_wanted_of(runner)))
 
     # ---- what was seen
 

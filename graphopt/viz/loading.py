@@ -19,8 +19,6 @@ from typing import Any
 from graphopt.errors import OpError
 from graphopt.exchange.reader import read_graph
 from graphopt.graph.graph import Graph, Operation
-from graphopt.graph.tensor import GraphTensor
-from graphopt.ops.creation import PLACEHOLDER
 from graphopt.runtime.recording import (
     Ran,
     Recorder,
@@ -28,7 +26,7 @@ from graphopt.runtime.recording import (
     recording,
     refusing_runs,
 )
-from graphopt.viz.model import needed_operations
+from graphopt.viz.model import placeholder_shapes
 from graphopt.viz.script import Script, output_to_errors
 from graphopt.viz.target import ScriptError, Target, TargetNotFoundError
 from graphopt.viz.things import of_run, target_of
@@ -272,10 +270,6 @@ def _with_fed_shapes(target: Target, recorder: Recorder) -> Target:
     fed = recorder.fed_shapes(target.graph)
     if not fed:
         return target
-    placeholders: list[GraphTensor] = [
-        op.outputs[0]
-        for op in needed_operations(target.graph, target.wanted)
-        if op.spec is PLACEHOLDER
-    ]
-    shapes = {tensor: fed.get(tensor, tensor.shape) for tensor in placeholders}
+    said = placeholder_shapes(target.graph, target.wanted)
+    shapes = {tensor: fed.get(tensor, shape) for tensor, shape in said.items()}
     return replace(target, feeds=shapes)

@@ -16,6 +16,7 @@ from graphopt.graph.body import Body, bodies_of
 from graphopt.graph.effects import has_side_effect, variable_of
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.opspec import Effect
+from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import GraphTensor
 from graphopt.graph.traversal import find_ancestors, sources_of
 from graphopt.ops.creation import CONST, PLACEHOLDER
@@ -184,6 +185,17 @@ def needed_operations(graph: Graph, targets: Sequence[Operation]) -> list[Operat
         return list(graph.operations)
     needed = find_ancestors(targets)
     return [op for op in graph.operations if op in needed]
+
+
+def placeholder_shapes(
+    graph: Graph, wanted: Sequence[Operation]
+) -> dict[GraphTensor, TensorShape]:
+    """Returns the placeholders that ops need, or all, with the shapes that they say."""
+    return {
+        op.outputs[0]: op.outputs[0].shape
+        for op in needed_operations(graph, wanted)
+        if op.spec is PLACEHOLDER
+    }
 
 
 def _hidden_operations(

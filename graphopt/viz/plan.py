@@ -13,13 +13,12 @@ from graphopt.graph.process_settings import rare_collections
 from graphopt.graph.program import Program
 from graphopt.graph.shape import TensorShape
 from graphopt.graph.tensor import GraphTensor
-from graphopt.ops.creation import PLACEHOLDER
 from graphopt.rewrite.driver import Trace, run_passes
 from graphopt.rewrite.pipeline import PIPELINE
 from graphopt.schedule.build import build_schedule
 from graphopt.schedule.steps import Schedule
 from graphopt.schedule.summary import PlannedStep, summarize_steps
-from graphopt.viz.model import needed_operations
+from graphopt.viz.model import placeholder_shapes
 from graphopt.viz.words import clean_text, format_bytes, plural
 
 # The longest line of a plan, but for names that are longer.
@@ -107,12 +106,7 @@ def plan_fetch(
     """
     if feeds is None:
         wanted = [*targets, *(tensor.op for tensor in fetches)]
-        placeholders = (
-            op.outputs[0]
-            for op in needed_operations(graph, wanted)
-            if op.spec is PLACEHOLDER
-        )
-        feeds = {tensor: tensor.shape for tensor in placeholders}
+        feeds = placeholder_shapes(graph, wanted)
     for tensor, shape in feeds.items():
         if shape.rank is None:
             raise ValueError(f"the rank of {tensor.op.name} is not known")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import numpy as np
 import pytest
 
 import graphopt as tf
+from tests.viz.browser import CHROMIUM, Browser
 
+MISSING = "Chromium is not installed; on Debian: apt-get install chromium"
 SCRIPT = Path(__file__).with_name("train_script.py")
 
 
@@ -17,6 +20,15 @@ SCRIPT = Path(__file__).with_name("train_script.py")
 def script() -> Path:
     """The training program."""
     return SCRIPT
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """One window for the tests of a file."""
+    if CHROMIUM is None:
+        pytest.skip(MISSING)
+    with Browser(tmp_path_factory.mktemp("profile")) as found:
+        yield found
 
 
 def build_network(layers: int) -> tuple[Any, Any]:

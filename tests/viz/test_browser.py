@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +20,15 @@ from graphopt.viz.html.page import in_frame, make_page
 from graphopt.viz.plan import plan_fetch
 from graphopt.viz.values import Values, describe_values
 from tests.viz.browser import CHROMIUM, Browser
-from tests.viz.conftest import build_network
+from tests.viz.conftest import MISSING, build_network
 from tests.viz.test_page import PAYLOADS, hostile_program
 
-MISSING = "Chromium is not installed; on Debian: apt-get install chromium"
 READY = "document.body.dataset.ready"
 
 
 def test_there_is_a_browser_to_test_with() -> None:
     if CHROMIUM is None and os.environ.get("CI"):
         pytest.fail(MISSING)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip(MISSING)
-    with Browser(tmp_path_factory.mktemp("profile")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +16,14 @@ import graphopt as tf
 from graphopt.viz.html.page import make_page
 from graphopt.viz.layout import Direction, lay_out
 from graphopt.viz.svg import draw_parts
-from tests.viz.browser import CHROMIUM, Browser
+from tests.viz.browser import Browser
 from tests.viz.conftest import build_network
-from tests.viz.test_browser import MISSING, after, box_named, quiet
+from tests.viz.test_browser import after, box_named, quiet
 from tests.viz.test_layout import DIRECTIONS, chain, drawn, random_graph
 from tests.viz.test_page import Elements
 
 Numbers = list[tuple[float, ...]]
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip(MISSING)
-    with Browser(tmp_path_factory.mktemp("profile")) as found:
-        yield found
 
 
 def network(layers: int) -> tuple[Any, Any]:

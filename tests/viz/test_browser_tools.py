@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +13,11 @@ import pytest
 import graphopt as tf
 from graphopt.viz.html.page import make_page
 from graphopt.viz.values import describe_values
-from tests.viz.browser import CHROMIUM, Browser
+from tests.viz.browser import Browser
 from tests.viz.conftest import build_network
-from tests.viz.test_browser import MISSING, after, box_named, count, quiet, text
+from tests.viz.test_browser import after, box_named, count, quiet, text
 
 SIDES = "['#earlier-world', '#world'].map((id) => document.querySelector(id))"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip(MISSING)
-    with Browser(tmp_path_factory.mktemp("profile")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,9 @@ from graphopt.viz.html.page import make_page
 from graphopt.viz.model import make_drawing
 from graphopt.viz.target import Target
 from graphopt.viz.union import compare_histories, unite
-from tests.viz.browser import CHROMIUM, Browser
-from tests.viz.test_browser import MISSING, count, quiet, text
+from tests.viz.browser import Browser
+from tests.viz.test_browser import count, quiet, text
 from tests.viz.test_page import Elements
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip(MISSING)
-    with Browser(tmp_path_factory.mktemp("profile")) as found:
-        yield found
 
 
 def network(layers: int, activation: Any, *, norm: bool = False) -> Target:
