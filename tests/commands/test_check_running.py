@@ -134,6 +134,15 @@ def test_a_step_that_is_cut(tmp_path, capsys):
     assert found["host-step"]["severity"] == "note"
 
 
+def test_a_cut_step_of_several_sizes_is_told_once(tmp_path, capsys):
+    loss = "tf.numpy_function(np.sign, [y], tf.float32) * tf.squeeze(x @ w)"
+    program = tmp_path / "program.py"
+    program.write_text(HEAD + graph(loss=loss, rows="i % 3 + 2"))
+    main(["check", str(program), "--json"])
+    found = json.loads(capsys.readouterr().out)["findings"]
+    assert [each["check"] for each in found].count("host-step") == 1
+
+
 def test_a_variable_of_the_loss_that_nothing_trains(tmp_path, capsys):
     text = graph(loss="(tf.squeeze(x @ w) - y + tf.Variable(1.0, name='b')) ** 2.0")
     found = check(tmp_path, text, capsys)
