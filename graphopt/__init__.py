@@ -351,6 +351,7 @@ _INTERNAL = frozenset(
         "graph",
         "lazy",
         "ops",
+        "parallel",
         "regular_files",
         "rewrite",
         "runtime",

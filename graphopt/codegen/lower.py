@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from graphopt.codegen.communication import collectives
 from graphopt.codegen.convolution.windows import lower_windows
 from graphopt.codegen.elementwise import finite
 from graphopt.codegen.elementwise.division import lower_division
@@ -24,6 +25,10 @@ from graphopt.schedule.steps import Lowered
 Lower = Callable[[Operation, str], Lowered]
 # Families of one op each: operation -> calls.
 _ALONE: Final[dict[str, Callable[[Operation], Lowered]]] = {
+    "all_gather": collectives.lower_collective,
+    "all_reduce": collectives.lower_collective,
+    "broadcast_from": collectives.lower_collective,
+    "reduce_scatter": collectives.lower_collective,
     "add_product": products.lower_add_product,
     "band": slices.lower_band,
     "check_numerics": finite.lower_check_numerics,

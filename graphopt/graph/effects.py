@@ -62,4 +62,8 @@ def calls_python(op: Operation) -> bool:
 
 def has_side_effect(op: Operation) -> bool:
     """Returns whether an op must run even if nobody uses its outputs."""
-    return op.spec.effect in (Effect.WRITE, Effect.HOST) or bool(handles_written(op))
+    return op.spec.effect in _KEPT or bool(handles_written(op))
+
+
+# What other processes wait for has to run as well.
+_KEPT = (Effect.WRITE, Effect.HOST, Effect.COLLECTIVE)

@@ -41,6 +41,8 @@ class Hooks:
     pullback: Callable[..., Any]
     # runtime: (Body, arrays) -> arrays: runs a body that takes from outside of the graph
     run_body: Callable[..., Any]
+    # parallel: number of a group of processes -> what they communicate through
+    communicator: Callable[[int], Any]
     # autograph: a function of the user -> the one to call while a graph is built
     convert_function: Callable[..., Any]
     # autograph: what to do where a tensor was used as a Python value; may be empty
@@ -70,6 +72,7 @@ class Hooks:
         self.on_eager_write = None
         self.pullback = _missing
         self.run_body = _missing
+        self.communicator = _missing
         self.convert_function = _same
         self.autograph_advice = str
         self.on_graph = None

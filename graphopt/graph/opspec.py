@@ -47,6 +47,7 @@ class Effect(enum.Enum):
     WRITE = "writes a variable"
     RANDOM = "draws random numbers"
     HOST = "runs Python"
+    COLLECTIVE = "exchanges values with other processes"
 
 
 class Cost(enum.Enum):

@@ -43,6 +43,7 @@ from graphopt.keras.optimizers.updates import (
     unique_rows,
 )
 from graphopt.ops.state import no_op
+from graphopt.parallel.aggregation import Aggregation, current_aggregation
 from graphopt.runtime.names import name_scope
 from graphopt.runtime.tracking import Slot, Trackable
 from graphopt.runtime.variable import Variable
@@ -132,6 +133,8 @@ class Optimizer(Trackable):
     _iterations: Variable | None = None
     # How many calls are accumulated.
     _accumulated_calls: Variable | None = None
+    # What it does to the gradients of several ranks, wherever it is called.
+    _aggregation: Aggregation | None = None
     # The class whose constructor declared the arguments.
     _declaring: type | None = None
 
@@ -170,6 +173,8 @@ class Optimizer(Trackable):
         # Of a subclass's hook that is not given `apply_state`, or does not hand it on.
         own["_step_of_hook"] = None
         own["gradient_aggregator"] = gradient_aggregator
+        if (aggregation := current_aggregation()) is not None:
+            own["_aggregation"] = aggregation
         own["gradient_transformers"] = [*(gradient_transformers or ())]
         own["learning_rate_factors"] = []
         if kwargs:
@@ -277,6 +282,7 @@ class Optimizer(Trackable):
         made.gradient_transformers = list(self.gradient_transformers)
         made.learning_rate_factors = list(self.learning_rate_factors)
         made._not_decayed = list(self._not_decayed)
+        made._aggregation = self._aggregation
         memo[id(self)] = made
         return made
 
@@ -373,12 +379,14 @@ class Optimizer(Trackable):
                     "updated."
                 )
                 return no_op()
+            aggregation = None
             if experimental_aggregate_gradients:
                 pairs = self._aggregate_gradients(pairs)
-            eager = building_graph() is None
-            if eager and self._updates.run(self, pairs, name or self._name):
+                aggregation = self._find_aggregation()
+            name, eager = name or self._name, building_graph() is None
+            if eager and self._updates.run(self, pairs, name, aggregation):
                 return self.iterations
-            return self._apply_pairs(pairs, name or self._name)
+            return steps.aggregate_and_apply(self, pairs, name, aggregation)
 
     def build(self, var_list: Sequence[Variable]) -> None:
         """Makes what the optimizer keeps for variables, as `apply_gradients` would.
@@ -411,6 +419,14 @@ class Optimizer(Trackable):
         if self.gradient_aggregator is None:
             return grads_and_vars
         return self.gradient_aggregator(grads_and_vars)
+
+    def _find_aggregation(self) -> Aggregation | None:
+        """What becomes of gradients where several ranks train; None if there is one.
+
+        An optimizer made in the scope of a strategy, or for one, keeps to it.
+        """
+        found = self._aggregation or current_aggregation()
+        return None if found is None or found.size == 1 else found
 
     def _transform_unaggregated_gradients(self, pairs: GradsAndVars) -> GradsAndVars:
         """Changes gradients before they are aggregated; a hook for subclasses."""

@@ -27,9 +27,11 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.indexed_slices import IndexedSlices
 from graphopt.graph.tensor import EagerTensor
 from graphopt.keras.optimizers.schedules import LearningRateSchedule
+from graphopt.keras.optimizers.steps import aggregate_and_apply
 from graphopt.keras.optimizers.transformers import Transformer
 from graphopt.ops.creation import placeholder
 from graphopt.ops.elementwise import cast
+from graphopt.parallel.aggregation import Aggregation
 from graphopt.runtime.concrete_function import FunctionGraph
 from graphopt.runtime.keys import PLAIN, key_of_state
 from graphopt.runtime.names import name_scope
@@ -52,20 +54,27 @@ class CompiledUpdates:
         self._traces: OrderedDict[Any, _Trace] = OrderedDict()
         self._runs: dict[Any, int] = {}
 
-    def run(self, optimizer: Optimizer, pairs: GradsAndVars, name: str) -> bool:
+    def run(
+        self,
+        optimizer: Optimizer,
+        pairs: GradsAndVars,
+        name: str,
+        aggregation: Aggregation | None = None,
+    ) -> bool:
         """Updates variables if that is to be a compiled step.
 
         Args:
           optimizer: Its slots are made.
-          pairs: Checked pairs, aggregated.
+          pairs: Checked pairs, of this process.
           name: Scope of the ops.
+          aggregation: What becomes of the gradients of several ranks.
 
         Returns:
           Whether it did; False where the update has to run op by op.
         """
-        if not _can_trace(optimizer, pairs):
+        if not _can_trace(optimizer, pairs, aggregation):
             return False
-        key = _key_of(optimizer, pairs)
+        key = (_key_of(optimizer, pairs), aggregation)
         trace = self._traces.get(key)
         if trace is None:
             runs = self._runs.pop(key, 0) + 1
@@ -74,7 +83,7 @@ class CompiledUpdates:
                 del self._runs[next(iter(self._runs))]
             if runs <= settings.interpreted_runs(writes_state=True):
                 return False
-            trace = self._traces[key] = _Trace(optimizer, pairs, name)
+            trace = self._traces[key] = _Trace(optimizer, pairs, name, aggregation)
             while len(self._traces) > _TRACES_KEPT:
                 self._traces.popitem(last=False)
         self._traces.move_to_end(key)
@@ -92,9 +101,12 @@ def _has_python_transformers(optimizer: Optimizer) -> bool:
     return not all(isinstance(each, Transformer) for each in chain)
 
 
-def _can_trace(optimizer: Optimizer, pairs: GradsAndVars) -> bool:
+def _can_trace(
+    optimizer: Optimizer, pairs: GradsAndVars, aggregation: Aggregation | None
+) -> bool:
     if _has_python_transformers(optimizer) and (
-        optimizer.gradient_accumulation_steps
+        aggregation is not None
+        or optimizer.gradient_accumulation_steps
         or optimizer.on_nonfinite
         or optimizer._get_option("loss_scale_factor") is not None
         or len(optimizer._parts()) > 1
@@ -165,7 +177,13 @@ def _is_evaluated(value: Any) -> bool:
 class _Trace:
     """One update as a graph on the eager variables."""
 
-    def __init__(self, optimizer: Optimizer, pairs: GradsAndVars, name: str) -> None:
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        pairs: GradsAndVars,
+        name: str,
+        aggregation: Aggregation | None,
+    ) -> None:
         hyper = optimizer._hyper
         # What the key knows by its identity has to live as long as the trace.
         self.keep = (
@@ -186,7 +204,8 @@ class _Trace:
                 rates = [placeholder(dtypes.float64, []) for _ in self.evaluated]
                 hyper.update(zip(self.evaluated, rates, strict=True))
                 feeds, symbolic = self._placeholders(pairs)
-                optimizer._apply_pairs(symbolic, name, not self.transforms_first)
+                transforms = not self.transforms_first
+                aggregate_and_apply(optimizer, symbolic, name, aggregation, transforms)
         finally:
             modes.tapes = tapes
             hyper.update(self.keep[0])

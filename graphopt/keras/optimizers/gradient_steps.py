@@ -26,6 +26,11 @@ from graphopt.ops.finite import check_numerics
 from graphopt.ops.reduction import reduce_all
 from graphopt.ops.shaping import identity
 from graphopt.ops.warnings import warn_unless
+from graphopt.parallel.aggregation import (
+    agree,
+    deferred_aggregation,
+    reduce_gradients,
+)
 from graphopt.runtime.collections import control_dependencies
 
 if TYPE_CHECKING:
@@ -42,7 +47,8 @@ def unscale(pairs: GradsAndVars, factor: Any) -> GradsAndVars:
 
 def all_finite(pairs: GradsAndVars) -> Any:
     """Returns whether no gradient has NaN or infinities, as a bool tensor."""
-    return all_true([reduce_all(is_finite(_values(grad))) for grad, _ in pairs])
+    finite = all_true([reduce_all(is_finite(_values(grad))) for grad, _ in pairs])
+    return agree(finite)
 
 
 def all_true(conditions: list[Any]) -> Any:
@@ -113,7 +119,7 @@ def accumulate(
     is_last = equal(count, steps)
     left = where(is_last, zeros_like(count), count)
     done = [calls.assign(left, read_value=False)]
-    means: GradsAndVars = []
+    totals: GradsAndVars = []
     for grad, var in pairs:
         accumulator = optimizer.get_slot(var, ACCUMULATOR)
         so_far = accumulator.read_value()
@@ -122,7 +128,11 @@ def accumulate(
             total = where(counts, total, so_far)
         kept = where(is_last, zeros_like(total), total)
         done.append(accumulator.assign(kept, read_value=False))
-        means.append((total / cast(steps, total.dtype), var))
+        totals.append((total, var))
+    aggregation = deferred_aggregation()
+    if aggregation is not None:
+        totals = reduce_gradients(totals, aggregation, is_last)
+    means = [(total / cast(steps, total.dtype), var) for total, var in totals]
     return means, is_last, done
 
 

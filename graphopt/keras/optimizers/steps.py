@@ -37,6 +37,7 @@ from graphopt.keras.optimizers.updates import (
     with_weight_decay,
 )
 from graphopt.ops.elementwise import cast, equal, not_equal
+from graphopt.parallel.aggregation import Aggregation, deferring, reduce_gradients
 from graphopt.runtime.names import name_scope
 from graphopt.runtime.variable import Variable
 
@@ -46,6 +47,35 @@ if TYPE_CHECKING:
 
 DENSE_HOOK = "_resource_apply_dense"
 SPARSE_HOOKS = ("_resource_apply_sparse", "_resource_apply_sparse_duplicate_indices")
+
+
+def aggregate_and_apply(
+    optimizer: Optimizer,
+    pairs: GradsAndVars,
+    name: str,
+    aggregation: Aggregation | None,
+    transforms: bool = True,
+) -> Any:
+    """Builds or runs everything from the gradients of this process to the step count.
+
+    The gradients of several ranks become one before anything is done to them, so that all
+    ranks clip, skip and scale alike. Only where they are accumulated each rank adds up its
+    own, and the sums become one when they are used.
+
+    Args:
+      optimizer: The optimizer.
+      pairs: Checked pairs.
+      name: Scope of the ops.
+      aggregation: What becomes of the gradients of several ranks; None if there is one.
+      transforms: As in `apply_pairs`.
+    """
+    accumulates = any(part.gradient_accumulation_steps for part in optimizer._parts())
+    if aggregation is not None and not accumulates:
+        with name_scope("aggregate"):
+            pairs = reduce_gradients(pairs, aggregation)
+        aggregation = None
+    with deferring(aggregation):
+        return optimizer._apply_pairs(pairs, name, transforms)
 
 
 def apply_pairs(

@@ -1,0 +1,1 @@
+"""Kernels that exchange values with other processes."""
