@@ -39,6 +39,9 @@ class CompileRecord:
     loading: dict[str, float] = field(default_factory=dict)
 
 
+EMITTED: Final = "communicate"
+"""The family whose kernels are written in LLVM's terms; the text is the name of an entry."""
+
 record = CompileRecord()
 _kernels: dict[str, NativeKernel] = {}
 _lock = threading.Lock()
@@ -158,6 +161,11 @@ class _Making:
         # Here and below, so that a program pays for what it needs when it needs it.
         from graphopt.codegen.cache import kernels as cache
 
+        if request.family == EMITTED:
+            from graphopt.codegen.communication.native import load_entry
+
+            _kernels[request.key] = load_entry(request.source)
+            return
         start = time.perf_counter()
         kernel = cache.load_kernel(request.family, request.source, request.name)
         if kernel is not None:

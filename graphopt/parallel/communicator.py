@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import threading
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,8 @@ from numpy.typing import NDArray
 from graphopt.errors import OpError, UnavailableError, fail
 from graphopt.graph.graph import Operation
 from graphopt.graph.hooks import hooks
+from graphopt.graph.provenance import user_site
+from graphopt.parallel.channel import Channel
 from graphopt.parallel.mpi import load_mpi
 
 __all__ = ["Communicator", "find_communicator", "world"]
@@ -43,7 +47,10 @@ class Communicator:
         local = self.comm.Split_type(self.mpi.COMM_TYPE_SHARED, self.rank)
         self.local_rank: int = local.Get_rank()
         self.local_size: int = local.Get_size()
-        self.local = local
+        self.channel = Channel(self.mpi, self.comm.Dup(), local)
+        # What a fingerprint stands for, as far as this rank knows.
+        self.plans: dict[int, Described] = {}
+        self._turn = threading.RLock()
         self.group = len(_communicators)
         _communicators.append(self)
 
@@ -53,19 +60,30 @@ class Communicator:
         """Returns the reduction of the arrays of all ranks, of equal shapes.
 
         Args:
-          array: The array of this rank.
+          array: float32, float64, int32 or int64.
           reduction: `"sum"`, `"min"`, `"max"` or `"prod"`.
+
+        Raises:
+          UnavailableError: A rank is gone, or about to do something else.
         """
-        result = np.empty_like(array, order="C")
-        self.comm.Allreduce(
-            np.ascontiguousarray(array), result, self._operation(reduction)
+        result = np.array(array, order="C")
+        words = self.channel.words_of_reduction(result.dtype.name, reduction)
+        size, item = result.nbytes, result.itemsize
+        self._run(
+            "all_reduce", array, reduction, result.ctypes.data, size, *words, item
         )
         return result
 
     def all_gather(self, array: Array) -> Array:
-        """Returns the arrays `[d, ...]` of all ranks as one, `[size * d, ...]`."""
-        result = np.empty((self.size * array.shape[0], *array.shape[1:]), array.dtype)
-        self.comm.Allgather(_as_bytes(array), _as_bytes(result))
+        """Returns the arrays `[d, ...]` of all ranks as one, `[size * d, ...]`.
+
+        Raises:
+          UnavailableError: As in `all_reduce`.
+        """
+        given = np.ascontiguousarray(array)
+        result = np.empty((self.size * given.shape[0], *given.shape[1:]), given.dtype)
+        places = given.ctypes.data, result.ctypes.data
+        self._run("all_gather", given, "", *places, given.nbytes)
         return result
 
     def reduce_scatter(self, array: Array, reduction: str = "sum") -> Array:
@@ -74,22 +92,41 @@ class Communicator:
         Args:
           array: `[d, ...]`.
           reduction: As in `all_reduce`.
+
+        Raises:
+          UnavailableError: As in `all_reduce`.
         """
-        shape = (array.shape[0] // self.size, *array.shape[1:])
-        result = np.empty(shape, array.dtype)
-        self.comm.Reduce_scatter_block(
-            np.ascontiguousarray(array), result, self._operation(reduction)
+        given = np.ascontiguousarray(array)
+        result = np.empty((given.shape[0] // self.size, *given.shape[1:]), given.dtype)
+        kind, how, terms, _ = self.channel.words_of_reduction(
+            given.dtype.name, reduction
         )
+        places = given.ctypes.data, result.ctypes.data
+        words = (*places, result.nbytes, kind, how, terms, given.itemsize)
+        self._run("reduce_scatter", given, reduction, *words)
         return result
 
     def broadcast(self, array: Array, root: int = 0) -> Array:
-        """Returns the array of one rank; those of the others only say what to expect."""
+        """Returns the array of one rank; those of the others only say what to expect.
+
+        Raises:
+          UnavailableError: As in `all_reduce`.
+        """
         result = np.array(array, order="C")
-        self.comm.Bcast(_as_bytes(result), root)
+        words = result.ctypes.data, result.nbytes, root
+        self._run("broadcast", array, str(root), *words)
         return result
 
-    def _operation(self, reduction: str) -> Any:
-        return getattr(self.mpi, reduction.upper())
+    def _run(self, job: str, array: Array, how: str, *words: int) -> None:
+        """Tells the others what is about to be done, and does it."""
+        what = f"{job} {how} of {array.dtype.name}{list(array.shape)}"
+        with self._turn:
+            print_ = fingerprint(what)
+            self.plans.setdefault(print_, Described([Exchange(what, str(user_site()))]))
+            reason = self.channel.run("header", print_, 0)
+            reason = reason or self.channel.run(job, *words)
+        if reason is not None:
+            raise self.fail(what, site=str(user_site()))
 
     # ---- objects
 
@@ -110,11 +147,45 @@ class Communicator:
 
     def explain(self, op: Operation) -> OpError:
         """Makes the error of a collective that failed; no collective itself."""
-        return fail(UnavailableError, "A collective failed", op=op)
+        return self.fail(op.type, op=op)
+
+    def fail(
+        self, what: str, op: Operation | None = None, site: str | None = None
+    ) -> OpError:
+        """Makes the error of what several ranks did together; no collective itself."""
+        reason = self.channel.reason
+        return fail(
+            UnavailableError,
+            f"{what} of rank {self.rank} failed: {reason!r}",
+            op=op,
+            site=site,
+        )
 
 
-def _as_bytes(array: Array) -> Array:
-    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+@dataclass(frozen=True)
+class Exchange:
+    """One collective of a plan, for messages.
+
+    Attributes:
+      what: What is exchanged.
+      site: The user's line.
+    """
+
+    what: str
+    site: str
+
+
+@dataclass(frozen=True)
+class Described:
+    """The collectives of a plan, in order."""
+
+    exchanges: list[Exchange]
+
+
+def fingerprint(text: str) -> int:
+    """Returns 48 bits that tell texts apart; never 0, which means none."""
+    digest = hashlib.blake2b(text.encode(), digest_size=6).digest()
+    return int.from_bytes(digest, "little") or 1
 
 
 _communicators: list[Communicator] = []
