@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -41,6 +41,13 @@ class CompileRecord:
 
 EMITTED: Final = "communicate"
 """The family whose kernels are written in LLVM's terms; the text is the name of an entry."""
+_emitted: dict[str, Callable[[], NativeKernel]] = {}
+
+
+def add_emitted(name: str, load: Callable[[], NativeKernel]) -> None:
+    """Makes the kernel of family `EMITTED` known whose text is a name."""
+    _emitted[name] = load
+
 
 record = CompileRecord()
 _kernels: dict[str, NativeKernel] = {}
@@ -162,9 +169,7 @@ class _Making:
         from graphopt.codegen.cache import kernels as cache
 
         if request.family == EMITTED:
-            from graphopt.codegen.communication.native import load_entry
-
-            _kernels[request.key] = load_entry(request.source)
+            _kernels[request.key] = _emitted[request.source]()
             return
         start = time.perf_counter()
         kernel = cache.load_kernel(request.family, request.source, request.name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,8 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
 from graphopt.parallel.channel import Channel
 from graphopt.parallel.mpi import load_mpi
+from graphopt.rewrite.bucket_collectives import fingerprint_of
+from graphopt.runtime.threads import available_threads, count_processors
 
 __all__ = ["Communicator", "find_communicator", "world"]
 
@@ -36,6 +37,7 @@ class Communicator:
       group: The number by which ops name it.
       rank, size: The number of this process, and how many there are.
       local_rank, local_size: The same among those on this machine.
+      bucket_bytes: About how many bytes of gradients are reduced at once.
     """
 
     def __init__(self, comm: Any) -> None:
@@ -48,6 +50,7 @@ class Communicator:
         self.local_rank: int = local.Get_rank()
         self.local_size: int = local.Get_size()
         self.channel = Channel(self.mpi, self.comm.Dup(), local)
+        self.bucket_bytes = 4 << 20
         # What a fingerprint stands for, as far as this rank knows.
         self.plans: dict[int, Described] = {}
         self._turn = threading.RLock()
@@ -121,12 +124,47 @@ class Communicator:
         """Tells the others what is about to be done, and does it."""
         what = f"{job} {how} of {array.dtype.name}{list(array.shape)}"
         with self._turn:
-            print_ = fingerprint(what)
+            print_ = fingerprint_of(what)
             self.plans.setdefault(print_, Described([Exchange(what, str(user_site()))]))
             reason = self.channel.run("header", print_, 0)
             reason = reason or self.channel.run(job, *words)
         if reason is not None:
             raise self.fail(what, site=str(user_site()))
+
+    # ---- steps
+
+    @property
+    def address(self) -> int:
+        """Where the words of the channel are; kernels are told."""
+        return self.channel.address
+
+    @property
+    def terms(self) -> int:
+        """How many ranks of this machine add up values in its memory."""
+        return int(self.channel.local_size)
+
+    @property
+    def has_time(self) -> bool:
+        """Whether another thread should exchange values while a step computes.
+
+        Between machines it waits for the network most of the time. On one machine it would
+        copy, on a processor that the step needs, unless there are more of them.
+        """
+        if not self.channel.is_flat:
+            return True
+        wanted = int(self.channel.local_size) * available_threads()
+        return count_processors() > wanted
+
+    def begin_plan(self, header: Operation) -> None:
+        """Is told of a plan, before it runs; no collective.
+
+        Args:
+          header: Its first op that concerns other ranks.
+        """
+        exchanges = [Exchange(*each) for each in header.attrs["exchanges"]]
+        self.plans.setdefault(header.attrs["fingerprint"], Described(exchanges))
+        if self.has_time:
+            self.channel.start_thread()
 
     # ---- objects
 
@@ -180,12 +218,6 @@ class Described:
     """The collectives of a plan, in order."""
 
     exchanges: list[Exchange]
-
-
-def fingerprint(text: str) -> int:
-    """Returns 48 bits that tell texts apart; never 0, which means none."""
-    digest = hashlib.blake2b(text.encode(), digest_size=6).digest()
-    return int.from_bytes(digest, "little") or 1
 
 
 _communicators: list[Communicator] = []

@@ -22,17 +22,24 @@ from graphopt.graph import draws
 from graphopt.graph.body import Body
 from graphopt.graph.effects import handles_written, variable_of
 from graphopt.graph.graph import Operation
+from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import Effect
 from graphopt.graph.outside import current
 from graphopt.graph.program import Program
 from graphopt.graph.status import Report, Status, StatusWord
 from graphopt.graph.strings import to_array
 from graphopt.graph.tensor import GraphTensor
+from graphopt.ops.collectives import STEP_HEADER
 from graphopt.runtime.memory import aligned_zeros
 from graphopt.runtime.store import VariableStore, nested_run
 from graphopt.runtime.threads import MOST_THREADS, pool
 from graphopt.runtime.undo import Undo
-from graphopt.schedule.chunks import Share, find_pauses, plan_shares
+from graphopt.schedule.chunks import (
+    Share,
+    find_pauses,
+    is_worth_waking,
+    plan_shares,
+)
 from graphopt.schedule.steps import (
     Argument,
     Buffer,
@@ -101,6 +108,9 @@ class Executable:
         from graphopt.codegen.tape import tape
 
         self._tape = tape
+        for step in self.schedule.steps:
+            if step.op.spec is STEP_HEADER and step.op.attrs["size"] > 1:
+                hooks.communicator(step.op.attrs["group"]).begin_plan(step.op)
         make_kernels(self.schedule.list_kernels())
         words: list[int] = []
         rows: list[tuple[int, int, int, int]] = []
@@ -238,6 +248,11 @@ class Executable:
             return int(self._budget.ctypes.data)
         if argument.place == "draws":
             return self.store.draws.address(step.op.attrs["stream"])
+        if argument.place == "channel":
+            return int(hooks.communicator(argument.index).address)
+        if argument.place == "wakes":
+            group = hooks.communicator(step.op.attrs["group"])
+            return int(group.has_time and is_worth_waking(self.schedule, step))
         if argument.place == "stack":
             return int(self._stacks.ctypes.data) + 16 * argument.index
         if argument.place == "kernel":

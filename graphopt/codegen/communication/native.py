@@ -40,6 +40,7 @@ from graphopt.codegen.cache.object_code import NativeKernel
 from graphopt.codegen.communication import channel_words as word
 from graphopt.codegen.compile.denormals import declare, emit_flush_denormals
 from graphopt.codegen.compile.emitted import load_emitted
+from graphopt.codegen.kernels import add_emitted
 from graphopt.codegen.tape.thread_code import KERNEL_TYPE, ThreadCode
 from graphopt.graph.status import Reason, Status, StatusWord
 
@@ -88,6 +89,10 @@ def load_entry(name: str) -> NativeKernel:
     kernel = _load()
     address = kernel.exports.get(name, kernel.address)
     return replace(kernel, address=address, name=name)
+
+
+for _name in ENTRIES:
+    add_emitted(_name, functools.partial(load_entry, _name))
 
 
 def _emit(module: ir.Module) -> None:
