@@ -13,6 +13,7 @@ import os
 import platform
 import re
 import threading
+import time
 import weakref
 from pathlib import Path
 from typing import Any, Final
@@ -74,9 +75,9 @@ class Channel:
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
         self.table = aligned_zeros(8 * word.HEADER_WORDS * self.size).view(np.int64)
         self._scratch = aligned_zeros(2 * HALF_BYTES)
-        self._comm = comm
+        self.comm = comm
         self._turn = threading.RLock()
-        self._thread: threading.Thread | None = None
+        self._threads: dict[str, threading.Thread] = {}
         self._lay_out(mpi, comm, local)
         self._write_library(mpi, is_tree)
         self._post = _KERNEL(load_entry("post").address)
@@ -117,13 +118,13 @@ class Channel:
         self._areas = np.array(addresses, np.int64)
         local.Barrier()
         # Ranks of one number on each machine, in the order of the machines.
-        self._cross = comm.Split(own, self.rank)
-        self._cross.Set_errhandler(mpi.ERRORS_RETURN)
+        self.cross = comm.Split(own, self.rank)
+        self.cross.Set_errhandler(mpi.ERRORS_RETURN)
         words = self.words
         words[word.RANK], words[word.SIZE] = self.rank, self.size
         words[word.LOCAL_RANK], words[word.LOCAL_SIZE] = own, size
-        words[word.CROSS_RANK] = self._cross.Get_rank()
-        words[word.CROSS_SIZE] = self._cross.Get_size()
+        words[word.CROSS_RANK] = self.cross.Get_rank()
+        words[word.CROSS_SIZE] = self.cross.Get_size()
         self.is_flat = size == self.size
         words[word.IS_FLAT] = self.is_flat
         words[word.SHARED] = self._areas.ctypes.data
@@ -140,8 +141,8 @@ class Channel:
         for place, name in _FUNCTIONS.items():
             pointer = ctypes.cast(getattr(library, name), ctypes.c_void_p)
             words[place] = pointer.value or 0
-        words[word.COMM] = _handle(mpi, self._comm)
-        words[word.CROSS_COMM] = _handle(mpi, self._cross)
+        words[word.COMM] = _handle(mpi, self.comm)
+        words[word.CROSS_COMM] = _handle(mpi, self.cross)
         words[word.IN_PLACE] = int(mpi.IN_PLACE)
         # Null in one library, 1 in another.
         is_open_mpi = "Open MPI" in mpi.Get_library_version()
@@ -157,7 +158,8 @@ class Channel:
             pointer = ctypes.cast(system_call, ctypes.c_void_p)
             words[word.SYSTEM_CALL], words[word.FUTEX] = pointer.value or 0, number
         words[word.TIMEOUT + 1] = _TIMEOUT
-        words[word.LOCK], words[word.WAITER_LOCK] = _held_lock(), _held_lock()
+        for lock in (word.LOCK, word.WAITER_LOCK, word.BEAT_LOCK):
+            words[lock] = _held_lock()
 
     def require_tree(self) -> None:
         """Has values of several machines added in a tree of our own from now on.
@@ -175,25 +177,33 @@ class Channel:
 
     def start_thread(self) -> None:
         """Starts the thread of the channel, if it does not run."""
-        if self._thread is not None:
+        self._start("communicate")
+
+    def start_beating(self) -> None:
+        """Starts to show the other ranks that this process lives."""
+        self._start("beat")
+
+    def _start(self, loop: str) -> None:
+        if loop in self._threads:
             return
-        loop = _KERNEL(load_entry("communicate").address)
-        self._thread = threading.Thread(
-            target=loop,
+        self._threads[loop] = threading.Thread(
+            target=_KERNEL(load_entry(loop).address),
             args=(self.address, 0, 0),
-            name="graphopt-communicate",
+            name=f"graphopt-{loop}",
             daemon=True,
         )
-        self._thread.start()
+        self._threads[loop].start()
         # It may stay inside of the library when the process ends.
-        _NEVER_ENDING.append(self.words)
+        _NEVER_ENDING.append(self)
 
-    def stop(self) -> None:
-        """Ends the thread, unless it is inside of the library."""
+    def stop(self) -> bool:
+        """Ends the threads; returns whether none is inside of the library."""
         self.words[word.STOP] = 1
-        _release(int(self.words[word.LOCK]))
-        if self._thread is not None:
-            self._thread.join(timeout=0.5)
+        for lock in (word.LOCK, word.BEAT_LOCK):
+            _release(int(self.words[lock]))
+        for thread in self._threads.values():
+            thread.join(timeout=0.5)
+        return not any(thread.is_alive() for thread in self._threads.values())
 
     # ---- failures
 
@@ -213,6 +223,15 @@ class Channel:
             return False
         self.words[word.DETAIL] = detail
         self.words[word.ABORT] = int(reason)
+        return True
+
+    def wait_until_left(self, seconds: float = 1.0) -> bool:
+        """Returns whether nobody is at work with memory of a step any more."""
+        end = time.monotonic() + seconds
+        while self.words[word.RUNNING]:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.001)
         return True
 
     @property

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import itertools
 import threading
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from graphopt.codegen.communication import channel_words as word
 from graphopt.errors import OpError, UnavailableError, fail
 from graphopt.graph.graph import Operation
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
+from graphopt.graph.status import Reason
 from graphopt.parallel.channel import Channel
+from graphopt.parallel.failures import State, say, watch_exit
 from graphopt.parallel.mpi import load_mpi
+from graphopt.parallel.watch import Watch
 from graphopt.rewrite.bucket_collectives import fingerprint_of
 from graphopt.runtime.threads import available_threads, count_processors
 
 __all__ = ["Communicator", "find_communicator", "world"]
 
 Array = NDArray[Any]
+TIMEOUT: Final = 60.0
+"""Seconds that a rank may be late, by default."""
 
 
 class Communicator:
@@ -54,8 +62,14 @@ class Communicator:
         # What a fingerprint stands for, as far as this rank knows.
         self.plans: dict[int, Described] = {}
         self._turn = threading.RLock()
+        # Why a step was left.
+        self._left = ""
+        self._unfinished: list[Any] = []
         self.group = len(_communicators)
         _communicators.append(self)
+        self.channel.start_beating()
+        self.watch = Watch(self, self.comm.Dup(), TIMEOUT)
+        watch_exit(self)
 
     # ---- arrays
 
@@ -184,20 +198,135 @@ class Communicator:
     # ---- failures
 
     def explain(self, op: Operation) -> OpError:
-        """Makes the error of a collective that failed; no collective itself."""
-        return self.fail(op.type, op=op)
+        """Makes the error of a collective that failed."""
+        kind = op.type.removesuffix("Wait").removesuffix("If")
+        return self.fail(f"{kind} of {op.name!r}", op=op)
+
+    def leave_step(self, error: BaseException, step: Any) -> None:
+        """Is told that a step has failed; if its exchanges are not over, so are the others.
+
+        Args:
+          error: What it failed with.
+          step: What it was; it is kept for as long as somebody works with its memory.
+        """
+        if self.channel.is_idle and self.channel.reason is None:
+            return
+        if self.channel.reason is not None:
+            self._keep(step)
+            return
+        self.channel.abort(Reason.BROKEN)
+        first = str(error).strip().split("\n")[0]
+        self._left = f"{type(error).__name__}: {first}"
+        say(self, State.FAILED, f"left a step, with {self._left}")
+        self._keep(step)
+
+    def _keep(self, step: Any) -> None:
+        if not self.channel.wait_until_left():
+            self._unfinished.append(step)
+
+    def revoke(self) -> None:
+        """Has calls of the library fail on all ranks, where it can do that."""
+        for comm in (self.channel.comm, self.channel.cross):
+            comm.Revoke()
 
     def fail(
         self, what: str, op: Operation | None = None, site: str | None = None
     ) -> OpError:
-        """Makes the error of what several ranks did together; no collective itself."""
+        """Makes the error of what several ranks did together, or did not."""
         reason = self.channel.reason
+        remedy = "`graphopt run --restarts N`, with checkpoints to go on from"
+        if reason is Reason.RANK:
+            why, got = self._describe_gone()
+        elif reason is Reason.DIFFERENT:
+            why, got = self._describe_difference()
+            remedy = "a script that does the same on every rank"
+        elif reason is Reason.LIBRARY:
+            why, got = self._describe_library()
+        elif reason is Reason.INTERRUPTED:
+            why, got = "it was interrupted", "Ctrl-C while other ranks were awaited"
+        elif reason is Reason.FORKED:
+            why, got = "this process is a fork of a rank", "a child that is no rank"
+            remedy = "processes that are started anew (spawn)"
+        else:
+            why = "a step was left before its exchanges were over"
+            got = self._left or "an error in an earlier step"
+        say(self, State.FAILED, f"cannot go on: {why}")
         return fail(
             UnavailableError,
-            f"{what} of rank {self.rank} failed: {reason!r}",
+            f"{what} failed on rank {self.rank} in step "
+            f"{int(self.channel.words[word.STEP])}: {why}",
+            got=got,
+            expected=f"all {self.size} ranks, with the same",
             op=op,
             site=site,
+            remedy=remedy,
         )
+
+    def _describe_gone(self) -> tuple[str, str]:
+        gone = self.watch.gone
+        if not gone:
+            return self.watch.late or "a rank is gone", "ranks that are missing"
+        # Those that only followed say so; the first cause counts.
+        ranks = sorted(gone, key=lambda r: (gone[r].startswith("cannot go on"), r))
+        why = f"rank {ranks[0]} {gone[ranks[0]]}"
+        left = self.size - len(gone)
+        return why, "1 rank" if left == 1 else f"{left} ranks"
+
+    def _describe_library(self) -> tuple[str, str]:
+        code = int(self.channel.words[word.DETAIL])
+        text = self.mpi.Get_error_string(code)
+        failed: list[int] = []
+        try:
+            lost = self.channel.comm.Get_failed()
+            everybody = self.channel.comm.Get_group()
+            failed = lost.Translate_ranks(None, everybody)
+        except (AttributeError, NotImplementedError, self.mpi.Exception):
+            pass  # Not every library knows of failures.
+        if failed:
+            who = " and ".join(map(str, failed))
+            return f"rank {who} does not answer, or its machine is gone", text
+        return "the MPI library reported an error", text
+
+    def _describe_difference(self) -> tuple[str, str]:
+        """Asks the others, who have found the same, what they were about to do."""
+        table = self.channel.table.reshape(self.size, -1)
+        own_step, own_print = int(table[self.rank][0]), int(table[self.rank][1])
+        other = int(self.channel.words[word.DETAIL])
+        if int(table[other][0]) != own_step:
+            why = f"rank {other} is in step {int(table[other][0])}"
+            return why, f"step {own_step} here"
+        plans = self._ask_all(self.plans.get(own_print, Described([])))
+        own = self.plans.get(own_print, Described([])).exchanges
+        theirs = plans[other].exchanges if plans else []
+        for mine, its in itertools.zip_longest(own, theirs):
+            if mine is None or its is None or mine.what != its.what:
+                return f"rank {other} is about to do something else", (
+                    f"{_say_exchange(mine)} on rank {self.rank} and "
+                    f"{_say_exchange(its)} on rank {other}"
+                )
+        return f"rank {other} runs another program", (
+            f"the same exchanges, as {_say_exchange(own[0] if own else None)}, for "
+            "updates that differ"
+        )
+
+    def _ask_all(self, value: Any) -> list[Any]:
+        """Returns what all ranks have; nothing if one of them does not ask."""
+        found: list[Any] = []
+
+        def ask() -> None:
+            with contextlib.suppress(Exception):
+                found.extend(self.comm.allgather(value))
+
+        thread = threading.Thread(target=ask, name="graphopt-ask", daemon=True)
+        thread.start()
+        thread.join(timeout=2.0)
+        return found
+
+
+def _say_exchange(exchange: Exchange | None) -> str:
+    if exchange is None:
+        return "nothing more"
+    return f"{exchange.what} ({exchange.site})" if exchange.site else exchange.what
 
 
 @dataclass(frozen=True)

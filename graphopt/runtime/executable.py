@@ -98,6 +98,8 @@ class Executable:
         self._has_hosts = any(step.lowered.host for step in schedule.steps)
         self._feed_words: list[tuple[int, int, int]] = []
         self._variable_words: list[tuple[int, Buffer, int]] = []
+        # What other processes are told through, if the step exchanges values with them.
+        self._communicator: Any = None
         self._bind_tables()
         self._undo = self._make_undo()
 
@@ -110,7 +112,8 @@ class Executable:
         self._tape = tape
         for step in self.schedule.steps:
             if step.op.spec is STEP_HEADER and step.op.attrs["size"] > 1:
-                hooks.communicator(step.op.attrs["group"]).begin_plan(step.op)
+                self._communicator = hooks.communicator(step.op.attrs["group"])
+                self._communicator.begin_plan(step.op)
         make_kernels(self.schedule.list_kernels())
         words: list[int] = []
         rows: list[tuple[int, int, int, int]] = []
@@ -309,6 +312,23 @@ class Executable:
         self._bind_run(feeds)
         # Allocated before anything is changed: without memory for it, nothing is.
         results = self._allocate_fetched()
+        if self._communicator is not None:
+            return self._run_exchanging(feeds, results)
+        return self._run_with_hosts(feeds, results)
+
+    def _run_exchanging(
+        self, feeds: Sequence[Array], results: list[Array | None]
+    ) -> list[Array]:
+        """Runs a step that others wait for: if it is left, they are told."""
+        try:
+            return self._run_with_hosts(feeds, results)
+        except BaseException as error:
+            self._communicator.leave_step(error, self)
+            raise
+
+    def _run_with_hosts(
+        self, feeds: Sequence[Array], results: list[Array | None]
+    ) -> list[Array]:
         if self._has_hosts:
             try:
                 return self._run_bound(feeds, results)
@@ -442,7 +462,9 @@ class Executable:
         entry = self._entry if self._parts else lambda: 0
 
         in_pieces = len(self._parts) > 1 or self._has_hosts
-        if self._undo is not None or in_pieces or self.schedule.has_loops:
+        exchanges = self._communicator is not None
+        is_long = in_pieces or self.schedule.has_loops or exchanges
+        if self._undo is not None or is_long:
             # Python that runs in between must find the store busy.
             def run_with_care() -> None:
                 with store.running():

@@ -99,7 +99,9 @@ MOST_LOCAL_RANKS: Final = 512
 RING: Final = WORDS_OF_KERNEL + 2 + MOST_LOCAL_RANKS + 6
 """Jobs that were posted: address of the job, address of its arguments."""
 RING_JOBS: Final = 4096
-CHANNEL_WORDS: Final = RING + 2 * RING_JOBS
+BEAT_LOCK: Final = RING + 2 * RING_JOBS
+"""A lock that nobody lets go before the channel ends: one beats in between."""
+CHANNEL_WORDS: Final = BEAT_LOCK + 8
 
 # ---- the area that a rank shares with the others of its machine
 
@@ -108,12 +110,14 @@ ARRIVED: Final = 0
 SLEEPERS: Final = 8
 """How many sleep on that."""
 HEARTBEAT: Final = 16
-"""Moves on as long as its rank lives."""
+"""Moves on as long as its rank lives, whatever Python does there."""
 STATE: Final = 17
-"""0 while its rank runs, else a `State`."""
-EXIT_CODE: Final = 18
+"""0 while its rank runs, else a `State` of `parallel.failures`."""
 HEADERS: Final = 24
 """Its last two headers."""
+TEXT: Final = 32
+"""What its rank has to say when it leaves: UTF-8, ended by a zero."""
+TEXT_BYTES: Final = 2048
 STAGING: Final = 512
 """Where the staging area begins: two halves."""
 SHARED_WORDS: Final = STAGING

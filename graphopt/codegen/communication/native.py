@@ -50,13 +50,14 @@ ENTRIES: Final = (
     "post",
     "await",
     "communicate",
+    "beat",
     "header",
     "all_reduce",
     "all_gather",
     "reduce_scatter",
     "broadcast",
 )
-"""`post` and `await` are kernels, `communicate` is the loop of a thread, the others jobs."""
+"""`post` and `await` are kernels, the next two loops of threads, the others jobs."""
 
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 _WORDS = _I64.as_pointer()
@@ -71,6 +72,8 @@ _TAG: Final = 7
 # Microseconds that a thread of a step sleeps at most before it looks again.
 _NAP: Final = 20_000
 _SLICE_ALIGNMENT: Final = 64
+# Microseconds between two beats.
+_BEAT: Final = 100_000
 
 _FROM_PYTHON = (
     "PyThread_acquire_lock",
@@ -101,6 +104,7 @@ def _emit(module: ir.Module) -> None:
     _emit_post(module)
     _emit_await(module, run_next)
     _emit_communicate(module, run_next)
+    _emit_beat(module)
     _emit_header(module, parts)
     _emit_all_reduce(module, parts)
     _emit_all_gather(module, parts)
@@ -650,6 +654,26 @@ def _emit_communicate(module: ir.Module, run_next: ir.Function) -> None:
                             code.sleep_on(word.LOCK)
                         with otherwise:
                             code.sleep_on(word.LOCK)
+    builder.ret_void()
+
+
+def _emit_beat(module: ir.Module) -> None:
+    """beat(channel, 0, 0): the loop of a thread that shows the others that this rank lives.
+
+    Native, for a thread of Python's stands still while another one holds the interpreter.
+    """
+    code = _new_kernel(module, "beat")
+    builder = code.builder
+    pointer = _I8.as_pointer()
+    name = "PyThread_acquire_lock_timed"
+    acquire = declare(module, name, _I32, pointer, _I64, _I32)
+    with code.loop() as behind:
+        code.leave_if(code.compare("!=", code.load(word.STOP), 0), behind)
+        area = code.area(code.load(word.LOCAL_RANK))
+        beats = code.at(area, word.HEARTBEAT)
+        builder.atomic_rmw("add", beats, _ONE, "seq_cst")
+        lock = builder.inttoptr(code.load(word.BEAT_LOCK), pointer)
+        builder.call(acquire, [lock, _I64(_BEAT), _I32(0)])
     builder.ret_void()
 
 
