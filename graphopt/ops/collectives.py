@@ -465,7 +465,7 @@ STEP_HEADER: OpSpec = register(
         lambda **_: (),
         NOT_DIFFERENTIABLE,
         Family("step_header"),
-        lambda: [Sample((), {"fingerprint": 1, "exchanges": (), **_ONE})],
+        lambda: [Sample((), {"fingerprint": 1, "exchanges": (), "jobs": (), **_ONE})],
         types=(),
         effect=Effect.COLLECTIVE,
         outputs=0,
@@ -473,4 +473,5 @@ STEP_HEADER: OpSpec = register(
     )
 )
 """Tells the other ranks what this one is about to exchange, so that none of them waits for
-something else: the op before all others of a step. `exchanges`: (what, site) of each."""
+something else: the op before all others of a step. `exchanges`: (what, site) of each, for
+messages; `jobs`: what a rank has to do that only follows."""

@@ -28,6 +28,8 @@ from graphopt.runtime.threads import available_threads, count_processors
 __all__ = ["Communicator", "find_communicator", "world"]
 
 Array = NDArray[Any]
+# The flag in the header of a rank without data.
+_JOINED: Final = 1
 TIMEOUT: Final = 60.0
 """Seconds that a rank may be late, by default."""
 
@@ -139,7 +141,14 @@ class Communicator:
         what = f"{job} {how} of {array.dtype.name}{list(array.shape)}"
         with self._turn:
             print_ = fingerprint_of(what)
-            self.plans.setdefault(print_, Described([Exchange(what, str(user_site()))]))
+            if print_ not in self.plans:
+                count = array.size
+                if job == "reduce_scatter":
+                    count //= self.size
+                root = int(how) if job == "broadcast" else how
+                jobs = ((job, array.dtype.name, count, root, False),)
+                exchange = Exchange(what, str(user_site()))
+                self.plans[print_] = Described([exchange], jobs)
             reason = self.channel.run("header", print_, 0)
             reason = reason or self.channel.run(job, *words)
         if reason is not None:
@@ -176,9 +185,75 @@ class Communicator:
           header: Its first op that concerns other ranks.
         """
         exchanges = [Exchange(*each) for each in header.attrs["exchanges"]]
-        self.plans.setdefault(header.attrs["fingerprint"], Described(exchanges))
+        plan = Described(exchanges, header.attrs["jobs"])
+        self.plans.setdefault(header.attrs["fingerprint"], plan)
         if self.has_time:
             self.channel.start_thread()
+
+    def join(self) -> int:
+        """Takes part in what the other ranks exchange, with zeros, until all have joined.
+
+        For a rank that has no data left. It does what it has done before, as often as the
+        others do it; gradients are then those of the ranks that have data.
+
+        Returns:
+          The rank that joined last.
+
+        Raises:
+          UnavailableError: The others exchange what this rank never has.
+          NotImplementedError: They do so under a condition, as where gradients are
+            accumulated.
+
+        Source: `horovod.tensorflow.join`.
+        """
+        joined: set[int] = set()
+        while True:
+            with self._turn:
+                reason = self.channel.run("header", 0, _JOINED)
+                if reason is not None:
+                    raise self.fail("join", site=str(user_site()))
+                headers = self.channel.table.reshape(self.size, -1)
+                everybody = {r for r in range(self.size) if headers[r][2] & _JOINED}
+                if len(everybody) == self.size:
+                    return max(everybody - joined or everybody)
+                joined |= everybody
+                wanted = next(int(h[1]) for h in headers if h[1])
+                self._follow(wanted)
+
+    def _follow(self, wanted: int) -> None:
+        """Does, with zeros, what the ranks do that still have data."""
+        plan = self.plans.get(wanted)
+        if plan is None:
+            raise fail(
+                UnavailableError,
+                f"Rank {self.rank} has joined, but the others exchange what it never has",
+                got="a step that this rank has not run before",
+                expected="the steps that all ranks have run",
+                site=str(user_site()),
+                remedy="at least one batch for every rank",
+            )
+        for job, dtype, count, how, guarded in plan.jobs:
+            if guarded:
+                raise NotImplementedError(
+                    f"Rank {self.rank} has joined, but the others accumulate gradients; "
+                    "it cannot know when they exchange them. Give all ranks as many "
+                    "batches."
+                )
+            zeros = np.zeros(count, dtype)
+            many = np.zeros(count * self.size, dtype)
+            if job == "all_reduce":
+                words = self.channel.words_of_reduction(dtype, how)
+                given = zeros.ctypes.data, zeros.nbytes, *words, zeros.itemsize
+            elif job == "reduce_scatter":
+                kind, operation, terms, _ = self.channel.words_of_reduction(dtype, how)
+                places = many.ctypes.data, zeros.ctypes.data, zeros.nbytes
+                given = *places, kind, operation, terms, zeros.itemsize
+            elif job == "all_gather":
+                given = zeros.ctypes.data, many.ctypes.data, zeros.nbytes
+            else:
+                given = zeros.ctypes.data, zeros.nbytes, how
+            if self.channel.run(job, *given) is not None:
+                raise self.fail("join", site=str(user_site()))
 
     # ---- objects
 
@@ -290,7 +365,7 @@ class Communicator:
     def _describe_difference(self) -> tuple[str, str]:
         """Asks the others, who have found the same, what they were about to do."""
         table = self.channel.table.reshape(self.size, -1)
-        own_step, own_print = int(table[self.rank][0]), int(table[self.rank][1])
+        own_step, own_print = map(int, self.channel.words[word.OWN_HEADER :][:2])
         other = int(self.channel.words[word.DETAIL])
         if int(table[other][0]) != own_step:
             why = f"rank {other} is in step {int(table[other][0])}"
@@ -344,9 +419,16 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Described:
-    """The collectives of a plan, in order."""
+    """The collectives of a plan, in order.
+
+    Attributes:
+      exchanges: As the user wrote them.
+      jobs: As they are done: (job, dtype, elements, reduction or root, whether there is a
+        condition).
+    """
 
     exchanges: list[Exchange]
+    jobs: tuple[tuple[Any, ...], ...] = ()
 
 
 _communicators: list[Communicator] = []

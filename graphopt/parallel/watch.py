@@ -70,6 +70,8 @@ class Watch:
         self._messages: list[Any] = []
         self._signals = -1
         self._interrupted = 0
+        # Ranks of other machines whose scripts are over.
+        self._left_elsewhere: set[int] = set()
         self._open()
         self._thread = threading.Thread(
             target=self._run, name="graphopt-watch", daemon=True
@@ -135,6 +137,9 @@ class Watch:
             self._look_at_machine(beats, since, now, stuck)
             if not self.channel.is_flat:
                 self._receive()
+                if stuck > _TICKS_AFTER_LEAVING:
+                    for rank in self._left_elsewhere:
+                        self.gone.setdefault(rank, "left the program")
             if self.gone:
                 self._abort_for_the_gone()
             elif stuck and now - began > self.timeout:
@@ -228,11 +233,6 @@ class Watch:
             pass
 
     # ---- the end
-
-    @property
-    def _left_elsewhere(self) -> set[int]:
-        found: set[int] = self.__dict__.setdefault("_left", set())
-        return found
 
     def are_all_told(self) -> bool:
         """Returns whether the ranks of this machine have ended or know of a failure."""

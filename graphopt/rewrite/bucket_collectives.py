@@ -28,16 +28,28 @@ from graphopt.graph.program import Program, Rebuilder
 from graphopt.graph.tensor import GraphTensor
 from graphopt.graph.words import format_type
 from graphopt.ops.collectives import (
+    ALL_GATHER,
     ALL_REDUCE,
     ALL_REDUCE_IF,
     ALL_REDUCE_START,
     ALL_REDUCE_WAIT,
+    BROADCAST,
+    REDUCE_SCATTER,
     STEP_HEADER,
 )
 from graphopt.rewrite.driver import graph_pass
 
 __all__ = ["bucket_collectives", "fingerprint_of"]
 
+# The jobs of a channel, by the ops that are done by them.
+_JOBS: Final = {
+    ALL_REDUCE.name: "all_reduce",
+    ALL_REDUCE_IF.name: "all_reduce",
+    ALL_REDUCE_START.name: "all_reduce",
+    ALL_GATHER.name: "all_gather",
+    BROADCAST.name: "broadcast",
+    REDUCE_SCATTER.name: "reduce_scatter",
+}
 # The part of a bucket that the first one has.
 _FIRST: Final = 4
 
@@ -150,6 +162,16 @@ def _describe(op: Operation) -> tuple[str, str]:
     return f"{op.type} {how} of {types}".replace("  ", " "), op.site_text
 
 
+def _describe_job(op: Operation) -> tuple[Any, ...]:
+    """Returns (job, dtype, elements, reduction or root, whether it has a condition)."""
+    is_bucket = op.spec is ALL_REDUCE_START
+    tensor = op.outputs[0] if is_bucket or op.spec is REDUCE_SCATTER else op.inputs[0]
+    how = op.attrs.get("reduction", op.attrs.get("root"))
+    guarded = op.spec is ALL_REDUCE_IF or bool(op.attrs.get("guarded"))
+    count = tensor.shape.num_elements() or 0
+    return _JOBS[op.spec.name], tensor.dtype.name, count, how, guarded
+
+
 def _print_of(program: Program, described: list[tuple[str, str]]) -> int:
     """The fingerprint of a program: what it exchanges, and what it does with that.
 
@@ -183,8 +205,10 @@ class _Rebuilding:
         # The old ops whose results there are, and those that have to wait for one.
         self.done: set[Operation] = set()
         self.deferred: list[Operation] = []
+        # What is exchanged, in order, for a rank that has to follow.
+        self.jobs: list[tuple[Any, ...]] = []
         # What was exchanged last, of the new program.
-        self.last = self._add_header()
+        self.last = self.header = self._add_header()
 
     def run(self) -> Program:
         """Returns the new program."""
@@ -200,6 +224,7 @@ class _Rebuilding:
                 for each in deferred:
                     self._add(each)
         assert not self.deferred and not self.waiting, self.deferred
+        self.header.attrs["jobs"] = tuple(self.jobs)
         return self.rebuilder.finish()
 
     def _add(self, op: Operation) -> None:
@@ -211,6 +236,7 @@ class _Rebuilding:
         if _is_real(op):
             new.control_inputs = (*new.control_inputs, self.last)
             self.last = new
+            self.jobs.append(_describe_job(new))
         self.done.add(op)
         self._start_buckets()
 
@@ -231,6 +257,7 @@ class _Rebuilding:
         attrs = {
             "fingerprint": _print_of(self.program, described),
             "exchanges": tuple(described),
+            "jobs": (),
             "group": real.attrs["group"],
             "size": real.attrs["size"],
         }
@@ -263,6 +290,7 @@ class _Rebuilding:
             first.device,
         )
         self.starts[id(bucket)] = self.last = start
+        self.jobs.append(_describe_job(start))
 
     def _add_wait(self, bucket: _Bucket) -> None:
         first, start = bucket.members[0], self.starts[id(bucket)]

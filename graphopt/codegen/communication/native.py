@@ -713,6 +713,8 @@ def _emit_header(module: ir.Module, parts: _Parts) -> None:
                     code.load(word.COMM),
                 )
             )
+            # A call that was revoked may return as if all were well.
+            code.return_if(code.load(word.ABORT))
     with code.count_to(size) as rank:
         theirs = builder.add(table, builder.mul(rank, nbytes))
         other = code.read(theirs, 1)
