@@ -289,7 +289,7 @@ def reduce_gradients(
 
 def _reduce(grad: Any, aggregation: Aggregation, only_if: Any) -> Any:
     ranks = _ranks(aggregation)
-    if isinstance(grad, IndexedSlices):
+    if isinstance(grad, IndexedSlices) and not aggregation.sparse_as_dense:
         values = call(ALL_GATHER, grad.values, **ranks)
         indices = call(ALL_GATHER, grad.indices, **ranks)
         if aggregation.mean:

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from graphopt.errors import DataLossError, fail
 from graphopt.graph.context import entered
 from graphopt.graph.provenance import user_site
+from graphopt.parallel.ranks import active_communicator
 
 if TYPE_CHECKING:
     from graphopt.parallel.communicator import Communicator
 
-__all__ = ["check_replicas", "hash_array"]
+__all__ = ["check_replicas", "check_restored", "hash_array"]
 
 
 def hash_array(array: NDArray[Any]) -> int:
@@ -52,11 +53,10 @@ def check_replicas(
     Raises:
       DataLossError: (a ValueError) One differs; all ranks raise it.
     """
-    with entered(None) if session is None else session.as_default():
-        values = [
-            v.numpy() if session is None else np.asarray(session.run(v))
-            for v in variables
-        ]
+    values = [] if session is None else session.run(list(variables))
+    if session is None:
+        with entered(None):
+            values = [v.numpy() for v in variables]
     hashes = np.array([hash_array(np.asarray(v)) for v in values], np.uint64)
     own = hashes.view(np.int64)
     # A few bytes a variable: one exchange of the least and, negated, the largest.
@@ -80,3 +80,18 @@ def check_replicas(
         remedy="to look for what changes variables on one rank only, or other first "
         "values and data that is not what all ranks agree on",
     )
+
+
+def check_restored(variables: Sequence[Any], session: Any = None) -> None:
+    """Compares variables that all ranks have read from a file, under a strategy.
+
+    Args:
+      variables: The same ones, in the same order, on all ranks.
+      session: Where variables of a graph have their values.
+
+    Raises:
+      DataLossError: (a ValueError) The ranks have read different values.
+    """
+    communicator = active_communicator()
+    if communicator is not None:
+        check_replicas(variables, communicator, session)

@@ -249,7 +249,7 @@ def reduce_over_ranks(
             site=str(user_site()),
             remedy="tf.cast",
         )
-    ranks = {"group": communicator.group, "size": communicator.size}
+    ranks: Any = {"group": communicator.group, "size": communicator.size}
     kind = "sum" if reduction == "mean" else reduction
     total = call(ALL_REDUCE, tensor, reduction=kind, **ranks)
     if reduction != "mean":
@@ -291,10 +291,7 @@ def gather_rows(value: Any, communicator: Communicator | None, axis: int = 0) ->
 
 
 def _gather_first(tensor: Any, communicator: Communicator) -> Any:
-    ranks: dict[str, Any] = {
-        "group": communicator.group,
-        "size": communicator.size,
-    }
+    ranks: Any = {"group": communicator.group, "size": communicator.size}
     if building_graph() is None:
         sizes = communicator.gather_objects(tensor.shape.as_list())
         if len({tuple(size[1:]) for size in sizes}) != 1:
