@@ -10,6 +10,7 @@ import numpy as np
 from graphopt.horovod.exchange import broadcast_variables
 from graphopt.horovod.state import find_ranks, size
 from graphopt.keras.callbacks.base import Callback
+from graphopt.keras.messages import write_line
 
 __all__ = [
     "BroadcastGlobalVariablesCallback",
@@ -209,6 +210,6 @@ class LearningRateWarmupCallback(LearningRateScheduleCallback):
         super().on_epoch_end(epoch, logs)
         if self.end_epoch is not None and epoch == self.end_epoch - 1 and self.verbose:
             rate = float(self.model.optimizer.learning_rate)
-            print(
+            write_line(
                 f"\nEpoch {epoch + 1}: finished gradual learning rate warmup to {rate}."
             )

@@ -68,7 +68,7 @@ class Aggregation:
 class _Current(threading.local):
     aggregation: Aggregation | None = None
     deferred: Aggregation | None = None
-    rows: Any = None
+    rows: tuple[Any, Any] | None = None
     collection: Collection | None = None
 
 
@@ -120,45 +120,45 @@ def agree(condition: Any) -> Any:
 
 
 @contextlib.contextmanager
-def rows_of_step(rows: Any) -> Iterator[None]:
-    """Says how many examples of this rank the gradients of a block are means over.
+def rows_of_step(rows: Any, total: Any) -> Iterator[None]:
+    """Says how many examples the gradients of a block are means over.
 
-    Optimizers then make the mean over the examples of all ranks of them, whatever their
-    aggregation says, so that a last batch that does not divide changes nothing.
+    Optimizers then weigh them so that their sum over all ranks is the mean over all
+    examples, whatever their aggregation says: a last batch that the ranks cannot share
+    evenly changes nothing.
 
     Args:
       rows: Integer scalar, a number or a tensor; a rank may have none.
+      total: The same for all ranks together.
     """
-    before, _current.rows = _current.rows, rows
+    before, _current.rows = _current.rows, (rows, total)
     try:
         yield
     finally:
         _current.rows = before
 
 
-def step_rows() -> Any:
+def step_rows() -> tuple[Any, Any] | None:
     """Returns what `rows_of_step` holds on this thread, or None."""
     return _current.rows
 
 
 def weigh_by_rows(
-    pairs: list[tuple[Any, Any]], aggregation: Aggregation, rows: Any
+    pairs: list[tuple[Any, Any]], rows: Any, total: Any
 ) -> list[tuple[Any, Any]]:
-    """Makes the sum over the ranks the mean over all examples.
+    """Returns gradients times their part in the mean over all examples.
 
     Args:
-      pairs: (gradient, variable), means over the examples of this rank.
-      aggregation: Which ranks.
+      pairs: (gradient, variable), means over some examples.
       rows: How many examples that are.
+      total: How many there are on all ranks.
 
     Returns:
-      The pairs times `rows` / the rows of all ranks, dense: ranks with fewer examples
-      have fewer rows of sparse gradients too. Where there are none, zeros, whatever the
-      gradients are.
+      The pairs, dense: ranks with fewer examples have fewer rows of sparse gradients too.
+      Where there are no examples, zeros, whatever the gradients are.
     """
     ours = cast(rows, float64)
-    total = call(ALL_REDUCE, ours, reduction="sum", **_ranks(aggregation))
-    weight, has_rows = ours / total, greater(ours, 0.0)
+    weight, has_rows = ours / cast(total, float64), greater(ours, 0.0)
 
     def weigh(grad: Any) -> Any:
         grad = hooks.convert(grad)
@@ -176,12 +176,12 @@ class Collection:
     """Gradients of the parts of a batch that one rank computes one after the other.
 
     Attributes:
-      parts: How many there are.
+      parts: The numbers of those that have examples, in order.
       part: The number of the one that is computed.
       pairs: By the ids of optimizers, the pairs of the parts before.
     """
 
-    parts: int
+    parts: list[int]
     part: int = 0
     pairs: dict[int, list[list[tuple[Any, Any]]]] = field(default_factory=dict)
 
@@ -203,19 +203,23 @@ class Collection:
         """
         found = self.pairs.setdefault(id(optimizer), [])
         before = found[0] if found else pairs
-        if len(found) != self.part or [id(v) for _, v in pairs] != [
-            id(v) for _, v in before
-        ]:
+        at = self.parts.index(self.part)
+        if len(found) != at or [id(v) for _, v in pairs] != [id(v) for _, v in before]:
             raise NotImplementedError(
                 "With shards=... a function that strategy.run calls has to call "
                 "apply_gradients of an optimizer once, with the same variables each "
-                f"time; got call {len(found) + 1} in part {self.part + 1} of {self.parts}."
+                f"time; got call {len(found) + 1} in part {at + 1} of {len(self.parts)}."
             )
         found.append(pairs)
-        if self.part + 1 < self.parts:
+        if at + 1 < len(self.parts):
             return None
-        columns = zip(*found, strict=True)
-        return [(sum_in_tree([g for g, _ in c]), c[0][1]) for c in columns]
+        summed: list[tuple[Any, Any]] = []
+        for column in zip(*found, strict=True):
+            grads: list[Any] = [None] * (self.parts[-1] + 1)
+            for part, (grad, _) in zip(self.parts, column, strict=True):
+                grads[part] = grad
+            summed.append((sum_in_tree(grads), column[0][1]))
+        return summed
 
 
 @contextlib.contextmanager
@@ -237,6 +241,8 @@ def current_collection() -> Collection | None:
 def sum_in_tree(values: list[Any]) -> Any:
     """Returns the sum of tensors or rows in a fixed order: (0 + 1) + (2 + 3).
 
+    What is None is left out, and the others keep their places.
+
     >>> sum_in_tree([1.0, 2.0, 3.0, 4.0])
     10.0
     """
@@ -248,6 +254,8 @@ def sum_in_tree(values: list[Any]) -> Any:
 
 
 def _add(a: Any, b: Any) -> Any:
+    if a is None or b is None:
+        return b if a is None else a
     if isinstance(a, IndexedSlices) and isinstance(b, IndexedSlices):
         return a.with_rows(
             concat([a.values, b.values], 0), concat([a.indices, b.indices], 0)

@@ -66,6 +66,7 @@ __all__ = [
     "Strategy",
     "StrategyExtended",
     "ValueContext",
+    "entered_as",
     "find_task",
     "gather_rows",
     "get_replica_context",
@@ -211,7 +212,13 @@ def get_replica_context() -> ReplicaContext | None:
 
 
 @contextlib.contextmanager
-def _entered(strategy: Strategy, replica: ReplicaContext | None) -> Iterator[None]:
+def entered_as(strategy: Strategy, replica: ReplicaContext | None) -> Iterator[None]:
+    """Makes a strategy that of a block.
+
+    Args:
+      strategy: The strategy.
+      replica: The replica that calls; None for cross-replica context.
+    """
     communicator = strategy.communicator
     _local.entered.append((strategy, replica))
     try:
@@ -409,7 +416,7 @@ class ReplicaContext:
         self._refuse_parts("merge_call")
         if not _local.entered:
             return merge_fn(self._strategy, *args, **(kwargs or {}))
-        with _entered(self._strategy, None):
+        with entered_as(self._strategy, None):
             return merge_fn(self._strategy, *args, **(kwargs or {}))
 
     def _refuse_parts(self, what: str) -> None:
@@ -505,7 +512,7 @@ class Strategy:
         models that are made in it keep to the strategy. All ranks make the same variables
         in the same order.
         """
-        with _entered(self, None):
+        with entered_as(self, None):
             yield self
 
     def run(
@@ -532,7 +539,7 @@ class Strategy:
         if self.local_parts > 1:
             found = self._run_parts(fn, *given)
         else:
-            with _entered(self, ReplicaContext(self, self.rank)):
+            with entered_as(self, ReplicaContext(self, self.rank)):
                 found = fn(*given[0], **given[1])
         self._count_call()
         return found
@@ -562,11 +569,11 @@ class Strategy:
 
     def _call_parts(self, fn: Any, args: Any, kwargs: Any) -> list[Any]:
         parts, found = self.local_parts, []
-        collection = Collection(parts)
+        collection = Collection(list(range(parts)))
         for part in range(parts):
             own_args, own_kwargs = cut_rows((args, kwargs), part, parts)
             replica = ReplicaContext(self, self.rank * parts + part)
-            with _entered(self, replica), collecting(collection, part):
+            with entered_as(self, replica), collecting(collection, part):
                 found.append(fn(*own_args, **own_kwargs))
         return found
 

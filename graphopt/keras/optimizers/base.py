@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from inspect import signature
 from typing import Any, overload
 
@@ -47,6 +48,8 @@ from graphopt.parallel.aggregation import (
     Aggregation,
     current_aggregation,
     current_collection,
+    step_rows,
+    weigh_by_rows,
 )
 from graphopt.parallel.ranks import share_first_values
 from graphopt.runtime.names import name_scope
@@ -387,16 +390,22 @@ class Optimizer(Trackable):
                     "updated."
                 )
                 return no_op()
-            collection = current_collection()
-            if collection is not None:
-                collected = collection.add(self, pairs)
-                if collected is None:
-                    return no_op() if building_graph() is not None else self.iterations
-                pairs = collected
             aggregation = None
             if experimental_aggregate_gradients:
                 pairs = self._aggregate_gradients(pairs)
                 aggregation = self._find_aggregation()
+                rows = step_rows()
+                if rows is not None:
+                    pairs = weigh_by_rows(pairs, *rows)
+                    if aggregation is not None:
+                        aggregation = replace(aggregation, mean=False)
+            collection = current_collection()
+            if collection is not None:
+                collected = collection.add(self, pairs)
+                if collected is None:
+                    # The last part of the batch updates.
+                    return no_op() if building_graph() is not None else self.iterations
+                pairs = collected
             if aggregation is not None:
                 share_first_values(variables, aggregation)
             name, eager = name or self._name, building_graph() is None

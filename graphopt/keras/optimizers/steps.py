@@ -37,13 +37,7 @@ from graphopt.keras.optimizers.updates import (
     with_weight_decay,
 )
 from graphopt.ops.elementwise import cast, equal, not_equal
-from graphopt.parallel.aggregation import (
-    Aggregation,
-    deferring,
-    reduce_gradients,
-    step_rows,
-    weigh_by_rows,
-)
+from graphopt.parallel.aggregation import Aggregation, deferring, reduce_gradients
 from graphopt.runtime.names import name_scope
 from graphopt.runtime.variable import Variable
 
@@ -75,11 +69,6 @@ def aggregate_and_apply(
       aggregation: What becomes of the gradients of several ranks; None if there is one.
       transforms: As in `apply_pairs`.
     """
-    rows = step_rows()
-    if aggregation is not None and rows is not None:
-        with name_scope("aggregate"):
-            pairs = weigh_by_rows(pairs, aggregation, rows)
-        aggregation = replace(aggregation, mean=False)
     accumulates = any(part.gradient_accumulation_steps for part in optimizer._parts())
     if aggregation is not None and not accumulates:
         with name_scope("aggregate"):

@@ -38,7 +38,12 @@ from graphopt.keras.optimizers.updates import (
 from graphopt.ops.creation import constant
 from graphopt.ops.elementwise import cast
 from graphopt.ops.state import group
-from graphopt.parallel.aggregation import current_aggregation, reduce_gradients
+from graphopt.parallel.aggregation import (
+    current_aggregation,
+    reduce_gradients,
+    step_rows,
+    weigh_by_rows,
+)
 from graphopt.parallel.ranks import share_first_values
 from graphopt.runtime.collections import GraphKeys
 from graphopt.runtime.names import name_scope
@@ -238,6 +243,9 @@ class Optimizer(SlotOwner):
         aggregation = self._aggregation or current_aggregation()
         self._coefficients = {}
         with name_scope(name or self._name) as scope:
+            rows = step_rows()
+            if rows is not None:
+                updated = weigh_by_rows(updated, *rows)
             if aggregation is not None and aggregation.size > 1:
                 share_first_values(variables, aggregation)
                 updated = reduce_gradients(updated, aggregation)
