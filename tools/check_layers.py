@@ -38,7 +38,7 @@ ORDER = [
         "compat",
         "v1",
     ),
-    ("train", "version"),
+    ("train", "version", "distribute", "horovod"),
     ("exchange",),
     ("summary", "io"),
     ("aliases",),
