@@ -57,6 +57,8 @@ _LOOK_EVERY: Final = 0.25
 THREADS: Final = "GRAPHOPT_THREADS"
 # For NumPy's library: its threads would be as many as there are cores, in each rank.
 _OTHER_THREADS: Final = "OMP_NUM_THREADS"
+_RANK_OF_OPEN_MPI: Final = re.compile(rb"process rank (\d+) with PID \d+ .*signal")
+_PROCESS_OF_HYDRA: Final = re.compile(rb"^=   PID (\d+) RUNNING AT ")
 _COLORS: Final = (36, 33, 35, 32, 34, 31)
 _PR_SET_PDEATHSIG: Final = 1
 _READ_AT_ONCE: Final = 1 << 16
@@ -158,7 +160,8 @@ def launch(options: argparse.Namespace, program: list[str]) -> int:
         if code == 0 or attempt == options.restarts:
             break
         if not options.quiet:
-            say(f"starting again, {attempt + 1} of {plural(options.restarts, 'time')}")
+            most = plural(options.restarts, "time")
+            say(f"starting again, {attempt + 1} of at most {most}")
     return code
 
 
@@ -310,6 +313,8 @@ class _Attempt:
                     return
                 text += b"\n"
                 mark = report = b""
+        if rank is None:
+            self._note_words_of_launcher(text)
         only = self.options.only_rank
         if name == "out" and only is not None and rank != only:
             return
@@ -336,8 +341,25 @@ class _Attempt:
             return
         state.ended = report
         if report.code:
+            if not self.failed:
+                self.gone_before = [
+                    other
+                    for other, each in self.states.items()
+                    if each.is_here and each.began and _is_gone(each.began.pid)
+                ]
             error = f" ({report.error})" if report.error else ""
             self._fail(rank, f"ended with exit code {report.code}{error}")
+
+    def _note_words_of_launcher(self, text: bytes) -> None:
+        """Learns from mpiexec which rank did not end as it should."""
+        if found := _RANK_OF_OPEN_MPI.search(text):
+            if (rank := int(found[1])) in self.states:
+                self._fail(rank, "was ended by a signal, says mpiexec")
+        elif found := _PROCESS_OF_HYDRA.search(text):
+            for rank, state in self.states.items():
+                began = state.began
+                if state.is_here and began is not None and began.pid == int(found[1]):
+                    self._fail(rank, "was ended, says mpiexec")
 
     def _look(self, now: float) -> None:
         """Finds ranks of this machine that are gone and did not say so."""
@@ -359,11 +381,6 @@ class _Attempt:
         state.was_told = True
         if not self.failed:
             self.failed_at = time.monotonic()
-            self.gone_before = [
-                other
-                for other, each in self.states.items()
-                if each.is_here and each.began is not None and _is_gone(each.began.pid)
-            ]
         self.failed.append(rank)
         sys.stdout.flush()
         say(f"rank {rank} {how}")
@@ -393,7 +410,9 @@ class _Attempt:
         if silent and not self.failed and code == 0:
             # As Open MPI's mpiexec does when a whole machine is gone.
             for rank in silent:
-                self._fail(rank, "never said how it ended: its machine may be gone")
+                self._fail(
+                    rank, "never said how it ended: by os._exit, or its machine is gone"
+                )
         elif silent and not self.failed:
             ranks = "rank" if len(silent) == 1 else "ranks"
             listed = ", ".join(map(str, silent))
