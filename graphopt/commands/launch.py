@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import ctypes
 import os
 import queue
 import re
@@ -27,7 +26,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any, Final
+from typing import IO, Final
 
 import graphopt
 from graphopt.commands.shared import (
@@ -45,7 +44,15 @@ from graphopt.parallel.launchers import (
     read_hosts,
 )
 from graphopt.parallel.mpi import EXPECTED_RANKS
-from graphopt.parallel.reports import ATTEMPT, MARK, RUN, Began, Ended, read_report
+from graphopt.parallel.reports import (
+    ATTEMPT,
+    MARK,
+    RUN,
+    Began,
+    Ended,
+    end_with_parent,
+    read_report,
+)
 from graphopt.runtime.threads import count_processors
 from graphopt.viz.words import plural
 
@@ -60,7 +67,6 @@ _OTHER_THREADS: Final = "OMP_NUM_THREADS"
 _RANK_OF_OPEN_MPI: Final = re.compile(rb"process rank (\d+) with PID \d+ .*signal")
 _PROCESS_OF_HYDRA: Final = re.compile(rb"^=   PID (\d+) RUNNING AT ")
 _COLORS: Final = (36, 33, 35, 32, 34, 31)
-_PR_SET_PDEATHSIG: Final = 1
 _READ_AT_ONCE: Final = 1 << 16
 _LINES_AT_ONCE: Final = 1000
 
@@ -149,14 +155,13 @@ def launch(options: argparse.Namespace, program: list[str]) -> int:
     except LauncherError as error:
         raise UsageError(str(error)) from None
     environment = _environment(launcher, ranks, hosts, options)
-    command = launcher.command(ranks, program, hosts=hosts, environment=environment)
-    if options.verbose:
-        say(f"{launcher.library.version}: {shlex.join(command)}")
     for attempt in range(options.restarts + 1):
         word = secrets.token_hex(8)
-        shown = {**environment, RUN: word, ATTEMPT: str(attempt)}
-        run = _Attempt(launcher, ranks, word, options)
-        code = run.run(command, shown)
+        environment |= {RUN: word, ATTEMPT: str(attempt)}
+        command = launcher.command(ranks, program, hosts=hosts, environment=environment)
+        if options.verbose:
+            say(f"{launcher.library.version}: {shlex.join(command)}")
+        code = _Attempt(launcher, ranks, word, options).run(command, environment)
         if code == 0 or attempt == options.restarts:
             break
         if not options.quiet:
@@ -245,7 +250,7 @@ class _Attempt:
             env=environment,
             # Ctrl-C reaches this process alone, which ends all others.
             start_new_session=True,
-            preexec_fn=_end_with_parent(),
+            preexec_fn=end_with_parent,
         )
         readers = [
             threading.Thread(target=self._read, args=(name, stream), daemon=True)
@@ -510,14 +515,6 @@ def _is_gone(pid: int) -> bool:
     except OSError:
         return True
     return text.rpartition(")")[2].split()[0] in "ZX"
-
-
-def _end_with_parent() -> Any:
-    """Returns what makes a new process end when this one is killed."""
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None).prctl
-    return lambda: prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
 
 
 @contextlib.contextmanager

@@ -9,8 +9,11 @@ and never said how it ended has failed, whatever mpiexec says.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
+import signal
 import socket
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -22,6 +25,7 @@ __all__ = [
     "Began",
     "Ended",
     "begin_report",
+    "end_with_parent",
     "is_reporting",
     "local_ranks",
     "read_report",
@@ -61,6 +65,7 @@ class Ended:
     error: str = ""
 
 
+_PR_SET_PDEATHSIG: Final = 1
 # What is behind the word in processes that a rank has started: they are no ranks.
 _BELOW: Final = "/below"
 
@@ -80,12 +85,22 @@ def local_ranks() -> int | None:
     return None
 
 
+def end_with_parent() -> None:
+    """Has this process end when the one that started it is gone.
+
+    A killed mpiexec does not end its ranks, which nobody would look after any more.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
+
+
 def begin_report() -> Callable[[Ended], None]:
     """Tells that this rank begins.
 
     Returns:
       What is to be called when the script has ended.
     """
+    end_with_parent()
     word = os.environ[RUN]
     os.environ[RUN] = word + _BELOW
     # The script may close or replace the stream.
