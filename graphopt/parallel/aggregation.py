@@ -20,7 +20,7 @@ from graphopt.graph.indexed_slices import IndexedSlices
 from graphopt.ops.collectives import ALL_GATHER, ALL_REDUCE, ALL_REDUCE_IF
 from graphopt.ops.creation import zeros_like
 from graphopt.ops.elementwise import cast, equal, greater, where
-from graphopt.ops.shaping import concat
+from graphopt.ops.shaping import concat, expand_dims
 
 __all__ = [
     "Aggregation",
@@ -288,10 +288,8 @@ def reduce_gradients(
     """
     if aggregation.size == 1:
         return pairs
-    if aggregation.shards is not None or aggregation.shard_optimizer:
-        raise NotImplementedError(
-            "shards=... and shard_optimizer=True of several ranks."
-        )
+    if aggregation.shard_optimizer:
+        raise NotImplementedError("MPIStrategy(shard_optimizer=True) of several ranks.")
     return [(_reduce(grad, aggregation, only_if), var) for grad, var in pairs]
 
 
@@ -304,6 +302,10 @@ def _reduce(grad: Any, aggregation: Aggregation, only_if: Any) -> Any:
             values = values / cast(aggregation.size, values.dtype)
         return IndexedSlices(values, indices, grad.dense_shape)
     grad = hooks.convert(grad)
+    if aggregation.shards is not None:
+        # In the order of a tree, whatever the library's own sum does.
+        each = call(ALL_GATHER, expand_dims(grad, 0), **ranks)
+        return sum_in_tree([each[i] for i in range(aggregation.size)])
     if only_if is None:
         total = call(ALL_REDUCE, grad, reduction="sum", **ranks)
     else:
