@@ -191,7 +191,7 @@ try:
 except NotImplementedError as error:
     refused = str(error)
 report({"weights": values(model), "w": w.numpy().tolist(), "losses": losses,
-        "replicas": strategy.num_replicas_in_sync, 
+        "replicas": strategy.num_replicas_in_sync,
         "parts": len(strategy.experimental_local_results(found))})
 """
 
