@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ctypes.util
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import sys
@@ -24,6 +25,7 @@ from graphopt.commands.shared import (
 from graphopt.commands.targets import add_target, show_target
 from graphopt.config import settings
 from graphopt.errors import OpError
+from graphopt.parallel.launchers import LauncherError, find_launcher, has_infiniband
 from graphopt.runtime.profile import Profile, format_seconds
 from graphopt.viz.loading import Loaded
 from graphopt.viz.words import clean_text, format_bytes, plural
@@ -171,6 +173,7 @@ def examine() -> dict[str, Any]:
             "own": "exp, log, tanh and their like are written as vector arithmetic",
             "libmvec": ctypes.util.find_library("mvec"),
         },
+        "mpi": _examine_mpi(),
         "cache": vars(state),
         "settings": {name: getattr(settings, name) for name in vars(settings)},
     }
@@ -183,6 +186,25 @@ def _version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def _examine_mpi() -> dict[str, Any] | None:
+    """Says which MPI several ranks would use; None if mpi4py is not installed."""
+    if importlib.util.find_spec("mpi4py") is None:
+        return None
+    try:
+        launcher = find_launcher()
+    except LauncherError as error:
+        return {"problem": str(error)}
+    return {
+        "library": launcher.library.version,
+        "file": launcher.library.file,
+        "mpi4py": launcher.library.mpi4py,
+        "mpiexec": launcher.mpiexec,
+        "tells_of_failures": launcher.survives_failures,
+        "infiniband": has_infiniband(),
+        "problem": None,
+    }
 
 
 def usable_cpus() -> int | None:
@@ -226,6 +248,8 @@ def problems(found: dict[str, Any], state: CacheState) -> list[str]:
         told.append(
             "GRAPHOPT_VECTOR_BITS is set: kernels may be slower than they could be"
         )
+    if found["mpi"] is not None and found["mpi"]["problem"]:
+        told.append(f"MPI: {found['mpi']['problem']}")
     if state.problem:
         told.append(f"the kernel cache is not used: {state.problem}")
     if found["settings"]["jit"] is not None:
@@ -238,6 +262,18 @@ def problems(found: dict[str, Any], state: CacheState) -> list[str]:
     if limit is not None and usable is not None and limit < 1:
         told.append(f"the container may use {limit:g} of a processor only")
     return told
+
+
+def _mpi_rows(mpi: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if mpi is None:
+        return [("MPI", "not installed (an extra)")]
+    if mpi["problem"]:
+        return [("MPI", "cannot be used")]
+    tells = "" if mpi["tells_of_failures"] else "; no ULFM: a failed rank ends all"
+    return [
+        ("MPI", f"{mpi['library']} by mpi4py {mpi['mpi4py']}{tells}"),
+        ("", mpi["mpiexec"]),
+    ]
 
 
 def _text(found: dict[str, Any]) -> str:
@@ -273,6 +309,7 @@ def _text(found: dict[str, Any]) -> str:
         ),
         ("vector maths", "own exp, log, tanh, ... in kernels, no library needed"),
         ("libmvec", found["vector_maths"]["libmvec"] or "not there"),
+        *_mpi_rows(found["mpi"]),
         ("kernel cache", state["folder"] if state["is_on"] else "off"),
         (
             "",

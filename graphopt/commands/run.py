@@ -1,18 +1,32 @@
-"""`graphopt run`: runs a TensorFlow program as it stands."""
+"""`graphopt run`: runs a TensorFlow program as it stands, in one process or several."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib
+import io
 import os
 import runpy
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from graphopt.aliases import as_tensorflow
 from graphopt.aliases.program_version import find_version
-from graphopt.commands.shared import OK, add_command
+from graphopt.commands import launch
+from graphopt.commands.launch import THREADS
+from graphopt.commands.shared import INTERRUPTED, OK, add_command
+from graphopt.config import change
+from graphopt.parallel.reports import (
+    Ended,
+    begin_report,
+    is_reporting,
+    local_ranks,
+)
+from graphopt.runtime.threads import count_processors
 from graphopt.viz.target import TargetNotFoundError
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent) + os.sep
@@ -24,10 +38,14 @@ def add_parser(commands: Any) -> None:
         commands,
         "run",
         more="Imports of tensorflow and keras find graphopt. What follows the script is "
-        "passed to it; the exit code is that of the script.",
+        "passed to it; the exit code is that of the script. With -n several processes "
+        "run it, which train one model (tf.distribute, graphopt.horovod); lines that "
+        "they print begin with the number of the process, and the exit code is that of "
+        "the first that failed.",
         takes_target=False,
     )
     add_version(parser)
+    launch.add_options(parser)
     parser.add_argument(
         "-m",
         dest="is_module",
@@ -51,7 +69,35 @@ def add_version(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, passed: list[str]) -> int:
     """Runs the script; the exit code is what Python's would be."""
-    before = sys.argv, sys.path[:]
+    if launch.wants_ranks(options):
+        # Rather here than once in each rank.
+        with _restoring_path():
+            _find(options)
+        return launch.launch(options, launch.rank_command(options))
+    tell = begin_report() if is_reporting() else None
+    if tell is not None:
+        _settle_rank()
+    error: BaseException | None = None
+    try:
+        with _restoring_path():
+            code, error = _run_program(options, passed)
+    except BaseException as stop:
+        code, error = INTERRUPTED if isinstance(stop, KeyboardInterrupt) else 1, stop
+        raise
+    finally:
+        # First, for a rank that leaves because it failed may end there and then.
+        if tell is not None:
+            tell(
+                Ended(code, type(error).__name__ if error is not None and code else "")
+            )
+        _leave(code, error)
+    return code
+
+
+def _run_program(
+    options: argparse.Namespace, passed: list[str]
+) -> tuple[int, BaseException | None]:
+    before = sys.argv
     try:
         script = _find(options)
         version = options.tf or find_version(script) or 2
@@ -63,18 +109,49 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
                 runpy.run_path(script, run_name="__main__")
     except SystemExit as stop:
         if stop.code is None or isinstance(stop.code, int):
-            return stop.code or OK
+            return stop.code or OK, stop
         sys.stderr.write(f"{stop.code}\n")
-        return 1
+        return 1, stop
     except Exception as error:
+        if isinstance(error, TargetNotFoundError):
+            raise
         if options.verbose:
             traceback.print_exception(error)
         else:
             _print_without_start(error)
-        return 1
+        return 1, error
     finally:
-        sys.argv, sys.path[:] = before
-    return OK
+        sys.argv = before
+    return OK, None
+
+
+@contextlib.contextmanager
+def _restoring_path() -> Iterator[None]:
+    before = sys.path[:]
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
+def _settle_rank() -> None:
+    """Has a rank print line by line, and take its share of the machine's cores."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What is printed goes through a pipe, and would come when the rank has ended.
+            stream.reconfigure(line_buffering=True)
+    if not os.environ.get(THREADS):
+        share = max(1, count_processors() // (local_ranks() or 1))
+        change(threads=share)
+        os.environ[THREADS] = str(share)
+
+
+def _leave(code: int, error: BaseException | None) -> None:
+    """Tells the other ranks that this one ends, if there are any that may wait for it."""
+    if "graphopt.parallel.communicator" not in sys.modules:
+        return
+    failures = importlib.import_module("graphopt.parallel.failures")
+    failures.leave(code, error)
 
 
 def _find(options: argparse.Namespace) -> str:

@@ -14,7 +14,7 @@ from types import ModuleType
 import graphopt
 
 SUMMARIES = {
-    "run": "run a TensorFlow program as it stands",
+    "run": "run a TensorFlow program as it stands, in one process or several",
     "show": "print the scopes and ops of a graph",
     "view": "make a page that shows a graph, or two, and open it",
     "export": "write a graph in a format of your choice",
@@ -37,6 +37,7 @@ examples:
   graphopt check --nan train.py           the op that makes the first NaN
   graphopt kernels train.py --source fused_0 --asm
   graphopt run old_tensorflow_program.py
+  graphopt run -n 4 train.py              four processes train one model
 
 exit codes:
   0 fine; 1 findings (check) or differences (diff); 2 wrong usage; 3 no such
@@ -50,6 +51,7 @@ environment:
   GRAPHOPT_CHECK_NUMERICS  1: NaN and infinities are errors that name the op
   GRAPHOPT_DEBUG           1: sessions compare each kernel with NumPy
   GRAPHOPT_JIT             always, never, or how many runs are interpreted first
+  GRAPHOPT_MPIEXEC         the mpiexec of run -n; else the one of mpi4py's MPI
   GRAPHOPT_PASSES_OFF      names of rewrites to leave out, comma separated
   GRAPHOPT_STRICT          1: no implicit default session
   GRAPHOPT_VECTOR_BITS     128, 256, 512: kernels as for such vectors

@@ -20,7 +20,7 @@ from graphopt.graph.indexed_slices import IndexedSlices
 from graphopt.ops.collectives import ALL_GATHER, ALL_REDUCE, ALL_REDUCE_IF
 from graphopt.ops.creation import zeros_like
 from graphopt.ops.elementwise import cast, equal, greater, where
-from graphopt.ops.shaping import concat, expand_dims
+from graphopt.ops.shaping import concat
 
 __all__ = [
     "Aggregation",
@@ -32,6 +32,7 @@ __all__ = [
     "current_collection",
     "deferred_aggregation",
     "deferring",
+    "divide_by_rows",
     "reduce_gradients",
     "rows_of_step",
     "step_rows",
@@ -63,6 +64,14 @@ class Aggregation:
     bucket_bytes: int = 4 << 20
     shards: int | None = None
     shard_optimizer: bool = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing becomes of gradients.
+
+        With shards one rank does what several would, so that the bits are theirs.
+        """
+        return self.size == 1 and self.shards is None
 
 
 class _Current(threading.local):
@@ -144,21 +153,23 @@ def step_rows() -> tuple[Any, Any] | None:
 
 
 def weigh_by_rows(
-    pairs: list[tuple[Any, Any]], rows: Any, total: Any
+    pairs: list[tuple[Any, Any]], rows: Any, total: Any = None
 ) -> list[tuple[Any, Any]]:
     """Returns gradients times their part in the mean over all examples.
 
     Args:
       pairs: (gradient, variable), means over some examples.
       rows: How many examples that are.
-      total: How many there are on all ranks.
+      total: How many there are on all ranks; None if sums are divided by it later, by
+        `divide_by_rows`, so that nobody waits for it before they are on their way.
 
     Returns:
       The pairs, dense: ranks with fewer examples have fewer rows of sparse gradients too.
       Where there are no examples, zeros, whatever the gradients are.
     """
-    ours = cast(rows, float64)
-    weight, has_rows = ours / cast(total, float64), greater(ours, 0.0)
+    weight, has_rows = cast(rows, float64), greater(rows, 0)
+    if total is not None:
+        weight = weight / cast(total, float64)
 
     def weigh(grad: Any) -> Any:
         grad = hooks.convert(grad)
@@ -166,6 +177,11 @@ def weigh_by_rows(
         return where(has_rows, grad * cast(weight, grad.dtype), zeros_like(grad))
 
     return [(weigh(grad), var) for grad, var in pairs]
+
+
+def divide_by_rows(pairs: list[tuple[Any, Any]], total: Any) -> list[tuple[Any, Any]]:
+    """Returns the means that `weigh_by_rows` has prepared, of sums over all ranks."""
+    return [(grad / cast(total, grad.dtype), var) for grad, var in pairs]
 
 
 # ---- several parts of a batch on one rank
@@ -287,27 +303,46 @@ def reduce_gradients(
       The pairs, the same on all ranks.
     """
     if aggregation.size == 1:
+        if aggregation.shards is not None:
+            return [(hooks.convert(grad), var) for grad, var in pairs]
         return pairs
     if aggregation.shard_optimizer:
-        raise NotImplementedError("MPIStrategy(shard_optimizer=True) of several ranks.")
+        raise NotImplementedError("shard_optimizer=True of several ranks.")
+    communicator = hooks.communicator(aggregation.group)
+    communicator.bucket_bytes = aggregation.bucket_bytes
+    if aggregation.shards is not None:
+        communicator.channel.require_tree()
     return [(_reduce(grad, aggregation, only_if), var) for grad, var in pairs]
 
 
 def _reduce(grad: Any, aggregation: Aggregation, only_if: Any) -> Any:
     ranks = _ranks(aggregation)
-    if isinstance(grad, IndexedSlices) and not aggregation.sparse_as_dense:
+    if isinstance(grad, IndexedSlices) and not _is_better_dense(grad, aggregation):
         values = call(ALL_GATHER, grad.values, **ranks)
         indices = call(ALL_GATHER, grad.indices, **ranks)
         if aggregation.mean:
             values = values / cast(aggregation.size, values.dtype)
         return IndexedSlices(values, indices, grad.dense_shape)
     grad = hooks.convert(grad)
-    if aggregation.shards is not None:
-        # In the order of a tree, whatever the library's own sum does.
-        each = call(ALL_GATHER, expand_dims(grad, 0), **ranks)
-        return sum_in_tree([each[i] for i in range(aggregation.size)])
     if only_if is None:
         total = call(ALL_REDUCE, grad, reduction="sum", **ranks)
     else:
         total = call(ALL_REDUCE_IF, grad, only_if, reduction="sum", **ranks)
     return total / cast(aggregation.size, total.dtype) if aggregation.mean else total
+
+
+def _is_better_dense(grad: IndexedSlices, aggregation: Aggregation) -> bool:
+    """Whether fewer bytes travel if rows are made a whole tensor first.
+
+    Of rows every rank receives those of all others, of a whole tensor twice what it has.
+    Equal rows are added up by who applies the gradient, behind the exchange: the number of
+    rows that travel is known before a step, as its buffers are, and adding up some of them
+    would not make it smaller.
+    """
+    if aggregation.sparse_as_dense or aggregation.shards is not None:
+        # Rows of several shards come in the order of ranks; a sum in a tree does not.
+        return True
+    whole, rows = grad.shape, grad.values.shape
+    if not whole.rank or whole[0] is None or rows[0] is None:
+        return False
+    return bool(2 * int(whole[0]) <= aggregation.size * int(rows[0]))

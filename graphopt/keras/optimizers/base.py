@@ -396,7 +396,8 @@ class Optimizer(Trackable):
                 aggregation = self._find_aggregation()
                 rows = step_rows()
                 if rows is not None:
-                    pairs = weigh_by_rows(pairs, *rows)
+                    late = steps.divides_late(self, aggregation)
+                    pairs = weigh_by_rows(pairs, rows[0], None if late else rows[1])
                     if aggregation is not None:
                         aggregation = replace(aggregation, mean=False)
             collection = current_collection()
@@ -451,7 +452,7 @@ class Optimizer(Trackable):
         An optimizer made in the scope of a strategy, or for one, keeps to it.
         """
         found = self._aggregation or current_aggregation()
-        return None if found is None or found.size == 1 else found
+        return None if found is None or found.is_idle else found
 
     def _transform_unaggregated_gradients(self, pairs: GradsAndVars) -> GradsAndVars:
         """Changes gradients before they are aggregated; a hook for subclasses."""

@@ -37,7 +37,13 @@ from graphopt.keras.optimizers.updates import (
     with_weight_decay,
 )
 from graphopt.ops.elementwise import cast, equal, not_equal
-from graphopt.parallel.aggregation import Aggregation, deferring, reduce_gradients
+from graphopt.parallel.aggregation import (
+    Aggregation,
+    deferring,
+    divide_by_rows,
+    reduce_gradients,
+    step_rows,
+)
 from graphopt.runtime.names import name_scope
 from graphopt.runtime.variable import Variable
 
@@ -69,13 +75,25 @@ def aggregate_and_apply(
       aggregation: What becomes of the gradients of several ranks; None if there is one.
       transforms: As in `apply_pairs`.
     """
-    accumulates = any(part.gradient_accumulation_steps for part in optimizer._parts())
-    if aggregation is not None and not accumulates:
+    if aggregation is not None and not _accumulates(optimizer):
         with name_scope("aggregate"):
             pairs = reduce_gradients(pairs, aggregation)
+            rows = step_rows()
+            if rows is not None and divides_late(optimizer, aggregation):
+                pairs = divide_by_rows(pairs, rows[1])
         aggregation = None
     with deferring(aggregation):
         return optimizer._apply_pairs(pairs, name, transforms)
+
+
+def divides_late(optimizer: Optimizer, aggregation: Aggregation | None) -> bool:
+    """Whether sums over ranks are divided by the number of examples after the exchange."""
+    in_graph = building_graph() is not None
+    return aggregation is not None and in_graph and not _accumulates(optimizer)
+
+
+def _accumulates(optimizer: Optimizer) -> bool:
+    return any(part.gradient_accumulation_steps for part in optimizer._parts())
 
 
 def apply_pairs(
