@@ -21,6 +21,7 @@ from graphopt.ops.collectives import ALL_GATHER, ALL_REDUCE, ALL_REDUCE_IF
 from graphopt.ops.creation import zeros_like
 from graphopt.ops.elementwise import cast, equal, greater, where
 from graphopt.ops.shaping import concat
+from graphopt.parallel.sharding import sharded_over
 
 __all__ = [
     "Aggregation",
@@ -116,7 +117,7 @@ def deferred_aggregation() -> Aggregation | None:
 
 def agree(condition: Any) -> Any:
     """Returns whether a condition holds on all ranks, where gradients still differ."""
-    aggregation = _current.deferred
+    aggregation = _current.deferred or sharded_over()
     if aggregation is None or aggregation.size == 1:
         return condition
     least = call(
@@ -307,7 +308,10 @@ def reduce_gradients(
             return [(hooks.convert(grad), var) for grad, var in pairs]
         return pairs
     if aggregation.shard_optimizer:
-        raise NotImplementedError("shard_optimizer=True of several ranks.")
+        raise NotImplementedError(
+            "shard_optimizer=True with an optimizer that is none of "
+            "tf.keras.optimizers, or with a gradient that is not applied by one."
+        )
     communicator = hooks.communicator(aggregation.group)
     communicator.bucket_bytes = aggregation.bucket_bytes
     if aggregation.shards is not None:

@@ -44,6 +44,7 @@ from graphopt.parallel.aggregation import (
     reduce_gradients,
     step_rows,
 )
+from graphopt.parallel.sharding import finish_pieces, scatter_gradients, sharding
 from graphopt.runtime.names import name_scope
 from graphopt.runtime.variable import Variable
 
@@ -75,6 +76,8 @@ def aggregate_and_apply(
       aggregation: What becomes of the gradients of several ranks; None if there is one.
       transforms: As in `apply_pairs`.
     """
+    if aggregation is not None and aggregation.shard_optimizer:
+        return _apply_pieces(optimizer, pairs, name, aggregation, transforms)
     if aggregation is not None and not _accumulates(optimizer):
         with name_scope("aggregate"):
             pairs = reduce_gradients(pairs, aggregation)
@@ -84,6 +87,28 @@ def aggregate_and_apply(
         aggregation = None
     with deferring(aggregation):
         return optimizer._apply_pairs(pairs, name, transforms)
+
+
+def _apply_pieces(
+    optimizer: Optimizer,
+    pairs: GradsAndVars,
+    name: str,
+    aggregation: Aggregation,
+    transforms: bool,
+) -> Any:
+    """Builds or runs a step of which this rank does its part."""
+    with name_scope("aggregate"):
+        scattered = scatter_gradients(pairs, aggregation, optimizer.is_elementwise)
+        own, rows = scattered.pairs, step_rows()
+        if rows is not None and divides_late(optimizer, aggregation):
+            own = divide_by_rows(own, rows[1])
+
+    def finish() -> list[Any]:
+        with name_scope("gather"):
+            return [apply_constraint(var, op) for var, op in scattered.write()]
+
+    with sharding(aggregation, finish):
+        return optimizer._apply_pairs(own, name, transforms)
 
 
 def divides_late(optimizer: Optimizer, aggregation: Aggregation | None) -> bool:
@@ -127,6 +152,7 @@ def apply_pairs(
         for grad, var in pairs:
             with name_scope(f"update_{var.key.name.rpartition('/')[2]}"):
                 done.append(_apply_one(optimizer, grad, var, state))
+        done += finish_pieces()
         one = 1 if only_if is None else cast(only_if, dtypes.int64)
         if graph is None:
             return optimizer.iterations.assign_add(one)
