@@ -143,6 +143,15 @@ for _ in range(3):
     opt.apply_gradients([(tf.constant([1.0 + r, 0.0]), w)])
 found["keras"] = w.numpy().tolist()
 
+small = hvd.DistributedOptimizer(
+    tf.keras.optimizers.SGD(1.0), compression=hvd.Compression.fp16
+)
+dense, embedding = tf.Variable([1.0]), tf.Variable(np.ones((9, 2), np.float32))
+rows = tf.IndexedSlices(tf.fill([1, 2], 1.0 + 2.0**-12), [r], (9, 2))
+for _ in range(3):
+    small.apply_gradients([(tf.constant([2.0 + 2.0**-12]), dense), (rows, embedding)])
+found["small"] = [dense.numpy().tolist(), embedding.numpy()[:3, 0].tolist()]
+
 # Graphs, with an optimizer of TensorFlow 1.
 with tf.Graph().as_default():
     a = tf.Variable([float(r), 3.0])
@@ -191,6 +200,8 @@ def test_two_ranks_exchange_values_and_gradients():
     assert first["scattered"] == [[2.0], [4.0], [6.0]]
     assert first["first"] == [2.0, 2.0] and first["tape"] == [[6.0, 6.0]]
     np.testing.assert_allclose(first["keras"], [2.0 - 3 * 0.15, 2.0], rtol=1e-6)
+    # What float16 cannot hold did not travel.
+    assert first["small"] == [[1.0 - 3 * 2.0], [-0.5, -0.5, 1.0]]
     assert first["graph first"] == [0.0, 3.0]
     a, rows = first["graph"]
     np.testing.assert_allclose(a, [-0.15, 2.85], rtol=1e-6)
