@@ -20,12 +20,7 @@ from graphopt.commands import launch
 from graphopt.commands.launch import THREADS
 from graphopt.commands.shared import INTERRUPTED, OK, add_command
 from graphopt.config import change
-from graphopt.parallel.reports import (
-    Ended,
-    begin_report,
-    is_reporting,
-    local_ranks,
-)
+from graphopt.parallel.reports import begin_report, is_reporting, local_ranks
 from graphopt.runtime.threads import count_processors
 from graphopt.viz.target import TargetNotFoundError
 
@@ -87,9 +82,7 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
     finally:
         # First, for a rank that leaves because it failed may end there and then.
         if tell is not None:
-            tell(
-                Ended(code, type(error).__name__ if error is not None and code else "")
-            )
+            tell(code, type(error).__name__ if error is not None and code else "")
         _leave(code, error)
     return code
 

@@ -129,12 +129,12 @@ def test_lines_are_put_together(implementation, stream, lines):
 
 
 def test_reports():
-    assert read_report(MARK + b"w began 12 node-1\n", "w") == Began(12, "node-1")
-    assert read_report(MARK + b"w ended 0 \n", "w") == Ended(0)
-    assert read_report(MARK + b"w ended -9 OSError\n", "w") == Ended(-9, "OSError")
-    for line in (b"v ended 0", b"w ended", b"w ended x", b"w began x y", b"", b"w"):
+    assert read_report(MARK + b"w began 1 12 host\n", "w") == Began(1, 12, "host")
+    assert read_report(MARK + b"w ended 1 0 \n", "w") == Ended(1, 0)
+    assert read_report(MARK + b"w ended 0 -9 OSError\n", "w") == Ended(0, -9, "OSError")
+    for line in (b"v ended 0 0", b"w ended 0", b"w ended x 0", b"w began x 1 y", b"w"):
         assert read_report(MARK + line, "w") is None
-    assert read_report(b"w ended 0", "w") is None
+    assert read_report(b"w ended 0 0", "w") is None
 
 
 def test_without_mpi_it_says_what_to_install(monkeypatch, tmp_path, capsys):
