@@ -204,6 +204,7 @@ truediv = divide
 if TYPE_CHECKING:
     from graphopt import autograph as autograph
     from graphopt import data as data
+    from graphopt import distribute as distribute
     from graphopt import image as image
     from graphopt import io as io
     from graphopt import lookup as lookup
@@ -322,6 +323,7 @@ def is_tensor(x: object) -> builtins.bool:
 _MODULES = (
     "autograph",
     "data",
+    "distribute",
     "image",
     "io",
     "lookup",
@@ -349,6 +351,7 @@ _INTERNAL = frozenset(
         "exchange",
         "files",
         "graph",
+        "horovod",
         "lazy",
         "ops",
         "parallel",

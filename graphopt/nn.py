@@ -96,6 +96,10 @@ if TYPE_CHECKING:
     from graphopt.ops.sampled_losses import (
         sampled_softmax_loss_v2 as _sampled_softmax_loss_v2,
     )
+    from graphopt.parallel.losses import compute_average_loss as compute_average_loss
+    from graphopt.parallel.losses import (
+        scale_regularization_loss as scale_regularization_loss,
+    )
     from graphopt.sparse.lookup import (
         embedding_lookup_sparse as embedding_lookup_sparse,
     )
@@ -115,6 +119,7 @@ _LAZY = {
         "normalizing",
         "batch_norm_with_global_normalization",
     ),
+    "compute_average_loss": ("losses", "compute_average_loss"),
     "conv1d": ("volumes", "conv1d"),
     "conv1d_transpose": ("volumes", "conv1d_transpose"),
     "conv3d": ("volumes", "conv3d"),
@@ -135,6 +140,7 @@ _LAZY = {
     "nce_loss": ("sampled_losses", "nce_loss_v2"),
     "pool": ("volumes", "pool"),
     "sampled_softmax_loss": ("sampled_losses", "sampled_softmax_loss_v2"),
+    "scale_regularization_loss": ("losses", "scale_regularization_loss"),
     "space_to_batch": ("patches", "space_to_batch_nd"),
     "space_to_depth": ("patches", "space_to_depth"),
 }
@@ -146,7 +152,7 @@ if not TYPE_CHECKING:  # checkers know the names, and find those that are misspe
         if name not in _LAZY:
             raise AttributeError(f"module 'tf.nn' has no attribute {name!r}")
         module, own = _LAZY[name]
-        folder = "sparse" if module == "lookup" else "ops"
+        folder = {"lookup": "sparse", "losses": "parallel"}.get(module, "ops")
         return getattr(importlib.import_module(f"graphopt.{folder}.{module}"), own)
 
 

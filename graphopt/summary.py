@@ -25,6 +25,7 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
 from graphopt.ops.creation import convert_to_tensor
 from graphopt.ops.host import numpy_function
+from graphopt.parallel.ranks import is_writer
 from graphopt.runtime.names import local as names
 from graphopt.runtime.variable import Variable
 
@@ -118,7 +119,7 @@ def create_file_writer(
     name: str | None = None,
     experimental_trackable: bool = False,
 ) -> SummaryWriter:
-    """Opens an event file in a folder.
+    """Opens an event file in a folder; of several ranks of a strategy rank 0 does.
 
     Args:
       logdir: The folder; made if it is not there.
@@ -139,6 +140,8 @@ def create_file_writer(
     """
     seconds = 120.0 if flush_millis is None else flush_millis / 1000
     suffix = ".v2" if filename_suffix is None else filename_suffix
+    if not is_writer():
+        return create_noop_writer()
     return SummaryWriter(EventFile(os.fspath(logdir), suffix, seconds))
 
 

@@ -1,7 +1,7 @@
 """Imports of `tensorflow` and `keras` that end in graphopt.
 
-A finder at the head of `sys.meta_path` answers for the names `tensorflow`, `keras` and
-`tf_keras` and what is below them. The module of a name is that of graphopt: a class is the
+A finder at the head of `sys.meta_path` answers for the names `tensorflow`, `keras`,
+`tf_keras` and `horovod` and what is below them. The module of a name is that of graphopt: a class is the
 same object by either name. Only `tensorflow` itself is a module of its own, since it has
 a version of its own.
 """
@@ -24,7 +24,7 @@ from graphopt.graph import context
 from graphopt.graph.dimension import enable_dimensions
 from graphopt.graph.shape import dimensions
 
-ROOTS = ("tensorflow", "keras", "tf_keras", "tensorflow_core")
+ROOTS = ("tensorflow", "keras", "tf_keras", "tensorflow_core", "horovod")
 VERSIONS = {1: "1.15.5", 2: "2.15.1"}
 
 
@@ -89,6 +89,10 @@ class Finder(MetaPathFinder, Loader):
         found: Any = self.root
         if head in ("keras", "tf_keras"):
             found = self.root.keras
+        if head == "horovod":
+            found = importlib.import_module("graphopt.horovod")
+            # Its modules for TensorFlow, for Keras of either kind, and no others.
+            parts = parts[1:] if parts[:1] == ["tensorflow"] else parts
         if head == "tensorflow_core" and parts[:1] == ["python"]:
             return self.find(".".join(["tensorflow", *parts]))
         for part in parts:

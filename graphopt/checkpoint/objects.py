@@ -15,7 +15,10 @@ from graphopt.checkpoint.state_file import update_checkpoint_state
 from graphopt.checkpoint.status import LoadStatus, NothingToLoad
 from graphopt.checkpoint.trackable import VALUE, Walk, is_trackable
 from graphopt.checkpoint.values import packed_values, set_values, value_now
+from graphopt.graph.context import building_graph
 from graphopt.graph.locks import saving
+from graphopt.parallel.ranks import write_once
+from graphopt.parallel.replicas import check_restored
 from graphopt.runtime.names import name_scope
 from graphopt.runtime.tracking import Trackable, children_changed
 from graphopt.runtime.variable import Variable
@@ -119,7 +122,8 @@ class Checkpoint(Trackable):
         variables = {path + VALUE: v for path, v in walk.variables.items()}
         aliases = {ALIAS + path: first for path, first in walk.aliases.items()}
         data = packed_values(variables, session, aliases, instead)
-        write_file(data_file(prefix), data)
+        file = data_file(prefix)
+        write_once(file, lambda: write_file(file, data))
         return prefix
 
     def save(
@@ -191,4 +195,8 @@ class Checkpoint(Trackable):
         self, save_path: str | os.PathLike[str], options: Any = None
     ) -> LoadStatus:
         """Restores what `write` wrote; as `restore`."""
-        return LoadStatus(Restore(data_file(os.fspath(save_path)), self._roots()))
+        status = LoadStatus(Restore(data_file(os.fspath(save_path)), self._roots()))
+        if building_graph() is None:
+            found = Walk(self._roots()).variables.values()
+            check_restored([v for v in found if v.key.graph is None])
+        return status

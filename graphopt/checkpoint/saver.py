@@ -22,6 +22,8 @@ from graphopt.checkpoint.values import (
 )
 from graphopt.errors import NoSuchFileError, fail
 from graphopt.graph.context import building_graph
+from graphopt.parallel.ranks import write_once
+from graphopt.parallel.replicas import check_restored
 from graphopt.runtime.collections import global_variables
 from graphopt.runtime.variable import Variable
 
@@ -105,6 +107,8 @@ class Saver:
     ) -> str:
         """Saves the values of one moment.
 
+        Under a strategy of several ranks all of them call it, and rank 0 writes.
+
         Args:
           sess: The session; None in eager mode.
           save_path: Where; `.safetensors` is added.
@@ -144,7 +148,8 @@ class Saver:
             step = _step_number(global_step, sess)
             path += f"-{step:08d}" if self._pad else f"-{step}"
         data = packed_values(self._variables, sess, {}, {})
-        write_file(data_file(path), data)
+        file = data_file(path)
+        write_once(file, lambda: write_file(file, data))
         if write_state:
             self._note(path, latest_filename)
         return path
@@ -226,6 +231,7 @@ class Saver:
         if self._reshape:
             values = {v: _fit_shape(a, v) for v, a in values.items()}
         set_values(values, sess)
+        check_restored(list(self._variables.values()), sess)
 
     def _fits_reshaped(self, shape: tuple[int, ...], variable: Variable) -> bool:
         size = 1

@@ -17,6 +17,7 @@ from typing import Final
 
 from graphopt.checkpoint.files import checkpoint_exists, write_file
 from graphopt.errors import DataLossError, fail, storage_error
+from graphopt.parallel.ranks import write_once
 from graphopt.regular_files import read_regular_file
 
 _MAX_BYTES: Final = 16 << 20
@@ -155,7 +156,8 @@ def update_checkpoint_state(
     if last_preserved_timestamp is not None:
         lines.append(f"last_preserved_timestamp: {last_preserved_timestamp!r}")
     text = "\n".join([*lines, ""]).encode("utf-8", "surrogateescape")
-    write_file(os.path.join(folder, latest_filename or "checkpoint"), text)  # noqa: PTH118
+    file = os.path.join(folder, latest_filename or "checkpoint")  # noqa: PTH118
+    write_once(file, lambda: write_file(file, text))
 
 
 def _quote(path: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -37,6 +37,16 @@ class CompileRecord:
     seconds: float = 0.0
     by_name: dict[str, float] = field(default_factory=dict)
     loading: dict[str, float] = field(default_factory=dict)
+
+
+EMITTED: Final = "communicate"
+"""The family whose kernels are written in LLVM's terms; the text is the name of an entry."""
+_emitted: dict[str, Callable[[], NativeKernel]] = {}
+
+
+def add_emitted(name: str, load: Callable[[], NativeKernel]) -> None:
+    """Makes the kernel of family `EMITTED` known whose text is a name."""
+    _emitted[name] = load
 
 
 record = CompileRecord()
@@ -158,6 +168,9 @@ class _Making:
         # Here and below, so that a program pays for what it needs when it needs it.
         from graphopt.codegen.cache import kernels as cache
 
+        if request.family == EMITTED:
+            _kernels[request.key] = _emitted[request.source]()
+            return
         start = time.perf_counter()
         kernel = cache.load_kernel(request.family, request.source, request.name)
         if kernel is not None:

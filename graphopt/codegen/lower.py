@@ -25,12 +25,13 @@ from graphopt.schedule.steps import Lowered
 Lower = Callable[[Operation, str], Lowered]
 # Families of one op each: operation -> calls.
 _ALONE: Final[dict[str, Callable[[Operation], Lowered]]] = {
-    "all_gather": collectives.lower_collective,
-    "all_reduce": collectives.lower_collective,
-    "broadcast_from": collectives.lower_collective,
-    "reduce_scatter": collectives.lower_collective,
     "add_product": products.lower_add_product,
+    "all_gather": collectives.lower_all_gather,
+    "all_reduce": collectives.lower_all_reduce,
+    "all_reduce_start": collectives.lower_all_reduce_start,
+    "all_reduce_wait": collectives.lower_all_reduce_wait,
     "band": slices.lower_band,
+    "broadcast_from": collectives.lower_broadcast,
     "check_numerics": finite.lower_check_numerics,
     "checked_indices": gathers.lower_checked_indices,
     "concat": moves.lower_concat,
@@ -48,6 +49,7 @@ _ALONE: Final[dict[str, Callable[[Operation], Lowered]]] = {
     "matmul": products.lower_matmul,
     "pad": slices.lower_pad,
     "recurrence": scans.lower_recurrence,
+    "reduce_scatter": collectives.lower_reduce_scatter,
     "roll": slices.lower_roll,
     "set_diag": slices.lower_set_diag,
     "set_row": gathers.lower_set_row,
@@ -55,6 +57,7 @@ _ALONE: Final[dict[str, Callable[[Operation], Lowered]]] = {
     "slice_grad": slices.lower_slice_grad,
     "split": slices.lower_split,
     "split_like": moves.lower_split_like,
+    "step_header": collectives.lower_step_header,
     "sum_duplicates": scatters.lower_sum_duplicates,
     "sum_of_products": products.lower_sum_of_products,
     "tile": slices.lower_tile,

@@ -15,6 +15,7 @@ from graphopt.data.node import UNKNOWN as _UNKNOWN
 from graphopt.data.node import require_node
 from graphopt.data.optional import Optional as Optional
 from graphopt.data.optional import get_next_as_optional as get_next_as_optional
+from graphopt.data.options import AutoShardPolicy as AutoShardPolicy
 from graphopt.data.options import AutotuneOptions as AutotuneOptions
 from graphopt.data.options import DistributeOptions as DistributeOptions
 from graphopt.data.options import OptimizationOptions as OptimizationOptions
@@ -44,6 +45,7 @@ __all__ = [
     "AUTOTUNE",
     "INFINITE_CARDINALITY",
     "UNKNOWN_CARDINALITY",
+    "AutoShardPolicy",
     "AutotuneOptions",
     "Counter",
     "CsvDataset",

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Any
+
+
+class AutoShardPolicy(enum.IntEnum):
+    """How a data set is shared out to the ranks of a strategy; see `tf.distribute`.
+
+    Source: `tf.data.experimental.AutoShardPolicy`.
+    """
+
+    OFF = -1
+    AUTO = 0
+    FILE = 1
+    DATA = 2
+    HINT = 3
 
 
 class _Hints:
@@ -48,7 +62,7 @@ class OptimizationOptions(_Hints):
 
 
 class DistributeOptions(_Hints):
-    """Hints about several workers.
+    """How elements are shared out to several ranks: `auto_shard_policy`.
 
     Source: `tf.data.experimental.DistributeOptions`.
     """

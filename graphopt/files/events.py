@@ -124,6 +124,23 @@ class EventFile:
                 self._file = None
 
 
+class NoEventFile(EventFile):
+    """What stands for an event file where another process writes it."""
+
+    def open(self) -> None:
+        """Writes nothing."""
+        self.path = event_file_name(self.folder, self.suffix)
+
+    def add(self, event: Any) -> None:
+        """Writes nothing."""
+
+    def flush(self) -> None:
+        """Does nothing."""
+
+    def close(self) -> None:
+        """Does nothing."""
+
+
 def read_events(path: Any) -> Iterator[Any]:
     """Yields the events of a file, also of one that is still being written.
 

@@ -174,7 +174,8 @@ class Body:
         """What has to run, in order: what outputs need, and what calls the host."""
         needed: set[Operation] = set()
         stack = [tensor.op for tensor in self.outputs]
-        stack += [op for op in self.graph.operations if op.spec.effect is Effect.HOST]
+        kept = (Effect.HOST, Effect.COLLECTIVE)
+        stack += [op for op in self.graph.operations if op.spec.effect in kept]
         while stack:
             op = stack.pop()
             if op not in needed:
@@ -190,7 +191,8 @@ class Body:
     def calls_host(self) -> bool:
         """Whether running it does more than compute."""
         return any(
-            op.spec.effect in (Effect.HOST, Effect.RANDOM) for op in self.operations
+            op.spec.effect in (Effect.HOST, Effect.RANDOM, Effect.COLLECTIVE)
+            for op in self.operations
         )
 
     @cached_property

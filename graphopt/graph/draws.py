@@ -122,7 +122,8 @@ class DrawCounts(MutableMapping[Any, int]):
 
 
 def _key(stream: Any) -> tuple[int, int, int]:
-    return stream.kind, stream.first, stream.second
+    # Without the rank: a count that one process saved is the count of all of them.
+    return stream.kind & 0xFF, stream.first, stream.second
 
 
 class _Current(threading.local):

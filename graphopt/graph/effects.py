@@ -60,6 +60,16 @@ def calls_python(op: Operation) -> bool:
     )
 
 
+def exchanges(op: Operation) -> bool:
+    """Returns whether an op exchanges values with other processes, or a body of it does."""
+    return op.spec.effect is Effect.COLLECTIVE or any(
+        exchanges(inner)
+        for value in op.attrs.values()
+        if isinstance(value, Body)
+        for inner in value.operations
+    )
+
+
 def has_side_effect(op: Operation) -> bool:
     """Returns whether an op must run even if nobody uses its outputs."""
     return op.spec.effect in _KEPT or bool(handles_written(op))

@@ -43,6 +43,8 @@ class Hooks:
     run_body: Callable[..., Any]
     # parallel: number of a group of processes -> what they communicate through
     communicator: Callable[[int], Any]
+    # parallel: the initial value of a new variable -> that of all processes
+    first_value: Callable[..., Any] | None
     # autograph: a function of the user -> the one to call while a graph is built
     convert_function: Callable[..., Any]
     # autograph: what to do where a tensor was used as a Python value; may be empty
@@ -73,6 +75,7 @@ class Hooks:
         self.pullback = _missing
         self.run_body = _missing
         self.communicator = _missing
+        self.first_value = None
         self.convert_function = _same
         self.autograph_advice = str
         self.on_graph = None

@@ -49,12 +49,32 @@ class Status(enum.IntEnum):
     """An integer is divided by zero."""
     BOUNDS = 6
     """There is no integer between two bounds."""
+    COLLECTIVE = 7
+    """What several processes do together has failed; the index is a `Reason`."""
     JUMP = -1
     """Not an error: go on at position `StatusWord.INDEX`."""
     PAUSE = -2
     """The call ends; the step goes on from position `StatusWord.INDEX`."""
     GROW = -3
     """The call ends until the stack `StatusWord.VALUE` has more room."""
+
+
+@enum.unique
+class Reason(enum.IntEnum):
+    """Why what several processes do together has failed."""
+
+    RANK = 1
+    """A rank has left, was killed, or does not answer."""
+    DIFFERENT = 2
+    """A rank is about to do something else."""
+    LIBRARY = 3
+    """The MPI library has reported an error."""
+    INTERRUPTED = 4
+    """The user did not wait."""
+    BROKEN = 5
+    """A step was left while values were being exchanged."""
+    FORKED = 6
+    """This process is a fork of a rank."""
 
 
 @dataclass(frozen=True)

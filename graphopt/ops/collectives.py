@@ -11,16 +11,30 @@ group of ranks by its number. A group of one rank needs none, and its ops are th
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from graphopt.dtypes import DType, bool_, float16, float32, float64, int32, int64, uint8
+from graphopt.dtypes import (
+    DType,
+    as_dtype,
+    bool_,
+    float16,
+    float32,
+    float64,
+    int32,
+    int64,
+    uint8,
+)
 from graphopt.errors import InvalidArgumentError, OpError, describe_shapes, fail
+from graphopt.graph.body import TypedValue
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import (
+    NOT_DIFFERENTIABLE,
     BadInput,
     Effect,
     Family,
@@ -340,3 +354,124 @@ BROADCAST: OpSpec = register(
         explain=explain,
     )
 )
+
+
+# ---- what passes make of them: values are exchanged while the step computes
+
+PIECE_BYTES: Final = 64
+"""What the place of a tensor in a bucket is a multiple of."""
+
+
+def places_in_bucket(tensors: Sequence[Any]) -> tuple[list[int], int]:
+    """Returns where tensors of one dtype lie in a bucket, and its size, in elements."""
+    places: list[int] = []
+    size = 0
+    for tensor in tensors:
+        places.append(size)
+        unit = PIECE_BYTES // tensor.dtype.size
+        size += -(-int(tensor.shape.num_elements() or 0) // unit) * unit
+    return places, size
+
+
+def _infer_start(*inputs: Any, guarded: bool, **attrs: Any) -> list[tuple[Any, DType]]:
+    grads = inputs[:-1] if guarded else inputs
+    _, size = places_in_bucket(grads)
+    return [(TensorShape([size]), grads[0].dtype), (TensorShape([1]), int64)]
+
+
+def _compute_start(*inputs: Array, guarded: bool, **attrs: Any) -> tuple[Array, Array]:
+    grads = inputs[:-1] if guarded else inputs
+    typed = [TypedValue(TensorShape(g.shape), as_dtype(g.dtype)) for g in grads]
+    places, size = places_in_bucket(typed)
+    bucket = np.zeros(size, grads[0].dtype)
+    for place, grad in zip(places, grads, strict=True):
+        bucket[place : place + grad.size] = grad.ravel()
+    ticket = int(inputs[-1]) if guarded else 1
+    return bucket, np.array([ticket], np.int64)
+
+
+ALL_REDUCE_START: OpSpec = register(
+    OpSpec(
+        "AllReduceStart",
+        _infer_start,
+        _compute_start,
+        NOT_DIFFERENTIABLE,
+        Family("all_reduce_start"),
+        lambda: [
+            Sample(
+                (np.ones((2, 3), np.float32), np.ones(4, np.float32)),
+                {"guarded": False, "reduction": "sum", **_ONE},
+            )
+        ],
+        types=("any*",),
+        dtypes=REDUCED,
+        effect=Effect.COLLECTIVE,
+        outputs=-1,
+        explain=explain,
+    )
+)
+"""Begins to reduce several tensors at once: (*tensors[, only_if]) -> (bucket, ticket)."""
+
+
+def _infer_wait(bucket: Any, ticket: Any, *, shapes: Any, **attrs: Any) -> list[Any]:
+    return [(TensorShape(shape), bucket.dtype) for shape in shapes]
+
+
+def _compute_wait(
+    bucket: Array,
+    ticket: Array,
+    *,
+    shapes: Sequence[Any],
+    reduction: str,
+    group: int,
+    size: int,
+) -> tuple[Array, ...]:
+    if ticket[0] and size > 1:
+        bucket = hooks.communicator(group).all_reduce(bucket, reduction)
+    typed = [TypedValue(TensorShape(s), as_dtype(bucket.dtype)) for s in shapes]
+    places, _ = places_in_bucket(typed)
+    return tuple(
+        bucket[place : place + math.prod(shape)].reshape(shape)
+        for place, shape in zip(places, shapes, strict=True)
+    )
+
+
+ALL_REDUCE_WAIT: OpSpec = register(
+    OpSpec(
+        "AllReduceWait",
+        _infer_wait,
+        _compute_wait,
+        NOT_DIFFERENTIABLE,
+        Family("all_reduce_wait"),
+        lambda: [
+            Sample(
+                (np.arange(32.0, dtype=np.float32), np.ones(1, np.int64)),
+                {"shapes": ((2, 3), (4,)), "reduction": "sum", **_ONE},
+            )
+        ],
+        types=("any", "int64"),
+        dtypes=REDUCED,
+        effect=Effect.COLLECTIVE,
+        outputs=-1,
+        explain=explain,
+    )
+)
+"""Ends that: (bucket, ticket) -> the tensors, reduced, in the memory of the bucket."""
+
+STEP_HEADER: OpSpec = register(
+    OpSpec(
+        "StepHeader",
+        lambda **_: [],
+        lambda **_: (),
+        NOT_DIFFERENTIABLE,
+        Family("step_header"),
+        lambda: [Sample((), {"fingerprint": 1, "exchanges": (), "jobs": (), **_ONE})],
+        types=(),
+        effect=Effect.COLLECTIVE,
+        outputs=0,
+        explain=explain,
+    )
+)
+"""Tells the other ranks what this one is about to exchange, so that none of them waits for
+something else: the op before all others of a step. `exchanges`: (what, site) of each, for
+messages; `jobs`: what a rank has to do that only follows."""

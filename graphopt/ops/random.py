@@ -246,7 +246,11 @@ class _Seeds:
 
     Attributes:
       given: The seed that was set; None if there is none.
+      rank: The number of this process among those that train one model: each draws other
+        numbers from the streams of random ops.
     """
+
+    rank = 0
 
     def __init__(self) -> None:
         self.lock = new_lock()
@@ -262,6 +266,18 @@ class _Seeds:
         self.draws: dict[Seed, int] = {}
         for listener in self.listeners:
             listener()
+
+    def share(self, base: int, rank: int) -> None:
+        """Makes this process one of several.
+
+        Args:
+          base: What stands for a seed on all of them where none was set.
+          rank: The number of this one.
+        """
+        with self.lock:
+            if self.given is None:
+                self.base = base
+            self.rank = rank
 
     def next(self) -> Seed:
         """Returns a seed that no other call gets."""

@@ -70,6 +70,9 @@ from graphopt.ops.random import (
 
 # Stands for the global seed where only the op has one.
 DEFAULT_SEED = 87654321
+# Of several ranks, each draws numbers of its own from the streams that all of them have.
+_RANK_SHIFT = 8
+_KIND_BITS = (1 << _RANK_SHIFT) - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +80,8 @@ class RandomStream:
     """The key of a random op's numbers; each op has its own, compared by identity.
 
     Attributes:
-      kind: How the key came about: 1 by counting ops, 2 by the op's seed, 3 by chance.
+      kind: How the key came about: 1 by counting ops, 2 by the op's seed, 3 by chance;
+        above these bits is the rank of the process.
       first, second: The key.
     """
 
@@ -88,7 +92,7 @@ class RandomStream:
     @property
     def is_seeded(self) -> bool:
         """Whether it repeats in another session or process."""
-        return self.kind != 3
+        return self.kind & _KIND_BITS != 3
 
     def generator(self, draw: int) -> np.random.Generator:
         """Returns the generator of one draw, 2 ** 128 blocks of numbers long."""
@@ -110,7 +114,7 @@ def new_stream(seed: int | None) -> dict[str, Any]:
         given = graph.seed
     if seed is not None:
         first = DEFAULT_SEED if given is None else given
-        stream = RandomStream(2, first, int(seed))
+        stream = RandomStream(_kind(2), first, int(seed))
         if graph is not None:
             return {"stream": stream}
         return {"stream": stream, "draw": seeds.next_draw((first, int(seed)))}
@@ -120,10 +124,14 @@ def new_stream(seed: int | None) -> dict[str, Any]:
         number = graph.attachments.get("random_ops", 0)
         graph.attachments["random_ops"] = number + 1
     if given is not None:
-        stream = RandomStream(1, given, number)
+        stream = RandomStream(_kind(1), given, number)
     else:
-        stream = RandomStream(3, *seeds.next())
+        stream = RandomStream(_kind(3), *seeds.next())
     return {"stream": stream} if graph is not None else {"stream": stream, "draw": 0}
+
+
+def _kind(kind: int) -> int:
+    return kind + (seeds.rank << _RANK_SHIFT)
 
 
 # ---- ops

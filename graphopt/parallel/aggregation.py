@@ -10,24 +10,33 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from graphopt.dtypes import DType, int32
+from graphopt.dtypes import DType, float64, int32
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
 from graphopt.graph.indexed_slices import IndexedSlices
 from graphopt.ops.collectives import ALL_GATHER, ALL_REDUCE, ALL_REDUCE_IF
-from graphopt.ops.elementwise import cast, equal
+from graphopt.ops.creation import zeros_like
+from graphopt.ops.elementwise import cast, equal, greater, where
+from graphopt.ops.shaping import concat
 
 __all__ = [
     "Aggregation",
+    "Collection",
     "aggregating",
     "agree",
+    "collecting",
     "current_aggregation",
+    "current_collection",
     "deferred_aggregation",
     "deferring",
     "reduce_gradients",
+    "rows_of_step",
+    "step_rows",
+    "sum_in_tree",
+    "weigh_by_rows",
 ]
 
 
@@ -42,6 +51,8 @@ class Aggregation:
       sparse_as_dense: Whether rows of gradients are made whole tensors first.
       compression: The dtype in which gradients of wider floats travel, or None.
       bucket_bytes: About how many bytes are reduced at once.
+      shards: Into how many parts a batch is cut on all ranks together, or None.
+      shard_optimizer: Whether each rank keeps only its part of the slots.
     """
 
     group: int
@@ -50,11 +61,15 @@ class Aggregation:
     sparse_as_dense: bool = False
     compression: DType | None = None
     bucket_bytes: int = 4 << 20
+    shards: int | None = None
+    shard_optimizer: bool = False
 
 
 class _Current(threading.local):
     aggregation: Aggregation | None = None
     deferred: Aggregation | None = None
+    rows: tuple[Any, Any] | None = None
+    collection: Collection | None = None
 
 
 _current = _Current()
@@ -101,6 +116,158 @@ def agree(condition: Any) -> Any:
     return equal(least, 1)
 
 
+# ---- batches of unequal size
+
+
+@contextlib.contextmanager
+def rows_of_step(rows: Any, total: Any) -> Iterator[None]:
+    """Says how many examples the gradients of a block are means over.
+
+    Optimizers then weigh them so that their sum over all ranks is the mean over all
+    examples, whatever their aggregation says: a last batch that the ranks cannot share
+    evenly changes nothing.
+
+    Args:
+      rows: Integer scalar, a number or a tensor; a rank may have none.
+      total: The same for all ranks together.
+    """
+    before, _current.rows = _current.rows, (rows, total)
+    try:
+        yield
+    finally:
+        _current.rows = before
+
+
+def step_rows() -> tuple[Any, Any] | None:
+    """Returns what `rows_of_step` holds on this thread, or None."""
+    return _current.rows
+
+
+def weigh_by_rows(
+    pairs: list[tuple[Any, Any]], rows: Any, total: Any
+) -> list[tuple[Any, Any]]:
+    """Returns gradients times their part in the mean over all examples.
+
+    Args:
+      pairs: (gradient, variable), means over some examples.
+      rows: How many examples that are.
+      total: How many there are on all ranks.
+
+    Returns:
+      The pairs, dense: ranks with fewer examples have fewer rows of sparse gradients too.
+      Where there are no examples, zeros, whatever the gradients are.
+    """
+    ours = cast(rows, float64)
+    weight, has_rows = ours / cast(total, float64), greater(ours, 0.0)
+
+    def weigh(grad: Any) -> Any:
+        grad = hooks.convert(grad)
+        # Not a product with 0: an example that only keeps the others company may give NaN.
+        return where(has_rows, grad * cast(weight, grad.dtype), zeros_like(grad))
+
+    return [(weigh(grad), var) for grad, var in pairs]
+
+
+# ---- several parts of a batch on one rank
+
+
+@dataclass
+class Collection:
+    """Gradients of the parts of a batch that one rank computes one after the other.
+
+    Attributes:
+      parts: The numbers of those that have examples, in order.
+      part: The number of the one that is computed.
+      pairs: By the ids of optimizers, the pairs of the parts before.
+    """
+
+    parts: list[int]
+    part: int = 0
+    pairs: dict[int, list[list[tuple[Any, Any]]]] = field(default_factory=dict)
+
+    def add(
+        self, optimizer: Any, pairs: list[tuple[Any, Any]]
+    ) -> list[tuple[Any, Any]] | None:
+        """Takes the pairs of a part.
+
+        Args:
+          optimizer: Who is to apply them.
+          pairs: (gradient, variable).
+
+        Returns:
+          The sums over all parts if this is the last one, else None.
+
+        Raises:
+          NotImplementedError: An optimizer is called more than once for each part, or not
+            for each with the same variables.
+        """
+        found = self.pairs.setdefault(id(optimizer), [])
+        before = found[0] if found else pairs
+        at = self.parts.index(self.part)
+        if len(found) != at or [id(v) for _, v in pairs] != [id(v) for _, v in before]:
+            raise NotImplementedError(
+                "With shards=... a function that strategy.run calls has to call "
+                "apply_gradients of an optimizer once, with the same variables each "
+                f"time; got call {len(found) + 1} in part {at + 1} of {len(self.parts)}."
+            )
+        found.append(pairs)
+        if at + 1 < len(self.parts):
+            return None
+        summed: list[tuple[Any, Any]] = []
+        for column in zip(*found, strict=True):
+            grads: list[Any] = [None] * (self.parts[-1] + 1)
+            for part, (grad, _) in zip(self.parts, column, strict=True):
+                grads[part] = grad
+            summed.append((sum_in_tree(grads), column[0][1]))
+        return summed
+
+
+@contextlib.contextmanager
+def collecting(collection: Collection, part: int) -> Iterator[None]:
+    """Has optimizers, within a block, collect the gradients of one part of a batch."""
+    before, _current.collection = _current.collection, collection
+    collection.part = part
+    try:
+        yield
+    finally:
+        _current.collection = before
+
+
+def current_collection() -> Collection | None:
+    """Returns what `collecting` holds on this thread, or None."""
+    return _current.collection
+
+
+def sum_in_tree(values: list[Any]) -> Any:
+    """Returns the sum of tensors or rows in a fixed order: (0 + 1) + (2 + 3).
+
+    What is None is left out, and the others keep their places.
+
+    >>> sum_in_tree([1.0, 2.0, 3.0, 4.0])
+    10.0
+    """
+    while len(values) > 1:
+        rest = values[len(values) & ~1 :]
+        pairs = zip(values[::2], values[1::2], strict=False)
+        values = [*(_add(a, b) for a, b in pairs), *rest]
+    return values[0]
+
+
+def _add(a: Any, b: Any) -> Any:
+    if a is None or b is None:
+        return b if a is None else a
+    if isinstance(a, IndexedSlices) and isinstance(b, IndexedSlices):
+        return a.with_rows(
+            concat([a.values, b.values], 0), concat([a.indices, b.indices], 0)
+        )
+    if isinstance(a, IndexedSlices) or isinstance(b, IndexedSlices):
+        a, b = hooks.convert(a), hooks.convert(b)
+    return a + b
+
+
+# ---- over the ranks
+
+
 def _ranks(aggregation: Aggregation) -> dict[str, Any]:
     return {"group": aggregation.group, "size": aggregation.size}
 
@@ -121,12 +288,16 @@ def reduce_gradients(
     """
     if aggregation.size == 1:
         return pairs
+    if aggregation.shards is not None or aggregation.shard_optimizer:
+        raise NotImplementedError(
+            "shards=... and shard_optimizer=True of several ranks."
+        )
     return [(_reduce(grad, aggregation, only_if), var) for grad, var in pairs]
 
 
 def _reduce(grad: Any, aggregation: Aggregation, only_if: Any) -> Any:
     ranks = _ranks(aggregation)
-    if isinstance(grad, IndexedSlices):
+    if isinstance(grad, IndexedSlices) and not aggregation.sparse_as_dense:
         values = call(ALL_GATHER, grad.values, **ranks)
         indices = call(ALL_GATHER, grad.indices, **ranks)
         if aggregation.mean:

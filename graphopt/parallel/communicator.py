@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import itertools
 import threading
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from graphopt.codegen.communication import channel_words as word
 from graphopt.errors import OpError, UnavailableError, fail
 from graphopt.graph.graph import Operation
 from graphopt.graph.hooks import hooks
+from graphopt.graph.provenance import user_site
+from graphopt.graph.status import Reason
+from graphopt.parallel.channel import Channel
+from graphopt.parallel.failures import State, say, watch_exit
 from graphopt.parallel.mpi import load_mpi
+from graphopt.parallel.watch import Watch
+from graphopt.rewrite.bucket_collectives import fingerprint_of
+from graphopt.runtime.threads import available_threads, count_processors
 
 __all__ = ["Communicator", "find_communicator", "world"]
 
 Array = NDArray[Any]
+# The flag in the header of a rank without data.
+_JOINED: Final = 1
+TIMEOUT: Final = 60.0
+"""Seconds that a rank may be late, by default."""
 
 
 class Communicator:
@@ -32,6 +47,7 @@ class Communicator:
       group: The number by which ops name it.
       rank, size: The number of this process, and how many there are.
       local_rank, local_size: The same among those on this machine.
+      bucket_bytes: About how many bytes of gradients are reduced at once.
     """
 
     def __init__(self, comm: Any) -> None:
@@ -43,9 +59,19 @@ class Communicator:
         local = self.comm.Split_type(self.mpi.COMM_TYPE_SHARED, self.rank)
         self.local_rank: int = local.Get_rank()
         self.local_size: int = local.Get_size()
-        self.local = local
+        self.channel = Channel(self.mpi, self.comm.Dup(), local)
+        self.bucket_bytes = 4 << 20
+        # What a fingerprint stands for, as far as this rank knows.
+        self.plans: dict[int, Described] = {}
+        self._turn = threading.RLock()
+        # Why a step was left.
+        self._left = ""
+        self._unfinished: list[Any] = []
         self.group = len(_communicators)
         _communicators.append(self)
+        self.channel.start_beating()
+        self.watch = Watch(self, self.comm.Dup(), TIMEOUT)
+        watch_exit(self)
 
     # ---- arrays
 
@@ -53,19 +79,30 @@ class Communicator:
         """Returns the reduction of the arrays of all ranks, of equal shapes.
 
         Args:
-          array: The array of this rank.
+          array: float32, float64, int32 or int64.
           reduction: `"sum"`, `"min"`, `"max"` or `"prod"`.
+
+        Raises:
+          UnavailableError: A rank is gone, or about to do something else.
         """
-        result = np.empty_like(array, order="C")
-        self.comm.Allreduce(
-            np.ascontiguousarray(array), result, self._operation(reduction)
+        result = np.array(array, order="C")
+        words = self.channel.words_of_reduction(result.dtype.name, reduction)
+        size, item = result.nbytes, result.itemsize
+        self._run(
+            "all_reduce", array, reduction, result.ctypes.data, size, *words, item
         )
         return result
 
     def all_gather(self, array: Array) -> Array:
-        """Returns the arrays `[d, ...]` of all ranks as one, `[size * d, ...]`."""
-        result = np.empty((self.size * array.shape[0], *array.shape[1:]), array.dtype)
-        self.comm.Allgather(_as_bytes(array), _as_bytes(result))
+        """Returns the arrays `[d, ...]` of all ranks as one, `[size * d, ...]`.
+
+        Raises:
+          UnavailableError: As in `all_reduce`.
+        """
+        given = np.ascontiguousarray(array)
+        result = np.empty((self.size * given.shape[0], *given.shape[1:]), given.dtype)
+        places = given.ctypes.data, result.ctypes.data
+        self._run("all_gather", given, "", *places, given.nbytes)
         return result
 
     def reduce_scatter(self, array: Array, reduction: str = "sum") -> Array:
@@ -74,22 +111,149 @@ class Communicator:
         Args:
           array: `[d, ...]`.
           reduction: As in `all_reduce`.
+
+        Raises:
+          UnavailableError: As in `all_reduce`.
         """
-        shape = (array.shape[0] // self.size, *array.shape[1:])
-        result = np.empty(shape, array.dtype)
-        self.comm.Reduce_scatter_block(
-            np.ascontiguousarray(array), result, self._operation(reduction)
+        given = np.ascontiguousarray(array)
+        result = np.empty((given.shape[0] // self.size, *given.shape[1:]), given.dtype)
+        kind, how, terms, _ = self.channel.words_of_reduction(
+            given.dtype.name, reduction
         )
+        places = given.ctypes.data, result.ctypes.data
+        words = (*places, result.nbytes, kind, how, terms, given.itemsize)
+        self._run("reduce_scatter", given, reduction, *words)
         return result
 
     def broadcast(self, array: Array, root: int = 0) -> Array:
-        """Returns the array of one rank; those of the others only say what to expect."""
+        """Returns the array of one rank; those of the others only say what to expect.
+
+        Raises:
+          UnavailableError: As in `all_reduce`.
+        """
         result = np.array(array, order="C")
-        self.comm.Bcast(_as_bytes(result), root)
+        words = result.ctypes.data, result.nbytes, root
+        self._run("broadcast", array, str(root), *words)
         return result
 
-    def _operation(self, reduction: str) -> Any:
-        return getattr(self.mpi, reduction.upper())
+    def _run(self, job: str, array: Array, how: str, *words: int) -> None:
+        """Tells the others what is about to be done, and does it."""
+        what = f"{job} {how} of {array.dtype.name}{list(array.shape)}"
+        with self._turn:
+            print_ = fingerprint_of(what)
+            if print_ not in self.plans:
+                count = array.size
+                if job == "reduce_scatter":
+                    count //= self.size
+                root = int(how) if job == "broadcast" else how
+                jobs = ((job, array.dtype.name, count, root, False),)
+                exchange = Exchange(what, str(user_site()))
+                self.plans[print_] = Described([exchange], jobs)
+            reason = self.channel.run("header", print_, 0)
+            reason = reason or self.channel.run(job, *words)
+        if reason is not None:
+            raise self.fail(what, site=str(user_site()))
+
+    # ---- steps
+
+    @property
+    def address(self) -> int:
+        """Where the words of the channel are; kernels are told."""
+        return self.channel.address
+
+    @property
+    def terms(self) -> int:
+        """How many ranks of this machine add up values in its memory."""
+        return int(self.channel.local_size)
+
+    @property
+    def has_time(self) -> bool:
+        """Whether another thread should exchange values while a step computes.
+
+        Between machines it waits for the network most of the time. On one machine it would
+        copy, on a processor that the step needs, unless there are more of them.
+        """
+        if not self.channel.is_flat:
+            return True
+        wanted = int(self.channel.local_size) * available_threads()
+        return count_processors() > wanted
+
+    def begin_plan(self, header: Operation) -> None:
+        """Is told of a plan, before it runs; no collective.
+
+        Args:
+          header: Its first op that concerns other ranks.
+        """
+        exchanges = [Exchange(*each) for each in header.attrs["exchanges"]]
+        plan = Described(exchanges, header.attrs["jobs"])
+        self.plans.setdefault(header.attrs["fingerprint"], plan)
+        if self.has_time:
+            self.channel.start_thread()
+
+    def join(self) -> int:
+        """Takes part in what the other ranks exchange, with zeros, until all have joined.
+
+        For a rank that has no data left. It does what it has done before, as often as the
+        others do it; gradients are then those of the ranks that have data.
+
+        Returns:
+          The rank that joined last.
+
+        Raises:
+          UnavailableError: The others exchange what this rank never has.
+          NotImplementedError: They do so under a condition, as where gradients are
+            accumulated.
+
+        Source: `horovod.tensorflow.join`.
+        """
+        joined: set[int] = set()
+        while True:
+            with self._turn:
+                reason = self.channel.run("header", 0, _JOINED)
+                if reason is not None:
+                    raise self.fail("join", site=str(user_site()))
+                headers = self.channel.table.reshape(self.size, -1)
+                everybody = {r for r in range(self.size) if headers[r][2] & _JOINED}
+                if len(everybody) == self.size:
+                    return max(everybody - joined or everybody)
+                joined |= everybody
+                wanted = next(int(h[1]) for h in headers if h[1])
+                self._follow(wanted)
+
+    def _follow(self, wanted: int) -> None:
+        """Does, with zeros, what the ranks do that still have data."""
+        plan = self.plans.get(wanted)
+        if plan is None:
+            raise fail(
+                UnavailableError,
+                f"Rank {self.rank} has joined, but the others exchange what it never has",
+                got="a step that this rank has not run before",
+                expected="the steps that all ranks have run",
+                site=str(user_site()),
+                remedy="at least one batch for every rank",
+            )
+        for job, dtype, count, how, guarded in plan.jobs:
+            if guarded:
+                raise NotImplementedError(
+                    f"Rank {self.rank} has joined, but the others accumulate gradients; "
+                    "it cannot know when they exchange them. Give all ranks as many "
+                    "batches."
+                )
+            zeros = np.zeros(count, dtype)
+            many = np.zeros(count * self.size, dtype)
+            if job == "all_reduce":
+                words = self.channel.words_of_reduction(dtype, how)
+                given = zeros.ctypes.data, zeros.nbytes, *words, zeros.itemsize
+            elif job == "reduce_scatter":
+                kind, operation, terms, _ = self.channel.words_of_reduction(dtype, how)
+                places = many.ctypes.data, zeros.ctypes.data, zeros.nbytes
+                given = *places, kind, operation, terms, zeros.itemsize
+            elif job == "all_gather":
+                given = zeros.ctypes.data, many.ctypes.data, zeros.nbytes
+            else:
+                given = zeros.ctypes.data, zeros.nbytes, how
+            if self.channel.run(job, *given) is not None:
+                raise self.fail("join", site=str(user_site()))
 
     # ---- objects
 
@@ -109,12 +273,162 @@ class Communicator:
     # ---- failures
 
     def explain(self, op: Operation) -> OpError:
-        """Makes the error of a collective that failed; no collective itself."""
-        return fail(UnavailableError, "A collective failed", op=op)
+        """Makes the error of a collective that failed."""
+        kind = op.type.removesuffix("Wait").removesuffix("If")
+        return self.fail(f"{kind} of {op.name!r}", op=op)
+
+    def leave_step(self, error: BaseException, step: Any) -> None:
+        """Is told that a step has failed; if its exchanges are not over, so are the others.
+
+        Args:
+          error: What it failed with.
+          step: What it was; it is kept for as long as somebody works with its memory.
+        """
+        if self.channel.is_idle and self.channel.reason is None:
+            return
+        if self.channel.reason is not None:
+            self._keep(step)
+            return
+        self.channel.abort(Reason.BROKEN)
+        first = str(error).strip().split("\n")[0]
+        self._left = f"{type(error).__name__}: {first}"
+        say(self, State.FAILED, f"left a step, with {self._left}")
+        self._keep(step)
+
+    def _keep(self, step: Any) -> None:
+        if not self.channel.wait_until_left():
+            self._unfinished.append(step)
+
+    def revoke(self) -> None:
+        """Has calls of the library fail on all ranks, where it can do that."""
+        for comm in (self.channel.comm, self.channel.cross):
+            comm.Revoke()
+
+    def fail(
+        self, what: str, op: Operation | None = None, site: str | None = None
+    ) -> OpError:
+        """Makes the error of what several ranks did together, or did not."""
+        reason = self.channel.reason
+        remedy = "`graphopt run --restarts N`, with checkpoints to go on from"
+        if reason is Reason.RANK:
+            why, got = self._describe_gone()
+        elif reason is Reason.DIFFERENT:
+            why, got = self._describe_difference()
+            remedy = "a script that does the same on every rank"
+        elif reason is Reason.LIBRARY:
+            why, got = self._describe_library()
+        elif reason is Reason.INTERRUPTED:
+            why, got = "it was interrupted", "Ctrl-C while other ranks were awaited"
+        elif reason is Reason.FORKED:
+            why, got = "this process is a fork of a rank", "a child that is no rank"
+            remedy = "processes that are started anew (spawn)"
+        else:
+            why = "a step was left before its exchanges were over"
+            got = self._left or "an error in an earlier step"
+        say(self, State.FAILED, f"cannot go on: {why}")
+        return fail(
+            UnavailableError,
+            f"{what} failed on rank {self.rank} in step "
+            f"{int(self.channel.words[word.STEP])}: {why}",
+            got=got,
+            expected=f"all {self.size} ranks, with the same",
+            op=op,
+            site=site,
+            remedy=remedy,
+        )
+
+    def _describe_gone(self) -> tuple[str, str]:
+        gone = self.watch.gone
+        if not gone:
+            return self.watch.late or "a rank is gone", "ranks that are missing"
+        # Those that only followed say so; the first cause counts.
+        ranks = sorted(gone, key=lambda r: (gone[r].startswith("cannot go on"), r))
+        why = f"rank {ranks[0]} {gone[ranks[0]]}"
+        left = self.size - len(gone)
+        return why, "1 rank" if left == 1 else f"{left} ranks"
+
+    def _describe_library(self) -> tuple[str, str]:
+        code = int(self.channel.words[word.DETAIL])
+        text = self.mpi.Get_error_string(code)
+        failed: list[int] = []
+        try:
+            lost = self.channel.comm.Get_failed()
+            everybody = self.channel.comm.Get_group()
+            failed = lost.Translate_ranks(None, everybody)
+        except (AttributeError, NotImplementedError, self.mpi.Exception):
+            pass  # Not every library knows of failures.
+        if failed:
+            who = " and ".join(map(str, failed))
+            return f"rank {who} does not answer, or its machine is gone", text
+        return "the MPI library reported an error", text
+
+    def _describe_difference(self) -> tuple[str, str]:
+        """Asks the others, who have found the same, what they were about to do."""
+        table = self.channel.table.reshape(self.size, -1)
+        own_step, own_print = map(int, self.channel.words[word.OWN_HEADER :][:2])
+        other = int(self.channel.words[word.DETAIL])
+        if int(table[other][0]) != own_step:
+            why = f"rank {other} is in step {int(table[other][0])}"
+            return why, f"step {own_step} here"
+        plans = self._ask_all(self.plans.get(own_print, Described([])))
+        own = self.plans.get(own_print, Described([])).exchanges
+        theirs = plans[other].exchanges if plans else []
+        for mine, its in itertools.zip_longest(own, theirs):
+            if mine is None or its is None or mine.what != its.what:
+                return f"rank {other} is about to do something else", (
+                    f"{_say_exchange(mine)} on rank {self.rank} and "
+                    f"{_say_exchange(its)} on rank {other}"
+                )
+        return f"rank {other} runs another program", (
+            f"the same exchanges, as {_say_exchange(own[0] if own else None)}, for "
+            "updates that differ"
+        )
+
+    def _ask_all(self, value: Any) -> list[Any]:
+        """Returns what all ranks have; nothing if one of them does not ask."""
+        found: list[Any] = []
+
+        def ask() -> None:
+            with contextlib.suppress(Exception):
+                found.extend(self.comm.allgather(value))
+
+        thread = threading.Thread(target=ask, name="graphopt-ask", daemon=True)
+        thread.start()
+        thread.join(timeout=2.0)
+        return found
 
 
-def _as_bytes(array: Array) -> Array:
-    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+def _say_exchange(exchange: Exchange | None) -> str:
+    if exchange is None:
+        return "nothing more"
+    return f"{exchange.what} ({exchange.site})" if exchange.site else exchange.what
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One collective of a plan, for messages.
+
+    Attributes:
+      what: What is exchanged.
+      site: The user's line.
+    """
+
+    what: str
+    site: str
+
+
+@dataclass(frozen=True)
+class Described:
+    """The collectives of a plan, in order.
+
+    Attributes:
+      exchanges: As the user wrote them.
+      jobs: As they are done: (job, dtype, elements, reduction or root, whether there is a
+        condition).
+    """
+
+    exchanges: list[Exchange]
+    jobs: tuple[tuple[Any, ...], ...] = ()
 
 
 _communicators: list[Communicator] = []

@@ -62,6 +62,8 @@ def load_mpi() -> Any:
     try:
         settings = importlib.import_module("mpi4py")
         settings.rc.thread_level = "multiple"
+        # `failures` ends it, unless a rank is gone.
+        settings.rc.finalize = False
         mpi = importlib.import_module("mpi4py.MPI")
     except ImportError as error:
         raise ImportError(

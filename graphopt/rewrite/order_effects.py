@@ -29,6 +29,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphopt.graph.effects import (
+    exchanges,
     is_handle,
     variable_of,
     variable_read,
@@ -49,20 +50,24 @@ Writers = dict[Any, list[Operation]]
 def order_effects(program: Program) -> Program:
     """Gives reads their version and puts the order of effects into control inputs."""
     writers = _find_writers(program)
-    if not writers:
+    exchanging = [op for op in program.operations if exchanges(op)]
+    if not writers and len(exchanging) < 2:
         return program
     versions = {
         op: sum(writer.index < op.index for writer in writers[variable])
         for op in program.operations
         if (variable := variable_read(op)) is not None and variable in writers
     }
-    dependent = _find_dependent(program, writers, versions)
+    dependent = _find_dependent(program, writers, versions, exchanging)
     uses = _find_uses(program)
     fetched = set(program.fetches)
     before: Edges = defaultdict(list)
     for chain in writers.values():
         for first, second in itertools.pairwise(chain):
             before[second].append(first)
+    # What several processes do together has one order on all of them.
+    for first, second in itertools.pairwise(exchanging):
+        before[second].append(first)
     copied: set[Operation] = set()
     for op, version in versions.items():
         chain = writers[variable_read(op)]
@@ -93,11 +98,17 @@ def _find_writers(program: Program) -> Writers:
 
 
 def _find_dependent(
-    program: Program, writers: Writers, versions: dict[Operation, int]
+    program: Program,
+    writers: Writers,
+    versions: dict[Operation, int],
+    exchanging: Sequence[Operation],
 ) -> set[Operation]:
     """The ops that write, and those that run after one that does."""
     dependent = {op for chain in writers.values() for op in chain}
+    previous = dict(zip(exchanging[1:], exchanging, strict=False))
     for op in program.operations:
+        if op in previous and previous[op] in dependent:
+            dependent.add(op)
         if op in versions:
             # What else a read was told to wait for does not change what it sees.
             if versions[op]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from graphopt.rewrite.accumulate_products import accumulate_products, add_products
+from graphopt.rewrite.bucket_collectives import bucket_collectives
 from graphopt.rewrite.driver import Pass, graph_pass
 from graphopt.rewrite.fold_constants import fold_constants
 from graphopt.rewrite.fold_transposes import fold_transposes
@@ -13,6 +14,7 @@ from graphopt.rewrite.fuse_products import fuse_products
 from graphopt.rewrite.fuse_reductions import fuse_reductions
 from graphopt.rewrite.merge_common_subexpressions import merge_common_subexpressions
 from graphopt.rewrite.order_effects import order_effects
+from graphopt.rewrite.overlap_collectives import overlap_collectives
 from graphopt.rewrite.pair_products import pair_products
 from graphopt.rewrite.prune_unfetched import prune_unfetched
 from graphopt.rewrite.rematerialize import rematerialize
@@ -51,11 +53,15 @@ PIPELINE: Final[tuple[Pass, ...]] = (
     rewrite_bodies,
     # Before loops take additions in.
     accumulate_products,
+    # Before loops take in what is done to gradients.
+    bucket_collectives,
     fuse_elementwise,
     rematerialize,
     fuse_reductions,
     fuse_products,
     pair_products,
+    # Last, for it settles the order of the steps.
+    overlap_collectives,
 )
 # Where every number is looked at, a product must be whole.
 WATCHED: Final = tuple(

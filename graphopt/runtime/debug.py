@@ -84,7 +84,7 @@ class _Stepwise(Executable):
     def compute_on_host(self, op: Operation, arrays: Sequence[Array]) -> Any:
         """Runs an op without a kernel; keeps what it returns if it must not run twice."""
         results = super().compute_on_host(op, arrays)
-        if op.spec.effect not in (Effect.HOST, Effect.RANDOM):
+        if op.spec.effect not in (Effect.HOST, Effect.RANDOM, Effect.COLLECTIVE):
             return results
         outputs = (results,) if len(op.outputs) == 1 else results
         self.recorded[op.name] = [np.array(array) for array in outputs]

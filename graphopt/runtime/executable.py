@@ -22,17 +22,24 @@ from graphopt.graph import draws
 from graphopt.graph.body import Body
 from graphopt.graph.effects import handles_written, variable_of
 from graphopt.graph.graph import Operation
+from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import Effect
 from graphopt.graph.outside import current
 from graphopt.graph.program import Program
 from graphopt.graph.status import Report, Status, StatusWord
 from graphopt.graph.strings import to_array
 from graphopt.graph.tensor import GraphTensor
+from graphopt.ops.collectives import STEP_HEADER
 from graphopt.runtime.memory import aligned_zeros
 from graphopt.runtime.store import VariableStore, nested_run
 from graphopt.runtime.threads import MOST_THREADS, pool
 from graphopt.runtime.undo import Undo
-from graphopt.schedule.chunks import Share, find_pauses, plan_shares
+from graphopt.schedule.chunks import (
+    Share,
+    find_pauses,
+    is_worth_waking,
+    plan_shares,
+)
 from graphopt.schedule.steps import (
     Argument,
     Buffer,
@@ -91,6 +98,8 @@ class Executable:
         self._has_hosts = any(step.lowered.host for step in schedule.steps)
         self._feed_words: list[tuple[int, int, int]] = []
         self._variable_words: list[tuple[int, Buffer, int]] = []
+        # What other processes are told through, if the step exchanges values with them.
+        self._communicator: Any = None
         self._bind_tables()
         self._undo = self._make_undo()
 
@@ -101,6 +110,10 @@ class Executable:
         from graphopt.codegen.tape import tape
 
         self._tape = tape
+        for step in self.schedule.steps:
+            if step.op.spec is STEP_HEADER and step.op.attrs["size"] > 1:
+                self._communicator = hooks.communicator(step.op.attrs["group"])
+                self._communicator.begin_plan(step.op)
         make_kernels(self.schedule.list_kernels())
         words: list[int] = []
         rows: list[tuple[int, int, int, int]] = []
@@ -238,6 +251,11 @@ class Executable:
             return int(self._budget.ctypes.data)
         if argument.place == "draws":
             return self.store.draws.address(step.op.attrs["stream"])
+        if argument.place == "channel":
+            return int(hooks.communicator(argument.index).address)
+        if argument.place == "wakes":
+            group = hooks.communicator(step.op.attrs["group"])
+            return int(group.has_time and is_worth_waking(self.schedule, step))
         if argument.place == "stack":
             return int(self._stacks.ctypes.data) + 16 * argument.index
         if argument.place == "kernel":
@@ -294,6 +312,23 @@ class Executable:
         self._bind_run(feeds)
         # Allocated before anything is changed: without memory for it, nothing is.
         results = self._allocate_fetched()
+        if self._communicator is not None:
+            return self._run_exchanging(feeds, results)
+        return self._run_with_hosts(feeds, results)
+
+    def _run_exchanging(
+        self, feeds: Sequence[Array], results: list[Array | None]
+    ) -> list[Array]:
+        """Runs a step that others wait for: if it is left, they are told."""
+        try:
+            return self._run_with_hosts(feeds, results)
+        except BaseException as error:
+            self._communicator.leave_step(error, self)
+            raise
+
+    def _run_with_hosts(
+        self, feeds: Sequence[Array], results: list[Array | None]
+    ) -> list[Array]:
         if self._has_hosts:
             try:
                 return self._run_bound(feeds, results)
@@ -427,7 +462,9 @@ class Executable:
         entry = self._entry if self._parts else lambda: 0
 
         in_pieces = len(self._parts) > 1 or self._has_hosts
-        if self._undo is not None or in_pieces or self.schedule.has_loops:
+        exchanges = self._communicator is not None
+        is_long = in_pieces or self.schedule.has_loops or exchanges
+        if self._undo is not None or is_long:
             # Python that runs in between must find the store busy.
             def run_with_care() -> None:
                 with store.running():

@@ -139,6 +139,8 @@ class Variable(Operators):
     def _make_eager(self, value: Any, dtype: Any, name: Any, shape: Any) -> None:
         value = value() if callable(value) else value
         tensor = hooks.convert(value, dtype=dtype)
+        if hooks.first_value is not None:
+            tensor = hooks.first_value(tensor)
         fixed = tensor.shape if shape is None else TensorShape(shape)
         full = scoped_name(name or "Variable")
         self.key = VariableKey(full, tensor.dtype, fixed, None, user_site())
@@ -160,6 +162,8 @@ class Variable(Operators):
             with graph.name_scope(full + "/Initializer/"):
                 value = value() if callable(value) else value
                 initial = hooks.convert(value, dtype=dtype, name="initial_value")
+                if hooks.first_value is not None:
+                    initial = hooks.first_value(initial)
             fixed = initial.shape if shape is None else TensorShape(shape)
             self.key = VariableKey(full, initial.dtype, fixed, graph, site)
             attrs = {"variable": self.key, "dtype": initial.dtype, "shape": fixed}

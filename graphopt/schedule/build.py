@@ -13,7 +13,7 @@ from graphopt.graph.effects import (
     variable_of,
 )
 from graphopt.graph.graph import Operation
-from graphopt.graph.opspec import Alias, Bodies, Effect, Source
+from graphopt.graph.opspec import Alias, Bodies, Effect, Family, Source
 from graphopt.graph.program import Program, find_complex
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.state import INITIALIZED_VALUE
@@ -66,6 +66,7 @@ def build_schedule(program: Program, lower: Lower, jumps: bool = True) -> Schedu
     order = put_checks_first(order, lambda op: _may_fail(op, lower))
     builder = Builder(program, lower, jumps)
     builder.expect(order, program.fetches)
+    builder.find_pieces(order)
     guards = _native_guards(builder, program, lower) if jumps else {}
     for op in order:
         guard = guards.get(op)
@@ -108,6 +109,9 @@ class Builder:
         self.histories: dict[Operation, Any] = {}
         # The names of the ops and bodies that the next step is in, with slashes.
         self.within = ""
+        # What is computed in its place in a larger buffer: which op has that, and where.
+        self.pieces: dict[GraphTensor, tuple[Operation, int]] = {}
+        self.wholes: dict[Operation, Buffer] = {}
         # What was prepared before a loop for an op in it.
         self.prepared: dict[Operation, Buffer] = {}
 
@@ -125,6 +129,25 @@ class Builder:
         readers.update(kept)
         for tensor, count in readers.items():
             self.readers[tensor] = count
+
+    def find_pieces(self, operations: Sequence[Operation]) -> None:
+        """Finds tensors that only one op reads, which wants them in a buffer of its own."""
+        for op in operations:
+            lowered = self.lower(op) if isinstance(op.spec.kernel, Family) else None
+            if lowered is None or not lowered.pieces:
+                continue
+            for tensor, (place, _) in zip(op.inputs, lowered.pieces, strict=False):
+                kernel = tensor.op.spec.kernel
+                has_memory = not isinstance(kernel, (Source, Alias, Bodies))
+                if self.readers[tensor] == 1 and has_memory:
+                    self.pieces[tensor] = (op, place)
+
+    def _whole(self, op: Operation) -> Buffer:
+        """Returns the buffer of an op whose inputs are pieces of it."""
+        if op not in self.wholes:
+            tensor = op.outputs[0]
+            self.wholes[op] = self.new("arena", nbytes_of(tensor), tensor)
+        return self.wholes[op]
 
     def place(self, tensor: GraphTensor, buffer: Buffer) -> None:
         """Notes where a tensor is."""
@@ -187,7 +210,19 @@ class Builder:
             other = inputs[1 - lowered.prepared.index]
             inputs = (other, self.prepared.pop(op))
             lowered = replace(lowered, calls=lowered.prepared.each, scratch=())
-        if lowered.in_place is not None and self._may_overwrite(op, inputs):
+        is_piece = any(tensor in self.pieces for tensor in op.outputs)
+        if lowered.pieces:
+            lowered = self._without_copies(op, lowered, inputs)
+        if lowered.views:
+            outputs = tuple(
+                self._piece(tensor, inputs[0], place)
+                for tensor, place in zip(op.outputs, lowered.views, strict=True)
+            )
+        elif (
+            lowered.in_place is not None
+            and not is_piece
+            and self._may_overwrite(op, inputs)
+        ):
             outputs = inputs[:1]
             lowered = replace(lowered, calls=lowered.in_place)
         else:
@@ -209,7 +244,31 @@ class Builder:
         """The memory of a result, or the place of what Python keeps."""
         if is_host_value(tensor):
             return self.new("host", 0, tensor)
+        if tensor in self.pieces:
+            op, place = self.pieces[tensor]
+            return self._piece(tensor, self._whole(op), place)
+        if tensor.op in self.wholes and tensor is tensor.op.outputs[0]:
+            return self.wholes[tensor.op]
         return self.new("arena", nbytes_of(tensor), tensor)
+
+    def _piece(self, tensor: GraphTensor, whole: Buffer, place: int) -> Buffer:
+        """Makes a buffer that is a part of another one."""
+        piece = self.new("arena", nbytes_of(tensor), tensor)
+        piece.parent, piece.place = whole, place
+        return piece
+
+    def _without_copies(
+        self, op: Operation, lowered: Lowered, inputs: tuple[Buffer, ...]
+    ) -> Lowered:
+        """Leaves out the copies of what was computed where it has to be."""
+        whole = self._whole(op)
+        copies = tuple(
+            call
+            for (place, calls), buffer in zip(lowered.pieces, inputs, strict=False)
+            if buffer.parent is not whole or buffer.place != place
+            for call in calls
+        )
+        return replace(lowered, calls=(*copies, *lowered.calls))
 
     def _may_overwrite(self, op: Operation, inputs: tuple[Buffer, ...]) -> bool:
         """Whether an op is the last to need the memory of its first input."""

@@ -96,6 +96,29 @@ def find_pauses(schedule: Schedule, longest: float) -> set[int]:
     return found
 
 
+def is_worth_waking(schedule: Schedule, start: Step) -> bool:
+    """Returns whether a step computes for long while values are being exchanged.
+
+    Args:
+      schedule: The plan.
+      start: The step that begins to exchange them; a later one that reads its results
+        waits for them.
+    """
+    spent = 0.0
+    steps = iter(schedule.steps)
+    for step in steps:
+        if step is start:
+            break
+    results = {id(buffer) for buffer in start.outputs}
+    for step in steps:
+        if any(id(buffer) in results for buffer in step.inputs):
+            break
+        spent += sum(cost_of(step, call) for call in step.lowered.calls)
+        if spent >= WORTH_WAKING:
+            return True
+    return False
+
+
 def chunk_of(call: Call, cost: float) -> int:
     """Returns the length of a chunk; that of the range if the call is not cut.
 

@@ -13,6 +13,8 @@ ALIGNMENT = 64
 def place_buffers(buffers: Sequence[Buffer]) -> int:
     """Gives every arena buffer an offset; buffers that live together never overlap.
 
+    But for those that are pieces of another one, which lives as long as any of them.
+
     Walks through the steps; a buffer takes the smallest hole that is large enough, and
     when its last step is over its memory joins the holes beside it.
 
@@ -22,7 +24,13 @@ def place_buffers(buffers: Sequence[Buffer]) -> int:
     Returns:
       The size of the arena in bytes.
     """
-    arena = [b for b in buffers if b.kind == "arena"]
+    pieces = [b for b in buffers if b.parent is not None]
+    for piece in pieces:
+        whole = piece.parent
+        assert whole is not None
+        whole.first = min(whole.first, piece.first)
+        whole.last = max(whole.last, piece.last)
+    arena = [b for b in buffers if b.kind == "arena" and b.parent is None]
     starts = sorted(arena, key=lambda b: b.first)
     ends = sorted(arena, key=lambda b: b.last)
     holes = _Holes()
@@ -32,6 +40,9 @@ def place_buffers(buffers: Sequence[Buffer]) -> int:
             holes.release(ends[freed].offset, _round(ends[freed].nbytes))
             freed += 1
         buffer.offset = holes.take(_round(buffer.nbytes))
+    for piece in pieces:
+        assert piece.parent is not None
+        piece.offset = piece.parent.offset + piece.place
     return holes.top
 
 

@@ -48,6 +48,8 @@ Place = Literal[
     "budget",
     "stack",
     "draws",
+    "channel",
+    "wakes",
 ]
 
 
@@ -58,7 +60,9 @@ class Word:
     Attributes:
       place: What it is the address of; for a `label` the position on the tape, for the
         `budget` the number of rounds before a pause, for a `stack` its two words, for
-        `draws` how often the stream of the op was drawn from.
+        `draws` how often the stream of the op was drawn from, for `channel` the words of
+        the group of processes that `index` names, and for `wakes` whether the step has so
+        much to do meanwhile that another thread is to exchange values.
       index: Which input, output or scratch buffer of the step, or which label.
       offset: Bytes to add.
       kernel: The kernel whose code it points to, for `place == "kernel"`.
@@ -165,6 +169,9 @@ class Lowered:
       in_place: What runs instead where the output is the memory of the first input,
         which nobody else needs any more; None where that cannot be.
       prepared: What runs instead in a loop in which an input stays the same.
+      pieces: Where each input lies in the first output, in bytes, of an op whose inputs may
+        be computed there, and the calls that copy it if it was not.
+      views: Where each output lies in the first input, of an op that computes nothing.
     """
 
     calls: tuple[Call, ...] = ()
@@ -174,6 +181,8 @@ class Lowered:
     jumps: Jumps | None = None
     in_place: tuple[Call, ...] | None = None
     prepared: Prepared | None = None
+    pieces: tuple[tuple[int, tuple[Call, ...]], ...] = ()
+    views: tuple[int, ...] = ()
 
 
 @dataclass
@@ -188,6 +197,8 @@ class Buffer:
       source: The variable's key, the constant's array, or the index of the feed.
       first, last: The steps during which an arena buffer is in use.
       offset: Its place in the arena.
+      parent: The buffer that it is a piece of.
+      place: Where it begins there.
     """
 
     kind: Literal["arena", "variable", "constant", "feed", "host"]
@@ -197,6 +208,8 @@ class Buffer:
     first: int = -1
     last: int = -1
     offset: int = 0
+    parent: Buffer | None = None
+    place: int = 0
 
 
 def is_host_value(tensor: GraphTensor) -> bool:

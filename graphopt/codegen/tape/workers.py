@@ -43,17 +43,14 @@ because one of its instructions is large.
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from llvmlite import ir
 
 from graphopt.codegen.cache.object_code import NativeKernel
-from graphopt.codegen.compile.denormals import declare, emit_flush_denormals
+from graphopt.codegen.compile.denormals import emit_flush_denormals
 from graphopt.codegen.compile.emitted import load_emitted
-from graphopt.codegen.machine import get_machine
 from graphopt.codegen.tape.pool_words import (
     ALONE,
     ARGUMENTS,
@@ -79,6 +76,7 @@ from graphopt.codegen.tape.pool_words import (
     WORKED,
     WORKERS,
 )
+from graphopt.codegen.tape.thread_code import KERNEL_TYPE, ThreadCode
 
 __all__ = ["Workers", "load_workers"]
 
@@ -93,8 +91,7 @@ _MOST_TIMES: Final = 16
 _LONGEST_ALONE: Final = 1 << 32
 _FORGOTTEN_AFTER: Final = 4
 
-_I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
-_KERNEL = ir.FunctionType(ir.VoidType(), [_I64.as_pointer(), _I64, _I64])
+_I64 = ir.IntType(64)
 # A generation of 31 bits wraps around; it is only ever compared for equality.
 _GENERATIONS: Final = 0x7FFFFFFF
 _NUMBERS: Final = 0xFFFFFFFF
@@ -139,136 +136,13 @@ def _emit_workers(module: ir.Module) -> None:
     _emit_worker(module, work)
 
 
-class _Code:
+class _Code(ThreadCode):
     """Code of one function that works on the words of a pool."""
-
-    def __init__(self, function: ir.Function) -> None:
-        self.module = function.module
-        self.builder = ir.IRBuilder(function.append_basic_block("entry"))
-        self.pool: ir.Value = function.args[0]
-
-    def _place(self, word: int | ir.Value) -> ir.Value:
-        index = _I64(word) if isinstance(word, int) else word
-        return self.builder.gep(self.pool, [index])
-
-    def load(self, word: int | ir.Value) -> ir.Value:
-        """Reads a word."""
-        return self.builder.load_atomic(self._place(word), "seq_cst", 8)
-
-    def store(self, word: int | ir.Value, value: int | ir.Value) -> None:
-        """Writes a word; who reads it sees what was written before."""
-        value = _I64(value) if isinstance(value, int) else value
-        self.builder.store_atomic(value, self._place(word), "seq_cst", 8)
-
-    def add(self, word: int) -> ir.Value:
-        """Adds 1 to a word and returns what it was."""
-        return self.builder.atomic_rmw("add", self._place(word), _I64(1), "seq_cst")
-
-    def was_set(self, word: int | ir.Value) -> ir.Value:
-        """Makes a word 0 and returns whether it was something else."""
-        place = self._place(word)
-        before = self.builder.atomic_rmw("xchg", place, _I64(0), "seq_cst")
-        return self.compare("!=", before, 0)
-
-    def replace(self, word: int | ir.Value, old: ir.Value, new: ir.Value) -> ir.Value:
-        """Writes a word if it is as expected; returns whether it was."""
-        order = "seq_cst"
-        pair = self.builder.cmpxchg(self._place(word), old, new, order, order)
-        return self.builder.extract_value(pair, 1)
-
-    def compare(self, sign: str, a: ir.Value, b: int | ir.Value) -> ir.Value:
-        """Compares two signed integers."""
-        b = _I64(b) if isinstance(b, int) else b
-        return self.builder.icmp_signed(sign, a, b)
-
-    def smaller(self, a: ir.Value, b: ir.Value) -> ir.Value:
-        """Returns the smaller of two."""
-        return self.builder.select(self.compare("<", a, b), a, b)
 
     def slot(self, thread: ir.Value, word: int) -> ir.Value:
         """Returns the position of a word of a thread's slot."""
         first = self.builder.mul(thread, _I64(SLOT_WORDS))
         return self.builder.add(first, _I64(SLOTS + word))
-
-    def now(self) -> ir.Value:
-        """Returns a count of time, 0 where there is none."""
-        name = {"x86": "llvm.readcyclecounter", "arm": "llvm.readsteadycounter"}
-        found = name.get(get_machine().family)
-        if found is None:
-            return _I64(0)
-        return self.builder.call(declare(self.module, found, _I64), [])
-
-    def variable(self, value: int) -> ir.Value:
-        """Makes a local variable."""
-        with self.builder.goto_entry_block():
-            place = self.builder.alloca(_I64)
-        self.builder.store(_I64(value), place)
-        return place
-
-    def count_up(self, variable: ir.Value) -> None:
-        """Adds 1 to a local variable."""
-        one = self.builder.add(self.builder.load(variable), _I64(1))
-        self.builder.store(one, variable)
-
-    @contextlib.contextmanager
-    def loop(self) -> Iterator[ir.Block]:
-        """Emits an endless loop; yields the block behind it, to branch to."""
-        builder = self.builder
-        head = builder.append_basic_block("head")
-        end = builder.append_basic_block("end")
-        builder.branch(head)
-        builder.position_at_end(head)
-        yield end
-        builder.branch(head)
-        builder.position_at_end(end)
-
-    @contextlib.contextmanager
-    def count_to(self, end: ir.Value) -> Iterator[ir.Value]:
-        """Emits a loop; yields its count, from 0."""
-        number = self.variable(0)
-        with self.loop() as behind:
-            value = self.builder.load(number)
-            self.leave_if(self.compare(">=", value, end), behind)
-            self.count_up(number)
-            yield value
-
-    def leave_if(self, condition: ir.Value, end: ir.Block) -> None:
-        """Branches to a block."""
-        with self.builder.if_then(condition):
-            self.builder.branch(end)
-
-    def pause(self) -> None:
-        """Tells the processor that this thread is waiting for another one."""
-        kind = get_machine().family
-        if kind == "x86":
-            pause = declare(self.module, "llvm.x86.sse2.pause", ir.VoidType())
-            self.builder.call(pause, [])
-        elif kind == "arm":
-            # Hint 1 is YIELD.
-            hint = declare(self.module, "llvm.aarch64.hint", ir.VoidType(), _I32)
-            self.builder.call(hint, [_I32(1)])
-
-    def sleep_on(self, word: int | ir.Value) -> None:
-        """Waits until the lock in a word is let go."""
-        pointer = _I8.as_pointer()
-        name = "PyThread_acquire_lock"
-        acquire = declare(self.module, name, _I32, pointer, _I32)
-        lock = self.builder.inttoptr(self.load(word), pointer)
-        self.builder.call(acquire, [lock, _I32(1)])
-
-    def wake(self, word: int | ir.Value) -> None:
-        """Lets the lock in a word go."""
-        pointer = _I8.as_pointer()
-        release = declare(self.module, "PyThread_release_lock", ir.VoidType(), pointer)
-        self.builder.call(release, [self.builder.inttoptr(self.load(word), pointer)])
-
-    def call_kernel(
-        self, kernel: ir.Value, arguments: ir.Value, *cut: ir.Value
-    ) -> None:
-        """Calls a kernel on a part of its range."""
-        function = self.builder.inttoptr(kernel, _KERNEL.as_pointer())
-        words = self.builder.inttoptr(arguments, _I64.as_pointer())
-        self.builder.call(function, [words, *cut])
 
 
 def _emit_work(module: ir.Module) -> ir.Function:
@@ -315,14 +189,14 @@ def _emit_work(module: ir.Module) -> ir.Function:
 
 def _emit_share(module: ir.Module, work: ir.Function) -> None:
     """Writes the kernel that hands out the work of another one."""
-    function = ir.Function(module, _KERNEL, name="share")
+    function = ir.Function(module, KERNEL_TYPE, name="share")
     arguments, low, high = function.args
     code = _Code(function)
     builder = code.builder
     pool, kernel, inner, chunk, most, wakes = (
         builder.load(builder.gep(arguments, [_I64(i)])) for i in range(6)
     )
-    code.pool = builder.inttoptr(pool, _I64.as_pointer())
+    code.words = builder.inttoptr(pool, _I64.as_pointer())
     present = builder.add(code.load(WORKERS), _I64(1))
     threads = code.smaller(present, code.smaller(most, code.load(LIMIT)))
     extent = builder.sub(high, low)
@@ -349,7 +223,7 @@ def _emit_share(module: ir.Module, work: ir.Function) -> None:
     with builder.if_then(code.compare("!=", wakes, 0)):
         _emit_wake(code, code.smaller(threads, chunks))
     begin = code.now()
-    builder.call(work, [code.pool, generation, _I64(0)])
+    builder.call(work, [code.words, generation, _I64(0)])
     _emit_wait(code, chunks, begin)
     code.store(BUSY, 0)
     builder.ret_void()
@@ -451,7 +325,7 @@ def _emit_wait(code: _Code, chunks: ir.Value, begin: ir.Value) -> None:
 
 def _emit_worker(module: ir.Module, work: ir.Function) -> None:
     """Writes the loop of a worker."""
-    function = ir.Function(module, _KERNEL, name="worker")
+    function = ir.Function(module, KERNEL_TYPE, name="worker")
     thread = function.args[1]
     code = _Code(function)
     builder = code.builder
@@ -475,7 +349,7 @@ def _emit_worker(module: ir.Module, work: ir.Function) -> None:
                 takes_part = code.compare("<", thread, code.load(THREADS))
                 with builder.if_then(takes_part):
                     chunks = code.load(CHUNKS)
-                    last = builder.call(work, [code.pool, now, thread])
+                    last = builder.call(work, [code.words, now, thread])
                     was_last = builder.icmp_signed(
                         "==", builder.add(last, _I64(1)), chunks
                     )

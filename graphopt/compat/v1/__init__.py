@@ -786,7 +786,15 @@ if not TYPE_CHECKING:  # checkers know the names, and find those that are misspe
             return getattr(messages, _MESSAGES[name])
         if name == "get_logger":
             return importlib.import_module("graphopt.compat.v1.logging").get_logger
-        if name in ("autograph", "io", "queue", "ragged", "raw_ops", "version"):
+        if name in (
+            "autograph",
+            "distribute",
+            "io",
+            "queue",
+            "ragged",
+            "raw_ops",
+            "version",
+        ):
             return importlib.import_module(f"graphopt.{name}")
         if name == "__all__":
             return __dir__()
@@ -822,6 +830,7 @@ def __dir__() -> list[str]:
             *_MESSAGES,
             *_SPARSE,
             "autograph",
+            "distribute",
             *_ELSEWHERE,
             "get_logger",
             "io",

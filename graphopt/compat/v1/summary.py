@@ -19,6 +19,7 @@ from graphopt.errors import fail
 from graphopt.files import messages as m
 from graphopt.files.events import (
     EventFile,
+    NoEventFile,
     bytes_of_image,
     encode_png,
     histogram_bytes,
@@ -30,6 +31,7 @@ from graphopt.graph.context import building_graph, get_default_graph
 from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import Tensor
 from graphopt.ops.creation import convert_to_tensor
+from graphopt.parallel.ranks import is_writer
 from graphopt.runtime.collections import GraphKeys
 from graphopt.runtime.fetches import Composite
 from graphopt.runtime.names import name_scope, require_session
@@ -394,7 +396,9 @@ class FileWriter:
             self.add_graph(graph)
 
     def _start(self, logdir: Any, suffix: str | None, flush_secs: float) -> None:
-        self._events = EventFile(os.fspath(logdir), suffix or "", flush_secs)
+        # Of several ranks one writes.
+        kind = EventFile if is_writer() else NoEventFile
+        self._events = kind(os.fspath(logdir), suffix or "", flush_secs)
         self._described: set[str] = set()
 
     @property

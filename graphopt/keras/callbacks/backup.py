@@ -25,6 +25,7 @@ from graphopt.keras.callbacks.base import Callback
 from graphopt.keras.callbacks.monitoring import learning_rate, set_learning_rate
 from graphopt.keras.messages import warn_user
 from graphopt.keras.random_state import random_state, set_random_state
+from graphopt.parallel.ranks import write_once
 
 FILE = "backup.safetensors"
 FORMAT = 1
@@ -191,7 +192,8 @@ def save(model: Any, path: Path, epoch: int, batch: int | None) -> None:
         "learning_rate": _rate(model),
         "random": random_state(),
     }
-    write_file(str(path), to_bytes(plain, {"training": json.dumps(head)}))
+    data = to_bytes(plain, {"training": json.dumps(head)})
+    write_once(path, lambda: write_file(str(path), data))
 
 
 def restore(model: Any, path: Path) -> tuple[int, int | None]:

@@ -13,6 +13,7 @@ import numpy as np
 from graphopt.files.file_system import GFile, exists
 from graphopt.keras.callbacks.base import Callback
 from graphopt.keras.messages import warn_user
+from graphopt.parallel.ranks import is_writer
 
 
 class History(Callback):
@@ -154,7 +155,9 @@ class CSVLogger(Callback):
         self.csv_file: Any = None
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Opens the file."""
+        """Opens the file, which rank 0 writes if there are several."""
+        if not is_writer():
+            return
         if self.append and exists(self.filename):
             with GFile(self.filename, "r") as file:
                 self.append_header = not file.readline()
@@ -162,6 +165,8 @@ class CSVLogger(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Writes a line; the first epoch decides which columns there are."""
+        if self.csv_file is None:
+            return
         logs = logs or {}
         if self.keys is None:
             self.keys = sorted(logs)
@@ -180,7 +185,8 @@ class CSVLogger(Callback):
 
     def on_train_end(self, logs: Any = None) -> None:
         """Closes the file."""
-        self.csv_file.close()
+        if self.csv_file is not None:
+            self.csv_file.close()
         self.writer = None
 
 

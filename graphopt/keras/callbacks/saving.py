@@ -15,6 +15,7 @@ from graphopt.graph.provenance import user_site
 from graphopt.keras.callbacks.base import Callback, plain_logs
 from graphopt.keras.callbacks.monitoring import check_mode, grows, value_in
 from graphopt.keras.messages import warn_user, write_line
+from graphopt.parallel.ranks import is_writer
 
 
 class ModelCheckpoint(Callback):
@@ -141,7 +142,7 @@ class ModelCheckpoint(Callback):
         self._write(path)
 
     def _say(self, epoch: int, text: str) -> None:
-        if self.verbose > 0:
+        if self.verbose > 0 and is_writer():
             write_line(f"\nEpoch {epoch + 1}: {text}")
 
     def _path_of(self, epoch: int, batch: int | None, logs: dict[str, Any]) -> str:

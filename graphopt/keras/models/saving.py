@@ -22,6 +22,7 @@ from graphopt.graph.provenance import user_site
 from graphopt.keras import serialization
 from graphopt.keras.attributes import decode, encode
 from graphopt.keras.layers.holding import value_of
+from graphopt.parallel.ranks import write_once
 
 if TYPE_CHECKING:
     from graphopt.keras.models.model import Model
@@ -85,8 +86,6 @@ def save_model(
             f"Model.save(save_format={save_format!r}, signatures={signatures!r})."
         )
     path = path.rstrip("/")
-    if Path(path).exists() and not overwrite:
-        raise FileExistsError(f"{path!r} is there already, and overwrite=False.")
     if not model.built:
         raise fail(
             ValueError,
@@ -107,7 +106,15 @@ def save_model(
         header["compile"] = encode(_config_of_compile(model))
         for i, value in enumerate(_optimizer_values(model)):
             arrays[f"optimizer/{i}"] = value
-    write_file(path, pack(arrays, {_HEADER: json.dumps(header)}))
+    data = pack(arrays, {_HEADER: json.dumps(header)})
+
+    def write() -> None:
+        # Here: of several ranks one looks, and writes.
+        if Path(path).exists() and not overwrite:
+            raise FileExistsError(f"{path!r} is there already, and overwrite=False.")
+        write_file(path, data)
+
+    write_once(path, write)
 
 
 def _optimizer_values(model: Any) -> list[Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from inspect import signature
 from typing import Any, overload
 
@@ -43,7 +44,14 @@ from graphopt.keras.optimizers.updates import (
     unique_rows,
 )
 from graphopt.ops.state import no_op
-from graphopt.parallel.aggregation import Aggregation, current_aggregation
+from graphopt.parallel.aggregation import (
+    Aggregation,
+    current_aggregation,
+    current_collection,
+    step_rows,
+    weigh_by_rows,
+)
+from graphopt.parallel.ranks import share_first_values
 from graphopt.runtime.names import name_scope
 from graphopt.runtime.tracking import Slot, Trackable
 from graphopt.runtime.variable import Variable
@@ -133,6 +141,8 @@ class Optimizer(Trackable):
     _iterations: Variable | None = None
     # How many calls are accumulated.
     _accumulated_calls: Variable | None = None
+    # Whether gradients that are accumulated become their sum and not their mean.
+    _sums_calls = False
     # What it does to the gradients of several ranks, wherever it is called.
     _aggregation: Aggregation | None = None
     # The class whose constructor declared the arguments.
@@ -283,6 +293,7 @@ class Optimizer(Trackable):
         made.learning_rate_factors = list(self.learning_rate_factors)
         made._not_decayed = list(self._not_decayed)
         made._aggregation = self._aggregation
+        made._sums_calls = self._sums_calls
         memo[id(self)] = made
         return made
 
@@ -383,6 +394,20 @@ class Optimizer(Trackable):
             if experimental_aggregate_gradients:
                 pairs = self._aggregate_gradients(pairs)
                 aggregation = self._find_aggregation()
+                rows = step_rows()
+                if rows is not None:
+                    pairs = weigh_by_rows(pairs, *rows)
+                    if aggregation is not None:
+                        aggregation = replace(aggregation, mean=False)
+            collection = current_collection()
+            if collection is not None:
+                collected = collection.add(self, pairs)
+                if collected is None:
+                    # The last part of the batch updates.
+                    return no_op() if building_graph() is not None else self.iterations
+                pairs = collected
+            if aggregation is not None:
+                share_first_values(variables, aggregation)
             name, eager = name or self._name, building_graph() is None
             if eager and self._updates.run(self, pairs, name, aggregation):
                 return self.iterations

@@ -132,8 +132,9 @@ def accumulate(
     aggregation = deferred_aggregation()
     if aggregation is not None:
         totals = reduce_gradients(totals, aggregation, is_last)
-    means = [(total / cast(steps, total.dtype), var) for total, var in totals]
-    return means, is_last, done
+    if not optimizer._sums_calls:
+        totals = [(total / cast(steps, total.dtype), var) for total, var in totals]
+    return totals, is_last, done
 
 
 def prepare_gradients(

@@ -296,7 +296,7 @@ class BatchData:
     ) -> None:
         self._at_end = at_end
         self._start, self.steps, self._shapes = start, steps, shapes
-        self._lasts, self._what = lasts, what
+        self._lasts, self.what = lasts, what
         self._current: Iterator[Any] | None = None
         self.ran_out = False
 

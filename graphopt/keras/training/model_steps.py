@@ -21,6 +21,7 @@ from graphopt.keras.training.data import (
     without_none,
 )
 from graphopt.ops.creation import placeholder
+from graphopt.parallel.strategy import get_strategy, has_strategy
 from graphopt.runtime.concrete_function import FunctionGraph
 
 
@@ -113,6 +114,8 @@ class ModelSteps:
         self.compiled_metrics = CompiledMetrics(metrics, weighted_metrics, names)
         training = self._training
         training.is_compiled = True
+        if has_strategy():
+            training.strategy = get_strategy()
         layers = self._flatten_layers()  # type: ignore[attr-defined]
         training.trainable = {id(layer): layer._trainable for layer in layers}
         training.runs_eagerly = bool(run_eagerly)
@@ -124,6 +127,12 @@ class ModelSteps:
             "weighted_metrics": weighted_metrics,
         }
         self._forget_functions()
+
+    @property
+    def distribute_strategy(self) -> Any:
+        """The strategy in whose scope the model was made or compiled."""
+        found = self._training.strategy
+        return get_strategy() if found is None else found
 
     @property
     def run_eagerly(self) -> bool:
@@ -279,12 +288,20 @@ class ModelSteps:
 
     # ---- steps
 
-    def _step_function(self, kind: str) -> Callable[[Any], Any]:
+    def _step_function(self, kind: str, on_ranks: bool = False) -> Callable[[Any], Any]:
         method = getattr(self, f"{kind}_step")
+        if on_ranks:
+            # Loaded by those who are several.
+            from graphopt.keras.training.ranks import step_of_parts
+
+            converted = hooks.convert_function(method)
+            run = step_of_parts(converted, self._training.strategy)
+        else:
+            run = hooks.convert_function(method)
 
         def step(data: Any) -> Any:
             with self._trainable_as_compiled():
-                return hooks.convert_function(method)(data)
+                return run(data)
 
         step.__name__ = f"{kind}_step"
         return step
@@ -309,11 +326,15 @@ class ModelSteps:
         from graphopt.keras.training.steps import Steps
 
         training = self._training
-        steps = training.steps.get(kind)
+        # The rows of a rank run as another step.
+        plain = getattr(piece, "plain", None)
+        key = kind if plain is None else f"{kind} on ranks"
+        steps = training.steps.get(key)
         if steps is None:
             with self._trainable_as_compiled():
-                self._prepare(kind, piece)
-            steps = training.steps[kind] = Steps(self._step_function(kind))
+                self._prepare(kind, piece if plain is None else plain)
+            function = self._step_function(kind, plain is not None)
+            steps = training.steps[key] = Steps(function)
         arrays = [rows[0, ...] for rows in piece.rows]
         trace = steps.find(piece.data, arrays, piece.shapes)
         if piece.steps == 1:
@@ -351,7 +372,7 @@ class ModelSteps:
 
     def _run_eagerly(self, kind: str, piece: Piece) -> Any:
         found = None
-        method = self._step_function(kind)
+        method = self._step_function(kind, hasattr(piece, "plain"))
         for i in range(piece.steps):
             leaves = [EagerTensor(rows[i, ...]) for rows in piece.rows]
             found = method(without_none(piece.data, leaves))
@@ -398,6 +419,8 @@ class Training:
         self.arguments: dict[str, Any] = {}
         # The batch of the last step, while callbacks look at each.
         self.piece: Piece | None = None
+        # The strategy in whose scope the model was made or compiled.
+        self.strategy: Any = get_strategy() if has_strategy() else None
         # In a graph of TensorFlow 1: for which metrics, and their results.
         self.results: tuple[Any, dict[str, Any]] | None = None
 

@@ -24,6 +24,7 @@ from graphopt.keras.training.data import (
 )
 from graphopt.keras.training.model_steps import ModelSteps, as_numpy
 from graphopt.ops.random import seeds
+from graphopt.parallel.ranks import is_writer
 
 # Metrics are shown at most so often.
 SECONDS_BETWEEN_LOOKS = 0.1
@@ -96,7 +97,7 @@ class Trainer(ModelSteps):
             (x, y, sample_weight), validation_data = split_off(
                 x, y, sample_weight, validation_split
             )
-        data = make_data(
+        data = self._make_data(
             x,
             y,
             sample_weight,
@@ -104,10 +105,10 @@ class Trainer(ModelSteps):
             steps=steps_per_epoch,
             shuffle=shuffle,
             class_weight=class_weight,
-            seed=seeds.next(),
+            seed=self._next_seed(),
             epochs=epochs,
         )
-        validation = _make_validation(
+        validation = self._make_validation(
             validation_data, validation_batch_size or batch_size, validation_steps
         )
         callbacks = _list_callbacks(self, callbacks, verbose, epochs, data)
@@ -132,13 +133,55 @@ class Trainer(ModelSteps):
                 found = self._evaluate(validation, callbacks)
                 logs = {**logs, **{f"val_{name}": v for name, v in found.items()}}
             callbacks.on_epoch_end(epoch, logs)
-            if self.stop_training:
+            if self._is_to_stop(data):
                 break
             if getattr(data, "ran_out", False):
                 _warn_of_end(data)
                 break
         callbacks.on_train_end(logs)
         return self.history
+
+    def _make_data(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """Returns the data of a run: on several ranks, the part of this one."""
+        strategy = self._training.strategy
+        if strategy is None or strategy.num_replicas_in_sync == 1:
+            return make_data(x, *args, **kwargs)
+        # Loaded by those who are several.
+        from graphopt.keras.training.ranks import rank_data
+
+        return rank_data(strategy, x, *args, **kwargs)
+
+    def _make_validation(
+        self, given: Any, batch_size: int | None, steps: int | None
+    ) -> Any:
+        if given is None:
+            return None
+        if isinstance(given, (tuple, list)):
+            x, y, weight = unpack_x_y_sample_weight(tuple(given))
+            return self._make_data(x, y, weight, batch_size=batch_size, steps=steps)
+        return self._make_data(given, steps=steps)
+
+    def _next_seed(self) -> tuple[int, int]:
+        """Returns what the order of the examples depends on; the same on all ranks."""
+        seed = seeds.next()
+        communicator = getattr(self._training.strategy, "communicator", None)
+        if communicator is None:
+            return seed
+        shared: tuple[int, int] = communicator.broadcast_object(seed)
+        return shared
+
+    def _is_to_stop(self, data: Any) -> bool:
+        strategy = getattr(data, "strategy", None)
+        if strategy is None:
+            return bool(self.stop_training)
+        # Loaded already.
+        from graphopt.keras.training.ranks import agree_on_any
+
+        return agree_on_any(strategy, bool(self.stop_training))
+
+    @staticmethod
+    def _scalar_logs(logs: Any) -> Any:
+        return _scalars(nest.map_structure(as_numpy, logs))
 
     def _find_beginning(self, epoch: int, steps: int | None) -> tuple[int, int]:
         """Returns the epoch and the batch where a run, maybe a restored one, begins."""
@@ -149,9 +192,14 @@ class Trainer(ModelSteps):
         return int(first), int(batch)
 
     def _run_epoch(
-        self, kind: str, data: Data, epoch: int, callbacks: Any, skip: int = 0
+        self, kind: str, data: Any, epoch: int, callbacks: Any, skip: int = 0
     ) -> Any:
         """Runs the steps of an epoch, but for the first ones; returns the logs."""
+        if hasattr(data, "strategy"):
+            # Loaded already.
+            from graphopt.keras.training.ranks import run_epoch
+
+            return run_epoch(self, kind, data, epoch, callbacks, skip)
         own = self._logs_are_metrics(kind)
         make = f"make_{kind}_function"
         if not self._is_own(make):
@@ -273,7 +321,7 @@ class Trainer(ModelSteps):
         if kwargs:
             raise TypeError(f"Invalid keyword arguments: {', '.join(kwargs)}.")
         verbose = 1 if verbose == "auto" else int(verbose)
-        data = make_data(x, y, sample_weight, batch_size=batch_size, steps=steps)
+        data = self._make_data(x, y, sample_weight, batch_size=batch_size, steps=steps)
         callbacks = _list_callbacks(self, callbacks, verbose, 1, data)
         logs = self._evaluate(data, callbacks)
         return dict(logs) if return_dict else self._as_list(logs)
@@ -311,14 +359,23 @@ class Trainer(ModelSteps):
         """
         _refuse_inside(self, "predict")
         verbose = 1 if verbose == "auto" else int(verbose)
-        data = make_data(x, batch_size=batch_size, steps=steps)
+        data = self._make_data(x, batch_size=batch_size, steps=steps)
         callbacks = _list_callbacks(self, callbacks, verbose, 1, data)
         callbacks.on_predict_begin()
         parts: list[Any] = []
-        for step, piece in enumerate(data.epoch(0, one_by_one=True)):
+        strategy = getattr(data, "strategy", None)
+        pieces = data.epoch(0, one_by_one=True)
+        if strategy is not None:
+            pieces = data.own_pieces(0)
+        for step, piece in enumerate(pieces):
             callbacks.on_predict_batch_begin(step)
-            parts.append(self._predict_piece(piece))
+            parts.append(None if piece is None else self._predict_piece(piece))
             callbacks.on_predict_batch_end(step, {"outputs": parts[-1]})
+        if strategy is not None:
+            # Loaded already.
+            from graphopt.keras.training.ranks import join_predictions
+
+            parts = join_predictions(parts, strategy)
         callbacks.on_predict_end()
         if not parts:
             raise ValueError("Expected input data to be non-empty: x has no examples.")
@@ -358,7 +415,7 @@ class Trainer(ModelSteps):
         """
         _refuse_inside(self, "train_on_batch")
         self._require_compiled("train_on_batch")
-        data = make_data(
+        data = self._make_data(
             x, y, sample_weight, batch_size=_everything(x), class_weight=class_weight
         )
         return self._on_batch("train", data, reset_metrics, return_dict)
@@ -377,15 +434,23 @@ class Trainer(ModelSteps):
         """
         _refuse_inside(self, "test_on_batch")
         self._require_compiled("test_on_batch")
-        data = make_data(x, y, sample_weight, batch_size=_everything(x))
+        data = self._make_data(x, y, sample_weight, batch_size=_everything(x))
         return self._on_batch("test", data, reset_metrics, return_dict)
 
     def _on_batch(
-        self, kind: str, data: Data, reset_metrics: bool, return_dict: bool
+        self, kind: str, data: Any, reset_metrics: bool, return_dict: bool
     ) -> Any:
         if reset_metrics:
             self.reset_metrics()
         logs: Any = None
+        if hasattr(data, "strategy"):
+            # Loaded by those who are several.
+            from graphopt.keras.callbacks import CallbackList
+            from graphopt.keras.training.ranks import run_epoch
+
+            silent = CallbackList(model=self)
+            logs = run_epoch(self, kind, data, 0, silent)
+            return logs if return_dict else self._as_list(logs)
         for piece in data.epoch(0, one_by_one=True):
             logs = self._run_piece(kind, piece, results=True)
         logs = _scalars(logs)
@@ -474,6 +539,9 @@ def _list_callbacks(
 
     if isinstance(callbacks, CallbackList):
         return callbacks
+    if hasattr(data, "strategy") and not is_writer():
+        # One of several ranks shows how far they are.
+        verbose = 0
     return CallbackList(
         callbacks,
         add_history=True,
@@ -505,17 +573,6 @@ def _join(found: Sequence[Any]) -> Any:
     if np.ndim(found[0]) == 0:
         return np.stack(found)
     return np.concatenate(found)
-
-
-def _make_validation(
-    given: Any, batch_size: int | None, steps: int | None
-) -> Data | None:
-    if given is None:
-        return None
-    if isinstance(given, (tuple, list)):
-        x, y, weight = unpack_x_y_sample_weight(tuple(given))
-        return make_data(x, y, weight, batch_size=batch_size, steps=steps)
-    return make_data(given, steps=steps)
 
 
 def _is_due(epoch: int, frequency: Any) -> bool:

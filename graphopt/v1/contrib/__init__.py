@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from graphopt.v1.contrib import cudnn_rnn as cudnn_rnn
+    from graphopt.v1.contrib import distribute as distribute
     from graphopt.v1.contrib import distributions as distributions
     from graphopt.v1.contrib import eager as eager
     from graphopt.v1.contrib import framework as framework
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _MODULES: tuple[str, ...] = (
     "cudnn_rnn",
     "data",
+    "distribute",
     "distributions",
     "eager",
     "framework",

@@ -38,6 +38,13 @@ from graphopt.keras.optimizers.updates import (
 from graphopt.ops.creation import constant
 from graphopt.ops.elementwise import cast
 from graphopt.ops.state import group
+from graphopt.parallel.aggregation import (
+    current_aggregation,
+    reduce_gradients,
+    step_rows,
+    weigh_by_rows,
+)
+from graphopt.parallel.ranks import share_first_values
 from graphopt.runtime.collections import GraphKeys
 from graphopt.runtime.names import name_scope
 from graphopt.runtime.variable import Variable
@@ -96,6 +103,8 @@ class Optimizer(SlotOwner):
             for key, value in hyperparameters.items()
         }
         self._coefficients: dict[DType, dict[str, Any]] = {}
+        # What it does to the gradients of several ranks, wherever it is called.
+        self._aggregation = current_aggregation()
 
     def __repr__(self) -> str:
         return f"<graphopt {type(self).__name__} {self._name!r}>"
@@ -229,9 +238,17 @@ class Optimizer(SlotOwner):
                 f"global_step must be a variable to add 1 to; got {global_step!r}; try "
                 "tf.compat.v1.train.get_or_create_global_step()."
             )
-        self._create_slots(list({var.key: var for _, var in updated}.values()))
+        variables = list({var.key: var for _, var in updated}.values())
+        self._create_slots(variables)
+        aggregation = self._aggregation or current_aggregation()
         self._coefficients = {}
         with name_scope(name or self._name) as scope:
+            rows = step_rows()
+            if rows is not None:
+                updated = weigh_by_rows(updated, *rows)
+            if aggregation is not None and aggregation.size > 1:
+                share_first_values(variables, aggregation)
+                updated = reduce_gradients(updated, aggregation)
             self._prepare()
             for dtype in dict.fromkeys(var.dtype for _, var in updated):
                 self._coefficients[dtype] = self.coefficients(dtype)
