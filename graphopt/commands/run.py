@@ -129,14 +129,30 @@ def _restoring_path() -> Iterator[None]:
 
 def _settle_rank() -> None:
     """Has a rank print line by line, and take its share of the machine's cores."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # What is printed goes through a pipe, and would come when the rank has ended.
-            stream.reconfigure(line_buffering=True)
+    for name in ("stdout", "stderr"):
+        stream = _by_line(getattr(sys, name))
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
     if not os.environ.get(THREADS):
         share = max(1, count_processors() // (local_ranks() or 1))
         change(threads=share)
         os.environ[THREADS] = str(share)
+
+
+class _Lines(io.TextIOWrapper):
+    """A stream of lines for a file, even if it is a terminal that Open MPI has made."""
+
+    def isatty(self) -> bool:
+        """Returns False: no colors and no bars that go back in a line."""
+        return False
+
+
+def _by_line(stream: Any) -> Any:
+    """Returns a stream whose lines do not wait for the end of the rank."""
+    if not isinstance(stream, io.TextIOWrapper):
+        return stream
+    encoding, errors = stream.encoding, stream.errors
+    return _Lines(stream.detach(), encoding, errors, line_buffering=True)
 
 
 def _leave(code: int, error: BaseException | None) -> None:
