@@ -12,6 +12,7 @@ from graphopt.checkpoint.tensors import pack
 from graphopt.dtypes import DType
 from graphopt.errors import InvalidArgumentError, describe_shapes, fail
 from graphopt.graph.shape import TensorShape
+from graphopt.parallel.sharding import cut_whole, gather_whole
 from graphopt.runtime.names import get_default_session
 from graphopt.runtime.session import session_for
 from graphopt.runtime.store import EAGER_STORE, VariableStore, fail_uninitialized
@@ -81,6 +82,9 @@ def packed_values(
             name: instead[name] if name in instead else store.peek(variable.key)
             for name, variable in variables.items()
         }
+        for name, variable in variables.items():
+            if variable.piece is not None and name not in instead:
+                arrays[name] = gather_whole(arrays[name], variable.piece)
         return pack(arrays, metadata)
 
 
@@ -99,7 +103,8 @@ def check_fits(
     Raises:
       InvalidArgumentError: The variable's shape or dtype is another one.
     """
-    fits = TensorShape(shape).is_compatible_with(variable.shape)
+    whole = variable.shape if variable.piece is None else variable.piece.whole
+    fits = TensorShape(shape).is_compatible_with(TensorShape(whole))
     if fits and dtype is variable.dtype:
         return
     raise fail(
@@ -154,4 +159,11 @@ def set_values(
     with store.held():
         if not in_steps:
             store.require_idle("Variables were restored")
-        store.commit({v.key: np.asarray(array) for v, array in values.items()})
+        store.commit({v.key: _own_part(v, array) for v, array in values.items()})
+
+
+def _own_part(variable: Variable, array: Array) -> Array:
+    if variable.piece is None:
+        return np.asarray(array)
+    shape = [int(dim or 0) for dim in variable.shape]
+    return cut_whole(np.asarray(array), variable.piece, shape)

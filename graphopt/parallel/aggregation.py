@@ -21,6 +21,7 @@ from graphopt.ops.collectives import ALL_GATHER, ALL_REDUCE, ALL_REDUCE_IF
 from graphopt.ops.creation import zeros_like
 from graphopt.ops.elementwise import cast, equal, greater, where
 from graphopt.ops.shaping import concat
+from graphopt.parallel.sharding import sharded_over
 
 __all__ = [
     "Aggregation",
@@ -32,6 +33,7 @@ __all__ = [
     "current_collection",
     "deferred_aggregation",
     "deferring",
+    "divide_by_rows",
     "reduce_gradients",
     "rows_of_step",
     "step_rows",
@@ -63,6 +65,14 @@ class Aggregation:
     bucket_bytes: int = 4 << 20
     shards: int | None = None
     shard_optimizer: bool = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing becomes of gradients.
+
+        With shards one rank does what several would, so that the bits are theirs.
+        """
+        return self.size == 1 and self.shards is None
 
 
 class _Current(threading.local):
@@ -107,7 +117,7 @@ def deferred_aggregation() -> Aggregation | None:
 
 def agree(condition: Any) -> Any:
     """Returns whether a condition holds on all ranks, where gradients still differ."""
-    aggregation = _current.deferred
+    aggregation = _current.deferred or sharded_over()
     if aggregation is None or aggregation.size == 1:
         return condition
     least = call(
@@ -144,21 +154,23 @@ def step_rows() -> tuple[Any, Any] | None:
 
 
 def weigh_by_rows(
-    pairs: list[tuple[Any, Any]], rows: Any, total: Any
+    pairs: list[tuple[Any, Any]], rows: Any, total: Any = None
 ) -> list[tuple[Any, Any]]:
     """Returns gradients times their part in the mean over all examples.
 
     Args:
       pairs: (gradient, variable), means over some examples.
       rows: How many examples that are.
-      total: How many there are on all ranks.
+      total: How many there are on all ranks; None if sums are divided by it later, by
+        `divide_by_rows`, so that nobody waits for it before they are on their way.
 
     Returns:
       The pairs, dense: ranks with fewer examples have fewer rows of sparse gradients too.
       Where there are no examples, zeros, whatever the gradients are.
     """
-    ours = cast(rows, float64)
-    weight, has_rows = ours / cast(total, float64), greater(ours, 0.0)
+    weight, has_rows = cast(rows, float64), greater(rows, 0)
+    if total is not None:
+        weight = weight / cast(total, float64)
 
     def weigh(grad: Any) -> Any:
         grad = hooks.convert(grad)
@@ -166,6 +178,11 @@ def weigh_by_rows(
         return where(has_rows, grad * cast(weight, grad.dtype), zeros_like(grad))
 
     return [(weigh(grad), var) for grad, var in pairs]
+
+
+def divide_by_rows(pairs: list[tuple[Any, Any]], total: Any) -> list[tuple[Any, Any]]:
+    """Returns the means that `weigh_by_rows` has prepared, of sums over all ranks."""
+    return [(grad / cast(total, grad.dtype), var) for grad, var in pairs]
 
 
 # ---- several parts of a batch on one rank
@@ -287,17 +304,24 @@ def reduce_gradients(
       The pairs, the same on all ranks.
     """
     if aggregation.size == 1:
+        if aggregation.shards is not None:
+            return [(hooks.convert(grad), var) for grad, var in pairs]
         return pairs
-    if aggregation.shards is not None or aggregation.shard_optimizer:
+    if aggregation.shard_optimizer:
         raise NotImplementedError(
-            "shards=... and shard_optimizer=True of several ranks."
+            "shard_optimizer=True with an optimizer that is none of "
+            "tf.keras.optimizers, or with a gradient that is not applied by one."
         )
+    communicator = hooks.communicator(aggregation.group)
+    communicator.bucket_bytes = aggregation.bucket_bytes
+    if aggregation.shards is not None:
+        communicator.channel.require_tree()
     return [(_reduce(grad, aggregation, only_if), var) for grad, var in pairs]
 
 
 def _reduce(grad: Any, aggregation: Aggregation, only_if: Any) -> Any:
     ranks = _ranks(aggregation)
-    if isinstance(grad, IndexedSlices) and not aggregation.sparse_as_dense:
+    if isinstance(grad, IndexedSlices) and not _is_better_dense(grad, aggregation):
         values = call(ALL_GATHER, grad.values, **ranks)
         indices = call(ALL_GATHER, grad.indices, **ranks)
         if aggregation.mean:
@@ -309,3 +333,20 @@ def _reduce(grad: Any, aggregation: Aggregation, only_if: Any) -> Any:
     else:
         total = call(ALL_REDUCE_IF, grad, only_if, reduction="sum", **ranks)
     return total / cast(aggregation.size, total.dtype) if aggregation.mean else total
+
+
+def _is_better_dense(grad: IndexedSlices, aggregation: Aggregation) -> bool:
+    """Whether fewer bytes travel if rows are made a whole tensor first.
+
+    Of rows every rank receives those of all others, of a whole tensor twice what it has.
+    Equal rows are added up by who applies the gradient, behind the exchange: the number of
+    rows that travel is known before a step, as its buffers are, and adding up some of them
+    would not make it smaller.
+    """
+    if aggregation.sparse_as_dense or aggregation.shards is not None:
+        # Rows of several shards come in the order of ranks; a sum in a tree does not.
+        return True
+    whole, rows = grad.shape, grad.values.shape
+    if not whole.rank or whole[0] is None or rows[0] is None:
+        return False
+    return bool(2 * int(whole[0]) <= aggregation.size * int(rows[0]))

@@ -159,6 +159,8 @@ def share_first_values(variables: Sequence[Any], aggregation: Aggregation) -> No
       variables: What an optimizer is about to update.
       aggregation: Over which ranks.
     """
+    if aggregation.size == 1:
+        return
     new = [v for v in variables if v.key.graph is None and v.key not in _shared]
     if new:
         communicator = hooks.communicator(aggregation.group)

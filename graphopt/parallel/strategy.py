@@ -1012,6 +1012,8 @@ class MPIStrategy(Strategy):
                 shard_optimizer=shard_optimizer,
             )
             activate(self.communicator)
+        elif shards is not None:
+            self.aggregation = Aggregation(0, 1, shards=shards)
 
 
 def _check_options(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +73,22 @@ class EagerHandle:
         self.shape = key.shape
 
 
+class Piece(NamedTuple):
+    """What part of a whole a variable has, where several ranks keep one of each.
+
+    Attributes:
+      whole: The shape of the whole.
+      begin: Where its elements begin there, if that is one vector.
+      length: How many of its elements are part of the whole; the rest fills it up.
+      group: The number of the ranks' communicator.
+    """
+
+    whole: tuple[int, ...]
+    begin: int
+    length: int
+    group: int
+
+
 class Variable(Operators):
     """A value that training changes.
 
@@ -96,6 +112,9 @@ class Variable(Operators):
 
     Source: `tf.Variable`.
     """
+
+    # What it is a part of, where several ranks keep one each; None if it is whole.
+    piece: Piece | None = None
 
     def __init__(
         self,

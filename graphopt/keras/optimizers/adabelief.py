@@ -35,6 +35,7 @@ class AdaBelief(Optimizer):
     TensorFlow.
     """
 
+    is_elementwise = True
     slots = {"m": "zeros", "s": "zeros"}
 
     def __init__(

@@ -35,6 +35,7 @@ class Adadelta(Optimizer):
     Source: `tf.keras.optimizers.Adadelta`; Zeiler 2012.
     """
 
+    is_elementwise = True
     slots = {"accum_grad": "zeros", "accum_var": "zeros"}
     sparse_rows = "touched"
     accepts_weights_without_iterations = True

@@ -44,6 +44,7 @@ class Adagrad(Optimizer):
     Source: `tf.keras.optimizers.Adagrad`; Duchi et al. 2011.
     """
 
+    is_elementwise = True
     sparse_rows = "touched"
     accepts_weights_without_iterations = True
 

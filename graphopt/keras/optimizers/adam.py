@@ -40,6 +40,8 @@ class Adam(Optimizer):
     Source: `tf.keras.optimizers.Adam`; Kingma and Ba 2014; Reddi et al. 2018.
     """
 
+    is_elementwise = True
+
     def __init__(
         self,
         learning_rate: Number = 0.001,

@@ -37,6 +37,7 @@ class Adamax(Optimizer):
     Source: `tf.keras.optimizers.Adamax`; Kingma and Ba 2014, section 7.1.
     """
 
+    is_elementwise = True
     slots = {"m": "zeros", "v": "zeros"}
     sparse_rows = "touched"
 

@@ -52,6 +52,7 @@ from graphopt.parallel.aggregation import (
     weigh_by_rows,
 )
 from graphopt.parallel.ranks import share_first_values
+from graphopt.parallel.sharding import parts_of
 from graphopt.runtime.names import name_scope
 from graphopt.runtime.tracking import Slot, Trackable
 from graphopt.runtime.variable import Variable
@@ -110,6 +111,9 @@ class Optimizer(Trackable):
     # What a sparse gradient changes: "all" rows, as if it were dense; all rows of the
     # slots but of the variable only those "touched" ("all slots"); or only "touched".
     sparse_rows: str = "all"
+    # Whether the equation computes each element from those of the same place alone, so
+    # that it may be given a piece of a variable.
+    is_elementwise = False
     # Whether hyperparameters are float64 whatever is trained.
     wide_hyperparameters = False
     # Whether weights from an old file may lack the step count at the front.
@@ -383,7 +387,7 @@ class Optimizer(Trackable):
         pairs = check_pairs(grads_and_vars)
         with name_scope(self._name):
             variables = list({id(var): var for _, var in pairs}.values())
-            self._create_all(variables)
+            self._create_for(variables)
             if not pairs:
                 warn_user(
                     "apply_gradients was called without any gradients: nothing is "
@@ -396,7 +400,8 @@ class Optimizer(Trackable):
                 aggregation = self._find_aggregation()
                 rows = step_rows()
                 if rows is not None:
-                    pairs = weigh_by_rows(pairs, *rows)
+                    late = steps.divides_late(self, aggregation)
+                    pairs = weigh_by_rows(pairs, rows[0], None if late else rows[1])
                     if aggregation is not None:
                         aggregation = replace(aggregation, mean=False)
             collection = current_collection()
@@ -419,11 +424,24 @@ class Optimizer(Trackable):
         Source: `keras.optimizers.Optimizer.build`.
         """
         with name_scope(self._name):
-            self._create_all(check_variables(var_list))
+            self._create_for(check_variables(var_list))
 
     def _valid_dtypes(self) -> set[DType]:
         """The dtypes that variables may have; TensorFlow's name of it."""
         return {*dtypes.FLOATING, *dtypes.COMPLEX}
+
+    def _create_for(self, variables: Sequence[Variable]) -> None:
+        """Makes what this rank keeps for variables."""
+        aggregation = self._find_aggregation()
+        shards = aggregation is not None and aggregation.shard_optimizer
+        if aggregation is None or not shards or aggregation.size == 1:
+            self._create_all(variables)
+        elif self.is_elementwise:
+            parts: list[Any] = list(parts_of(variables, aggregation))
+            self._create_all(parts)
+        else:
+            self._create_all(variables)
+            state.share_out_slots(self, variables, aggregation)
 
     def _create_all_weights(self, var_list: Sequence[Variable]) -> None:
         """Makes what the optimizer keeps; TensorFlow's name of it, for subclasses."""
@@ -451,7 +469,7 @@ class Optimizer(Trackable):
         An optimizer made in the scope of a strategy, or for one, keeps to it.
         """
         found = self._aggregation or current_aggregation()
-        return None if found is None or found.size == 1 else found
+        return None if found is None or found.is_idle else found
 
     def _transform_unaggregated_gradients(self, pairs: GradsAndVars) -> GradsAndVars:
         """Changes gradients before they are aggregated; a hook for subclasses."""

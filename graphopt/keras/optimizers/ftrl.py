@@ -65,6 +65,7 @@ class Ftrl(Optimizer):
     Source: `tf.keras.optimizers.Ftrl`; McMahan et al. 2013.
     """
 
+    is_elementwise = True
     sparse_rows = "touched"
     # Whether the power is the number -0.5.
     _is_root: bool = True

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from graphopt import dtypes
 from graphopt.graph.context import building_graph
 from graphopt.graph.hooks import hooks
@@ -20,6 +22,8 @@ from graphopt.ops.elementwise import (
     equal,
     is_finite,
     logical_and,
+    maximum,
+    sqrt,
     where,
 )
 from graphopt.ops.finite import check_numerics
@@ -31,6 +35,7 @@ from graphopt.parallel.aggregation import (
     deferred_aggregation,
     reduce_gradients,
 )
+from graphopt.parallel.sharding import is_sharded, sum_of_squares, sum_over_pieces
 from graphopt.runtime.collections import control_dependencies
 
 if TYPE_CHECKING:
@@ -48,6 +53,9 @@ def unscale(pairs: GradsAndVars, factor: Any) -> GradsAndVars:
 def all_finite(pairs: GradsAndVars) -> Any:
     """Returns whether no gradient has NaN or infinities, as a bool tensor."""
     finite = all_true([reduce_all(is_finite(_values(grad))) for grad, _ in pairs])
+    if finite is None:
+        # Of this rank there is nothing; it asks the others all the same.
+        finite = hooks.convert(True)
     return agree(finite)
 
 
@@ -168,12 +176,43 @@ def clip(pairs: GradsAndVars, optimizer: Optimizer) -> GradsAndVars:
         pairs = [(clip_by_value(g, -limit, limit), v) for g, v in pairs]
     limit = optimizer.clipnorm
     if limit is not None:
-        pairs = [(clip_by_norm(g, limit), v) for g, v in pairs]
+        if is_sharded() and optimizer.is_elementwise:
+            norms = _norms_of_pieces(pairs)
+            pairs = [
+                (_clip_to(g, n, limit), v)
+                for (g, v), n in zip(pairs, norms, strict=True)
+            ]
+        else:
+            pairs = [(clip_by_norm(g, limit), v) for g, v in pairs]
     limit = optimizer.global_clipnorm
+    if limit is not None and is_sharded():
+        return _clip_pieces_together(pairs, limit)
     if limit is not None:
         grads, _ = clip_by_global_norm([g for g, _ in pairs], limit)
         pairs = list(zip(grads, (v for _, v in pairs), strict=True))
     return pairs
+
+
+def _norms_of_pieces(pairs: GradsAndVars) -> list[Any]:
+    """The norms of gradients of which each rank has a piece."""
+    squares = [sum_of_squares(grad) for grad, _ in pairs]
+    return [sqrt(total) for total in sum_over_pieces(squares)]
+
+
+def _clip_to(grad: Any, norm: Any, limit: Any) -> Any:
+    """Returns a gradient, smaller where its norm is larger than a limit."""
+    limit = cast(limit, grad.dtype)
+    return grad * (limit / maximum(cast(norm, grad.dtype), limit))
+
+
+def _clip_pieces_together(pairs: GradsAndVars, limit: Any) -> GradsAndVars:
+    """Clips all gradients by one norm; this rank has pieces, or some of them, or none."""
+    squares = [cast(sum_of_squares(grad), dtypes.float32) for grad, _ in pairs]
+    total = squares[0] if squares else hooks.convert(np.float32(0))
+    for each in squares[1:]:
+        total = total + each
+    norm = sqrt(sum_over_pieces([total])[0])
+    return [(_clip_to(grad, norm, limit), var) for grad, var in pairs]
 
 
 def _values(grad: Any) -> Any:

@@ -49,6 +49,7 @@ class Lion(Optimizer):
     Source: `keras.optimizers.Lion` (Keras 3); Chen et al. 2023.
     """
 
+    is_elementwise = True
     slots = {"momentum": "zeros"}
 
     def __init__(

@@ -116,6 +116,11 @@ class LossScaleOptimizer(Optimizer):
     def _loss_scale(self) -> Any:
         return self.dynamic_scale
 
+    @property
+    def is_elementwise(self) -> bool:  # type: ignore[override]
+        """Whether the inner optimizer's equation is."""
+        return self.inner_optimizer.is_elementwise
+
     def _parts(self) -> list[Optimizer]:
         return [self, *self.inner_optimizer._parts()]
 

@@ -53,6 +53,7 @@ class Nadam(Optimizer):
     Source: `tf.keras.optimizers.Nadam` (OptimizerV2); Dozat 2016.
     """
 
+    is_elementwise = True
     slots = {"m": "zeros", "v": "zeros"}
     sparse_rows = "all slots"
 

@@ -314,6 +314,7 @@ def finalize_variable_values(self: Optimizer, var_list: Iterable[Variable]) -> A
     if not self.use_ema:
         return no_op()
     pairs = [(var, self.get_slot(var, AVERAGE)) for var in var_list]
+    _refuse_pieces(self, [average for _, average in pairs])
     done = [var.assign(average, read_value=False) for var, average in pairs]
     return group(*done) if building_graph() is not None else None
 
@@ -335,9 +336,21 @@ def swap_variable_values(self: Optimizer, var_list: Iterable[Variable]) -> Any:
     if not self.use_ema:
         raise ValueError(f"Optimizer {self._name!r} was made without use_ema=True.")
     done = []
-    for var in var_list:
+    variables = list(var_list)
+    _refuse_pieces(self, [self.get_slot(var, AVERAGE) for var in variables])
+    for var in variables:
         average = self.get_slot(var, AVERAGE)
         value, mean = var.read_value(), average.read_value()
         done.append(var.assign(mean, read_value=False))
         done.append(average.assign(value, read_value=False))
     return group(*done) if building_graph() is not None else None
+
+
+def _refuse_pieces(optimizer: Optimizer, averages: list[Variable]) -> None:
+    """Refuses to give variables averages of which this rank has only a piece."""
+    if any(average.piece is not None for average in averages):
+        raise NotImplementedError(
+            f"Optimizer {optimizer._name!r} keeps averages in pieces, one on each rank "
+            "(shard_optimizer=True), which are not put together here; save a "
+            "checkpoint, which holds whole ones."
+        )

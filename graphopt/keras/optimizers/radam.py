@@ -55,6 +55,7 @@ class RAdam(Optimizer):
     Source: Liu et al. 2019; `torch.optim.RAdam`, `tfa.optimizers.RectifiedAdam`.
     """
 
+    is_elementwise = True
     slots = {"m": "zeros", "v": "zeros"}
 
     def __init__(

@@ -45,6 +45,7 @@ class RMSprop(Optimizer):
     Source: `tf.keras.optimizers.RMSprop` (OptimizerV2); Hinton's lecture 6e, 2012.
     """
 
+    is_elementwise = True
     accepts_weights_without_iterations = True
 
     def __init__(

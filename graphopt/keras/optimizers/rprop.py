@@ -59,6 +59,8 @@ class Rprop(Optimizer):
     Source: Riedmiller and Braun 1993; `torch.optim.Rprop`.
     """
 
+    is_elementwise = True
+
     def __init__(
         self,
         learning_rate: _FirstStep = 0.01,

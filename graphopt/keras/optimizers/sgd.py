@@ -41,6 +41,7 @@ class SGD(Optimizer):
     Source: `tf.keras.optimizers.SGD`; Sutskever et al. 2013 for Nesterov's momentum.
     """
 
+    is_elementwise = True
     sparse_rows = "touched"
 
     def __init__(

@@ -5,6 +5,8 @@ The functions whose first argument is `self` are methods of `Optimizer`, which l
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +16,19 @@ from numpy.typing import NDArray
 from graphopt import dtypes
 from graphopt.dtypes import as_dtype
 from graphopt.graph.effects import variable_of
+from graphopt.graph.hooks import hooks
 from graphopt.graph.tensor import GraphTensor
 from graphopt.keras import initializers
 from graphopt.keras.optimizers.gradient_steps import ACCUMULATOR
 from graphopt.keras.optimizers.updates import AVERAGE
 from graphopt.ops.state import READ
+from graphopt.parallel.ranks import sharing_first_values
+from graphopt.parallel.sharding import (
+    Part,
+    cut_whole,
+    gather_whole,
+    owned_variables,
+)
 from graphopt.runtime.names import get_default_session
 from graphopt.runtime.session import session_for
 from graphopt.runtime.tracking import (
@@ -29,10 +39,11 @@ from graphopt.runtime.tracking import (
     names_of_children,
     slot_made,
 )
-from graphopt.runtime.variable import Variable, variable_of_handle
+from graphopt.runtime.variable import Piece, Variable, variable_of_handle
 
 if TYPE_CHECKING:
     from graphopt.keras.optimizers.base import Optimizer
+    from graphopt.parallel.aggregation import Aggregation
 
 
 # By their ids, for every step asks, and to compare dtypes runs Python.
@@ -138,13 +149,18 @@ def add_slot(
     """
     slots = self._slots.setdefault(var.key, {})
     if slot_name not in slots:
-        slots[slot_name] = self.add_weight(
-            f"{var.key.name}/{slot_name}",
-            var.shape if shape is None else shape,
-            var.dtype,
-            first_value(initializer),
-            trainable=False,
-        )
+        is_part = isinstance(var, Part)
+        # A piece begins with its own part of a value, not with that of rank 0.
+        with sharing_first_values(None) if is_part else contextlib.nullcontext():
+            slots[slot_name] = self.add_weight(
+                f"{var.key.name}/{slot_name}",
+                var.shape if shape is None else shape,
+                var.dtype,
+                first_value(initializer),
+                trainable=False,
+            )
+        if is_part:
+            slots[slot_name].piece = var.piece
         slot_made(self, var.key, slot_name, slots[slot_name])
     return slots[slot_name]
 
@@ -188,6 +204,20 @@ def create_all(optimizer: Optimizer, variables: Sequence[Variable]) -> None:
             optimizer.add_slot(var, AVERAGE, starts_as(var))
 
 
+def share_out_slots(
+    optimizer: Optimizer, variables: Sequence[Variable], aggregation: Aggregation
+) -> None:
+    """Notes which slots this rank keeps, where variables are not cut."""
+    rank = hooks.communicator(aggregation.group).rank
+    for var, owner in zip(
+        variables, owned_variables(variables, aggregation), strict=True
+    ):
+        for slot in optimizer._slots.get(var.key, {}).values():
+            shape = tuple(int(dim or 0) for dim in slot.shape)
+            length = math.prod(shape) if owner == rank else 0
+            slot.piece = Piece(shape, 0, length, aggregation.group)
+
+
 def get_weights(self: Optimizer) -> list[Any]:
     """Returns the values of `weights`."""
     return [value_of(weight) for weight in self.weights]
@@ -209,7 +239,8 @@ def set_weights(self: Optimizer, weights: Sequence[Any]) -> None:
             f"expecting {len(params)} weights."
         )
     for weight, value in zip(params, weights, strict=True):
-        if weight.shape != np.shape(value):
+        expected = weight.shape if weight.piece is None else weight.piece.whole
+        if expected != np.shape(value):
             raise ValueError(
                 f"Optimizer weight {weight.name!r} has shape {weight.shape}, "
                 f"provided weight has shape {np.shape(value)}."
@@ -246,7 +277,10 @@ def value_of(value: Any) -> Any:
     if isinstance(value, Variable) and value.graph is not None:
         graph = value.graph
         session = session_for(graph, get_default_session())
-        return session.run(value)
+        found = session.run(value)
+        return found if value.piece is None else gather_whole(found, value.piece)
+    if isinstance(value, Variable) and value.piece is not None:
+        return gather_whole(value.numpy(), value.piece)
     if isinstance(value, GraphTensor):
         return value.eval()
     return value.numpy()
@@ -254,6 +288,10 @@ def value_of(value: Any) -> Any:
 
 def set_value(variable: Variable, value: NDArray[Any] | float) -> None:
     """Sets a variable at once, in both modes."""
+    if variable.piece is not None:
+        value = cut_whole(
+            np.asarray(value), variable.piece, [int(dim or 0) for dim in variable.shape]
+        )
     if variable.graph is None:
         variable.assign(np.asarray(value, variable.dtype.numpy))
         return

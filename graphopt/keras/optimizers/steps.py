@@ -37,7 +37,14 @@ from graphopt.keras.optimizers.updates import (
     with_weight_decay,
 )
 from graphopt.ops.elementwise import cast, equal, not_equal
-from graphopt.parallel.aggregation import Aggregation, deferring, reduce_gradients
+from graphopt.parallel.aggregation import (
+    Aggregation,
+    deferring,
+    divide_by_rows,
+    reduce_gradients,
+    step_rows,
+)
+from graphopt.parallel.sharding import finish_pieces, scatter_gradients, sharding
 from graphopt.runtime.names import name_scope
 from graphopt.runtime.variable import Variable
 
@@ -69,13 +76,49 @@ def aggregate_and_apply(
       aggregation: What becomes of the gradients of several ranks; None if there is one.
       transforms: As in `apply_pairs`.
     """
-    accumulates = any(part.gradient_accumulation_steps for part in optimizer._parts())
-    if aggregation is not None and not accumulates:
+    if aggregation is not None and aggregation.shard_optimizer:
+        return _apply_pieces(optimizer, pairs, name, aggregation, transforms)
+    if aggregation is not None and not _accumulates(optimizer):
         with name_scope("aggregate"):
             pairs = reduce_gradients(pairs, aggregation)
+            rows = step_rows()
+            if rows is not None and divides_late(optimizer, aggregation):
+                pairs = divide_by_rows(pairs, rows[1])
         aggregation = None
     with deferring(aggregation):
         return optimizer._apply_pairs(pairs, name, transforms)
+
+
+def _apply_pieces(
+    optimizer: Optimizer,
+    pairs: GradsAndVars,
+    name: str,
+    aggregation: Aggregation,
+    transforms: bool,
+) -> Any:
+    """Builds or runs a step of which this rank does its part."""
+    with name_scope("aggregate"):
+        scattered = scatter_gradients(pairs, aggregation, optimizer.is_elementwise)
+        own, rows = scattered.pairs, step_rows()
+        if rows is not None and divides_late(optimizer, aggregation):
+            own = divide_by_rows(own, rows[1])
+
+    def finish() -> list[Any]:
+        with name_scope("gather"):
+            return [apply_constraint(var, op) for var, op in scattered.write()]
+
+    with sharding(aggregation, finish):
+        return optimizer._apply_pairs(own, name, transforms)
+
+
+def divides_late(optimizer: Optimizer, aggregation: Aggregation | None) -> bool:
+    """Whether sums over ranks are divided by the number of examples after the exchange."""
+    in_graph = building_graph() is not None
+    return aggregation is not None and in_graph and not _accumulates(optimizer)
+
+
+def _accumulates(optimizer: Optimizer) -> bool:
+    return any(part.gradient_accumulation_steps for part in optimizer._parts())
 
 
 def apply_pairs(
@@ -109,6 +152,7 @@ def apply_pairs(
         for grad, var in pairs:
             with name_scope(f"update_{var.key.name.rpartition('/')[2]}"):
                 done.append(_apply_one(optimizer, grad, var, state))
+        done += finish_pieces()
         one = 1 if only_if is None else cast(only_if, dtypes.int64)
         if graph is None:
             return optimizer.iterations.assign_add(one)

@@ -44,6 +44,8 @@ class Yogi(Optimizer):
     Source: Zaheer et al. 2018; defaults of `tfa.optimizers.Yogi`.
     """
 
+    is_elementwise = True
+
     def __init__(
         self,
         learning_rate: Number = 0.01,

@@ -246,7 +246,7 @@ class Optimizer(SlotOwner):
             rows = step_rows()
             if rows is not None:
                 updated = weigh_by_rows(updated, *rows)
-            if aggregation is not None and aggregation.size > 1:
+            if aggregation is not None and not aggregation.is_idle:
                 share_first_values(variables, aggregation)
                 updated = reduce_gradients(updated, aggregation)
             self._prepare()
