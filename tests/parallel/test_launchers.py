@@ -80,12 +80,15 @@ def test_environment_of_open_mpi(monkeypatch):
     launcher = make_launcher(Implementation.OPEN_MPI, "mpiexec (Open MPI) 5.0.11")
     monkeypatch.setattr(launchers, "has_infiniband", lambda: False)
     monkeypatch.setattr(launchers, "_parameters_of_user", lambda: {"osc"})
-    found = launcher.environment({"OMPI_MCA_btl": "tcp,self"}, crowded=True)
+    found = launcher.environment(
+        {"OMPI_MCA_btl": "tcp,self"}, crowded=True, spread=False
+    )
     # What the user says stands.
     assert found["OMPI_MCA_btl"] == "tcp,self" and "OMPI_MCA_osc" not in found
     assert found["OMPI_MCA_mpi_yield_when_idle"] == "1"
     monkeypatch.setattr(launchers, "has_infiniband", lambda: True)
-    found = launcher.environment({}, crowded=False)
+    found = launcher.environment({}, crowded=False, spread=True)
+    assert "OMPI_MCA_mpi_ft_detector" not in found, "this one has no ULFM"
     assert not {"OMPI_MCA_btl", "OMPI_MCA_mpi_yield_when_idle"} & set(found)
 
 
@@ -101,7 +104,7 @@ def test_options_of_hydra():
             *words[5:],
         ]
         assert words[5:] == ["-n", "2", "x"]
-    assert launcher.environment({}, crowded=False)["I_MPI_PIN"] == "0"
+    assert launcher.environment({}, crowded=False, spread=True)["I_MPI_PIN"] == "0"
 
 
 @pytest.mark.parametrize(
