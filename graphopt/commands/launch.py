@@ -275,9 +275,10 @@ class _Attempt:
     def _read(self, name: str, stream: IO[bytes]) -> None:
         """Puts the lines of one stream together, which come in pieces; a thread."""
         splitter = _Splitter(self.launcher.tag)
-        while piece := stream.read1(_READ_AT_ONCE):  # type: ignore[attr-defined]
-            for rank, line in splitter.split(piece):
-                self.lines.put((name, rank, line))
+        with stream:
+            while piece := os.read(stream.fileno(), _READ_AT_ONCE):
+                for rank, line in splitter.split(piece):
+                    self.lines.put((name, rank, line))
         for rank, line in splitter.rest():
             self.lines.put((name, rank, line))
 

@@ -131,8 +131,9 @@ def run_training(
     lines: queue.Queue[tuple[float, str] | None] = queue.Queue()
 
     def read(stream) -> None:
-        for line in stream:
-            lines.put((time.time(), line.rstrip("\n")))
+        with stream:
+            for line in stream:
+                lines.put((time.time(), line.rstrip("\n")))
         lines.put(None)
 
     for stream in (process.stdout, process.stderr):
