@@ -181,6 +181,10 @@ class Communicator:
         wanted = int(self.channel.local_size) * available_threads()
         return count_processors() > wanted
 
+    def allocate(self, nbytes: int, owner: Any) -> Any:
+        """Returns zeroed memory of a plan, as long as its owner lives; no collective."""
+        return self.channel.allocate(nbytes, owner)
+
     def begin_plan(self, header: Operation) -> None:
         """Is told of a plan, before it runs; no collective.
 

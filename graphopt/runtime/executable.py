@@ -70,7 +70,13 @@ class Executable:
     def __init__(self, schedule: Schedule, store: VariableStore) -> None:
         self.schedule = schedule
         self.store = store
-        self.arena = aligned_zeros(schedule.arena_bytes)
+        # What other processes are told through, if the step exchanges values with them.
+        self._communicator = _find_communicator(schedule)
+        if self._communicator is None:
+            self.arena = aligned_zeros(schedule.arena_bytes)
+        else:
+            # Where they can add up what is in it.
+            self.arena = self._communicator.allocate(schedule.arena_bytes, self)
         self.generation = -1
         self.operations = schedule.operations
         # Rounds of loops before a native call pauses, and how many are left of them.
@@ -99,8 +105,6 @@ class Executable:
         self._has_hosts = any(step.lowered.host for step in schedule.steps)
         self._feed_words: list[tuple[int, int, int]] = []
         self._variable_words: list[tuple[int, Buffer, int]] = []
-        # What other processes are told through, if the step exchanges values with them.
-        self._communicator: Any = None
         self._bind_tables()
         self._undo = self._make_undo()
 
@@ -111,10 +115,6 @@ class Executable:
         from graphopt.codegen.tape import tape
 
         self._tape = tape
-        for step in self.schedule.steps:
-            if step.op.spec is STEP_HEADER and step.op.attrs["size"] > 1:
-                self._communicator = hooks.communicator(step.op.attrs["group"])
-                self._communicator.begin_plan(step.op)
         make_kernels(self.schedule.list_kernels())
         words: list[int] = []
         rows: list[tuple[int, int, int, int]] = []
@@ -662,6 +662,16 @@ class Executable:
     def _read(self, tensor: GraphTensor) -> Array:
         """Returns the memory of a tensor as the last run has left it."""
         return self._view(self.schedule.locations[tensor], tensor, self._host_feeds)
+
+
+def _find_communicator(schedule: Schedule) -> Any:
+    """What a step exchanges values through; None if it does not."""
+    for step in schedule.steps:
+        if step.op.spec is STEP_HEADER and step.op.attrs["size"] > 1:
+            communicator = hooks.communicator(step.op.attrs["group"])
+            communicator.begin_plan(step.op)
+            return communicator
+    return None
 
 
 def _find_streams(program: Program) -> tuple[list[Any], bool]:
