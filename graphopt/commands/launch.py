@@ -190,7 +190,9 @@ def _environment(
 ) -> dict[str, str]:
     cores = count_processors()
     most = max(host.slots for host in hosts) if hosts else ranks
-    environment = launcher.environment(os.environ, crowded=most >= cores)
+    environment = launcher.environment(
+        os.environ, crowded=most >= cores, spread=hosts is not None
+    )
     environment[EXPECTED_RANKS] = str(ranks)
     if options.threads:
         environment[THREADS] = str(options.threads)
@@ -273,9 +275,10 @@ class _Attempt:
     def _read(self, name: str, stream: IO[bytes]) -> None:
         """Puts the lines of one stream together, which come in pieces; a thread."""
         splitter = _Splitter(self.launcher.tag)
-        while piece := stream.read1(_READ_AT_ONCE):  # type: ignore[attr-defined]
-            for rank, line in splitter.split(piece):
-                self.lines.put((name, rank, line))
+        with stream:
+            while piece := os.read(stream.fileno(), _READ_AT_ONCE):
+                for rank, line in splitter.split(piece):
+                    self.lines.put((name, rank, line))
         for rank, line in splitter.rest():
             self.lines.put((name, rank, line))
 
@@ -310,10 +313,10 @@ class _Attempt:
         """Shows a line, unless it is a report."""
         # Open MPI ends its messages with a zero.
         text, mark, report = line.replace(b"\0", b"").partition(MARK)
-        if mark and rank in self.states:
+        if mark:
             found = read_report(mark + report, self.word)
-            if found is not None:
-                self._note(rank, found)
+            if found is not None and found.rank in self.states:
+                self._note(found)
                 if not text:
                     return
                 text += b"\n"
@@ -337,7 +340,8 @@ class _Attempt:
 
     # ---- ranks
 
-    def _note(self, rank: int, report: Began | Ended) -> None:
+    def _note(self, report: Began | Ended) -> None:
+        rank = report.rank
         state = self.states[rank]
         if isinstance(report, Began):
             state.began = report
@@ -347,13 +351,19 @@ class _Attempt:
         state.ended = report
         if report.code:
             if not self.failed:
-                self.gone_before = [
-                    other
-                    for other, each in self.states.items()
-                    if each.is_here and each.began and _is_gone(each.began.pid)
-                ]
+                self._look_for_the_cause()
             error = f" ({report.error})" if report.error else ""
             self._fail(rank, f"ended with exit code {report.code}{error}")
+
+    def _look_for_the_cause(self) -> None:
+        """Looks at the other ranks of this machine when the first reports a failure."""
+        for rank, state in self.states.items():
+            if not state.is_here or state.ended or state.began is None:
+                continue
+            if _is_gone(state.began.pid):
+                self.gone_before.append(rank)
+            elif _state_of(state.began.pid) in "Tt":
+                self._fail(rank, "is stopped: its process does not run")
 
     def _note_words_of_launcher(self, text: bytes) -> None:
         """Learns from mpiexec which rank did not end as it should."""
@@ -509,12 +519,17 @@ def _is_of(pid: int, word: str) -> bool:
     return any(each.startswith(mark) for each in variables)
 
 
-def _is_gone(pid: int) -> bool:
+def _state_of(pid: int) -> str:
+    """Returns the letter that says what a process does; `X` if it is not there."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:
-        return True
-    return text.rpartition(")")[2].split()[0] in "ZX"
+        return "X"
+    return text.rpartition(")")[2].split()[0]
+
+
+def _is_gone(pid: int) -> bool:
+    return _state_of(pid) in "ZX"
 
 
 @contextlib.contextmanager

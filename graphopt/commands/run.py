@@ -20,12 +20,7 @@ from graphopt.commands import launch
 from graphopt.commands.launch import THREADS
 from graphopt.commands.shared import INTERRUPTED, OK, add_command
 from graphopt.config import change
-from graphopt.parallel.reports import (
-    Ended,
-    begin_report,
-    is_reporting,
-    local_ranks,
-)
+from graphopt.parallel.reports import begin_report, is_reporting, local_ranks
 from graphopt.runtime.threads import count_processors
 from graphopt.viz.target import TargetNotFoundError
 
@@ -87,9 +82,7 @@ def run(options: argparse.Namespace, passed: list[str]) -> int:
     finally:
         # First, for a rank that leaves because it failed may end there and then.
         if tell is not None:
-            tell(
-                Ended(code, type(error).__name__ if error is not None and code else "")
-            )
+            tell(code, type(error).__name__ if error is not None and code else "")
         _leave(code, error)
     return code
 
@@ -136,14 +129,30 @@ def _restoring_path() -> Iterator[None]:
 
 def _settle_rank() -> None:
     """Has a rank print line by line, and take its share of the machine's cores."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # What is printed goes through a pipe, and would come when the rank has ended.
-            stream.reconfigure(line_buffering=True)
+    for name in ("stdout", "stderr"):
+        stream = _by_line(getattr(sys, name))
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
     if not os.environ.get(THREADS):
         share = max(1, count_processors() // (local_ranks() or 1))
         change(threads=share)
         os.environ[THREADS] = str(share)
+
+
+class _Lines(io.TextIOWrapper):
+    """A stream of lines for a file, even if it is a terminal that Open MPI has made."""
+
+    def isatty(self) -> bool:
+        """Returns False: no colors and no bars that go back in a line."""
+        return False
+
+
+def _by_line(stream: Any) -> Any:
+    """Returns a stream whose lines do not wait for the end of the rank."""
+    if not isinstance(stream, io.TextIOWrapper):
+        return stream
+    encoding, errors = stream.encoding, stream.errors
+    return _Lines(stream.detach(), encoding, errors, line_buffering=True)
 
 
 def _leave(code: int, error: BaseException | None) -> None:

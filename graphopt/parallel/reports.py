@@ -44,10 +44,12 @@ class Began:
     """A rank runs its script.
 
     Attributes:
+      rank: Which.
       pid: The number of its process.
       host: Where that is.
     """
 
+    rank: int
     pid: int
     host: str
 
@@ -57,10 +59,12 @@ class Ended:
     """The script of a rank is over.
 
     Attributes:
+      rank: Which.
       code: The exit code.
       error: The class of the exception that ended it; "" if none did.
     """
 
+    rank: int
     code: int
     error: str = ""
 
@@ -94,14 +98,15 @@ def end_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
 
 
-def begin_report() -> Callable[[Ended], None]:
+def begin_report() -> Callable[[int, str], None]:
     """Tells that this rank begins.
 
     Returns:
-      What is to be called when the script has ended.
+      What is to be called when the script has ended, with the exit code and the class of
+      the exception that ended it, "" if none did.
     """
     end_with_parent()
-    word = os.environ[RUN]
+    word, rank = os.environ[RUN], _launched_rank()
     os.environ[RUN] = word + _BELOW
     # The script may close or replace the stream.
     stream = os.dup(2)
@@ -112,8 +117,17 @@ def begin_report() -> Callable[[Ended], None]:
         with contextlib.suppress(OSError):
             os.write(stream, MARK + f"{word} {text}\n".encode())
 
-    tell("began", os.getpid(), socket.gethostname())
-    return lambda ended: tell("ended", ended.code, ended.error)
+    tell("began", rank, os.getpid(), socket.gethostname())
+    return lambda code, error: tell("ended", rank, code, error)
+
+
+def _launched_rank() -> int:
+    """Returns the number that the launcher has given this process."""
+    for name in ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"):
+        text = os.environ.get(name, "")
+        if text.isdecimal():
+            return int(text)
+    return 0
 
 
 def read_report(line: bytes, word: str) -> Began | Ended | None:
@@ -123,15 +137,17 @@ def read_report(line: bytes, word: str) -> Began | Ended | None:
       line: The line.
       word: That of the run; reports of others are none.
 
-    >>> read_report(MARK + b"w ended 3 ValueError\\n", "w")
-    Ended(code=3, error='ValueError')
+    >>> read_report(MARK + b"w ended 0 3 ValueError\\n", "w")
+    Ended(rank=0, code=3, error='ValueError')
     """
     words = line.removeprefix(MARK).decode(errors="replace").split()
     if not line.startswith(MARK) or words[:1] != [word]:
         return None
     match words[1:]:
-        case ["began", pid, host] if pid.isdecimal():
-            return Began(int(pid), host)
-        case ["ended", code, *error] if code.removeprefix("-").isdecimal():
-            return Ended(int(code), " ".join(error))
+        case ["began", rank, pid, host] if rank.isdecimal() and pid.isdecimal():
+            return Began(int(rank), int(pid), host)
+        case ["ended", rank, code, *error] if (
+            rank.isdecimal() and code.removeprefix("-").isdecimal()
+        ):
+            return Ended(int(rank), int(code), " ".join(error))
     return None

@@ -26,19 +26,17 @@ from graphopt.graph.context import building_graph
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
-from graphopt.ops.assertions import Assert
 from graphopt.ops.collectives import ALL_GATHER, ALL_REDUCE, REDUCED
 from graphopt.ops.creation import shape as shape_of
 from graphopt.ops.creation import zeros
-from graphopt.ops.elementwise import cast, divide, equal, floordiv
+from graphopt.ops.elementwise import cast, divide, floordiv
 from graphopt.ops.reduction import reduce_sum
-from graphopt.ops.shaping import concat, stack, transpose
+from graphopt.ops.shaping import concat, transpose
 from graphopt.parallel.aggregation import (
     Aggregation,
     Collection,
     aggregating,
     collecting,
-    current_collection,
     sum_in_tree,
 )
 from graphopt.parallel.data import cut_rows
@@ -47,9 +45,7 @@ from graphopt.parallel.ranks import (
     activate,
     is_writer,
     sharing_first_values,
-    trained_variables,
 )
-from graphopt.runtime.collections import control_dependencies
 from graphopt.runtime.function import Function, function
 
 if TYPE_CHECKING:
@@ -321,16 +317,7 @@ def _gather_first(tensor: Any, communicator: Communicator) -> Any:
         found = call(ALL_GATHER, filled, **ranks)
         pieces = [found[i * most : i * most + n] for i, n in enumerate(counts)]
         return concat(pieces, 0)
-    if tensor.shape.rank is not None and tensor.shape[0] is not None:
-        return call(ALL_GATHER, tensor, **ranks)
-    rows = shape_of(tensor)[0]
-    most = call(ALL_REDUCE, stack([rows, -rows]), reduction="max", **ranks)
-    check = Assert(
-        equal(most[0], -most[1]),
-        ["Ranks gather different numbers of rows in a graph; the largest is", most[0]],
-    )
-    with control_dependencies([check] if check is not None else []):
-        return call(ALL_GATHER, tensor + cast(0, tensor.dtype), **ranks)
+    return call(ALL_GATHER, tensor, **ranks)
 
 
 # ---- replica context
@@ -463,13 +450,10 @@ class Strategy:
     aggregation: Aggregation | None = None
     # Into how many parts this rank cuts its part of a batch.
     local_parts = 1
-    # After how many calls of `run` the variables of the ranks are compared; 0 for never.
-    check_replicas_every = 0
     _cluster_resolver: Any = None
 
     def __init__(self, extended: Any = None) -> None:
         self._extended = StrategyExtended(self)
-        self._calls = 0
         # Functions of several parts, by the traced functions that programs pass to `run`.
         self._of_parts: weakref.WeakKeyDictionary[Any, Any] = (
             weakref.WeakKeyDictionary()
@@ -541,7 +525,6 @@ class Strategy:
         else:
             with entered_as(self, ReplicaContext(self, self.rank)):
                 found = fn(*given[0], **given[1])
-        self._count_call()
         return found
 
     experimental_run_v2 = run
@@ -576,20 +559,6 @@ class Strategy:
             with entered_as(self, replica), collecting(collection, part):
                 found.append(fn(*own_args, **own_kwargs))
         return found
-
-    def _count_call(self) -> None:
-        """Compares the variables of the ranks now and then."""
-        communicator = self.communicator
-        if communicator is None or not self.check_replicas_every:
-            return
-        if building_graph() is not None or current_collection() is not None:
-            return
-        self._calls += 1
-        if self._calls % self.check_replicas_every == 0:
-            # Loaded when it is time.
-            from graphopt.parallel.replicas import check_replicas
-
-            check_replicas(trained_variables(), communicator)
 
     # ---- values
 
@@ -963,8 +932,8 @@ class MPIStrategy(Strategy):
         that every number of ranks gives the same bits.
       shard_optimizer: Whether each rank keeps and updates only its part of the slots.
       timeout: After how many seconds of waiting for another rank there is an error.
-      check_replicas_every: After how many eager steps the variables of all ranks are
-        compared; 0 for never.
+      check_replicas_every: After how many steps the variables of all ranks are compared;
+        0 for never.
       on_failure: What happens when another rank fails: `"raise"` an error.
 
     Raises:
@@ -1012,6 +981,8 @@ class MPIStrategy(Strategy):
                 shards=shards,
                 shard_optimizer=shard_optimizer,
             )
+            self.communicator.watch.timeout = timeout
+            self.communicator.check_every = check_replicas_every
             activate(self.communicator)
         elif shards is not None:
             self.aggregation = Aggregation(0, 1, shards=shards)

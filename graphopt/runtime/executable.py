@@ -20,7 +20,7 @@ from graphopt.codegen.kernels import get_kernel, make_kernels
 from graphopt.errors import InvalidArgumentError, OpError, fail, locate
 from graphopt.graph import draws
 from graphopt.graph.body import Body
-from graphopt.graph.effects import handles_written, variable_of
+from graphopt.graph.effects import exchanges, handles_written, variable_of
 from graphopt.graph.graph import Operation
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import Effect
@@ -29,6 +29,7 @@ from graphopt.graph.program import Program
 from graphopt.graph.status import Report, Status, StatusWord
 from graphopt.graph.strings import to_array
 from graphopt.graph.tensor import GraphTensor
+from graphopt.lazy import cached_property
 from graphopt.ops.collectives import STEP_HEADER
 from graphopt.runtime.memory import aligned_zeros
 from graphopt.runtime.store import VariableStore, nested_run
@@ -321,10 +322,24 @@ class Executable:
     ) -> list[Array]:
         """Runs a step that others wait for: if it is left, they are told."""
         try:
-            return self._run_with_hosts(feeds, results)
+            found = self._run_with_hosts(feeds, results)
         except BaseException as error:
             self._communicator.leave_step(error, self)
             raise
+        self._communicator.end_step(self)
+        return found
+
+    @cached_property
+    def alike(self) -> list[Any]:
+        """The variables that the step gives the same values on all ranks."""
+        late: set[Operation] = set()
+        found: dict[Any, None] = {}
+        for op in self.schedule.program.operations:
+            if exchanges(op) or any(tensor.op in late for tensor in op.inputs):
+                late.add(op)
+                keys = map(variable_of, handles_written(op))
+                found.update(dict.fromkeys(key for key in keys if key.piece is None))
+        return list(found)
 
     def _run_with_hosts(
         self, feeds: Sequence[Array], results: list[Array | None]

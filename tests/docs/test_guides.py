@@ -5,12 +5,17 @@ from __future__ import annotations
 import pytest
 
 from tests.docs.guides import GUIDE, ROOT, agrees, read_blocks, run_blocks
+from tests.parallel.launching import needs_mpi
 
+# Those whose commands start several ranks.
+WITH_RANKS = {"several_machines"}
 PAGES = [ROOT / "README.md", *sorted(GUIDE.glob("*.md"))]
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_a_page_prints_what_it_says(path):
+    if path.stem in WITH_RANKS:
+        needs_mpi()
     blocks = read_blocks(path.read_text())
     printed = run_blocks(path) if any(block.runs for block in blocks) else []
     for block, output in zip(blocks, printed, strict=bool(printed)):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import graphopt as tf
+from tests.parallel.launching import needs_mpi, run_ranks
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -46,6 +47,18 @@ def test_digits_in_eager_mode_reach_97_percent():
     pytest.importorskip("sklearn")
     module = runpy.run_path(str(EXAMPLES / "digits_eager.py"))
     assert module["main"]() >= 0.97
+
+
+def test_one_two_and_four_ranks_end_with_the_same_weights():
+    pytest.importorskip("sklearn")
+    needs_mpi()
+    alone = run_example("several_ranks.py").splitlines()[-1]
+    accuracy = float(re.findall(r"(\d+\.\d) %", alone)[0])
+    assert accuracy >= 96.0
+    for ranks in (2, 4):
+        done = run_ranks("-n", str(ranks), EXAMPLES / "several_ranks.py")
+        assert done.code == 0, done
+        assert [done.lines_of(rank)[-1] for rank in range(ranks)] == [alone] * ranks
 
 
 def test_examples_of_the_page():

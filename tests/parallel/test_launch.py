@@ -42,7 +42,7 @@ total = ranks.all_reduce(np.full(3, 1.0 + ranks.rank))
 print(ranks.rank, "of", ranks.size, total.tolist(), sys.argv[1:])
 print("x" * 20000)
 sys.stderr.write("half a line")
-print(os.environ["GRAPHOPT_THREADS"], os.environ["GRAPHOPT_ATTEMPT"])
+print(os.environ["GRAPHOPT_THREADS"], os.environ["GRAPHOPT_ATTEMPT"], sys.stdout.isatty())
 """,
     )
     done = run_ranks("-n", "2", "--threads", "3", program, "-n", "--lr", "1")
@@ -51,7 +51,7 @@ print(os.environ["GRAPHOPT_THREADS"], os.environ["GRAPHOPT_ATTEMPT"])
         first, long, last = done.lines_of(rank)
         assert first == f"{rank} of 2 [3.0, 3.0, 3.0] ['-n', '--lr', '1']"
         assert long == "x" * 20000
-        assert last == "3 0"
+        assert last == "3 0 False"
     assert sorted(done.err) == ["[0] half a line", "[1] half a line"]
 
 

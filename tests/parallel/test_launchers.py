@@ -80,12 +80,15 @@ def test_environment_of_open_mpi(monkeypatch):
     launcher = make_launcher(Implementation.OPEN_MPI, "mpiexec (Open MPI) 5.0.11")
     monkeypatch.setattr(launchers, "has_infiniband", lambda: False)
     monkeypatch.setattr(launchers, "_parameters_of_user", lambda: {"osc"})
-    found = launcher.environment({"OMPI_MCA_btl": "tcp,self"}, crowded=True)
+    found = launcher.environment(
+        {"OMPI_MCA_btl": "tcp,self"}, crowded=True, spread=False
+    )
     # What the user says stands.
     assert found["OMPI_MCA_btl"] == "tcp,self" and "OMPI_MCA_osc" not in found
     assert found["OMPI_MCA_mpi_yield_when_idle"] == "1"
     monkeypatch.setattr(launchers, "has_infiniband", lambda: True)
-    found = launcher.environment({}, crowded=False)
+    found = launcher.environment({}, crowded=False, spread=True)
+    assert "OMPI_MCA_mpi_ft_detector" not in found, "this one has no ULFM"
     assert not {"OMPI_MCA_btl", "OMPI_MCA_mpi_yield_when_idle"} & set(found)
 
 
@@ -101,7 +104,7 @@ def test_options_of_hydra():
             *words[5:],
         ]
         assert words[5:] == ["-n", "2", "x"]
-    assert launcher.environment({}, crowded=False)["I_MPI_PIN"] == "0"
+    assert launcher.environment({}, crowded=False, spread=True)["I_MPI_PIN"] == "0"
 
 
 @pytest.mark.parametrize(
@@ -129,12 +132,12 @@ def test_lines_are_put_together(implementation, stream, lines):
 
 
 def test_reports():
-    assert read_report(MARK + b"w began 12 node-1\n", "w") == Began(12, "node-1")
-    assert read_report(MARK + b"w ended 0 \n", "w") == Ended(0)
-    assert read_report(MARK + b"w ended -9 OSError\n", "w") == Ended(-9, "OSError")
-    for line in (b"v ended 0", b"w ended", b"w ended x", b"w began x y", b"", b"w"):
+    assert read_report(MARK + b"w began 1 12 host\n", "w") == Began(1, 12, "host")
+    assert read_report(MARK + b"w ended 1 0 \n", "w") == Ended(1, 0)
+    assert read_report(MARK + b"w ended 0 -9 OSError\n", "w") == Ended(0, -9, "OSError")
+    for line in (b"v ended 0 0", b"w ended 0", b"w ended x 0", b"w began x 1 y", b"w"):
         assert read_report(MARK + line, "w") is None
-    assert read_report(b"w ended 0", "w") is None
+    assert read_report(b"w ended 0 0", "w") is None
 
 
 def test_without_mpi_it_says_what_to_install(monkeypatch, tmp_path, capsys):
