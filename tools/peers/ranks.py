@@ -68,7 +68,8 @@ TRAININGS: Final = {
         (20_000, 64, 10),
         128,
         50,
-        rate=0.1,
+        # A step has to be more than a rounding of weights that are about 1.
+        rate=1.0,
         length=32,
     ),
 }

