@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,24 +25,19 @@ from graphopt.parallel import ranks
 from graphopt.parallel.strategy import gather_rows, reduce_over_ranks
 
 
-class Reduction:
-    """How the values of ranks become one.
+class Reduction(enum.Enum):
+    """How the values of ranks become one: what `hvd.Average` and others are."""
 
-    Args:
-      name: Its name.
-    """
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __repr__(self) -> str:
-        return f"hvd.{self.name}"
+    AVERAGE = "mean"
+    SUM = "sum"
+    MIN = "min"
+    MAX = "max"
+    PRODUCT = "prod"
+    ADASUM = "adasum"
 
 
-Average, Sum, Min, Max, Product, Adasum = (
-    Reduction(name) for name in ("Average", "Sum", "Min", "Max", "Product", "Adasum")
-)
-_KINDS = {Average: "mean", Sum: "sum", Min: "min", Max: "max", Product: "prod"}
+Average, Sum, Adasum = Reduction.AVERAGE, Reduction.SUM, Reduction.ADASUM
+Min, Max, Product = Reduction.MIN, Reduction.MAX, Reduction.PRODUCT
 
 
 class Compressor:
@@ -91,7 +87,7 @@ def kind_of(op: Any, average: bool | None = None) -> str:
     op = Average if op is None else op
     if op is Adasum:
         raise NotImplementedError("hvd.Adasum; use hvd.Average or hvd.Sum.")
-    if op not in _KINDS:
+    if not isinstance(op, Reduction):
         raise fail(
             ValueError,
             "A reduction is none of Horovod's",
@@ -99,7 +95,8 @@ def kind_of(op: Any, average: bool | None = None) -> str:
             expected="hvd.Average, Sum, Min, Max or Product",
             site=str(user_site()),
         )
-    return _KINDS[op]
+    kind: str = op.value
+    return kind
 
 
 def allreduce(

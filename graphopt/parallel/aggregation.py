@@ -20,7 +20,8 @@ from graphopt.graph.indexed_slices import IndexedSlices
 from graphopt.ops.collectives import ALL_GATHER, ALL_REDUCE, ALL_REDUCE_IF
 from graphopt.ops.creation import zeros_like
 from graphopt.ops.elementwise import cast, equal, greater, where
-from graphopt.ops.shaping import concat
+from graphopt.ops.reduction import reduce_sum
+from graphopt.ops.shaping import concat, expand_dims
 from graphopt.parallel.sharding import sharded_over
 
 __all__ = [
@@ -322,17 +323,33 @@ def reduce_gradients(
 def _reduce(grad: Any, aggregation: Aggregation, only_if: Any) -> Any:
     ranks = _ranks(aggregation)
     if isinstance(grad, IndexedSlices) and not _is_better_dense(grad, aggregation):
-        values = call(ALL_GATHER, grad.values, **ranks)
+        small = _compressed(grad.values, aggregation)
+        values = cast(call(ALL_GATHER, small, **ranks), grad.dtype)
         indices = call(ALL_GATHER, grad.indices, **ranks)
         if aggregation.mean:
             values = values / cast(aggregation.size, values.dtype)
         return IndexedSlices(values, indices, grad.dense_shape)
     grad = hooks.convert(grad)
-    if only_if is None:
+    small = _compressed(grad, aggregation)
+    if small is not grad and aggregation.shards is None:
+        # Only travelling makes it small: the sum is of the gradient's own dtype.
+        each = call(ALL_GATHER, expand_dims(small, 0), **ranks)
+        total = reduce_sum(cast(each, grad.dtype), 0)
+    elif only_if is None:
         total = call(ALL_REDUCE, grad, reduction="sum", **ranks)
     else:
         total = call(ALL_REDUCE_IF, grad, only_if, reduction="sum", **ranks)
     return total / cast(aggregation.size, total.dtype) if aggregation.mean else total
+
+
+def _compressed(values: Any, aggregation: Aggregation) -> Any:
+    """Returns floats in the dtype in which they travel."""
+    dtype = aggregation.compression
+    if dtype is None or not values.dtype.is_floating:
+        return values
+    if dtype.numpy.itemsize >= values.dtype.numpy.itemsize:
+        return values
+    return cast(values, dtype)
 
 
 def _is_better_dense(grad: IndexedSlices, aggregation: Aggregation) -> bool:

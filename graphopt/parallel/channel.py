@@ -82,6 +82,8 @@ class Channel:
         self._write_library(mpi, is_tree)
         self._post = _KERNEL(load_entry("post").address)
         self._await = _KERNEL(load_entry("await").address)
+        kind = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
+        self._clock = kind(load_entry("clock").address)
         self._jobs = {
             name: load_entry(name).address
             for name in (
@@ -238,6 +240,22 @@ class Channel:
     def is_idle(self) -> bool:
         """Whether all jobs are done."""
         return bool(self.words[word.HEAD] == self.words[word.TAIL])
+
+    # ---- times
+
+    def read_clock(self) -> int:
+        """Returns the count of time by which jobs are timed."""
+        return int(self._clock(None))
+
+    @property
+    def posted(self) -> int:
+        """How many jobs were posted."""
+        return int(self.words[word.HEAD])
+
+    def times_of(self, job: int) -> tuple[int, int]:
+        """Returns when one of the last jobs began and ended, by its number from 0."""
+        at = word.TIMES + 2 * (job % word.RING_JOBS)
+        return int(self.words[at]), int(self.words[at + 1])
 
     # ---- jobs of Python
 

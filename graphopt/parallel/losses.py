@@ -8,7 +8,7 @@ from graphopt.errors import fail
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
 from graphopt.graph.tensor import Tensor
-from graphopt.ops.assertions import assert_positive
+from graphopt.ops.assertions import assert_non_negative
 from graphopt.ops.creation import shape as shape_of
 from graphopt.ops.elementwise import cast
 from graphopt.ops.reduction import reduce_sum
@@ -35,7 +35,7 @@ def compute_average_loss(
       per_example_loss: `[batch, ...]`, the losses of this replica.
       sample_weight: Weights of the examples, of the same shape, or of one that can be
         stretched to it.
-      global_batch_size: The size of the batch of all replicas, a positive integer; by
+      global_batch_size: The size of the batch of all replicas, an integer; by
         default that of this replica times the number of replicas.
 
     Returns:
@@ -73,7 +73,7 @@ def compute_average_loss(
         size = hooks.convert(global_batch_size)
     assert_scalar(size, message="global_batch_size must be scalar.")
     assert_integer(size, message="global_batch_size must be an integer.")
-    check = assert_positive(size, message="global_batch_size must be positive.")
+    check = assert_non_negative(size, message="global_batch_size must not be negative.")
     with control_dependencies([check] if check is not None else []):
         return divide_no_nan(reduce_sum(losses), cast(size, dtype))
 

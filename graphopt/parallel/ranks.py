@@ -185,7 +185,7 @@ def broadcast_variables(
       root: Whose values.
     """
     with entered(None):
-        arrays = [np.ascontiguousarray(v.numpy()) for v in variables]
+        arrays = [np.array(v.numpy(), order="C") for v in variables]
         numbers = [a for a in arrays if a.dtype != object]
         mine = np.concatenate(
             [np.zeros(0, np.uint8), *(a.reshape(-1).view(np.uint8) for a in numbers)]

@@ -1004,6 +1004,7 @@ class MPIStrategy(Strategy):
             _check_shards(shards, size)
             self.local_parts = shards // size
         if self.communicator is not None:
+            self.communicator.watch.timeout = timeout
             self.aggregation = Aggregation(
                 self.communicator.group,
                 size,

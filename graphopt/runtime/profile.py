@@ -22,6 +22,8 @@ LONGEST_NAME = 60
 MOST_NAMES = 2
 # Of the lines above the table.
 WIDTH = 80
+# The family of the kernels that exchange values with other ranks.
+EXCHANGING = "communicate"
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,23 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Exchange:
+    """What was exchanged with other ranks at once, in one run.
+
+    Attributes:
+      run: Which run.
+      step: The place, in `Profile.steps`, of the step that began it.
+      start: When it was begun to be done, in seconds after the first run began.
+      seconds: How long that took, whichever thread did it.
+    """
+
+    run: int
+    step: int
+    start: float
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Profile:
     """What a fetch costs; made by `Session.profile`.
 
@@ -111,6 +130,7 @@ class Profile:
       loaded: The seconds that loading each from the cache took.
       interpreted: Why the steps ran with NumPy; empty if they were compiled.
       events: The single steps of all runs.
+      exchanges: What was exchanged with other ranks, in all runs.
       plan: Digits that tell the plan from others, see `schedule.summary.fingerprint`.
 
     >>> import graphopt as tf
@@ -140,6 +160,7 @@ class Profile:
     interpreted: str = ""
     events: tuple[Event, ...] = field(default=(), repr=False)
     plan: str = ""
+    exchanges: tuple[Exchange, ...] = field(default=(), repr=False)
 
     @property
     def threads(self) -> int:
@@ -150,6 +171,17 @@ class Profile:
     def kernel_seconds(self) -> float:
         """The time of all steps together."""
         return sum(step.seconds for step in self.steps)
+
+    @property
+    def exchange_seconds(self) -> float:
+        """How long exchanges with other ranks took in a run, the mean over the runs."""
+        return sum(each.seconds for each in self.exchanges) / self.runs
+
+    @property
+    def waited_seconds(self) -> float:
+        """How long steps of a run did nothing but wait for them, or do them."""
+        waits = [s.seconds for s in self.steps if s.kernel == EXCHANGING]
+        return min(sum(waits), self.exchange_seconds)
 
     def by_type(self) -> dict[str, float]:
         """Returns the seconds of each family of kernels, the largest first."""
@@ -196,6 +228,14 @@ class Profile:
         whole = self.kernel_seconds or 1.0
         shares = (f"{k} {100 * s / whole:.0f} %" for k, s in self.by_type().items())
         lines.append(f"by kernel: {', '.join(shares)}")
+        if self.exchanges:
+            exchanged, waited = self.exchange_seconds, self.waited_seconds
+            hidden = 1 - waited / exchanged if exchanged else 0.0
+            lines.append(
+                f"exchanged with other ranks in {format_seconds(exchanged)} a run, of "
+                f"which the step waited {format_seconds(waited)}: {100 * hidden:.0f} % "
+                "behind what it computed"
+            )
         if self.interpreted:
             lines.append(f"runs without native code: {self.interpreted}")
         return [
@@ -364,6 +404,23 @@ class Profile:
                 if busy > 0:
                     same = {**events[-1], "tid": thread, "dur": busy * 1e6}
                     events.append(same)
+        if self.exchanges:
+            lane = self.threads + 1
+            named = {"name": "thread_name", "ph": "M", "pid": 1, "tid": lane}
+            events.append({**named, "args": {"name": "exchange with other ranks"}})
+            events += [
+                {
+                    "name": clean_text(self.steps[each.step].name),
+                    "cat": EXCHANGING,
+                    "ph": "X",
+                    "pid": 1,
+                    "tid": lane,
+                    "ts": each.start * 1e6,
+                    "dur": each.seconds * 1e6,
+                    "args": {"run": each.run},
+                }
+                for each in self.exchanges
+            ]
         return {"traceEvents": events, "displayTimeUnit": "ns"}
 
     def to_chrome_trace_text(self) -> str:

@@ -18,7 +18,14 @@ from graphopt.graph.words import clean_text, size_of
 from graphopt.rewrite.driver import Trace
 from graphopt.runtime.executable import Executable
 from graphopt.runtime.interpreter import interpret
-from graphopt.runtime.profile import Event, Profile, StepTime, total
+from graphopt.runtime.profile import (
+    EXCHANGING,
+    Event,
+    Exchange,
+    Profile,
+    StepTime,
+    total,
+)
 from graphopt.runtime.runner import ShapedPlan
 from graphopt.runtime.timed import Span, TimedExecutable, interpret_timed
 from graphopt.schedule.steps import Step
@@ -85,12 +92,13 @@ def profile_plan(
         for _ in range(WARM_UP):
             measured.run_whole()
             measured.run_timed()
-        seconds, all_spans, all_worked = [], [], []
+        seconds, all_spans, all_worked, all_exchanges = [], [], [], []
         for done in range(1, runs + 1):
             # One after the other, so that a slow moment hits both.
             seconds.append(measured.run_whole())
             all_spans.append(measured.run_timed())
             all_worked.append([] if timed is None else timed.worked)
+            all_exchanges.append([] if timed is None else timed.exchanges)
             on_run(done)
     finally:
         store.commit(saved)
@@ -118,6 +126,7 @@ def profile_plan(
         clean_text(schedule.interpreted),
         _events(all_spans, all_worked, len(steps)),
         fingerprint(schedule),
+        _exchanges(all_spans, all_exchanges),
     )
 
 
@@ -193,8 +202,9 @@ def _compile(
 ) -> StepTime:
     first = steps[0]
     nbytes, flops, share, bound = None, None, None, ""
-    # How often the steps of a loop run only the data know.
-    if len(steps) == 1:
+    # How often the steps of a loop run only the data know, and no limit of this machine
+    # says how fast others answer.
+    if len(steps) == 1 and first.kernel != EXCHANGING:
         nbytes, flops = moved_bytes(first), count_flops(first.op)
         share, bound = _limit(first.op, seconds, nbytes, flops, limits)
     names = [
@@ -275,6 +285,18 @@ def _events(
         for step, ((start, end), counts) in enumerate(
             zip(spans, all_worked[run] or [()] * len(spans), strict=True)
         )
+    )
+
+
+def _exchanges(
+    all_spans: Sequence[Sequence[Span]],
+    all_exchanges: Sequence[Sequence[tuple[int, Span]]],
+) -> tuple[Exchange, ...]:
+    begin = all_spans[0][0][0] if all_spans and all_spans[0] else 0
+    return tuple(
+        Exchange(run, piece, (start - begin) / 1e9, (end - start) / 1e9)
+        for run, exchanges in enumerate(all_exchanges)
+        for piece, (start, end) in exchanges
     )
 
 

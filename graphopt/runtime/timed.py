@@ -39,12 +39,15 @@ class TimedExecutable(Executable):
       spans: For each piece of the last run when it began and ended, in nanoseconds.
       worked: For each piece how long each thread ran chunks of it, see `Pool`; empty
         where nothing was handed out.
+      exchanges: Of the last run: the piece that began to exchange something with other
+        ranks, and when that began and ended.
     """
 
     def __init__(self, schedule: Schedule, store: VariableStore) -> None:
         self.covered: list[tuple[int, ...]] = []
         self.spans: list[Span] = []
         self.worked: list[tuple[int, ...]] = []
+        self.exchanges: list[tuple[int, Span]] = []
         self._joined = joined_steps(schedule)
         super().__init__(schedule, store)
         self._entry = self._run_parts
@@ -81,12 +84,18 @@ class TimedExecutable(Executable):
         spans: list[Span] = []
         worked: list[tuple[int, ...]] = []
         before = pool.read_worked()
-        for part in self._parts:
+        channel = getattr(self._communicator, "channel", None)
+        begun = (clock(), channel.read_clock()) if channel is not None else (0, 0)
+        posted: list[tuple[int, int]] = []
+        for number, part in enumerate(self._parts):
+            jobs = channel.posted if channel is not None else 0
             start = clock()
             code = part()
             spans.append((start, clock()))
             if code:
                 return code
+            if channel is not None:
+                posted += [(number, job) for job in range(jobs, channel.posted)]
             after = pool.read_worked()
             taken = after[: len(before)] - before
             # Workers that are there and may not help are left out.
@@ -94,6 +103,8 @@ class TimedExecutable(Executable):
             worked.append(tuple(taken[: last + 1].tolist()))
             before = after
         self.spans, self.worked = spans, worked
+        if channel is not None:
+            self.exchanges = _find_times(channel, posted, begun)
         return 0
 
     def overhead(self) -> float:
@@ -107,6 +118,29 @@ class TimedExecutable(Executable):
             entry()
             taken.append(clock() - start)
         return statistics.median(taken) / 1e9
+
+
+def _find_times(
+    channel: Any, posted: Sequence[tuple[int, int]], begun: tuple[int, int]
+) -> list[tuple[int, Span]]:
+    """Returns when jobs were done, in nanoseconds.
+
+    Args:
+      channel: What has done them.
+      posted: Pairs of a piece and a job.
+      begun: A moment, in nanoseconds and in the count of the channel.
+    """
+    nanoseconds = time.perf_counter_ns() - begun[0]
+    counts = channel.read_clock() - begun[1]
+    scale = nanoseconds / counts if counts > 0 else 0.0
+    found = []
+    for piece, job in posted:
+        first, last = (
+            begun[0] + round((count - begun[1]) * scale)
+            for count in channel.times_of(job)
+        )
+        found.append((piece, (first, last)))
+    return found
 
 
 def joined_steps(schedule: Schedule) -> set[int]:

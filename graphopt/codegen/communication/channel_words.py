@@ -101,7 +101,9 @@ RING: Final = WORDS_OF_KERNEL + 2 + MOST_LOCAL_RANKS + 6
 RING_JOBS: Final = 4096
 BEAT_LOCK: Final = RING + 2 * RING_JOBS
 """A lock that nobody lets go before the channel ends: one beats in between."""
-CHANNEL_WORDS: Final = BEAT_LOCK + 8
+TIMES: Final = BEAT_LOCK + 8
+"""When each job of the ring began and ended, in the count of `clock`."""
+CHANNEL_WORDS: Final = TIMES + 2 * RING_JOBS
 
 # ---- the area that a rank shares with the others of its machine
 

@@ -51,13 +51,15 @@ ENTRIES: Final = (
     "await",
     "communicate",
     "beat",
+    "clock",
     "header",
     "all_reduce",
     "all_gather",
     "reduce_scatter",
     "broadcast",
 )
-"""`post` and `await` are kernels, the next two loops of threads, the others jobs."""
+"""`post` and `await` are kernels, the next two loops of threads, `clock` returns the count of
+time by which jobs are timed, the others are jobs."""
 
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 _WORDS = _I64.as_pointer()
@@ -105,6 +107,7 @@ def _emit(module: ir.Module) -> None:
     _emit_await(module, run_next)
     _emit_communicate(module, run_next)
     _emit_beat(module)
+    _emit_clock(module)
     _emit_header(module, parts)
     _emit_all_reduce(module, parts)
     _emit_all_gather(module, parts)
@@ -498,7 +501,11 @@ def _emit_run_next(module: ir.Module) -> ir.Function:
             call = builder.inttoptr(job, _JOB.as_pointer())
             words = builder.inttoptr(arguments, _WORDS)
             reason = builder.call(call, [words, spins])
-            took = builder.sub(code.now(), begin)
+            end = code.now()
+            took = builder.sub(end, begin)
+            times = builder.add(builder.mul(slot, _I64(2)), _I64(word.TIMES))
+            code.store(times, begin)
+            code.store(builder.add(times, _ONE), end)
             code.store(word.WORKED, builder.add(code.load(word.WORKED), took))
             with builder.if_then(code.compare("!=", reason, 0)):
                 # The first reason is the one that counts.
@@ -675,6 +682,12 @@ def _emit_beat(module: ir.Module) -> None:
         lock = builder.inttoptr(code.load(word.BEAT_LOCK), pointer)
         builder.call(acquire, [lock, _I64(_BEAT), _I32(0)])
     builder.ret_void()
+
+
+def _emit_clock(module: ir.Module) -> None:
+    """clock(anything): returns the count of time."""
+    code = _Code(ir.Function(module, ir.FunctionType(_I64, [_WORDS]), name="clock"))
+    code.builder.ret(code.now())
 
 
 # ---- jobs

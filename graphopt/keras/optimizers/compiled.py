@@ -31,7 +31,7 @@ from graphopt.keras.optimizers.steps import aggregate_and_apply
 from graphopt.keras.optimizers.transformers import Transformer
 from graphopt.ops.creation import placeholder
 from graphopt.ops.elementwise import cast
-from graphopt.parallel.aggregation import Aggregation
+from graphopt.parallel.aggregation import Aggregation, step_rows
 from graphopt.runtime.concrete_function import FunctionGraph
 from graphopt.runtime.keys import PLAIN, key_of_state
 from graphopt.runtime.names import name_scope
@@ -104,6 +104,9 @@ def _has_python_transformers(optimizer: Optimizer) -> bool:
 def _can_trace(
     optimizer: Optimizer, pairs: GradsAndVars, aggregation: Aggregation | None
 ) -> bool:
+    if step_rows() is not None:
+        # How many there are changes from step to step, and is no feed of this one.
+        return False
     if _has_python_transformers(optimizer) and (
         aggregation is not None
         or optimizer.gradient_accumulation_steps

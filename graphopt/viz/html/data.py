@@ -260,6 +260,12 @@ def _measured(profile: Profile) -> dict[str, Any]:
             for event in profile.events
             if event.run < RUNS_SHOWN
         ],
+        "exchanges": [
+            [each.run, each.step, each.start, each.seconds]
+            for each in profile.exchanges
+            if each.run < RUNS_SHOWN
+        ],
+        "exchanged": [profile.exchange_seconds, profile.waited_seconds],
     }
 
 

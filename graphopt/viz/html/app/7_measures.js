@@ -114,6 +114,7 @@ function timelinePanel() {
   const runs = [...new Set(measured.events.map(([run]) => run))];
   if (!runs.includes(state.run)) state.run = runs[0] ?? 0;
   const events = measured.events.filter(([run]) => run === state.run);
+  const exchanges = measured.exchanges.filter(([run]) => run === state.run);
   const start = Math.min(...events.map((event) => event[2]));
   const end = Math.max(...events.map((event) => event[2] + event[3]));
   const choose = html("select", { "aria-label": "Run" }, ...runs.map((run) => html("option", { value: run }, `run ${run + 1}`)));
@@ -132,7 +133,8 @@ function timelinePanel() {
     html("p", {}, choose, ` ${plural(events.length, "step")} in ${formatSeconds(end - start)}`),
     html("p", { class: "note" }, `Alone, without times between steps, a run takes ${formatSeconds(measured.seconds)} (median of ${measured.runs}; ${formatSeconds(measured.fastest)} to ${formatSeconds(measured.slowest)}). Between steps: ${formatSeconds(waited)}.`),
     measured.threads > 1 ? html("p", { class: "note" }, threadsNote(events)) : null,
-    drawTimeline(events, start, end),
+    exchanges.length ? html("p", { class: "note" }, exchangeNote()) : null,
+    drawTimeline(events, exchanges, start, end),
     section("Longest", html("ul", {}, ...longest.map(row))),
     waits.length ? section("Longest waits", html("ul", {}, ...waits.slice(0, 5).map(([seconds, step]) => html("li", {}, `${formatSeconds(seconds)} before `, pieceLink(step))))) : null,
   ];
@@ -154,14 +156,22 @@ function threadsNote(events) {
   return `${plural(shared.length, "step")} of ${formatSeconds(whole)} were handed out to ${data.measured.threads} threads; computing were ${parts.join(", ")} of that time.`;
 }
 
+// How much of what was exchanged with other ranks went on beside the step.
+function exchangeNote() {
+  const [exchanged, waited] = data.measured.exchanged;
+  const hidden = exchanged ? 100 * (1 - waited / exchanged) : 0;
+  return `Exchanged with other ranks in ${formatSeconds(exchanged)} a run, of which the step waited ${formatSeconds(waited)}: ${hidden.toFixed(0)} % behind what it computed.`;
+}
+
 // One row for each family of kernels: a bar for each step, gaps where nothing of it runs;
-// then one for each thread, with what it computed of the steps that were handed out.
-function drawTimeline(events, start, end) {
+// then one for each thread, with what it computed of the steps that were handed out, and
+// one for what was exchanged with other ranks meanwhile.
+function drawTimeline(events, exchanges, start, end) {
   const pieces = data.measured.pieces;
   const families = [...new Set(events.map(([, piece]) => pieces[piece][2]))];
   const threads = data.measured.threads > 1 ? data.measured.threads : 0;
   const [width, left, high] = [Math.max(panel.clientWidth - 30, 300), 92, 26];
-  const height = (families.length + threads) * high + 24;
+  const height = (families.length + threads + (exchanges.length ? 1 : 0)) * high + 24;
   const across = (seconds) => left + ((seconds - start) / (end - start || 1)) * (width - left - 4);
   const svg = make("svg", { viewBox: `0 0 ${width} ${height}`, id: "timeline", role: "img", "aria-label": "steps over time" });
   families.forEach((family, row) => {
@@ -187,6 +197,18 @@ function drawTimeline(events, start, end) {
     bar.append(make("title", {}, `${step} ${name}: ${formatSeconds(seconds)} at ${formatSeconds(at - start)}`));
     bar.addEventListener("click", () => selectStep(step, "timeline"));
     svg.append(bar);
+  }
+  if (exchanges.length) {
+    const place = (families.length + threads) * high;
+    svg.append(rectangle(left, place, width - left, high - 4, { class: "lane" }));
+    svg.append(make("text", { x: 0, y: place + 16 }, "other ranks"));
+    exchanges.forEach(([, piece, at, seconds], index) => {
+      const [step, name] = pieces[piece];
+      const bar = rectangle(across(at), place + 1, Math.max(across(at + seconds) - across(at), 1), high - 6, { class: `bar buffer${index % 6}`, "data-exchange": step });
+      bar.append(make("title", {}, `${step} ${name}: exchanged in ${formatSeconds(seconds)} at ${formatSeconds(at - start)}`));
+      bar.addEventListener("click", () => selectStep(step, "timeline"));
+      svg.append(bar);
+    });
   }
   for (const part of [0, 0.25, 0.5, 0.75, 1]) {
     const x = left + part * (width - left - 4);
