@@ -42,11 +42,20 @@ class CompileRecord:
 EMITTED: Final = "communicate"
 """The family whose kernels are written in LLVM's terms; the text is the name of an entry."""
 _emitted: dict[str, Callable[[], NativeKernel]] = {}
+_emitted_texts: dict[str, Callable[[], str]] = {}
 
 
-def add_emitted(name: str, load: Callable[[], NativeKernel]) -> None:
-    """Makes the kernel of family `EMITTED` known whose text is a name."""
-    _emitted[name] = load
+def add_emitted(
+    name: str, load: Callable[[], NativeKernel], write: Callable[[], str]
+) -> None:
+    """Makes the kernel of family `EMITTED` known whose text is a name.
+
+    Args:
+      name: The name.
+      load: Returns the kernel.
+      write: Returns what it is in LLVM's language, with all that belongs to it.
+    """
+    _emitted[name], _emitted_texts[name] = load, write
 
 
 record = CompileRecord()
@@ -232,6 +241,8 @@ def write_llvm(request: KernelRequest) -> str:
     """Returns what LLVM made of a kernel, in its own language, after its passes."""
     from graphopt.codegen.compile.module import optimize
 
+    if request.family == EMITTED:
+        return _emitted_texts[request.source]()
     with _lock:
         return str(optimize(_translate(request)))
 
@@ -241,6 +252,11 @@ def write_assembly(request: KernelRequest) -> str:
     from graphopt.codegen.cache.object_code import get_target_machine
     from graphopt.codegen.compile.module import optimize
 
+    if request.family == EMITTED:
+        import llvmlite.binding as llvm
+
+        parsed = llvm.parse_assembly(_emitted_texts[request.source]())
+        return str(get_target_machine().emit_assembly(parsed))
     with _lock:
         return str(get_target_machine().emit_assembly(optimize(_translate(request))))
 

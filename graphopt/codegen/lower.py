@@ -50,6 +50,8 @@ _ALONE: Final[dict[str, Callable[[Operation], Lowered]]] = {
     "pad": slices.lower_pad,
     "recurrence": scans.lower_recurrence,
     "reduce_scatter": collectives.lower_reduce_scatter,
+    "reduce_scatter_start": collectives.lower_reduce_scatter_start,
+    "reduce_scatter_wait": collectives.lower_reduce_scatter_wait,
     "roll": slices.lower_roll,
     "set_diag": slices.lower_set_diag,
     "set_row": gathers.lower_set_row,

@@ -458,6 +458,47 @@ ALL_REDUCE_WAIT: OpSpec = register(
 )
 """Ends that: (bucket, ticket) -> the tensors, reduced, in the memory of the bucket."""
 
+REDUCE_SCATTER_START: OpSpec = register(
+    OpSpec(
+        "ReduceScatterStart",
+        lambda x, **attrs: [_infer_scattered(x, **attrs), (TensorShape([1]), int64)],
+        lambda x, **attrs: (_compute_scatter(x, **attrs), np.ones(1, np.int64)),
+        NOT_DIFFERENTIABLE,
+        Family("reduce_scatter_start"),
+        lambda: [Sample((np.ones((2, 3), np.float32),), {"reduction": "sum", **_ONE})],
+        dtypes=REDUCED,
+        effect=Effect.COLLECTIVE,
+        outputs=-1,
+        explain=explain,
+    )
+)
+"""Begins to reduce a tensor of which this rank gets a piece: x -> (piece, ticket)."""
+
+REDUCE_SCATTER_WAIT: OpSpec = register(
+    OpSpec(
+        "ReduceScatterWait",
+        lambda piece, ticket, x, **_: (piece.shape, piece.dtype),
+        lambda piece, ticket, x, **_: piece,
+        NOT_DIFFERENTIABLE,
+        Family("reduce_scatter_wait"),
+        lambda: [
+            Sample(
+                (
+                    np.ones((2, 3), np.float32),
+                    np.ones(1, np.int64),
+                    np.ones((2, 3), np.float32),
+                ),
+                {"reduction": "sum", **_ONE},
+            )
+        ],
+        types=("any", "int64", "any"),
+        dtypes=REDUCED,
+        effect=Effect.COLLECTIVE,
+        explain=explain,
+    )
+)
+"""Ends that: (piece, ticket, x) -> the piece; until then x must stay as it is."""
+
 STEP_HEADER: OpSpec = register(
     OpSpec(
         "StepHeader",

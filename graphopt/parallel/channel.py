@@ -7,6 +7,7 @@ runs its program, all of them follow one protocol.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import mmap
 import os
@@ -53,6 +54,11 @@ _FUNCTIONS: Final = {
 }
 _DATATYPES: Final = ("FLOAT", "DOUBLE", "INT32_T", "INT64_T", "BYTE")
 _NEVER_ENDING: list[Any] = []
+_PAGE: Final = 4096
+# Bytes of a rank; addresses have 47 bits, and a machine may have hundreds of ranks.
+_LARGEST_REGION: Final = 1 << 37
+# Without a promise that there is memory for all of it.
+_MAP_FLAGS: Final = mmap.MAP_SHARED | getattr(mmap, "MAP_NORESERVE", 0)
 
 
 class Channel:
@@ -112,7 +118,8 @@ class Channel:
             local, size, own = mpi.COMM_SELF, 1, 0
         self.local_size = size
         nbytes = 8 * word.SHARED_WORDS + 2 * HALF_BYTES
-        memory = share_memory(mpi, local, nbytes)
+        memory, region = share_memory(mpi, local, nbytes)
+        self._region = Region(memory[own], nbytes, region)
         self.shared: list[NDArray[np.int64]] = memory
         addresses = [int(words.ctypes.data) for words in memory]
         self.shared[own][: word.SHARED_WORDS] = 0
@@ -131,6 +138,7 @@ class Channel:
         words[word.IS_FLAT] = self.is_flat
         words[word.SHARED] = self._areas.ctypes.data
         words[word.HALF_BYTES] = HALF_BYTES
+        words[word.REGION_BYTES] = region
         words[word.SCRATCH] = self._scratch.ctypes.data
         words[word.TABLE] = self.table.ctypes.data
         is_crowded = size > count_processors()
@@ -176,6 +184,16 @@ class Channel:
                 f"got {machines}."
             )
         self.words[word.IS_TREE] = 1
+
+    def allocate(self, nbytes: int, owner: Any) -> NDArray[np.uint8]:
+        """Returns memory that other ranks of this machine see, where there is some left.
+
+        Args:
+          nbytes: How much.
+          owner: Whose it is: when that is gone, it is free again.
+        """
+        found = self._region.take(nbytes, owner)
+        return aligned_zeros(nbytes) if found is None else found
 
     def start_thread(self) -> None:
         """Starts the thread of the channel, if it does not run."""
@@ -312,7 +330,48 @@ class Channel:
         )
 
 
-def share_memory(mpi: Any, local: Any, nbytes: int) -> list[NDArray[np.int64]]:
+class Region:
+    """The part of a rank's area in which the arenas of its plans are.
+
+    It is as large as the memory of the machine, of which the system gives what is touched.
+
+    Args:
+      area: The area.
+      begin: Where the region begins in it, in bytes.
+      nbytes: How long it is.
+    """
+
+    def __init__(self, area: NDArray[np.int64], begin: int, nbytes: int) -> None:
+        self._memory = area.view(np.uint8)[begin : begin + nbytes]
+        # (begin, end) of what is in use, in order.
+        self._used: list[tuple[int, int]] = []
+        self._lock = threading.Lock()
+
+    def take(self, nbytes: int, owner: Any) -> NDArray[np.uint8] | None:
+        """Returns zeroed memory; None if there is not so much left."""
+        size = -(-nbytes // _PAGE) * _PAGE
+        with self._lock:
+            at = 0
+            for begin, end in self._used:
+                if begin - at >= size:
+                    break
+                at = end
+            if not nbytes or at + size > len(self._memory):
+                return None
+            self._used = sorted([*self._used, (at, at + size)])
+        found = self._memory[at : at + nbytes]
+        weakref.finalize(owner, self._release, at, at + size).atexit = False
+        found[:] = 0
+        return found
+
+    def _release(self, begin: int, end: int) -> None:
+        with self._lock:
+            self._used.remove((begin, end))
+
+
+def share_memory(
+    mpi: Any, local: Any, nbytes: int
+) -> tuple[list[NDArray[np.int64]], int]:
     """Returns one area of memory of each rank of a machine, which all of them see.
 
     It is a file without a name, of which nothing is left when its ranks are gone, however
@@ -322,37 +381,48 @@ def share_memory(mpi: Any, local: Any, nbytes: int) -> list[NDArray[np.int64]]:
     Args:
       mpi: The module `mpi4py.MPI`.
       local: The communicator of the ranks of this machine.
-      nbytes: Length of an area, a multiple of the size of a page.
+      nbytes: Length of an area, a multiple of the size of a page, without the region.
+
+    Returns:
+      The areas, and how long the region is that each of them ends with.
     """
     size = local.Get_size()
-    name, whole = None, None
-    if local.Get_rank() == 0 and hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("graphopt-ranks")
-        os.ftruncate(descriptor, nbytes * size)
-        name = f"/proc/{os.getpid()}/fd/{descriptor}"
-        whole = mmap.mmap(descriptor, nbytes * size)
-    name = local.bcast(name)
-    if local.Get_rank() and name is not None:
-        try:
-            other = os.open(name, os.O_RDWR)
-            whole = mmap.mmap(other, nbytes * size)
-            os.close(other)
-        except OSError:
-            whole = None
-    is_shared = all(local.allgather(whole is not None))
-    if local.Get_rank() == 0 and name is not None:
-        os.close(int(name.rpartition("/")[2]))
-    if is_shared:
-        assert whole is not None
-        words = np.frombuffer(whole, np.int64).reshape(size, -1)
-        return list(words)
+    # Virtual memory: what nobody touches takes none.
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    region = min(physical // _PAGE * _PAGE, _LARGEST_REGION)
+    for length in (region, 0):
+        whole = _map_together(local, (nbytes + length) * size)
+        if whole is not None:
+            words = np.frombuffer(whole, np.int64).reshape(size, -1)
+            return list(words), length
     window = mpi.Win.Allocate_shared(nbytes, 1, comm=local)
     _NEVER_ENDING.append(window)
     found = []
     for rank in range(size):
         memory, _ = window.Shared_query(rank)
         found.append(np.frombuffer(memory, np.int64, count=nbytes // 8))
-    return found
+    return found, 0
+
+
+def _map_together(local: Any, nbytes: int) -> mmap.mmap | None:
+    """Maps one file without a name into all ranks of a machine; None if one cannot."""
+    name, whole, descriptor = None, None, -1
+    if local.Get_rank() == 0 and hasattr(os, "memfd_create"):
+        with contextlib.suppress(OSError, ValueError, OverflowError):
+            descriptor = os.memfd_create("graphopt-ranks")
+            os.ftruncate(descriptor, nbytes)
+            whole = mmap.mmap(descriptor, nbytes, flags=_MAP_FLAGS)
+            name = f"/proc/{os.getpid()}/fd/{descriptor}"
+    name = local.bcast(name)
+    if local.Get_rank() and name is not None:
+        with contextlib.suppress(OSError, ValueError, OverflowError):
+            other = os.open(name, os.O_RDWR)
+            whole = mmap.mmap(other, nbytes, flags=_MAP_FLAGS)
+            os.close(other)
+    is_shared = all(local.allgather(whole is not None))
+    if descriptor >= 0:
+        os.close(descriptor)
+    return whole if is_shared else None
 
 
 def _handle(mpi: Any, thing: Any) -> int:

@@ -48,6 +48,7 @@ class Communicator:
       rank, size: The number of this process, and how many there are.
       local_rank, local_size: The same among those on this machine.
       bucket_bytes: About how many bytes of gradients are reduced at once.
+      check_every: After how many steps the variables of all ranks are compared; 0: never.
     """
 
     def __init__(self, comm: Any) -> None:
@@ -61,6 +62,8 @@ class Communicator:
         self.local_size: int = local.Get_size()
         self.channel = Channel(self.mpi, self.comm.Dup(), local)
         self.bucket_bytes = 4 << 20
+        self.check_every = 0
+        self._steps = 0
         # What a fingerprint stands for, as far as this rank knows.
         self.plans: dict[int, Described] = {}
         self._turn = threading.RLock()
@@ -177,6 +180,10 @@ class Communicator:
             return True
         wanted = int(self.channel.local_size) * available_threads()
         return count_processors() > wanted
+
+    def allocate(self, nbytes: int, owner: Any) -> Any:
+        """Returns zeroed memory of a plan, as long as its owner lives; no collective."""
+        return self.channel.allocate(nbytes, owner)
 
     def begin_plan(self, header: Operation) -> None:
         """Is told of a plan, before it runs; no collective.
@@ -298,6 +305,24 @@ class Communicator:
     def _keep(self, step: Any) -> None:
         if not self.channel.wait_until_left():
             self._unfinished.append(step)
+
+    def end_step(self, step: Any) -> None:
+        """Compares variables of all ranks now and then, as `check_every` says.
+
+        Args:
+          step: What has just run on all ranks.
+
+        Raises:
+          DataLossError: (a ValueError) One differs.
+        """
+        self._steps += 1
+        if self.check_every and self._steps % self.check_every == 0 and step.alike:
+            # Loaded when it is time.
+            from graphopt.parallel.replicas import check_arrays
+
+            names = [key.name for key in step.alike]
+            arrays = [step.store.read(key) for key in step.alike]
+            check_arrays(names, arrays, self)
 
     def revoke(self) -> None:
         """Has calls of the library fail on all ranks, where it can do that."""

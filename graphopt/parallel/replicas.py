@@ -21,7 +21,7 @@ from graphopt.parallel.ranks import active_communicator
 if TYPE_CHECKING:
     from graphopt.parallel.communicator import Communicator
 
-__all__ = ["check_replicas", "check_restored", "hash_array"]
+__all__ = ["check_arrays", "check_replicas", "check_restored", "hash_array"]
 
 
 def hash_array(array: NDArray[Any]) -> int:
@@ -57,7 +57,23 @@ def check_replicas(
     if session is None:
         with entered(None):
             values = [v.numpy() for v in variables]
-    hashes = np.array([hash_array(np.asarray(v)) for v in values], np.uint64)
+    check_arrays([v.name for v in variables], values, communicator)
+
+
+def check_arrays(
+    names: Sequence[str], arrays: Sequence[Any], communicator: Communicator
+) -> None:
+    """Compares arrays of all ranks; a collective.
+
+    Args:
+      names: Of variables, the same ones, in the same order, on all ranks.
+      arrays: Their values.
+      communicator: The ranks.
+
+    Raises:
+      DataLossError: (a ValueError) One differs; all ranks raise it.
+    """
+    hashes = np.array([hash_array(np.asarray(v)) for v in arrays], np.uint64)
     own = hashes.view(np.int64)
     # A few bytes a variable: one exchange of the least and, negated, the largest.
     found = communicator.all_reduce(np.stack([own, ~own]), "min")
@@ -68,7 +84,7 @@ def check_replicas(
     everyone = communicator.gather_objects(int(own[first]))
     common = max(set(everyone), key=everyone.count)
     others = [rank for rank, each in enumerate(everyone) if each != common]
-    name = variables[first].name
+    name = names[first]
     more = f" and {len(differs) - 1} more" if len(differs) > 1 else ""
     raise fail(
         DataLossError,

@@ -38,7 +38,6 @@ from graphopt.parallel.aggregation import (
     Collection,
     aggregating,
     collecting,
-    current_collection,
     sum_in_tree,
 )
 from graphopt.parallel.data import cut_rows
@@ -47,7 +46,6 @@ from graphopt.parallel.ranks import (
     activate,
     is_writer,
     sharing_first_values,
-    trained_variables,
 )
 from graphopt.runtime.collections import control_dependencies
 from graphopt.runtime.function import Function, function
@@ -463,13 +461,10 @@ class Strategy:
     aggregation: Aggregation | None = None
     # Into how many parts this rank cuts its part of a batch.
     local_parts = 1
-    # After how many calls of `run` the variables of the ranks are compared; 0 for never.
-    check_replicas_every = 0
     _cluster_resolver: Any = None
 
     def __init__(self, extended: Any = None) -> None:
         self._extended = StrategyExtended(self)
-        self._calls = 0
         # Functions of several parts, by the traced functions that programs pass to `run`.
         self._of_parts: weakref.WeakKeyDictionary[Any, Any] = (
             weakref.WeakKeyDictionary()
@@ -541,7 +536,6 @@ class Strategy:
         else:
             with entered_as(self, ReplicaContext(self, self.rank)):
                 found = fn(*given[0], **given[1])
-        self._count_call()
         return found
 
     experimental_run_v2 = run
@@ -576,20 +570,6 @@ class Strategy:
             with entered_as(self, replica), collecting(collection, part):
                 found.append(fn(*own_args, **own_kwargs))
         return found
-
-    def _count_call(self) -> None:
-        """Compares the variables of the ranks now and then."""
-        communicator = self.communicator
-        if communicator is None or not self.check_replicas_every:
-            return
-        if building_graph() is not None or current_collection() is not None:
-            return
-        self._calls += 1
-        if self._calls % self.check_replicas_every == 0:
-            # Loaded when it is time.
-            from graphopt.parallel.replicas import check_replicas
-
-            check_replicas(trained_variables(), communicator)
 
     # ---- values
 
@@ -963,8 +943,8 @@ class MPIStrategy(Strategy):
         that every number of ranks gives the same bits.
       shard_optimizer: Whether each rank keeps and updates only its part of the slots.
       timeout: After how many seconds of waiting for another rank there is an error.
-      check_replicas_every: After how many eager steps the variables of all ranks are
-        compared; 0 for never.
+      check_replicas_every: After how many steps the variables of all ranks are compared;
+        0 for never.
       on_failure: What happens when another rank fails: `"raise"` an error.
 
     Raises:
@@ -1012,6 +992,8 @@ class MPIStrategy(Strategy):
                 shards=shards,
                 shard_optimizer=shard_optimizer,
             )
+            self.communicator.watch.timeout = timeout
+            self.communicator.check_every = check_replicas_every
             activate(self.communicator)
         elif shards is not None:
             self.aggregation = Aggregation(0, 1, shards=shards)

@@ -35,6 +35,8 @@ from graphopt.ops.collectives import (
     ALL_REDUCE_WAIT,
     BROADCAST,
     REDUCE_SCATTER,
+    REDUCE_SCATTER_START,
+    REDUCE_SCATTER_WAIT,
     STEP_HEADER,
 )
 from graphopt.rewrite.driver import graph_pass
@@ -49,6 +51,7 @@ _JOBS: Final = {
     ALL_GATHER.name: "all_gather",
     BROADCAST.name: "broadcast",
     REDUCE_SCATTER.name: "reduce_scatter",
+    REDUCE_SCATTER_START.name: "reduce_scatter",
 }
 # The part of a bucket that the first one has.
 _FIRST: Final = 4
@@ -164,8 +167,8 @@ def _describe(op: Operation) -> tuple[str, str]:
 
 def _describe_job(op: Operation) -> tuple[Any, ...]:
     """Returns (job, dtype, elements, reduction or root, whether it has a condition)."""
-    is_bucket = op.spec is ALL_REDUCE_START
-    tensor = op.outputs[0] if is_bucket or op.spec is REDUCE_SCATTER else op.inputs[0]
+    by_result = op.spec in (ALL_REDUCE_START, REDUCE_SCATTER_START)
+    tensor = op.outputs[0] if by_result else op.inputs[0]
     how = op.attrs.get("reduction", op.attrs.get("root"))
     guarded = op.spec is ALL_REDUCE_IF or bool(op.attrs.get("guarded"))
     count = tensor.shape.num_elements() or 0
@@ -235,11 +238,33 @@ class _Rebuilding:
         if not self.done.issuperset(sources):
             self.deferred.append(op)
             return
+        if op.spec is REDUCE_SCATTER and _is_real(op):
+            self._add_scatter(op)
+            return
         new = self.rebuilder.copy(op)
         if _is_real(op):
             new.control_inputs = (*new.control_inputs, self.last)
             self.last = new
             self.jobs.append(_describe_job(new))
+        self.done.add(op)
+        self._start_buckets()
+
+    def _add_scatter(self, op: Operation) -> None:
+        """Adds the two ops that one becomes of which each rank gets a piece."""
+        rebuilder = self.rebuilder
+        types = infer_types(REDUCE_SCATTER_START, op.inputs, op.attrs, op.site)
+        start = rebuilder.add(
+            op,
+            spec=REDUCE_SCATTER_START,
+            output_types=types,
+            name=f"{op.name}/start",
+        )
+        start.control_inputs = (*start.control_inputs, self.last)
+        inputs = [*start.outputs, rebuilder.tensors[op.inputs[0]]]
+        wait = rebuilder.add(op, spec=REDUCE_SCATTER_WAIT, inputs=inputs, controls=())
+        rebuilder.tensors[op.outputs[0]] = wait.outputs[0]
+        self.last = start
+        self.jobs.append(_describe_job(start))
         self.done.add(op)
         self._start_buckets()
 

@@ -15,17 +15,25 @@ from collections.abc import Sequence
 
 from graphopt.graph.graph import Operation
 from graphopt.graph.program import Program, Rebuilder
-from graphopt.ops.collectives import ALL_REDUCE_START, ALL_REDUCE_WAIT
+from graphopt.ops.collectives import (
+    ALL_REDUCE_START,
+    ALL_REDUCE_WAIT,
+    REDUCE_SCATTER_START,
+    REDUCE_SCATTER_WAIT,
+)
 from graphopt.rewrite.driver import graph_pass
 
 __all__ = ["overlap_collectives"]
+
+_STARTS = (ALL_REDUCE_START, REDUCE_SCATTER_START)
+_WAITS = (ALL_REDUCE_WAIT, REDUCE_SCATTER_WAIT)
 
 
 @graph_pass(preserves="bits")
 def overlap_collectives(program: Program) -> Program:
     """Moves starts up and waits down."""
     operations = program.operations
-    if not any(op.spec is ALL_REDUCE_WAIT for op in operations):
+    if not any(op.spec in _WAITS for op in operations):
         return program
     late = _find_late(operations)
     order = _start_early([op for op in operations if op not in late])
@@ -44,7 +52,7 @@ def _find_late(operations: Sequence[Operation]) -> set[Operation]:
     """The waits, and what has to come after one."""
     late: set[Operation] = set()
     for op in operations:
-        waits = op.spec is ALL_REDUCE_WAIT
+        waits = op.spec in _WAITS
         if waits or any(source in late for source in _sources(op)):
             late.add(op)
     return late
@@ -54,9 +62,9 @@ def _start_early(operations: list[Operation]) -> list[Operation]:
     """Puts each start right behind the last op that it needs."""
     order: list[Operation] = []
     done: set[Operation] = set()
-    waiting = [op for op in operations if op.spec is ALL_REDUCE_START]
+    waiting = [op for op in operations if op.spec in _STARTS]
     for op in operations:
-        if op.spec is not ALL_REDUCE_START:
+        if op.spec not in _STARTS:
             order.append(op)
             done.add(op)
         while waiting and done.issuperset(_sources(waiting[0])):

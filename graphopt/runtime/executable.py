@@ -20,7 +20,7 @@ from graphopt.codegen.kernels import get_kernel, make_kernels
 from graphopt.errors import InvalidArgumentError, OpError, fail, locate
 from graphopt.graph import draws
 from graphopt.graph.body import Body
-from graphopt.graph.effects import handles_written, variable_of
+from graphopt.graph.effects import exchanges, handles_written, variable_of
 from graphopt.graph.graph import Operation
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import Effect
@@ -29,6 +29,7 @@ from graphopt.graph.program import Program
 from graphopt.graph.status import Report, Status, StatusWord
 from graphopt.graph.strings import to_array
 from graphopt.graph.tensor import GraphTensor
+from graphopt.lazy import cached_property
 from graphopt.ops.collectives import STEP_HEADER
 from graphopt.runtime.memory import aligned_zeros
 from graphopt.runtime.store import VariableStore, nested_run
@@ -69,7 +70,13 @@ class Executable:
     def __init__(self, schedule: Schedule, store: VariableStore) -> None:
         self.schedule = schedule
         self.store = store
-        self.arena = aligned_zeros(schedule.arena_bytes)
+        # What other processes are told through, if the step exchanges values with them.
+        self._communicator = _find_communicator(schedule)
+        if self._communicator is None:
+            self.arena = aligned_zeros(schedule.arena_bytes)
+        else:
+            # Where they can add up what is in it.
+            self.arena = self._communicator.allocate(schedule.arena_bytes, self)
         self.generation = -1
         self.operations = schedule.operations
         # Rounds of loops before a native call pauses, and how many are left of them.
@@ -98,8 +105,6 @@ class Executable:
         self._has_hosts = any(step.lowered.host for step in schedule.steps)
         self._feed_words: list[tuple[int, int, int]] = []
         self._variable_words: list[tuple[int, Buffer, int]] = []
-        # What other processes are told through, if the step exchanges values with them.
-        self._communicator: Any = None
         self._bind_tables()
         self._undo = self._make_undo()
 
@@ -110,10 +115,6 @@ class Executable:
         from graphopt.codegen.tape import tape
 
         self._tape = tape
-        for step in self.schedule.steps:
-            if step.op.spec is STEP_HEADER and step.op.attrs["size"] > 1:
-                self._communicator = hooks.communicator(step.op.attrs["group"])
-                self._communicator.begin_plan(step.op)
         make_kernels(self.schedule.list_kernels())
         words: list[int] = []
         rows: list[tuple[int, int, int, int]] = []
@@ -321,10 +322,24 @@ class Executable:
     ) -> list[Array]:
         """Runs a step that others wait for: if it is left, they are told."""
         try:
-            return self._run_with_hosts(feeds, results)
+            found = self._run_with_hosts(feeds, results)
         except BaseException as error:
             self._communicator.leave_step(error, self)
             raise
+        self._communicator.end_step(self)
+        return found
+
+    @cached_property
+    def alike(self) -> list[Any]:
+        """The variables that the step gives the same values on all ranks."""
+        late: set[Operation] = set()
+        found: dict[Any, None] = {}
+        for op in self.schedule.program.operations:
+            if exchanges(op) or any(tensor.op in late for tensor in op.inputs):
+                late.add(op)
+                keys = map(variable_of, handles_written(op))
+                found.update(dict.fromkeys(key for key in keys if key.piece is None))
+        return list(found)
 
     def _run_with_hosts(
         self, feeds: Sequence[Array], results: list[Array | None]
@@ -647,6 +662,16 @@ class Executable:
     def _read(self, tensor: GraphTensor) -> Array:
         """Returns the memory of a tensor as the last run has left it."""
         return self._view(self.schedule.locations[tensor], tensor, self._host_feeds)
+
+
+def _find_communicator(schedule: Schedule) -> Any:
+    """What a step exchanges values through; None if it does not."""
+    for step in schedule.steps:
+        if step.op.spec is STEP_HEADER and step.op.attrs["size"] > 1:
+            communicator = hooks.communicator(step.op.attrs["group"])
+            communicator.begin_plan(step.op)
+            return communicator
+    return None
 
 
 def _find_streams(program: Program) -> tuple[list[Any], bool]:

@@ -23,7 +23,12 @@ from graphopt.errors import (
     fail,
     format_shape,
 )
-from graphopt.graph.effects import calls_python, handles_written, variable_of
+from graphopt.graph.effects import (
+    calls_python,
+    exchanges,
+    handles_written,
+    variable_of,
+)
 from graphopt.graph.graph import Graph, Operation
 from graphopt.graph.hooks import hooks
 from graphopt.graph.outside import MARK
@@ -98,6 +103,8 @@ class ShapedPlan:
         self.written = [
             variable_of(handle) for op in writers for handle in handles_written(op)
         ]
+        # A step that others wait for runs in one way on all ranks, whatever its sizes.
+        self.exchanges = any(exchanges(op) for op in operations)
         self.executable: Executable | None = None
         self.checked: CheckedExecutable | None = None
         self.debugged: DebugExecutable | None = None
@@ -121,7 +128,9 @@ class ShapedPlan:
         """Whether one run by NumPy would take longer than compiling."""
         has_kernels = self.earlier >= settings.interpreted_runs(False)
         operations = self.program.operations
-        return not self.writes and is_worth_compiling(operations, has_kernels)
+        if self.writes or self.exchanges:
+            return False
+        return is_worth_compiling(operations, has_kernels)
 
     @property
     def nbytes(self) -> int:
@@ -175,14 +184,14 @@ class ShapedPlan:
     def is_due(self, at_once: bool) -> bool:
         """Counts a run and returns whether it is one to compile for."""
         self.runs += 1
-        trains = self.writes and not self.is_initializer
+        trains = (self.writes or self.exchanges) and not self.is_initializer
         first = settings.interpreted_runs(trains or at_once)
         if self.runs <= first < NEVER and settings.jit is None and self.is_heavy:
             first = 0
         if first >= NEVER or self.runs <= first:
             return False
         why = self.make_schedule().interpreted
-        if why and trains and self.runs == first + 1:
+        if why and trains and self.written and self.runs == first + 1:
             _warn_interpreted(self.written[0].name, why)
         return not why
 
@@ -226,6 +235,12 @@ class ShapedPlan:
         results: list[Array] = []
         for i in range(count):
             fed = [*feeds, *(array[i, ...] for array in rows)]
+            if self.exchanges:
+                raise NotImplementedError(
+                    "Debugging, or checking for NaN, in a step that exchanges values "
+                    "with other ranks: what is computed again to find an error would be "
+                    "exchanged again. Try the same script with one rank."
+                )
             if self.debug:
                 results = self._run_debugged(fed)
             else:

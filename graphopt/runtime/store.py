@@ -69,6 +69,7 @@ class VariableKey:
         "dtype",
         "graph",
         "name",
+        "piece",
         "shape",
         "shared",
         "site",
@@ -88,6 +89,8 @@ class VariableKey:
         self.graph = graph
         self.site = site
         self.array: NDArray[Any] | None = None
+        # What it is a part of, where several ranks keep one each (`runtime.variable.Piece`).
+        self.piece: Any = None
         # Whether an eager tensor may hold this very array, so that a write must not
         # happen in place.
         self.shared = False

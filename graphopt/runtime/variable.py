@@ -113,9 +113,6 @@ class Variable(Operators):
     Source: `tf.Variable`.
     """
 
-    # What it is a part of, where several ranks keep one each; None if it is whole.
-    piece: Piece | None = None
-
     def __init__(
         self,
         initial_value: Any = None,
@@ -253,6 +250,16 @@ class Variable(Operators):
         """The tensor that the initializer assigns, in a graph."""
         self._require_graph("initial_value")
         return self._initial_value
+
+    @property
+    def piece(self) -> Piece | None:
+        """What it is a part of, where several ranks keep one each; None if it is whole."""
+        found: Piece | None = self.key.piece
+        return found
+
+    @piece.setter
+    def piece(self, piece: Piece) -> None:
+        self.key.piece = piece
 
     def initialized_value(self) -> Any:
         """Returns a tensor to make other initial values of.

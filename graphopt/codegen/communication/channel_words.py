@@ -86,6 +86,8 @@ CROSS_COMM: Final = 99
 """That of one rank of each machine; of all where each is taken alone."""
 IN_PLACE: Final = 100
 STATUS_IGNORE: Final = 101
+REGION_BYTES: Final = 102
+"""Length of what follows the staging area, for the arenas of plans; 0 if there is none."""
 DATATYPES: Final = 104
 """Handles of datatypes, in the order of `DATATYPE_NAMES`."""
 DATATYPE_NAMES: Final = ("float32", "float64", "int32", "int64", "uint8")
@@ -115,6 +117,8 @@ HEARTBEAT: Final = 16
 """Moves on as long as its rank lives, whatever Python does there."""
 STATE: Final = 17
 """0 while its rank runs, else a `State` of `parallel.failures`."""
+PUBLISHED: Final = 19
+"""Where the buffer of the job at hand is in its area, in bytes; -1 if it is not there."""
 HEADERS: Final = 24
 """Its last two headers."""
 TEXT: Final = 32
@@ -123,6 +127,6 @@ TEXT_BYTES: Final = 2048
 STAGING: Final = 512
 """Where the staging area begins: two halves."""
 SHARED_WORDS: Final = STAGING
-"""What an area has besides them."""
+"""What an area has before them; behind them is the region, for arenas of plans."""
 SMALL_BYTES: Final = 4096
 """What is not larger is added by every rank for itself, with one barrier instead of two."""

@@ -22,6 +22,8 @@ __all__ = [
     "lower_all_reduce_wait",
     "lower_broadcast",
     "lower_reduce_scatter",
+    "lower_reduce_scatter_start",
+    "lower_reduce_scatter_wait",
     "lower_step_header",
 ]
 
@@ -128,6 +130,26 @@ def lower_reduce_scatter(op: Operation) -> Lowered:
     places = Word("input", 0), Word("output", 0)
     words = (*places, _nbytes(out), kind, how, terms, out.dtype.size)
     return Lowered(_at_once(op, "reduce_scatter", *words), (_TICKET,), checks=True)
+
+
+def lower_reduce_scatter_start(op: Operation) -> Lowered:
+    """Returns the call that begins to reduce a tensor of which this rank gets a piece."""
+    if op.attrs["size"] == 1:
+        return Lowered(host="one rank exchanges nothing")
+    out = op.outputs[0]
+    kind, how, terms, _ = _reduction(op, out)
+    places = Word("input", 0), Word("output", 0)
+    words = (*places, _nbytes(out), kind, how, terms, out.dtype.size)
+    ticket = Word("output", 1)
+    start = _post(op, "reduce_scatter", *words, ticket=ticket, wakes=Word("wakes"))
+    return Lowered((start,))
+
+
+def lower_reduce_scatter_wait(op: Operation) -> Lowered:
+    """Returns the call that waits for that piece."""
+    if op.attrs["size"] == 1:
+        return lower_copy(op)
+    return Lowered((_await(op, Word("input", 1)),), checks=True, views=(0,))
 
 
 def lower_broadcast(op: Operation) -> Lowered:

@@ -11,9 +11,11 @@ computation. The functions of the library are called through their addresses, an
 handles, integers in one library and pointers in another, are words: one object code serves
 all of them, and needs no symbol of any.
 
-Ranks of one machine do not go through the library. Each has an area of shared memory, and a
-reduction is two rounds: every rank lays what others are to add into its area, all meet, each
-adds its own slice in one pass over the areas of all, all meet, each takes the other slices.
+Ranks of one machine do not go through the library. Each has an area of shared memory, in
+which the arenas of its plans are too. So a bucket of gradients is added where it is: all meet,
+each rank adds its own slice of it in one pass over the memory of all and writes the sum to
+all, all meet. What lies elsewhere is staged: every rank lays what others are to add into its
+area, all meet, each adds its slice, lays that out, all meet, each takes the slices of others.
 Terms are added in a tree over the ranks, ((0 + 1) + (2 + 3)), for any number of them and any
 length. Of several machines the slices are then reduced by the library, each rank's with
 those of the same rank elsewhere, or, where bits must not depend on the number of machines,
@@ -41,6 +43,7 @@ from graphopt.codegen.communication import channel_words as word
 from graphopt.codegen.compile.denormals import declare, emit_flush_denormals
 from graphopt.codegen.compile.emitted import load_emitted
 from graphopt.codegen.kernels import add_emitted
+from graphopt.codegen.machine import get_machine
 from graphopt.codegen.tape.thread_code import KERNEL_TYPE, ThreadCode
 from graphopt.graph.status import Reason, Status, StatusWord
 
@@ -74,6 +77,8 @@ _TAG: Final = 7
 # Microseconds that a thread of a step sleeps at most before it looks again.
 _NAP: Final = 20_000
 _SLICE_ALIGNMENT: Final = 64
+# The part of a half that is added at once, so that it stays in a near cache.
+_BLOCKS: Final = 8
 # Microseconds between two beats.
 _BEAT: Final = 100_000
 
@@ -96,8 +101,15 @@ def load_entry(name: str) -> NativeKernel:
     return replace(kernel, address=address, name=name)
 
 
+def _write_module() -> str:
+    module = ir.Module("communication")
+    module.triple = get_machine().triple
+    _emit(module)
+    return str(module)
+
+
 for _name in ENTRIES:
-    add_emitted(_name, functools.partial(load_entry, _name))
+    add_emitted(_name, functools.partial(load_entry, _name), _write_module)
 
 
 def _emit(module: ir.Module) -> None:
@@ -772,10 +784,22 @@ def _emit_all_reduce(module: ir.Module, parts: _Parts) -> None:
         code.add_terms(kernel, size, item)
         code.copy(buffer, scratch, size)
         builder.ret(_ZERO)
+    is_shared = _emit_publishing(code, parts, buffer, size, spins)
     stride = builder.add(size, builder.sub(ranks, _ONE))
     stride = builder.add(builder.udiv(stride, ranks), _I64(_SLICE_ALIGNMENT - 1))
     stride = builder.and_(stride, _I64(-_SLICE_ALIGNMENT))
     mine = builder.add(buffer, builder.mul(own, stride))
+    with builder.if_then(is_shared):
+        length = _length_of(code, own, stride, size, _ZERO, stride)
+        _emit_adding(code, stride, length, kernel, item)
+        code.return_if(builder.call(parts.across, [code.words, mine, length, *how]))
+        with (
+            builder.if_then(code.compare(">", code.load(word.CROSS_SIZE), 1)),
+            _others(code, ranks, own) as rank,
+        ):
+            theirs = builder.add(_published(code, rank), builder.mul(own, stride))
+            code.copy(theirs, mine, length)
+        builder.ret(builder.call(parts.barrier, [code.words, spins]))
     code.return_if(
         builder.call(
             parts.scatter, [code.words, buffer, stride, size, mine, kernel, item, spins]
@@ -786,6 +810,67 @@ def _emit_all_reduce(module: ir.Module, parts: _Parts) -> None:
     builder.ret(
         builder.call(parts.gather, [code.words, mine, buffer, stride, size, spins])
     )
+
+
+def _published(code: _Code, rank: ir.Value) -> ir.Value:
+    """Returns the address of the buffer that a rank of this machine works on."""
+    area = code.area(rank)
+    return code.builder.add(area, code.read(area, word.PUBLISHED))
+
+
+def _emit_publishing(
+    code: _Code, parts: _Parts, buffer: ir.Value, size: ir.Value, spins: ir.Value
+) -> ir.Value:
+    """Writes what tells the ranks of this machine where a buffer is, and meets them.
+
+    Returns:
+      Whether the buffers of all of them are in shared memory.
+    """
+    builder = code.builder
+    own = code.area(code.load(word.LOCAL_RANK))
+    region = builder.mul(code.load(word.HALF_BYTES), _I64(2))
+    region = builder.add(region, _I64(8 * word.STAGING))
+    place = builder.sub(buffer, own)
+    end = builder.add(region, code.load(word.REGION_BYTES))
+    is_inside = builder.and_(
+        code.compare(">=", place, region),
+        code.compare("<=", builder.add(place, size), end),
+    )
+    code.write(own, builder.select(is_inside, place, _I64(-1)), word.PUBLISHED)
+    parts.meet(code, spins)
+    least = code.variable(0)
+    with code.count_to(code.load(word.LOCAL_SIZE)) as rank:
+        theirs = code.read(code.area(rank), word.PUBLISHED)
+        builder.store(code.smaller(builder.load(least), theirs), least)
+    return code.compare(">=", builder.load(least), 0)
+
+
+def _emit_adding(
+    code: _Code, stride: ir.Value, length: ir.Value, kernel: ir.Value, item: ir.Value
+) -> None:
+    """Writes what adds the slice of this rank where it is, for all ranks to see.
+
+    Of several machines only this rank gets it: it is not the whole sum yet.
+    """
+    builder = code.builder
+    size, own = code.load(word.LOCAL_SIZE), code.load(word.LOCAL_RANK)
+    piece = builder.udiv(code.load(word.HALF_BYTES), _I64(_BLOCKS))
+    scratch = code.load(word.SCRATCH)
+    code.set_term(0, scratch)
+    code.set_term(1, builder.add(scratch, code.load(word.HALF_BYTES)))
+    start = builder.mul(own, stride)
+    is_whole = code.compare("<", code.load(word.CROSS_SIZE), 2)
+    with _steps(code, length, piece) as offset:
+        nbytes = code.smaller(builder.sub(length, offset), piece)
+        at = builder.add(start, offset)
+        with code.count_to(size) as rank:
+            code.set_term(rank, builder.add(_published(code, rank), at))
+        code.add_terms(kernel, nbytes, item)
+        with code.count_to(size) as rank:
+            gets = builder.or_(is_whole, code.compare("==", rank, own))
+            with builder.if_then(gets):
+                to = builder.add(_published(code, rank), at)
+                code.copy(to, scratch, nbytes)
 
 
 def _emit_all_gather(module: ir.Module, parts: _Parts) -> None:

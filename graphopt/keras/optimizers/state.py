@@ -134,7 +134,7 @@ def add_weight(
 
 def add_slot(
     self: Optimizer,
-    var: Variable,
+    var: Variable | Part,
     slot_name: str,
     initializer: Any = "zeros",
     shape: Any = None,
@@ -159,7 +159,7 @@ def add_slot(
                 first_value(initializer),
                 trainable=False,
             )
-        if is_part:
+        if isinstance(var, Part):
             slots[slot_name].piece = var.piece
         slot_made(self, var.key, slot_name, slots[slot_name])
     return slots[slot_name]

@@ -31,7 +31,6 @@ from graphopt.keras.training.data import ArrayData, BatchData, Piece
 from graphopt.ops.elementwise import add
 from graphopt.parallel.aggregation import Collection, collecting, rows_of_step
 from graphopt.parallel.data import part_of
-from graphopt.parallel.replicas import check_replicas
 from graphopt.parallel.strategy import (
     ReplicaContext,
     Strategy,
@@ -344,24 +343,6 @@ def average_untrained(model: Any, strategy: Strategy) -> None:
             at += array.size
 
 
-def compare_replicas(model: Any, strategy: Strategy, before: int, after: int) -> None:
-    """Compares what is trained on all ranks, if it is time.
-
-    Args:
-      model: The model.
-      strategy: Of which ranks, and after how many steps.
-      before: How many steps there were before the last ones.
-      after: How many there are now.
-    """
-    every, communicator = strategy.check_replicas_every, strategy.communicator
-    if communicator is None or not every or before // every == after // every:
-        return
-    own: Any = getattr(model.optimizer, "weights", [])
-    own = own() if callable(own) else own
-    with entered(None):
-        check_replicas([*model.trainable_variables, *own], communicator)
-
-
 # ---- running
 
 
@@ -466,7 +447,6 @@ def run_epoch(
         found: Any = None
         if trains:
             found = train_on(model, strategy, piece, wants or not own)
-            compare_replicas(model, strategy, step, step + piece.steps)
         elif piece is not None:
             found = model._run_piece(kind, piece, results=wants or not own)
         counts = piece is not None and (not trains or piece.counts_for > 0)
