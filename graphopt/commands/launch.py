@@ -65,6 +65,9 @@ THREADS: Final = "GRAPHOPT_THREADS"
 # For NumPy's library: its threads would be as many as there are cores, in each rank.
 _OTHER_THREADS: Final = "OMP_NUM_THREADS"
 _RANK_OF_OPEN_MPI: Final = re.compile(rb"process rank (\d+) with PID \d+ .*signal")
+_HOST_OF_OPEN_MPI: Final = re.compile(
+    rb"^ *Remote (?:host:|daemon:.* on node) *([\w.-]+)"
+)
 _PROCESS_OF_HYDRA: Final = re.compile(rb"^=   PID (\d+) RUNNING AT ")
 _COLORS: Final = (36, 33, 35, 32, 34, 31)
 _READ_AT_ONCE: Final = 1 << 16
@@ -370,6 +373,11 @@ class _Attempt:
         if found := _RANK_OF_OPEN_MPI.search(text):
             if (rank := int(found[1])) in self.states:
                 self._fail(rank, "was ended by a signal, says mpiexec")
+        elif found := _HOST_OF_OPEN_MPI.search(text):
+            host = found[1].decode()
+            for rank, state in self.states.items():
+                if state.began is not None and state.began.host == host:
+                    self._fail(rank, f"was on {host}, of which mpiexec hears no more")
         elif found := _PROCESS_OF_HYDRA.search(text):
             for rank, state in self.states.items():
                 began = state.began
