@@ -18,6 +18,7 @@ from graphopt.graph.graph import Operation
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
 from graphopt.graph.status import Reason
+from graphopt.ops.collectives import ALL_REDUCE, ALL_REDUCE_IF
 from graphopt.parallel.channel import Channel
 from graphopt.parallel.failures import State, say, watch_exit
 from graphopt.parallel.mpi import load_mpi
@@ -30,6 +31,8 @@ __all__ = ["Communicator", "find_communicator", "world"]
 Array = NDArray[Any]
 # The flag in the header of a rank without data.
 _JOINED: Final = 1
+# What the names of ops end with that exchange something under a condition.
+_GUARDED: Final = ALL_REDUCE_IF.name.removeprefix(ALL_REDUCE.name)
 TIMEOUT: Final = 60.0
 """Seconds that a rank may be late, by default."""
 
@@ -281,7 +284,7 @@ class Communicator:
 
     def explain(self, op: Operation) -> OpError:
         """Makes the error of a collective that failed."""
-        kind = op.type.removesuffix("Wait").removesuffix("If")
+        kind = op.spec.name.removesuffix("Wait").removesuffix(_GUARDED)
         return self.fail(f"{kind} of {op.name!r}", op=op)
 
     def leave_step(self, error: BaseException, step: Any) -> None:
