@@ -219,9 +219,6 @@ class Launcher:
                 words += [word for name in names for word in ("-x", name)]
         else:
             words += ["-prepend-pattern", "\x02%r\x03"]
-            if self.implementation is Implementation.MPICH:
-                # Else it ends the others before they can say what they know.
-                words += ["-disable-auto-cleanup"]
             if hosts:
                 # Its processes there get the whole environment of this one.
                 words += ["-hosts", ",".join(f"{h.name}:{h.slots}" for h in hosts)]
