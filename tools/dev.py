@@ -17,7 +17,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
-FIRST_HALF = ("tests/codegen", "tests/contract", "tests/keras", "tests/properties")
+FIRST_HALF = (
+    "tests/codegen",
+    "tests/contract",
+    "tests/keras",
+    "tests/parallel",
+    "tests/properties",
+)
 # Kernels, what they compute, and texts that must not depend on the machine.
 WITH_OTHER_VECTORS = (
     "tests/codegen",

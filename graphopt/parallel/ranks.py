@@ -47,6 +47,9 @@ __all__ = [
 
 class _Active:
     communicator: Communicator | None = None
+    # What ranks tell each other of files has a way of its own: a program that saves on
+    # rank 0 only leaves word there that nobody takes for something else.
+    files: Any = None
 
 
 class _Local(threading.local):
@@ -68,6 +71,7 @@ def activate(communicator: Communicator) -> None:
     base = communicator.broadcast_object(seeds.base)
     seeds.share(base, communicator.rank)
     _Active.communicator = communicator
+    _Active.files = communicator.comm.Dup()
     hooks.first_value = _first_value
 
 
@@ -105,7 +109,7 @@ def write_once(path: str | os.PathLike[str], write: Callable[[], None]) -> None:
         except Exception as caught:
             error = caught
     text = None if error is None else str(error)
-    path_of_root, failure = communicator.broadcast_object((own, text))
+    path_of_root, failure = _Active.files.bcast((own, text), 0)
     if error is not None:
         raise error
     if path_of_root != own:

@@ -26,13 +26,12 @@ from graphopt.graph.context import building_graph
 from graphopt.graph.dispatch import call
 from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
-from graphopt.ops.assertions import Assert
 from graphopt.ops.collectives import ALL_GATHER, ALL_REDUCE, REDUCED
 from graphopt.ops.creation import shape as shape_of
 from graphopt.ops.creation import zeros
-from graphopt.ops.elementwise import cast, divide, equal, floordiv
+from graphopt.ops.elementwise import cast, divide, floordiv
 from graphopt.ops.reduction import reduce_sum
-from graphopt.ops.shaping import concat, stack, transpose
+from graphopt.ops.shaping import concat, transpose
 from graphopt.parallel.aggregation import (
     Aggregation,
     Collection,
@@ -47,7 +46,6 @@ from graphopt.parallel.ranks import (
     is_writer,
     sharing_first_values,
 )
-from graphopt.runtime.collections import control_dependencies
 from graphopt.runtime.function import Function, function
 
 if TYPE_CHECKING:
@@ -319,16 +317,7 @@ def _gather_first(tensor: Any, communicator: Communicator) -> Any:
         found = call(ALL_GATHER, filled, **ranks)
         pieces = [found[i * most : i * most + n] for i, n in enumerate(counts)]
         return concat(pieces, 0)
-    if tensor.shape.rank is not None and tensor.shape[0] is not None:
-        return call(ALL_GATHER, tensor, **ranks)
-    rows = shape_of(tensor)[0]
-    most = call(ALL_REDUCE, stack([rows, -rows]), reduction="max", **ranks)
-    check = Assert(
-        equal(most[0], -most[1]),
-        ["Ranks gather different numbers of rows in a graph; the largest is", most[0]],
-    )
-    with control_dependencies([check] if check is not None else []):
-        return call(ALL_GATHER, tensor + cast(0, tensor.dtype), **ranks)
+    return call(ALL_GATHER, tensor, **ranks)
 
 
 # ---- replica context

@@ -60,6 +60,30 @@ found["callbacks"] = model.fit(
 again = tf.keras.models.load_model(folder + "/model1")
 found["loaded"] = again.evaluate(x, y, verbose=0)
 found["files"] = sorted(os.listdir(folder)), len(os.listdir(folder + "/events/train"))
+
+# A training that is interrupted goes on where it was.
+class Interrupt(tf.keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+def resumed(*more):
+    with strategy.scope():
+        model = make()
+    model.build([None, 4])
+    backup = tf.keras.callbacks.BackupAndRestore(folder + "/backup")
+    model.fit(x, y, batch_size=10, epochs=4, verbose=0, callbacks=[backup, *more])
+    return values(model)
+
+tf.keras.utils.set_random_seed(5)
+straight = resumed()
+tf.keras.utils.set_random_seed(5)
+try:
+    resumed(Interrupt())
+except KeyboardInterrupt:
+    pass
+tf.keras.utils.set_random_seed(5)
+found["resumed"] = resumed() == straight
 with strategy.scope():
     eager = make(run_eagerly=True)
 found["eager"] = eager.fit(x, y, batch_size=10, verbose=0, shuffle=False).history
@@ -88,6 +112,7 @@ def test_two_ranks_fit_as_one():
     (alone,) = run_ranks(1, BEGIN + SAME)
     first, second = run_ranks(2, BEGIN + SAME)
     assert first == second
+    assert first["resumed"]
     # Sums of ten examples in another order.
     assert_alike(first, alone, 2e-6)
 
@@ -161,6 +186,8 @@ with strategy.scope():
     optimizer = tf.keras.optimizers.Adam(0.05)
     w = tf.Variable(tf.ones([4, 1]))
 model.fit(x, y, batch_size=10, epochs=2, verbose=0)
+evaluated = model.evaluate(x, y, batch_size=4, verbose=0)
+predicted = model.predict(x, batch_size=6, verbose=0)
 
 def loss_of(x, y):
     per_example = tf.reduce_sum((x @ w - y) ** 2, axis=1)
@@ -190,7 +217,8 @@ try:
     strategy.run(lambda: tf.distribute.get_replica_context().all_reduce("SUM", 1.0))
 except NotImplementedError as error:
     refused = str(error)
-report({"weights": values(model), "w": w.numpy().tolist(), "losses": losses,
+report({"evaluated": evaluated, "predicted": predicted.tolist(),
+        "weights": values(model), "w": w.numpy().tolist(), "losses": losses,
         "replicas": strategy.num_replicas_in_sync,
         "parts": len(strategy.experimental_local_results(found))})
 """
@@ -202,6 +230,8 @@ def test_shards_give_the_same_bits_on_any_number_of_ranks(jit):
     for each in found:
         for rank in each:
             assert rank["weights"] == found[0][0]["weights"]
+            for name in ("predicted", "evaluated"):
+                np.testing.assert_allclose(rank[name], found[0][0][name], 1e-5)
             assert rank["w"] == found[0][0]["w"]
             assert rank["losses"] == found[0][0]["losses"]
             assert rank["replicas"] == 4

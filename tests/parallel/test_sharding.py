@@ -63,8 +63,9 @@ def differ(a, b):
 
 
 found = {}
-for name, options in cases:
-    for mode in ("function", "eager"):
+modes = ("function", "eager") if size == 2 else ("function",)
+for name, options in cases[:: 1 if size == 2 else 3]:
+    for mode in modes:
         expected, whole = train(None, name, options, mode)
         pieces = Aggregation(group.group, size, mean=True, shard_optimizer=True)
         values, optimizer = train(pieces, name, options, mode)
@@ -75,6 +76,8 @@ for name, options in cases:
         slots = zip(whole.get_weights(), optimizer.get_weights())
         error = max([error, *(differ(a, b) for a, b in slots if np.ndim(a))])
         found[f"{name} {options} {mode}"] = error
+pieces = Aggregation(group.group, size, mean=True, shard_optimizer=True)
+optimizer = train(pieces, "Nadam", {}, "function")[1]
 held = sum(int(np.prod(w.shape)) for w in optimizer.weights if w.shape.rank)
 report([found, held])
 """
@@ -83,7 +86,7 @@ report([found, held])
 @pytest.mark.parametrize("size", [2, 3])
 def test_pieces_of_the_state_train_like_the_whole(size):
     for found, held in run_ranks(size, PIECES):
-        assert len(found) == 32
+        assert len(found) == (32 if size == 2 else 6)
         wrong = {name: error for name, error in found.items() if not error < 5e-6}
         assert not wrong
         # Two slots of Nadam, of 13 x 7 + 7 + 7 x 3 + 3 = 122 elements.
@@ -95,7 +98,7 @@ import sys
 import numpy as np
 import graphopt as tf
 
-folder, name = sys.argv[1:]
+folder, name, rounds = sys.argv[1:]
 strategy = tf.distribute.MPIStrategy(shard_optimizer=True)
 rank, size = strategy.rank, strategy.size
 rng = np.random.default_rng(0)
@@ -115,12 +118,15 @@ with strategy.scope():
             loss = tf.reduce_sum((tf.nn.tanh(x @ variables[0]) @ variables[1]) ** 2) / 24
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
 
-    for _ in range(3):
-        strategy.run(step, args=(x[rank * part:(rank + 1) * part],))
+    found = []
+    for _ in range(int(rounds)):
+        for _ in range(3):
+            strategy.run(step, args=(x[rank * part:(rank + 1) * part],))
+        weights = [np.abs(w).sum() for w in optimizer.get_weights() if np.ndim(w)]
+        values = [np.abs(v.numpy()).sum() for v in variables]
+        found.append([int(optimizer.iterations), *map(float, [*weights, *values])])
     checkpoint.save(folder + "/model")
-weights = [np.abs(w).sum() for w in optimizer.get_weights() if np.ndim(w)]
-values = [np.abs(v.numpy()).sum() for v in variables]
-report([int(optimizer.iterations), *map(float, [*weights, *values])])
+report(found)
 """
 
 
@@ -129,11 +135,10 @@ def test_files_hold_whole_slots_for_any_number_of_ranks(name, tmp_path):
     several, alone = tmp_path / "several", tmp_path / "alone"
     several.mkdir()
     alone.mkdir()
-    for size in (2, 3, 1):
-        found = run_ranks(size, FILES, several, name)
-        (expected,) = run_ranks(1, FILES, alone, name)
-        for each in found:
-            assert each == pytest.approx(expected, rel=1e-5)
+    (rounds,) = run_ranks(1, FILES, alone, name, 3)
+    for size, expected in zip((2, 3, 1), rounds, strict=True):
+        for (found,) in run_ranks(size, FILES, several, name, 1):
+            assert found == pytest.approx(expected, rel=1e-5)
 
 
 BITS = """
