@@ -72,7 +72,8 @@ class Outcome:
           restarted: Whether the ranks were started again and had to come to the end.
         """
         found = [f"damaged checkpoint {name}" for name in self.damaged]
-        if self.code == 0 and not restarted and self.ends == undisturbed.ends:
+        again = any("starting again" in line for line in self.lines)
+        if self.code == 0 and not again and self.ends == undisturbed.ends:
             # A cable that was back before anybody gave up.
             return found
         if self.code is None:
