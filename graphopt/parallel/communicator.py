@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import pickle
 import threading
+import time
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -33,6 +35,9 @@ Array = NDArray[Any]
 _JOINED: Final = 1
 # What the names of ops end with that exchange something under a condition.
 _GUARDED: Final = ALL_REDUCE_IF.name.removeprefix(ALL_REDUCE.name)
+_TAG: Final = 13
+# Seconds between two looks for a message.
+_LOOK: Final = 0.001
 TIMEOUT: Final = 60.0
 """Seconds that a rank may be late, by default."""
 
@@ -70,6 +75,9 @@ class Communicator:
         # What a fingerprint stands for, as far as this rank knows.
         self.plans: dict[int, Described] = {}
         self._turn = threading.RLock()
+        # For what one rank tells the others, whether they listen or not.
+        self._words = self.comm.Dup()
+        self._sent: list[Any] = []
         # Why a step was left.
         self._left = ""
         self._unfinished: list[Any] = []
@@ -144,7 +152,8 @@ class Communicator:
 
     def _run(self, job: str, array: Array, how: str, *words: int) -> None:
         """Tells the others what is about to be done, and does it."""
-        what = f"{job} {how} of {array.dtype.name}{list(array.shape)}"
+        kind = f"{job} {how}".strip()
+        what = f"{kind} of {array.dtype.name}{list(array.shape)}"
         with self._turn:
             print_ = fingerprint_of(what)
             if print_ not in self.plans:
@@ -269,16 +278,52 @@ class Communicator:
 
     def broadcast_object(self, value: Any, root: int = 0) -> Any:
         """Returns what one rank has; it can be anything that can be pickled."""
-        return self.comm.bcast(value, root)
+        data = pickle.dumps(value) if self.rank == root else b""
+        size = self.broadcast(np.array([len(data)], np.int64), root)
+        octets = np.zeros(int(size[0]), np.uint8)
+        if self.rank == root:
+            octets[:] = np.frombuffer(data, np.uint8)
+        # Who has it needs no copy of it.
+        found = self.broadcast(octets, root)
+        return value if self.rank == root else pickle.loads(found.tobytes())
 
     def gather_objects(self, value: Any) -> list[Any]:
         """Returns what all ranks have, by rank."""
-        found: list[Any] = self.comm.allgather(value)
-        return found
+        data = np.frombuffer(pickle.dumps(value), np.uint8)
+        sizes = self.all_gather(np.array([len(data)], np.int64))
+        padded = np.zeros(int(sizes.max()), np.uint8)
+        padded[: len(data)] = data
+        rows = self.all_gather(padded).reshape(self.size, -1)
+        return [
+            pickle.loads(row[: int(size)].tobytes())
+            for row, size in zip(rows, sizes, strict=True)
+        ]
 
     def barrier(self) -> None:
         """Returns when all ranks have come."""
-        self.comm.Barrier()
+        self.all_gather(np.zeros(1, np.uint8))
+
+    def leave_word(self, value: Any) -> None:
+        """Tells all other ranks something, which `take_word` returns; no collective."""
+        self._sent = [request for request in self._sent if not request.test()[0]]
+        for rank in range(self.size):
+            if rank != self.rank:
+                self._sent.append(self._words.isend(value, rank, _TAG))
+
+    def take_word(self, root: int = 0) -> Any:
+        """Returns what a rank has told, and waits for it; no collective.
+
+        Raises:
+          UnavailableError: That rank is gone.
+        """
+        while not self._words.Iprobe(root, _TAG):
+            if self.channel.reason is not None:
+                raise self.fail("What a rank was to tell", site=str(user_site()))
+            if root in self.watch.gone or self.watch.has_left(root):
+                self.watch.gone.setdefault(root, "left the program")
+                self.channel.abort(Reason.RANK, root)
+            time.sleep(_LOOK)
+        return self._words.recv(source=root, tag=_TAG)
 
     # ---- failures
 

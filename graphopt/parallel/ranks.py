@@ -47,9 +47,6 @@ __all__ = [
 
 class _Active:
     communicator: Communicator | None = None
-    # What ranks tell each other of files has a way of its own: a program that saves on
-    # rank 0 only leaves word there that nobody takes for something else.
-    files: Any = None
 
 
 class _Local(threading.local):
@@ -71,7 +68,6 @@ def activate(communicator: Communicator) -> None:
     base = communicator.broadcast_object(seeds.base)
     seeds.share(base, communicator.rank)
     _Active.communicator = communicator
-    _Active.files = communicator.comm.Dup()
     hooks.first_value = _first_value
 
 
@@ -109,7 +105,12 @@ def write_once(path: str | os.PathLike[str], write: Callable[[], None]) -> None:
         except Exception as caught:
             error = caught
     text = None if error is None else str(error)
-    path_of_root, failure = _Active.files.bcast((own, text), 0)
+    if communicator.rank == 0:
+        # Whether or not the others save too: they may leave that to this rank.
+        communicator.leave_word((own, text))
+    path_of_root, failure = (
+        (own, text) if communicator.rank == 0 else communicator.take_word()
+    )
     if error is not None:
         raise error
     if path_of_root != own:

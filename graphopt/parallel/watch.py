@@ -234,6 +234,13 @@ class Watch:
 
     # ---- the end
 
+    def has_left(self, rank: int) -> bool:
+        """Returns whether the script of a rank is over."""
+        if rank in self.local:
+            area = self.channel.shared[rank - self.local.start]
+            return int(area[word.STATE]) != int(State.RUNNING)
+        return rank in self._left_elsewhere
+
     def are_all_told(self) -> bool:
         """Returns whether the ranks of this machine have ended or know of a failure."""
         others = [
