@@ -11,8 +11,8 @@ import contextlib
 import ctypes
 import mmap
 import os
-import platform
 import re
+import sys
 import threading
 import time
 import weakref
@@ -26,6 +26,7 @@ from graphopt.codegen.communication import channel_words as word
 from graphopt.codegen.communication.native import load_entry
 from graphopt.codegen.communication.terms import declare_terms
 from graphopt.codegen.kernels import get_kernel
+from graphopt.codegen.machine import get_machine
 from graphopt.graph.status import Reason, StatusWord
 from graphopt.ops.collectives import REDUCTIONS
 from graphopt.runtime.memory import aligned_zeros
@@ -38,7 +39,7 @@ Array = NDArray[Any]
 HALF_BYTES: Final = 1 << 20
 """How much of a message every rank lays out at once for the others of its machine."""
 _KERNEL: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-_FUTEX_NUMBERS: Final = {"x86_64": 202, "aarch64": 98}
+_FUTEX_NUMBERS: Final = {"x86": 202, "arm": 98}
 # Milliseconds after which a sleeper looks whether the channel was aborted.
 _TIMEOUT: Final = 5_000_000
 # A pause takes 10 to 40 ns; with fewer processors than ranks another one has to run.
@@ -162,8 +163,8 @@ class Channel:
             words[word.DATATYPES + place] = _handle(mpi, getattr(mpi, name))
         for place, name in enumerate(REDUCTIONS):
             words[word.OPERATIONS + place] = _handle(mpi, getattr(mpi, name.upper()))
-        number = _FUTEX_NUMBERS.get(platform.machine())
-        if number is not None and platform.system() == "Linux":
+        number = _FUTEX_NUMBERS.get(get_machine().family)
+        if number is not None and sys.platform == "linux":
             system_call = ctypes.CDLL(None).syscall
             pointer = ctypes.cast(system_call, ctypes.c_void_p)
             words[word.SYSTEM_CALL], words[word.FUTEX] = pointer.value or 0, number

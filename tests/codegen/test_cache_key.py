@@ -75,7 +75,7 @@ def find_writers() -> set[Path]:
         for path in CODEGEN.rglob("*.py")
         if "load_emitted(" in path.read_text() and path not in KEEPERS
     }
-    assert {path.stem for path in loops} == {"tape", "workers"}
+    assert {path.stem for path in loops} == {"native", "tape", "workers"}
     assert {path.stem for path in written} >= {"functions", "native"}
     return (written | loops) - KEEPERS
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Final
 
 from graphopt.codegen.communication import channel_words as word
 from graphopt.codegen.communication import native
 from graphopt.codegen.communication.terms import declare_terms
-from graphopt.codegen.kernels import EMITTED
+from graphopt.codegen.kernels import EMITTED, add_emitted
 from graphopt.codegen.movement.moves import copy_tensor, lower_copy, move_block
 from graphopt.graph.graph import Operation
 from graphopt.graph.hooks import hooks
@@ -27,6 +28,8 @@ __all__ = [
     "lower_step_header",
 ]
 
+for _name in native.ENTRIES:
+    add_emitted(_name, functools.partial(native.load_entry, _name), native.write_module)
 _TICKET: Final = 8
 # Nanoseconds, for who estimates a step: handing over a job, and a fair part of doing one.
 _POSTING: Final = 100.0

@@ -42,12 +42,11 @@ from graphopt.codegen.cache.object_code import NativeKernel
 from graphopt.codegen.communication import channel_words as word
 from graphopt.codegen.compile.denormals import declare, emit_flush_denormals
 from graphopt.codegen.compile.emitted import load_emitted
-from graphopt.codegen.kernels import add_emitted
 from graphopt.codegen.machine import get_machine
 from graphopt.codegen.tape.thread_code import KERNEL_TYPE, ThreadCode
 from graphopt.graph.status import Reason, Status, StatusWord
 
-__all__ = ["ENTRIES", "load_entry"]
+__all__ = ["ENTRIES", "load_entry", "write_module"]
 
 ENTRIES: Final = (
     "post",
@@ -101,15 +100,12 @@ def load_entry(name: str) -> NativeKernel:
     return replace(kernel, address=address, name=name)
 
 
-def _write_module() -> str:
+def write_module() -> str:
+    """Returns all of it in LLVM's language."""
     module = ir.Module("communication")
     module.triple = get_machine().triple
     _emit(module)
     return str(module)
-
-
-for _name in ENTRIES:
-    add_emitted(_name, functools.partial(load_entry, _name), _write_module)
 
 
 def _emit(module: ir.Module) -> None:

@@ -417,6 +417,7 @@ _MODULES = (
 )
 if TYPE_CHECKING:
     from graphopt import autograph as autograph
+    from graphopt import distribute as distribute
     from graphopt import io as io
     from graphopt import raw_ops as raw_ops
     from graphopt.compat.v1 import app as app

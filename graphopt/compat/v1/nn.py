@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from graphopt.nn import batch_to_space as batch_to_space
     from graphopt.nn import bias_add as bias_add
     from graphopt.nn import compute_accidental_hits as compute_accidental_hits
+    from graphopt.nn import compute_average_loss as compute_average_loss
     from graphopt.nn import conv1d_transpose as conv1d_transpose
     from graphopt.nn import conv_transpose as conv_transpose
     from graphopt.nn import crelu as crelu
@@ -94,6 +95,7 @@ if TYPE_CHECKING:
     from graphopt.nn import normalize_moments as normalize_moments
     from graphopt.nn import relu as relu
     from graphopt.nn import relu6 as relu6
+    from graphopt.nn import scale_regularization_loss as scale_regularization_loss
     from graphopt.nn import selu as selu
     from graphopt.nn import sigmoid as sigmoid
     from graphopt.nn import silu as silu
