@@ -141,6 +141,43 @@ def test_files_hold_whole_slots_for_any_number_of_ranks(name, tmp_path):
             assert found == pytest.approx(expected, rel=1e-5)
 
 
+FIT = """
+import numpy as np
+import graphopt as tf
+
+tf.keras.backend.set_floatx("float64")
+strategy = tf.distribute.MPIStrategy(shard_optimizer=True, bucket_bytes=1 << 10)
+rng = np.random.default_rng(0)
+x, y = rng.standard_normal((50, 9)), rng.standard_normal((50, 2))
+found = []
+optimizers = tf.keras.optimizers
+for make in (
+    lambda: optimizers.Adam(0.01, clipnorm=0.5),
+    lambda: optimizers.Lamb(0.01, global_clipnorm=0.5),
+    lambda: optimizers.LossScaleOptimizer(optimizers.Lamb(0.01)),
+):
+    first = np.random.default_rng(3)
+    with strategy.scope():
+        model = tf.keras.Sequential([
+            tf.keras.layers.Dense(17, "tanh", input_shape=(9,)),
+            tf.keras.layers.Dense(2),
+        ])
+        model.set_weights([first.standard_normal(w.shape) for w in model.get_weights()])
+        model.compile(make(), "mse")
+    history = model.fit(x, y, batch_size=16, epochs=2, verbose=0, shuffle=False)
+    slots = [w for w in model.optimizer.get_weights() if np.ndim(w)]
+    found += [*history.history["loss"], *(float(np.abs(w).sum()) for w in slots)]
+report(found)
+"""
+
+
+def test_fit_trains_in_pieces():
+    (alone,) = run_ranks(1, FIT)
+    # Float64 on all ranks: nothing on the way is narrower.
+    for found in run_ranks(3, FIT):
+        assert found == pytest.approx(alone, rel=1e-12)
+
+
 BITS = """
 import hashlib
 import numpy as np

@@ -445,7 +445,7 @@ class Optimizer(Trackable):
 
     def _create_all_weights(self, var_list: Sequence[Variable]) -> None:
         """Makes what the optimizer keeps; TensorFlow's name of it, for subclasses."""
-        self._create_all(var_list)
+        self._create_for(var_list)
 
     def _create_all(self, variables: Sequence[Variable]) -> None:
         """Makes what the optimizer keeps: the step count first, then the slots.

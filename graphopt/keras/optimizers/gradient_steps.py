@@ -207,8 +207,9 @@ def _clip_to(grad: Any, norm: Any, limit: Any) -> Any:
 
 def _clip_pieces_together(pairs: GradsAndVars, limit: Any) -> GradsAndVars:
     """Clips all gradients by one norm; this rank has pieces, or some of them, or none."""
-    squares = [cast(sum_of_squares(grad), dtypes.float32) for grad, _ in pairs]
-    total = squares[0] if squares else hooks.convert(np.float32(0))
+    # Of one dtype on all ranks, whatever each has, and none of their bits are lost.
+    squares = [cast(sum_of_squares(grad), dtypes.float64) for grad, _ in pairs]
+    total = squares[0] if squares else hooks.convert(np.float64(0))
     for each in squares[1:]:
         total = total + each
     norm = sqrt(sum_over_pieces([total])[0])

@@ -212,10 +212,11 @@ def share_out_slots(
     for var, owner in zip(
         variables, owned_variables(variables, aggregation), strict=True
     ):
-        for slot in optimizer._slots.get(var.key, {}).values():
-            shape = tuple(int(dim or 0) for dim in slot.shape)
-            length = math.prod(shape) if owner == rank else 0
-            slot.piece = Piece(shape, 0, length, aggregation.group)
+        for part in optimizer._parts():
+            for slot in part._slots.get(var.key, {}).values():
+                shape = tuple(int(dim or 0) for dim in slot.shape)
+                length = math.prod(shape) if owner == rank else 0
+                slot.piece = Piece(shape, 0, length, aggregation.group)
 
 
 def get_weights(self: Optimizer) -> list[Any]:
