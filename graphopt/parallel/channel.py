@@ -30,7 +30,7 @@ from graphopt.codegen.machine import get_machine
 from graphopt.graph.status import Reason, StatusWord
 from graphopt.ops.collectives import REDUCTIONS
 from graphopt.runtime.memory import aligned_zeros
-from graphopt.runtime.threads import count_processors
+from graphopt.runtime.threads import count_processors, hold_new_lock, let_go
 
 __all__ = ["HALF_BYTES", "Channel"]
 
@@ -170,7 +170,7 @@ class Channel:
             words[word.SYSTEM_CALL], words[word.FUTEX] = pointer.value or 0, number
         words[word.TIMEOUT + 1] = _TIMEOUT
         for lock in (word.LOCK, word.WAITER_LOCK, word.BEAT_LOCK):
-            words[lock] = _held_lock()
+            words[lock] = hold_new_lock()
 
     def require_tree(self) -> None:
         """Has values of several machines added in a tree of our own from now on.
@@ -221,7 +221,7 @@ class Channel:
         """Ends the threads; returns whether none is inside of the library."""
         self.words[word.STOP] = 1
         for lock in (word.LOCK, word.BEAT_LOCK):
-            _release(int(self.words[lock]))
+            let_go(int(self.words[lock]))
         for thread in self._threads.values():
             thread.join(timeout=0.5)
         return not any(thread.is_alive() for thread in self._threads.values())
@@ -448,23 +448,6 @@ def _find_library() -> ctypes.CDLL:
         "The MPI library of this process cannot be found among what it has loaded; "
         "several ranks need Linux and a shared library."
     )
-
-
-def _held_lock() -> int:
-    """Makes a lock that is held, for the one who will sleep on it."""
-    allocate = ctypes.pythonapi.PyThread_allocate_lock
-    allocate.restype = ctypes.c_void_p
-    acquire = ctypes.pythonapi.PyThread_acquire_lock
-    acquire.argtypes = [ctypes.c_void_p, ctypes.c_int]
-    lock = int(allocate())
-    acquire(lock, 1)
-    return lock
-
-
-def _release(lock: int) -> None:
-    release = ctypes.pythonapi.PyThread_release_lock
-    release.argtypes = [ctypes.c_void_p]
-    release(lock)
 
 
 _channels: weakref.WeakSet[Channel] = weakref.WeakSet()

@@ -31,7 +31,14 @@ from graphopt.codegen.tape import pool_words
 from graphopt.config import on_change, settings
 from graphopt.runtime.store import VariableStore
 
-__all__ = ["MOST_THREADS", "Pool", "available_threads", "pool"]
+__all__ = [
+    "MOST_THREADS",
+    "Pool",
+    "available_threads",
+    "hold_new_lock",
+    "let_go",
+    "pool",
+]
 
 MOST_THREADS = pool_words.MOST_WORKERS + 1
 _WORKER = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
@@ -67,6 +74,28 @@ def count_processors(quota: Path = _QUOTA) -> int:
     return max(1, count)
 
 
+def hold_new_lock() -> int:
+    """Makes a lock of the interpreter that is held, for the one who will sleep on it.
+
+    Returns:
+      What native code knows it by; it is never freed.
+    """
+    allocate = ctypes.pythonapi.PyThread_allocate_lock
+    allocate.restype = ctypes.c_void_p
+    acquire = ctypes.pythonapi.PyThread_acquire_lock
+    acquire.argtypes = [ctypes.c_void_p, ctypes.c_int]
+    lock = int(allocate())
+    acquire(lock, 1)
+    return lock
+
+
+def let_go(lock: int) -> None:
+    """Wakes the one who sleeps on a lock of `hold_new_lock`."""
+    release = ctypes.pythonapi.PyThread_release_lock
+    release.argtypes = [ctypes.c_void_p]
+    release(lock)
+
+
 class Pool:
     """Worker threads and the words that they share."""
 
@@ -79,16 +108,6 @@ class Pool:
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._users: weakref.WeakSet[VariableStore] = weakref.WeakSet()
-
-    def _new_lock(self) -> int:
-        """Makes a lock that is held, for the one who will sleep on it."""
-        allocate = ctypes.pythonapi.PyThread_allocate_lock
-        allocate.restype = ctypes.c_void_p
-        acquire = ctypes.pythonapi.PyThread_acquire_lock
-        acquire.argtypes = [ctypes.c_void_p, ctypes.c_int]
-        lock = int(allocate())
-        acquire(lock, 1)
-        return lock
 
     def start(self, user: VariableStore) -> None:
         """Makes the workers that are missing for the number of threads that is set.
@@ -108,11 +127,11 @@ class Pool:
         with self._lock:
             words = self.words
             if not words[pool_words.WAITER_LOCK]:
-                words[pool_words.WAITER_LOCK] = self._new_lock()
+                words[pool_words.WAITER_LOCK] = hold_new_lock()
             loop = _WORKER(load_workers().worker)
             while len(self._threads) < wanted:
                 number = len(self._threads) + 1
-                words[pool_words.slot_of(number) + pool_words.LOCK] = self._new_lock()
+                words[pool_words.slot_of(number) + pool_words.LOCK] = hold_new_lock()
                 thread = threading.Thread(
                     target=loop,
                     args=(self.address, number, 0),
@@ -156,9 +175,7 @@ class Pool:
             self.words[pool_words.STOP] = 1
             for number in range(1, len(self._threads) + 1):
                 lock = int(self.words[pool_words.slot_of(number) + pool_words.LOCK])
-                release = ctypes.pythonapi.PyThread_release_lock
-                release.argtypes = [ctypes.c_void_p]
-                release(lock)
+                let_go(lock)
             for thread in self._threads:
                 thread.join()
             self._threads.clear()

@@ -623,10 +623,7 @@ def _emit_nap(code: _Code, number: ir.Value) -> None:
     acquire = declare(code.module, name, _I32, pointer, _I64, _I32)
     lock = builder.inttoptr(code.load(word.WAITER_LOCK), pointer)
     with builder.if_then(builder.not_(is_over)):
-        woken = builder.call(acquire, [lock, _I64(_NAP), _I32(0)])
-        with builder.if_then(builder.icmp_signed("!=", woken, _I32(0))):
-            # Whoever woke it has taken the mark away.
-            pass
+        builder.call(acquire, [lock, _I64(_NAP), _I32(0)])
     with builder.if_then(builder.not_(code.was_set(word.WAITING))):
         # The lock was let go, or will be at once: it has to be used up.
         builder.call(acquire, [lock, _I64(0), _I32(0)])
