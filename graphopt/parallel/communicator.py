@@ -36,6 +36,8 @@ _JOINED: Final = 1
 # What the names of ops end with that exchange something under a condition.
 _GUARDED: Final = ALL_REDUCE_IF.name.removeprefix(ALL_REDUCE.name)
 _TAG: Final = 13
+# The step of a word behind which there is none.
+_LAST: Final = -1
 # Seconds between two looks for a message.
 _LOOK: Final = 0.001
 TIMEOUT: Final = 60.0
@@ -172,6 +174,11 @@ class Communicator:
     # ---- steps
 
     @property
+    def step(self) -> int:
+        """How many steps and eager collectives there were, the same number on all ranks."""
+        return int(self.channel.words[word.STEP])
+
+    @property
     def address(self) -> int:
         """Where the words of the channel are; kernels are told."""
         return self.channel.address
@@ -304,26 +311,60 @@ class Communicator:
         self.all_gather(np.zeros(1, np.uint8))
 
     def leave_word(self, value: Any) -> None:
-        """Tells all other ranks something, which `take_word` returns; no collective."""
-        self._sent = [request for request in self._sent if not request.test()[0]]
-        for rank in range(self.size):
-            if rank != self.rank:
-                self._sent.append(self._words.isend(value, rank, _TAG))
+        """Tells the other ranks something, which `take_word` returns; called on rank 0.
 
-    def take_word(self, root: int = 0) -> Any:
-        """Returns what a rank has told, and waits for it; no collective.
+        No collective: whether they listen or not. What nobody takes in this step is lost.
+        """
+        self._send_word(self.step, value)
+
+    def take_word(self) -> Any:
+        """Returns what rank 0 has told in this step, and waits for it; no collective.
 
         Raises:
-          UnavailableError: That rank is gone.
+          UnavailableError: Rank 0 is gone.
         """
-        while not self._words.Iprobe(root, _TAG):
-            if self.channel.reason is not None:
-                raise self.fail("What a rank was to tell", site=str(user_site()))
-            if root in self.watch.gone or self.watch.has_left(root):
-                self.watch.gone.setdefault(root, "left the program")
-                self.channel.abort(Reason.RANK, root)
-            time.sleep(_LOOK)
-        return self._words.recv(source=root, tag=_TAG)
+        while True:
+            while not self._words.Iprobe(0, _TAG):
+                if self.channel.reason is not None:
+                    raise self.fail("What rank 0 was to tell", site=str(user_site()))
+                if 0 in self.watch.gone:
+                    self.channel.abort(Reason.RANK, 0)
+                time.sleep(_LOOK)
+            step, value = self._words.recv(source=0, tag=_TAG)
+            if step == _LAST:
+                # Words come in order: this is behind all that it had to say.
+                self.watch.gone.setdefault(0, "left the program")
+                self.channel.abort(Reason.RANK, 0)
+            elif step >= self.step:
+                return value
+
+    def end_words(self) -> None:
+        """Has rank 0 tell the others that it says nothing more; called on all ranks."""
+        if self.rank == 0:
+            self._send_word(_LAST, None)
+
+    def clear_words(self, seconds: float) -> bool:
+        """Takes what nobody took, so that MPI can end.
+
+        Returns:
+          Whether all of it has come within so many seconds.
+        """
+        step, end = (_LAST, 0.0) if self.rank == 0 else (0, time.monotonic() + seconds)
+        while step != _LAST and time.monotonic() < end:
+            if self._words.Iprobe(0, _TAG):
+                step, _ = self._words.recv(source=0, tag=_TAG)
+            else:
+                time.sleep(_LOOK)
+        return step == _LAST
+
+    def push_words(self) -> None:
+        """Has words go on that the library holds back."""
+        self._sent = [request for request in self._sent if not request.test()[0]]
+
+    def _send_word(self, step: int, value: Any) -> None:
+        self.push_words()
+        for rank in range(1, self.size):
+            self._sent.append(self._words.isend((step, value), rank, _TAG))
 
     # ---- failures
 
@@ -401,8 +442,7 @@ class Communicator:
         say(self, State.FAILED, f"cannot go on: {why}")
         return fail(
             UnavailableError,
-            f"{what} failed on rank {self.rank} in step "
-            f"{int(self.channel.words[word.STEP])}: {why}",
+            f"{what} failed on rank {self.rank} in step {self.step}: {why}",
             got=got,
             expected=f"all {self.size} ranks, with the same",
             op=op,

@@ -13,6 +13,7 @@ would wait for all ranks.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import enum
 import os
 import sys
@@ -81,6 +82,9 @@ def leave(code: int, error: BaseException | None = None) -> None:
     elif code:
         say_all(State.FAILED, f"left the program (exit code {code})")
     else:
+        for communicator in _communicators:
+            with contextlib.suppress(communicator.mpi.Exception):
+                communicator.end_words()
         say_all(State.LEFT, "left the program")
     sys.stdout.flush()
     sys.stderr.flush()
@@ -128,7 +132,9 @@ def _end() -> None:
         while time.monotonic() < end and not world.watch.are_all_told():
             time.sleep(_STEP)
     else:
-        failed = not world.watch.wait_for_all()
+        failed = not world.watch.wait_for_all() or not all(
+            [communicator.clear_words(_GRACE) for communicator in _communicators]
+        )
     stopped = [communicator.channel.stop() for communicator in _communicators]
     for communicator in _communicators:
         communicator.watch.stop()

@@ -155,7 +155,7 @@ class Watch:
                 continue
             state = int(area[word.STATE])
             if state == State.FAILED or (
-                state == State.LEFT and stuck > _TICKS_AFTER_LEAVING
+                state == State.LEFT and self._is_missed(area, stuck)
             ):
                 self.gone[rank] = read_text(area)
                 continue
@@ -167,6 +167,13 @@ class Watch:
             elif beat and now - since[place] > SILENCE:
                 silence = now - since[place]
                 self.gone[rank] = f"does not answer for {silence:.1f} s: it was stopped"
+
+    def _is_missed(self, area: Any, stuck: int) -> bool:
+        """Returns whether a job waits for a rank of this machine whose script is over."""
+        if self.channel.is_flat:
+            # It has done its part of all meetings that it came to.
+            return bool(area[word.ARRIVED] < self.channel.words[word.ROUND])
+        return stuck > _TICKS_AFTER_LEAVING
 
     def _note_end(self, rank: int) -> None:
         """A process of this machine has ended."""
@@ -234,13 +241,6 @@ class Watch:
 
     # ---- the end
 
-    def has_left(self, rank: int) -> bool:
-        """Returns whether the script of a rank is over."""
-        if rank in self.local:
-            area = self.channel.shared[rank - self.local.start]
-            return int(area[word.STATE]) != int(State.RUNNING)
-        return rank in self._left_elsewhere
-
     def are_all_told(self) -> bool:
         """Returns whether the ranks of this machine have ended or know of a failure."""
         others = [
@@ -267,4 +267,5 @@ class Watch:
             over |= self._left_elsewhere
             if len(over) == self.communicator.size:
                 return True
+            self.communicator.push_words()
             time.sleep(0.02)
