@@ -74,6 +74,7 @@ class Channel:
     Attributes:
       address: Of its words.
       shared: The words that ranks of this machine share, by local rank.
+      sharers: How many of its ranks may run on processors of this one, itself included.
     """
 
     def __init__(self, mpi: Any, comm: Any, local: Any, is_tree: bool = False) -> None:
@@ -115,6 +116,7 @@ class Channel:
         is_even = len(sizes) == 1 and all(
             rank % size == place for rank, (_, place) in enumerate(members)
         )
+        self.sharers = _count_sharers(local)
         if not is_even or size > word.MOST_LOCAL_RANKS:
             local, size, own = mpi.COMM_SELF, 1, 0
         self.local_size = size
@@ -142,7 +144,7 @@ class Channel:
         words[word.REGION_BYTES] = region
         words[word.SCRATCH] = self._scratch.ctypes.data
         words[word.TABLE] = self.table.ctypes.data
-        is_crowded = size > count_processors()
+        is_crowded = self.sharers > count_processors()
         words[word.SPINS] = _SPINS_OF_MANY if is_crowded else _SPINS
         words[word.THREAD_SPINS] = _SPINS_OF_MANY if is_crowded else _SPINS_OF_THREAD
 
@@ -368,6 +370,16 @@ class Region:
     def _release(self, begin: int, end: int) -> None:
         with self._lock:
             self._used.remove((begin, end))
+
+
+def _count_sharers(local: Any) -> int:
+    """Counts the ranks of a machine that may run on processors of this one, itself included.
+
+    Launchers bind them to processors of their own, or leave all to all of them.
+    """
+    own = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    everybody = local.allgather(own)
+    return sum(own is None or not own.isdisjoint(theirs) for theirs in everybody)
 
 
 def share_memory(

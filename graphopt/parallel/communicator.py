@@ -26,7 +26,11 @@ from graphopt.parallel.failures import State, say, watch_exit
 from graphopt.parallel.mpi import load_mpi
 from graphopt.parallel.watch import Watch
 from graphopt.rewrite.bucket_collectives import fingerprint_of
-from graphopt.runtime.threads import available_threads, count_processors
+from graphopt.runtime.threads import (
+    available_threads,
+    count_processors,
+    share_processors,
+)
 
 __all__ = ["Communicator", "find_communicator", "world"]
 
@@ -88,6 +92,8 @@ class Communicator:
         self.channel.start_beating()
         self.watch = Watch(self, self.comm.Dup(), TIMEOUT)
         watch_exit(self)
+        if self.group == 0:
+            share_processors(self.channel.sharers)
 
     # ---- arrays
 
@@ -197,8 +203,7 @@ class Communicator:
         """
         if not self.channel.is_flat:
             return True
-        wanted = int(self.channel.local_size) * available_threads()
-        return count_processors() > wanted
+        return count_processors() > self.channel.sharers * available_threads()
 
     def allocate(self, nbytes: int, owner: Any) -> Any:
         """Returns zeroed memory of a plan, as long as its owner lives; no collective."""
