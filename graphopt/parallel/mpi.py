@@ -13,6 +13,7 @@ from typing import Any, Final
 __all__ = [
     "EXPECTED_RANKS",
     "expected_ranks",
+    "find_task",
     "is_launched",
     "launched_ranks",
     "load_mpi",
@@ -81,3 +82,15 @@ def load_mpi() -> Any:
             "belongs to the library."
         )
     return mpi
+
+
+def find_task() -> tuple[int, int]:
+    """Returns the number of this process and how many there are, by the launcher."""
+    for rank, size in (
+        ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
+        ("PMI_RANK", "PMI_SIZE"),
+        ("SLURM_PROCID", "SLURM_NTASKS"),
+    ):
+        if rank in os.environ and size in os.environ and is_launched():
+            return int(os.environ[rank]), int(os.environ[size])
+    return 0, 1
