@@ -262,7 +262,7 @@ class Channel:
         self.words[word.ABORT] = int(reason)
         return True
 
-    def wait_until_left(self, seconds: float = 1.0) -> bool:
+    def wait_until_left(self, seconds: float = 0.25) -> bool:
         """Returns whether nobody is at work with memory of a step any more."""
         end = time.monotonic() + seconds
         while self.words[word.RUNNING]:
