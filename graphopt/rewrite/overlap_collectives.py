@@ -21,11 +21,12 @@ from graphopt.ops.collectives import (
     REDUCE_SCATTER_START,
     REDUCE_SCATTER_WAIT,
 )
+from graphopt.ops.exchanged_products import ALL_REDUCE_PRODUCT_START
 from graphopt.rewrite.driver import graph_pass
 
 __all__ = ["overlap_collectives"]
 
-_STARTS = (ALL_REDUCE_START, REDUCE_SCATTER_START)
+_STARTS = (ALL_REDUCE_START, ALL_REDUCE_PRODUCT_START, REDUCE_SCATTER_START)
 _WAITS = (ALL_REDUCE_WAIT, REDUCE_SCATTER_WAIT)
 
 
