@@ -111,9 +111,11 @@ def test_parts_are_between_machines_only(monkeypatch):
 
 def test_what_is_done_to_rows_is_done_to_each_part(monkeypatch):
     monkeypatch.setattr(fuse_products, "SMALLEST", 1)
-    products, _ = starts_of(layers(2, width=64, weighed=True))
-    assert len(products) == 2
-    for op in products:
+    few = starts_of(layers(2, width=64, weighed=True))[0]
+    # Operands that are larger than the product.
+    many = starts_of(layers(2, width=64, rows=200, weighed=True))[0]
+    assert len(few) == len(many) == 2
+    for op in (*few, *many):
         assert len(op.attrs["body"].instructions) > 1
 
 
