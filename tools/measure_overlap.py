@@ -1,7 +1,7 @@
 """Measures how much of the exchange between two machines a training step hides.
 
 python3 tools/measure_overlap.py [--gbits 2] [--layers 8] [--width 2048] [--rows 1024]
-    [--rounds 5] [--steps 3] [--json FILE]
+    [--rounds 5] [--steps 3] [--bucket 4194304] [--json FILE]
 
 Two machines are made of this one: namespaces with a cable between them that carries so many
 Gb/s, for which one has to be root. One rank with one thread on each trains dense layers in
@@ -71,7 +71,7 @@ def measure(options: argparse.Namespace) -> None:
     from graphopt.codegen.communication import channel_words as word
 
     size = options.layers, options.width, options.rows
-    ways = {"one": build(*size, _ONE_BUCKET), "buckets": build(*size, 4 << 20)}
+    ways = {"one": build(*size, _ONE_BUCKET), "buckets": build(*size, options.bucket)}
     times: dict[str, list[list[float]]] = {way: [] for way in ways}
     for _ in range(options.rounds):
         for way, (group, step, _) in ways.items():
@@ -146,6 +146,7 @@ def main() -> None:
     )
     parser.add_argument("--gbits", type=float, default=2.0)
     numbers = {"layers": 8, "width": 2048, "rows": 1024, "rounds": 5, "steps": 3}
+    numbers["bucket"] = 4 << 20
     for name, value in numbers.items():
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--json", type=Path)
