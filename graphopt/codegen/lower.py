@@ -28,6 +28,7 @@ _ALONE: Final[dict[str, Callable[[Operation], Lowered]]] = {
     "add_product": products.lower_add_product,
     "all_gather": collectives.lower_all_gather,
     "all_reduce": collectives.lower_all_reduce,
+    "all_reduce_product_start": collectives.lower_all_reduce_product_start,
     "all_reduce_start": collectives.lower_all_reduce_start,
     "all_reduce_wait": collectives.lower_all_reduce_wait,
     "band": slices.lower_band,

@@ -373,6 +373,16 @@ def places_in_bucket(tensors: Sequence[Any]) -> tuple[list[int], int]:
     return places, size
 
 
+def parts_of_bucket(size: int, part: int) -> list[tuple[int, int]]:
+    """Returns (begin, length) of the parts of a bucket that are exchanged at once.
+
+    >>> parts_of_bucket(10, 4)
+    [(0, 4), (4, 4), (8, 2)]
+    """
+    begins = range(0, max(size, 1), part)
+    return [(begin, min(part, size - begin)) for begin in begins]
+
+
 def _infer_start(*inputs: Any, guarded: bool, **attrs: Any) -> list[tuple[Any, DType]]:
     grads = inputs[:-1] if guarded else inputs
     _, size = places_in_bucket(grads)
@@ -400,7 +410,7 @@ ALL_REDUCE_START: OpSpec = register(
         lambda: [
             Sample(
                 (np.ones((2, 3), np.float32), np.ones(4, np.float32)),
-                {"guarded": False, "reduction": "sum", **_ONE},
+                {"guarded": False, "part": 32, "reduction": "sum", **_ONE},
             )
         ],
         types=("any*",),
@@ -410,7 +420,10 @@ ALL_REDUCE_START: OpSpec = register(
         explain=explain,
     )
 )
-"""Begins to reduce several tensors at once: (*tensors[, only_if]) -> (bucket, ticket)."""
+"""Begins to reduce several tensors at once: (*tensors[, only_if]) -> (bucket, ticket).
+
+A bucket of more than `part` elements is exchanged in parts of so many, one after the other.
+"""
 
 
 def _infer_wait(bucket: Any, ticket: Any, *, shapes: Any, **attrs: Any) -> list[Any]:

@@ -47,14 +47,16 @@ _SPINS: Final = 2000
 _SPINS_OF_MANY: Final = 50
 _SPINS_OF_THREAD: Final = 200
 _FUNCTIONS: Final = {
-    word.ALL_REDUCE: "MPI_Allreduce",
-    word.ALL_GATHER: "MPI_Allgather",
-    word.REDUCE_SCATTER: "MPI_Reduce_scatter_block",
-    word.BROADCAST: "MPI_Bcast",
-    word.SEND_RECEIVE: "MPI_Sendrecv",
-    word.SEND: "MPI_Send",
-    word.RECEIVE: "MPI_Recv",
-    word.PROBE: "MPI_Iprobe",
+    word.ALL_REDUCE: "MPI_Iallreduce",
+    word.ALL_GATHER: "MPI_Iallgather",
+    word.REDUCE_SCATTER: "MPI_Ireduce_scatter_block",
+    word.BROADCAST: "MPI_Ibcast",
+    word.SEND: "MPI_Isend",
+    word.RECEIVE: "MPI_Irecv",
+    word.TEST: "MPI_Test",
+    word.PULSE_SEND: "MPI_Send",
+    word.PULSE_RECEIVE: "MPI_Recv",
+    word.PULSE_PROBE: "MPI_Iprobe",
 }
 _DATATYPES: Final = ("FLOAT", "DOUBLE", "INT32_T", "INT64_T", "BYTE")
 _NEVER_ENDING: list[Any] = []
@@ -177,8 +179,8 @@ class Channel:
             pointer = ctypes.cast(system_call, ctypes.c_void_p)
             words[word.SYSTEM_CALL], words[word.FUTEX] = pointer.value or 0, number
         words[word.TIMEOUT + 1] = _TIMEOUT
-        locks = word.LOCK, word.WAITER_LOCK, word.BEAT_LOCK, word.PULSE_LOCK
-        for lock in locks:
+        locks = word.LOCK, word.WAITER_LOCK, word.NAP_LOCK
+        for lock in (*locks, word.BEAT_LOCK, word.PULSE_LOCK):
             words[lock] = hold_new_lock()
 
     def require_tree(self) -> None:

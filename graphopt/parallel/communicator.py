@@ -64,6 +64,8 @@ class Communicator:
       rank, size: The number of this process, and how many there are.
       local_rank, local_size: The same among those on this machine.
       bucket_bytes: About how many bytes of gradients are reduced at once.
+      sends_parts: Whether what is larger than that is reduced in parts, as between machines,
+        where the time of a part is that of its bytes; the same on all ranks.
       check_every: After how many steps the variables of all ranks are compared; 0: never.
       largest_exchange: Bytes of the largest message so far.
     """
@@ -79,6 +81,7 @@ class Communicator:
         self.local_size: int = local.Get_size()
         self.channel = Channel(self.mpi, self.comm.Dup(), local)
         self.bucket_bytes = 4 << 20
+        self.sends_parts = not self.channel.is_flat
         self.check_every = 0
         self.largest_exchange = 0
         self._steps = 0

@@ -29,6 +29,7 @@ memory, and what the chain computes reduced while it is in the cache; between th
 `rematerialize` gives each user of a cheap loop a copy of it. `fuse_products` lets
 a loop use up a large product, as an optimizer's update does with its gradient, which then
 never exists; `accumulate_products` adds products up in one buffer; `pair_products` reads a
-matrix once for two products. `rewrite_bodies` applies the passes to what is inside of
+matrix once for two products, `exchange_products` has other ranks get the first rows of one
+while the others are computed. `rewrite_bodies` applies the passes to what is inside of
 branches and loops.
 """

@@ -7,6 +7,11 @@ its way, long before the first layer's gradient is known. A first bucket is smal
 something is on its way early; of the others 4 MB is within 2 % of the best size for links
 of 10 to 100 Gb/s and up to 1,024 machines (`tools/scale_model.py`).
 
+Between machines a tensor that is larger than a bucket has one of its own, which is exchanged
+in parts, of whole rows where it is a matrix: `exchange_products` begins with the first rows
+of a product while the others are computed. How large they are depends on the tensor and not
+on what makes it, which may be another op on a rank with another number of examples.
+
 What was one op becomes two, a start and a wait. Where they go is for `overlap_collectives`;
 here a start stands behind its last tensor and a wait where the last tensor's reduction
 stood.
@@ -17,6 +22,7 @@ In front of it all comes the header of the step: a fingerprint of what will be e
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -34,10 +40,13 @@ from graphopt.ops.collectives import (
     ALL_REDUCE_START,
     ALL_REDUCE_WAIT,
     BROADCAST,
+    PIECE_BYTES,
     REDUCE_SCATTER,
     REDUCE_SCATTER_START,
     REDUCE_SCATTER_WAIT,
     STEP_HEADER,
+    parts_of_bucket,
+    places_in_bucket,
 )
 from graphopt.rewrite.driver import graph_pass
 
@@ -55,6 +64,9 @@ _JOBS: Final = {
 }
 # The part of a bucket that the first one has.
 _FIRST: Final = 4
+# The rows of a part are so many times a number: those of the register tiles of products
+# divide it, so that no part ends within a tile.
+_ROWS: Final = 12
 
 
 def fingerprint_of(text: str) -> int:
@@ -70,10 +82,12 @@ class _Bucket:
     Attributes:
       members: The ops, in the order of the bucket.
       last: Behind which op of the program it is awaited.
+      part: How many elements of it are exchanged at once; 0 for all of them.
     """
 
     members: list[Operation]
     last: Operation
+    part: int = 0
 
     @property
     def tensors(self) -> list[GraphTensor]:
@@ -142,19 +156,35 @@ def _fill_buckets(
     last = max(run, key=position.__getitem__)
     buckets: list[_Bucket] = []
     for ops in kinds.values():
-        limit = hooks.communicator(ops[0].attrs["group"]).bucket_bytes
+        communicator = hooks.communicator(ops[0].attrs["group"])
+        limit = communicator.bucket_bytes
         wanted = limit // _FIRST
-        held = None
+        current: _Bucket | None = None
+        held = 0
         for op in sorted(ops, key=lambda op: (position[op.inputs[0].op], position[op])):
-            if held is None:
-                buckets.append(_Bucket([], last))
-                held = 0
-            buckets[-1].members.append(op)
-            size = op.inputs[0].shape.num_elements() or 0
-            held += size * op.inputs[0].dtype.size
+            tensor = op.inputs[0]
+            nbytes = (tensor.shape.num_elements() or 0) * tensor.dtype.size
+            if communicator.sends_parts and nbytes > limit:
+                buckets.append(_Bucket([op], last, _part_of(tensor, limit)))
+                continue
+            if current is None:
+                current, held = _Bucket([], last), 0
+                buckets.append(current)
+            current.members.append(op)
+            held += nbytes
             if held >= wanted:
-                held, wanted = None, limit
+                current, wanted = None, limit
     return sorted(buckets, key=lambda b: max(position[t.op] for t in b.tensors))
+
+
+def _part_of(tensor: GraphTensor, limit: int) -> int:
+    """Returns how many elements of a large tensor are exchanged at once."""
+    count = max(limit // tensor.dtype.size, 1)
+    if tensor.shape.rank != 2:
+        unit = PIECE_BYTES // tensor.dtype.size
+        return -(-count // unit) * unit
+    columns = int(tensor.shape[1] or 1)
+    return -(-count // (columns * _ROWS)) * _ROWS * columns
 
 
 def _describe(op: Operation) -> tuple[str, str]:
@@ -165,18 +195,21 @@ def _describe(op: Operation) -> tuple[str, str]:
     return f"{op.type} {how} of {types}".replace("  ", " "), op.site_text
 
 
-def _describe_job(op: Operation) -> tuple[Any, ...]:
+def _describe_jobs(op: Operation) -> list[tuple[Any, ...]]:
     """Returns (job, dtype, elements, reduction or root, whether it has a condition)."""
     by_result = op.spec in (ALL_REDUCE_START, REDUCE_SCATTER_START)
     tensor = op.outputs[0] if by_result else op.inputs[0]
     how = op.attrs.get("reduction", op.attrs.get("root"))
     guarded = op.spec is ALL_REDUCE_IF or bool(op.attrs.get("guarded"))
-    count = tensor.shape.num_elements() or 0
-    return _JOBS[op.spec.name], tensor.dtype.name, count, how, guarded
+    job, dtype = _JOBS[op.spec.name], tensor.dtype.name
+    counts = [tensor.shape.num_elements() or 0]
+    if op.spec is ALL_REDUCE_START:
+        counts = [length for _, length in parts_of_bucket(counts[0], op.attrs["part"])]
+    return [(job, dtype, count, how, guarded) for count in counts]
 
 
-def _print_of(program: Program, described: list[tuple[str, str]]) -> int:
-    """The fingerprint of a program: what it exchanges, and what it does with that.
+def _kinds_of(program: Program, described: Sequence[tuple[str, str]]) -> list[str]:
+    """Returns what is alike on all ranks: what is exchanged, and what is done with that.
 
     The rest may differ between ranks, as the size of a batch does and what is made of it.
     """
@@ -184,12 +217,12 @@ def _print_of(program: Program, described: list[tuple[str, str]]) -> int:
     kinds = [what for what, _ in described]
     if any(op.spec is REDUCE_SCATTER for op in program.operations):
         # Each rank updates what belongs to it.
-        return fingerprint_of("\n".join(kinds))
+        return kinds
     for op in program.operations:
         if exchanges(op) or any(tensor.op in behind for tensor in op.inputs):
             behind.add(op)
             kinds.append(op.type)
-    return fingerprint_of("\n".join(kinds))
+    return kinds
 
 
 class _Rebuilding:
@@ -230,7 +263,11 @@ class _Rebuilding:
                 for each in deferred:
                     self._add(each)
         assert not self.deferred and not self.waiting, self.deferred
-        self.header.attrs["jobs"] = tuple(self.jobs)
+        kinds = _kinds_of(self.program, self.header.attrs["exchanges"])
+        text = "\n".join([*kinds, *map(str, self.jobs)])
+        self.header.attrs.update(
+            fingerprint=fingerprint_of(text), jobs=tuple(self.jobs)
+        )
         return self.rebuilder.finish()
 
     def _add(self, op: Operation) -> None:
@@ -245,7 +282,7 @@ class _Rebuilding:
         if _is_real(op):
             new.control_inputs = (*new.control_inputs, self.last)
             self.last = new
-            self.jobs.append(_describe_job(new))
+            self.jobs += _describe_jobs(new)
         self.done.add(op)
         self._start_buckets()
 
@@ -264,7 +301,7 @@ class _Rebuilding:
         wait = rebuilder.add(op, spec=REDUCE_SCATTER_WAIT, inputs=inputs, controls=())
         rebuilder.tensors[op.outputs[0]] = wait.outputs[0]
         self.last = start
-        self.jobs.append(_describe_job(start))
+        self.jobs += _describe_jobs(start)
         self.done.add(op)
         self._start_buckets()
 
@@ -283,7 +320,7 @@ class _Rebuilding:
         described = [_describe(op) for op in self.program.operations if exchanges(op)]
         real = next(op for op in self.program.operations if _is_real(op))
         attrs = {
-            "fingerprint": _print_of(self.program, described),
+            "fingerprint": 0,
             "exchanges": tuple(described),
             "jobs": (),
             "group": real.attrs["group"],
@@ -305,7 +342,12 @@ class _Rebuilding:
             for control in op.control_inputs:
                 if control in sources and control in rebuilder.operations:
                     controls.append(rebuilder.operations[control])
-        attrs = {**first.attrs, "guarded": bucket.only_if is not None}
+        _, size = places_in_bucket(bucket.tensors)
+        attrs = {
+            **first.attrs,
+            "guarded": bucket.only_if is not None,
+            "part": bucket.part or max(size, 1),
+        }
         types = infer_types(ALL_REDUCE_START, inputs, attrs, first.site)
         start = rebuilder.graph.append(
             ALL_REDUCE_START,
@@ -318,7 +360,7 @@ class _Rebuilding:
             first.device,
         )
         self.starts[id(bucket)] = self.last = start
-        self.jobs.append(_describe_job(start))
+        self.jobs += _describe_jobs(start)
 
     def _add_wait(self, bucket: _Bucket) -> None:
         first, start = bucket.members[0], self.starts[id(bucket)]

@@ -9,7 +9,8 @@ exist. The sums and the loop are the same, so the bits are.
 
 The product must be needed by the loop alone: a norm over all gradients, a fetch, an
 accumulator or a check of all gradients keeps it apart. Its operands live until the loop
-runs, so they have to be smaller than what is saved. And what orders itself after the
+runs, so they have to be smaller than what is saved, unless rows of what the loop makes are on
+their way to other ranks while the next ones are computed (`exchange_products`). And what orders itself after the
 product, as a write of a variable that the product reads, would now have to wait for the
 loop; such products stay as they are.
 
@@ -28,6 +29,7 @@ from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Effect
 from graphopt.graph.program import Program, Rebuilder
 from graphopt.graph.region import Instruction, Region, region_of
+from graphopt.ops.collectives import ALL_REDUCE_START
 from graphopt.ops.fused import FUSED_ELEMENTWISE, FUSED_PRODUCT
 from graphopt.ops.matmul import MATMUL
 from graphopt.rewrite.driver import graph_pass
@@ -60,18 +62,26 @@ def _choose(program: Program) -> dict[Operation, Operation]:
     uses = Counter(tensor for op in program.operations for tensor in op.inputs)
     uses.update(program.fetches)
     ordered = {control for op in program.operations for control in op.control_inputs}
+    # What travels in parts.
+    sent = {
+        op.inputs[0]
+        for op in program.operations
+        if op.spec is ALL_REDUCE_START
+        and op.attrs["part"] < (op.inputs[0].shape.num_elements() or 0)
+    }
     chosen: dict[Operation, Operation] = {}
     for loop in program.operations:
         body = _body_of(loop)
         if body is None:
             continue
+        is_sent = any(tensor in sent for tensor in loop.outputs)
         for tensor in loop.inputs:
             op = tensor.op
             if (
                 op.spec is MATMUL
                 and uses[tensor] == 1
                 and op not in ordered
-                and _fits(op, loop, body)
+                and _fits(op, loop, body, is_sent)
             ):
                 chosen[loop] = op
                 break
@@ -90,7 +100,7 @@ def _body_of(op: Operation) -> Region | None:
     return None if body is None or body.only_if is not None else body
 
 
-def _fits(product: Operation, loop: Operation, body: Region) -> bool:
+def _fits(product: Operation, loop: Operation, body: Region, is_sent: bool) -> bool:
     (result,) = product.outputs
     shape = tuple(result.shape)
     if len(shape) != 2 or shape != body.shape or result.dtype not in (float32, float64):
@@ -100,7 +110,9 @@ def _fits(product: Operation, loop: Operation, body: Region) -> bool:
     k = a[-2] if product.attrs["transpose_a"] else a[-1]
     if k is None or min(m, n) < 2 or m * n < SMALLEST:
         return False
-    if n * result.dtype.size > LONGEST_ROW or k * (m + n) > m * n:
+    if n * result.dtype.size > LONGEST_ROW:
+        return False
+    if k * (m + n) > m * n and not is_sent:
         return False
     if len(loop.inputs) > MOST_OPERANDS or loop.inputs.count(result) != 1:
         return False

@@ -5,8 +5,10 @@ comes before all waits. So the backward pass goes on while the first buckets are
 way, and at its end only the last one is left. No variable is written before the last wait:
 a step in which an exchange fails has changed nothing.
 
-Eight layers of 2,048 between two machines at 2 Gb/s: the step waits for 5 % of what the
-exchange takes, and for all of it with one bucket that is awaited at once.
+Eight layers of 2,048 and 1,024 rows a rank between two machines at 2 Gb/s: the step waits for
+2 to 6 % of what the exchange takes, where the last part of 4 MB alone is 3 %, and for all of it
+with one bucket that is awaited at once (`tools/measure_overlap.py`, medians of three runs on
+two cores of an AMD EPYC beside other work, which makes a rank late now and then).
 """
 
 from __future__ import annotations
@@ -21,11 +23,12 @@ from graphopt.ops.collectives import (
     REDUCE_SCATTER_START,
     REDUCE_SCATTER_WAIT,
 )
+from graphopt.ops.exchanged_products import ALL_REDUCE_PRODUCT_START
 from graphopt.rewrite.driver import graph_pass
 
 __all__ = ["overlap_collectives"]
 
-_STARTS = (ALL_REDUCE_START, REDUCE_SCATTER_START)
+_STARTS = (ALL_REDUCE_START, ALL_REDUCE_PRODUCT_START, REDUCE_SCATTER_START)
 _WAITS = (ALL_REDUCE_WAIT, REDUCE_SCATTER_WAIT)
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from graphopt.rewrite.accumulate_products import accumulate_products, add_products
 from graphopt.rewrite.bucket_collectives import bucket_collectives
 from graphopt.rewrite.driver import Pass, graph_pass
+from graphopt.rewrite.exchange_products import exchange_products
 from graphopt.rewrite.fold_constants import fold_constants
 from graphopt.rewrite.fold_transposes import fold_transposes
 from graphopt.rewrite.fuse_elementwise import fuse_elementwise
@@ -60,10 +61,14 @@ PIPELINE: Final[tuple[Pass, ...]] = (
     fuse_reductions,
     fuse_products,
     pair_products,
+    # After what takes products in, and takes others in.
+    exchange_products,
     # Last, for it settles the order of the steps.
     overlap_collectives,
 )
 # Where every number is looked at, a product must be whole.
 WATCHED: Final = tuple(
-    each for each in PIPELINE if each not in (fuse_products, pair_products)
+    each
+    for each in PIPELINE
+    if each not in (fuse_products, pair_products, exchange_products)
 )

@@ -136,7 +136,7 @@ class Executable:
                 starts.append(len(rows))
                 continue
             for place, call in enumerate(step.lowered.calls):
-                if not call.extent:
+                if not call.length:
                     continue
                 kernel = self._kernel_of(call.kernel)
                 address, begin = kernel.address, len(words)
@@ -154,7 +154,7 @@ class Executable:
                     begin = len(words)
                     words += self._share_words(address, share)
                     address = load_workers().share
-                rows.append((address, begin, 0, call.extent))
+                rows.append((address, begin, call.begin, call.extent))
             if number in pauses:
                 hosts.append(None)
                 starts.append(len(rows))

@@ -65,7 +65,7 @@ def plan_shares(schedule: Schedule) -> dict[tuple[int, int], Share]:
             call = step.lowered.calls[position]
             cost = cost_of(step, call)
             chunk = chunk_of(call, cost)
-            if chunk < call.extent:
+            if chunk < call.length:
                 left += cost
                 found[number, position] = Share(chunk, left >= WORTH_WAKING)
     return found
@@ -104,19 +104,20 @@ def is_worth_waking(schedule: Schedule, start: Step) -> bool:
       start: The step that begins to exchange them; a later one that reads its results
         waits for them.
     """
-    spent = 0.0
     steps = iter(schedule.steps)
     for step in steps:
         if step is start:
             break
+    # It may compute, too: the rest of a product, of which a part is on its way.
+    spent = sum(cost_of(start, call) for call in start.lowered.calls[:-1])
     results = {id(buffer) for buffer in start.outputs}
     for step in steps:
         if any(id(buffer) in results for buffer in step.inputs):
             break
         spent += sum(cost_of(step, call) for call in step.lowered.calls)
         if spent >= WORTH_WAKING:
-            return True
-    return False
+            break
+    return spent >= WORTH_WAKING
 
 
 def chunk_of(call: Call, cost: float) -> int:
@@ -126,16 +127,16 @@ def chunk_of(call: Call, cost: float) -> int:
       call: The call.
       cost: What it takes, in nanoseconds.
     """
-    if cost < SHARED or call.extent < 2 or call.repeats:
-        return max(call.extent, 1)
+    if cost < SHARED or call.length < 2 or call.repeats:
+        return max(call.length, 1)
     wanted = min(_MOST_CHUNKS, int(cost / SMALLEST))
-    chunk = -(-call.extent // wanted)
+    chunk = -(-call.length // wanted)
     unit = call.unit
     if unit == 1 and chunk >= _LINE:
         unit = _LINE
-    if call.extent < 4 * unit:
+    if call.length < 4 * unit:
         # Some balance is worth more than the best size.
-        unit = -(-call.extent // 4)
+        unit = -(-call.length // 4)
     return -(-chunk // unit) * unit
 
 

@@ -79,7 +79,7 @@ Argument = int | Word
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a kernel: `kernel(arguments, lo, hi)`, the range starting at 0.
+    """One call of a kernel: `kernel(arguments, lo, hi)`.
 
     Attributes:
       kernel: What is called.
@@ -89,6 +89,7 @@ class Call:
       unit: What the length of a piece is best a multiple of, if the range is cut.
       cost: About how many nanoseconds it takes on one core; 0 if it is a fair part of
         what its op takes.
+      begin: The beginning of the range, for a part of a call.
     """
 
     kernel: KernelRequest
@@ -97,6 +98,12 @@ class Call:
     repeats: bool = False
     unit: int = 1
     cost: float = 0.0
+    begin: int = 0
+
+    @property
+    def length(self) -> int:
+        """The length of the range."""
+        return self.extent - self.begin
 
 
 class CallableKernel(Protocol):

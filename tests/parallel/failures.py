@@ -8,6 +8,7 @@ nothing happened. `Network` makes two machines of this one, whose cable can be p
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import queue
 import re
@@ -199,10 +200,12 @@ def damaged_checkpoints(folder: Path, saved: dict[int, set[str]]) -> Iterator[st
 
 
 class Network:
-    """Two machines: namespaces of their own for network and host name, and a bridge."""
+    """Two machines: namespaces of their own for network and host name, and a bridge.
 
-    # Other processes may have machines of their own.
-    SUBNET = f"10.78.{os.getpid() % 256}"
+    Args:
+      gbits: How many Gb/s a cable carries each way; as many as it can by default.
+    """
+
     made = 0
     # What takes the place of ssh: the host's last number is the machine's.
     SHELL = """#!/bin/bash
@@ -211,12 +214,15 @@ machine={prefix}${{1##*.}}; shift
 exec ip netns exec $machine unshare -u bash -c "hostname $machine; $*"
 """
 
-    def __init__(self) -> None:
+    def __init__(self, gbits: float | None = None) -> None:
+        self.gbits = gbits
         # Names of devices have at most 15 letters. What is left of a network that was
         # just taken away may hold its names for a while.
         Network.made += 1
         self.prefix = f"g{os.getpid() % 100000}-{Network.made % 1000}-"
         self.bridge = f"{self.prefix}b"
+        # Not that of another process with machines of its own.
+        self.subnet = f"10.{78 + Network.made % 100}.{os.getpid() % 250}"
         self.folder = tempfile.TemporaryDirectory()
         self.shell = Path(self.folder.name) / "shell"
 
@@ -232,7 +238,7 @@ exec ip netns exec $machine unshare -u bash -c "hostname $machine; $*"
 
     def _set_up(self) -> None:
         _ip("link", "add", self.bridge, "type", "bridge")
-        _ip("addr", "add", f"{self.SUBNET}.254/24", "dev", self.bridge)
+        _ip("addr", "add", f"{self.subnet}.254/24", "dev", self.bridge)
         _ip("link", "set", self.bridge, "up")
         for i in (1, 2):
             name, cable = f"{self.prefix}{i}", f"{self.prefix}v{i}"
@@ -240,9 +246,14 @@ exec ip netns exec $machine unshare -u bash -c "hostname $machine; $*"
             peer = ("peer", "name", "eth0", "netns", name)
             _ip("link", "add", cable, "type", "veth", *peer)
             _ip("link", "set", cable, "master", self.bridge, "up")
-            _ip("-n", name, "addr", "add", f"{self.SUBNET}.{i}/24", "dev", "eth0")
+            _ip("-n", name, "addr", "add", f"{self.subnet}.{i}/24", "dev", "eth0")
             _ip("-n", name, "link", "set", "eth0", "up")
             _ip("-n", name, "link", "set", "lo", "up")
+            if self.gbits is not None:
+                shape = ("root", "tbf", "rate", f"{round(self.gbits * 1000)}mbit")
+                shape += ("burst", "128kb", "latency", "50ms")
+                _run("ip", "netns", "exec", name, *_ADD_SHAPE, "eth0", *shape)
+                _run(*_ADD_SHAPE, cable, *shape)
 
     def __exit__(self, *exception: object) -> None:
         for i in (1, 2):
@@ -256,11 +267,11 @@ exec ip netns exec $machine unshare -u bash -c "hostname $machine; $*"
 
     def slots(self, ranks: int) -> list[str]:
         """Returns the hosts, which have equal numbers of ranks."""
-        return [f"{self.SUBNET}.{i}:{ranks // 2}" for i in (1, 2)]
+        return [f"{self.subnet}.{i}:{ranks // 2}" for i in (1, 2)]
 
     def environment(self) -> dict[str, str]:
         """Returns what makes launchers take these networks and this shell."""
-        subnet = f"{self.SUBNET}.0/24"
+        subnet = f"{self.subnet}.0/24"
         return {
             "PRTE_MCA_plm_ssh_agent": str(self.shell),
             "PRTE_MCA_prte_if_include": subnet,
@@ -270,10 +281,15 @@ exec ip netns exec $machine unshare -u bash -c "hostname $machine; $*"
             "HYDRA_LAUNCHER_EXEC": str(self.shell),
             "HYDRA_IFACE": self.bridge,
             "FI_TCP_IFACE": "eth0",
-            # They share this machine's memory, which UCX would find out.
-            "UCX_TLS": "tcp",
+            # UCX finds out that both share memory, and would not use the cable.
+            "UCX_TLS": "tcp,self",
             "UCX_NET_DEVICES": "eth0",
         }
+
+    def count_bytes(self) -> int:
+        """Returns how many bytes machine 1 has sent."""
+        shown = _ip("-n", f"{self.prefix}1", "-s", "-j", "link", "show", "eth0")
+        return int(json.loads(shown)[0]["stats64"]["tx"]["bytes"])
 
     def fail(self, how: str) -> None:
         """Pulls the cable of machine 2 for a while, or kills all that runs there."""
@@ -287,17 +303,28 @@ exec ip netns exec $machine unshare -u bash -c "hostname $machine; $*"
         _ip("link", "set", f"{self.prefix}v2", "up")
 
 
+_ADD_SHAPE = ("tc", "qdisc", "add", "dev")
+
+
 def _ip(*words: str) -> str:
-    done = subprocess.run(["ip", *words], capture_output=True, text=True, check=False)
+    return _run("ip", *words)
+
+
+def _run(*words: str) -> str:
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise OSError(f"ip {' '.join(words)}: {done.stderr.strip()}")
+        raise OSError(f"{' '.join(words)}: {done.stderr.strip()}")
     return done.stdout
 
 
-def networks_or_reason() -> str | None:
-    """Returns why machines cannot be made of this one; None if they can."""
+def networks_or_reason(gbits: float | None = None) -> str | None:
+    """Returns why machines cannot be made of this one; None if they can.
+
+    Args:
+      gbits: How fast their cables are to be.
+    """
     try:
-        with Network():
+        with Network(gbits):
             return None
     except OSError as error:
         return str(error)

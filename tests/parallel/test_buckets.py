@@ -29,6 +29,7 @@ class Group:
     """What passes and lowering ask of a communicator."""
 
     bucket_bytes = 4096
+    sends_parts = False
     terms = 2
 
 

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from tests.parallel.failures import networks_or_reason
 from tests.parallel.launching import ROOT, needs_mpi
 
 TOOLS = ROOT / "tools"
@@ -66,3 +67,41 @@ def test_two_ranks_are_compared_with_one(tmp_path):
         (one,) = results[name]["graphopt"]
         assert one["right"] and one["error"] < 1e-4, one
     assert "| graphopt |" in done.stdout
+
+
+def test_the_overlap_of_two_machines_is_measured(tmp_path):
+    needs_mpi()
+    if reason := networks_or_reason(1.0):
+        pytest.skip(f"machines cannot be made of this one: {reason}")
+    report = tmp_path / "report.json"
+    command = [sys.executable, str(TOOLS / "measure_overlap.py"), "--gbits", "1"]
+    command += ["--layers", "2", "--width", "256", "--rows", "64", "--rounds", "2"]
+    command += ["--bucket", "65536", "--json", str(report)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(report.read_text())
+    assert len(set(found["hashes"].values())) == 1
+    for rows in found["times"].values():
+        assert len(rows) == 2 * found["steps"]
+        assert all(part > 0 for row in rows for part in row)
+    # Two layers of 256 KiB, in two ways, and as many steps: all of it came by the cable.
+    steps = 2 * (1 + 2 * (1 + found["steps"]))
+    assert found["sent_bytes"] > steps * 2 * 256 * 256 * 4
+    assert found["processor"] in done.stdout and "the same bits" in done.stdout
+
+
+def test_measuring_an_overlap_without_machines_says_what_it_needs(tmp_path):
+    # No `ip` in the path, as without root.
+    command = [sys.executable, str(TOOLS / "measure_overlap.py")]
+    done = subprocess.run(
+        command,
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 2
+    assert "as root" in done.stderr

@@ -33,6 +33,12 @@ _WAIT, _WAKE = _I64(0), _I64(1)
 _ALL = _I64((1 << 31) - 1)
 JOB_TYPE = ir.FunctionType(_I64, [WORDS, _I64])
 """(arguments, how often to look before a sleep) -> a `Reason`, 0 if all went well."""
+# How much more often than at words of memory a thread looks whether the library is done,
+# which takes 0.2 to 1 us, before it sleeps.
+_LOOKS: Final = 4
+_LOOKS_OF_WAITING: Final = 16
+# Microseconds between two looks whether the library is done; the system adds some 50.
+_NAP: Final = 20
 SLICE_ALIGNMENT: Final = 64
 """Bytes that slices of ranks begin at multiples of."""
 
@@ -116,7 +122,24 @@ class Code(ThreadCode):
             number = self.load(word.FUTEX)
             builder.call(call, [number, *arguments, ZERO, ZERO])
 
-    def call_function(self, function: int, *arguments: ir.Value) -> ir.Value:
+    def call_library(self, *calls: tuple[int | ir.Value, ...]) -> ir.Value:
+        """Calls functions of the MPI library, all at once; returns a `Reason`.
+
+        Args:
+          *calls: Two at most. The word of the address of a function that begins something,
+            and its arguments but for the last, which is where the handle of it goes. All
+            are 64 bits; the callee reads as many of them as it needs.
+        """
+        builder = self.builder
+        for number, (function, *arguments) in enumerate(calls):
+            request = builder.ptrtoint(self._place(word.REQUESTS + number), _I64)
+            self.return_if(self._call(function, *arguments, request))
+        finish = _declare_finish(self.module)
+        return builder.call(finish, [self.words, _I64(len(calls))])
+
+    def call_function(
+        self, function: int | ir.Value, *arguments: int | ir.Value
+    ) -> ir.Value:
         """Calls a function of the MPI library and returns its code, 0 if all went well.
 
         Args:
@@ -128,14 +151,42 @@ class Code(ThreadCode):
         call = builder.inttoptr(self.load(function), kind.as_pointer())
         return builder.sext(builder.call(call, list(arguments)), _I64)
 
-    def call_library(self, function: int, *arguments: ir.Value) -> ir.Value:
-        """Calls a function of the MPI library for a job and returns a `Reason`."""
+    def _call(self, function: int | ir.Value, *arguments: int | ir.Value) -> ir.Value:
+        """Calls a function of the MPI library for a job; returns a `Reason`."""
         builder = self.builder
         code = self.call_function(function, *arguments)
         failed = self.compare("!=", code, 0)
         with builder.if_then(failed):
             self.store(word.DETAIL, code)
         return builder.select(failed, _I64(Reason.LIBRARY), ZERO)
+
+    def finish_calls(self, count: ir.Value) -> None:
+        """Waits until all is over that functions of the library began; returns a `Reason`.
+
+        The library would wait in a loop, with a processor that the step needs: where there
+        is none besides, each of both loses its turn while the other one computes or looks.
+        Who looks, and sleeps for a moment, comes at once when it wakes.
+        """
+        builder = self.builder
+        tries = self.variable(0)
+        with self.count_to(count) as number, self.loop() as behind:
+            place = self._place(builder.add(number, _I64(word.REQUESTS)))
+            is_over = builder.ptrtoint(self._place(word.IS_OVER), _I64)
+            self.store(word.IS_OVER, 0)
+            ignored = self.load(word.STATUS_IGNORE)
+            request = builder.ptrtoint(place, _I64)
+            self.return_if(self._call(word.TEST, request, is_over, ignored))
+            self.leave_if(self.compare("!=", self.load(word.IS_OVER), 0), behind)
+            self.pause()
+            self.count_up(tries)
+            # Long enough for a small message, and, if the step waits, too, for a large one.
+            waits = self.compare("!=", self.load(word.WAITING), 0)
+            many = builder.mul(self.load(word.SPINS), _I64(_LOOKS_OF_WAITING))
+            few = builder.mul(self.load(word.THREAD_SPINS), _I64(_LOOKS))
+            limit = builder.select(waits, many, few)
+            with builder.if_then(self.compare(">", builder.load(tries), limit)):
+                self.sleep_at_most(word.NAP_LOCK, _NAP)
+        builder.ret(ZERO)
 
     def return_if(self, code: ir.Value) -> None:
         """Returns a code unless it is 0."""
@@ -166,6 +217,17 @@ class Code(ThreadCode):
         self.store(word.HALF, builder.sub(ONE, half))
         start = builder.mul(half, self.load(word.HALF_BYTES))
         return builder.add(start, _I64(8 * word.STAGING))
+
+
+def _declare_finish(module: ir.Module) -> ir.Function:
+    """Returns the function `finish_calls(channel, count)` of a module."""
+    name = "finish_calls"
+    if name in module.globals:
+        return module.globals[name]
+    function = ir.Function(module, ir.FunctionType(_I64, [WORDS, _I64]), name=name)
+    function.linkage = "internal"
+    Code(function).finish_calls(function.args[1])
+    return function
 
 
 def pieces_of(

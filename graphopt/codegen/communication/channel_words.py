@@ -75,11 +75,11 @@ WAITER_LOCK: Final = 91
 STOP: Final = 92
 """1 when the thread of the channel has to end."""
 ALL_REDUCE: Final = 93
-"""Addresses of functions of the MPI library, here and below."""
+"""Addresses of functions of the MPI library that begin something, here and below."""
 ALL_GATHER: Final = 94
 REDUCE_SCATTER: Final = 95
 BROADCAST: Final = 96
-SEND_RECEIVE: Final = 97
+SEND: Final = 97
 COMM: Final = 98
 """The handle of the communicator of all ranks."""
 CROSS_COMM: Final = 99
@@ -88,6 +88,8 @@ IN_PLACE: Final = 100
 STATUS_IGNORE: Final = 101
 REGION_BYTES: Final = 102
 """Length of what follows the staging area, for the arenas of plans; 0 if there is none."""
+RECEIVE: Final = 103
+"""As `ALL_REDUCE`."""
 DATATYPES: Final = 104
 """Handles of datatypes, in the order of `DATATYPE_NAMES`."""
 DATATYPE_NAMES: Final = ("float32", "float64", "int32", "int64", "uint8")
@@ -105,16 +107,25 @@ RING: Final = WORDS_OF_KERNEL + 2 + MOST_LOCAL_RANKS + 6
 RING_JOBS: Final = 4096
 BEAT_LOCK: Final = RING + 2 * RING_JOBS
 """A lock that nobody lets go before the channel ends: one beats in between."""
-PULSE_LOCK: Final = BEAT_LOCK + 1
+TEST: Final = BEAT_LOCK + 1
+"""Address of the function of the MPI library that says whether something is over."""
+REQUESTS: Final = BEAT_LOCK + 2
+"""What it began: the handles of two at most."""
+IS_OVER: Final = BEAT_LOCK + 4
+"""What it says."""
+NAP_LOCK: Final = BEAT_LOCK + 5
+"""A lock that nobody lets go: who asks again and again sleeps on it in between."""
+PULSE_LOCK: Final = BEAT_LOCK + 8
 """The same for the pulse of this machine."""
-PULSE_COMM: Final = BEAT_LOCK + 2
+PULSE_COMM: Final = BEAT_LOCK + 9
 """The handle of the communicator for pulses: one rank of each machine."""
-SEND: Final = BEAT_LOCK + 3
-RECEIVE: Final = BEAT_LOCK + 4
-PROBE: Final = BEAT_LOCK + 5
-HEARD: Final = BEAT_LOCK + 6
+PULSE_SEND: Final = BEAT_LOCK + 10
+PULSE_RECEIVE: Final = BEAT_LOCK + 11
+PULSE_PROBE: Final = BEAT_LOCK + 12
+"""Functions of the library for pulses, which may wait."""
+HEARD: Final = BEAT_LOCK + 13
 """How many pulses have come from the machine before this one."""
-TIMES: Final = BEAT_LOCK + 8
+TIMES: Final = BEAT_LOCK + 16
 """When each job of the ring began and ended, in the count of `clock`."""
 CHANNEL_WORDS: Final = TIMES + 2 * RING_JOBS
 

@@ -9,16 +9,23 @@ from graphopt.codegen.communication import channel_words as word
 from graphopt.codegen.communication import native
 from graphopt.codegen.communication.terms import declare_terms
 from graphopt.codegen.kernels import EMITTED, add_emitted
+from graphopt.codegen.matmul.products import plan_rows
 from graphopt.codegen.movement.moves import copy_tensor, lower_copy, move_block
 from graphopt.graph.graph import Operation
 from graphopt.graph.hooks import hooks
 from graphopt.graph.tensor import GraphTensor
-from graphopt.ops.collectives import ALL_REDUCE_IF, REDUCTIONS, places_in_bucket
+from graphopt.ops.collectives import (
+    ALL_REDUCE_IF,
+    REDUCTIONS,
+    parts_of_bucket,
+    places_in_bucket,
+)
 from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
 
 __all__ = [
     "lower_all_gather",
     "lower_all_reduce",
+    "lower_all_reduce_product_start",
     "lower_all_reduce_start",
     "lower_all_reduce_wait",
     "lower_broadcast",
@@ -172,24 +179,46 @@ def lower_all_reduce_start(op: Operation) -> Lowered:
         return Lowered(host="one rank exchanges nothing")
     guarded = op.attrs["guarded"]
     tensors = op.inputs[:-1] if guarded else op.inputs
-    bucket = op.outputs[0]
-    item = bucket.dtype.size
-    only_if = Word("input", len(tensors)) if guarded else 0
-    words = (*_reduction(op, bucket), item)
-    start = _post(
-        op,
-        "all_reduce",
-        *(Word("output", 0), _nbytes(bucket), *words),
-        ticket=Word("output", 1),
-        only_if=only_if,
-        wakes=Word("wakes"),
-    )
+    item = op.outputs[0].dtype.size
+    starts = _post_parts(op, Word("input", len(tensors)) if guarded else 0)
     places, _ = places_in_bucket(tensors)
     pieces = tuple(
         (place * item, move_block(item, [_count(tensor)], [1], [1], 0, place, i))
         for i, (place, tensor) in enumerate(zip(places, tensors, strict=True))
     )
-    return Lowered((start,), pieces=pieces)
+    return Lowered(tuple(starts), pieces=pieces)
+
+
+def _post_parts(op: Operation, only_if: Argument = 0) -> list[Call]:
+    """Returns the calls that post the parts of a bucket; the last one's ticket counts."""
+    bucket = op.outputs[0]
+    item, words = bucket.dtype.size, _reduction(op, bucket)
+    return [
+        _post(
+            op,
+            "all_reduce",
+            *(Word("output", 0, begin * item), length * item, *words, item),
+            ticket=Word("output", 1),
+            only_if=only_if,
+            wakes=Word("wakes"),
+        )
+        for begin, length in parts_of_bucket(_count(bucket), op.attrs["part"])
+    ]
+
+
+def lower_all_reduce_product_start(op: Operation) -> Lowered:
+    """Returns the calls that compute rows of a product and begin to reduce them, by turns."""
+    if op.attrs["size"] == 1:
+        return Lowered(host="one rank exchanges nothing")
+    rows, columns = op.attrs["body"].shape
+    product = plan_rows(op)
+    calls = list(product.packing)
+    done = 0
+    for i, post in enumerate(posts := _post_parts(op)):
+        end = rows if i + 1 == len(posts) else (i + 1) * op.attrs["part"] // columns
+        calls += [*product.compute(done, end), post]
+        done = end
+    return Lowered(tuple(calls), (product.scratch_bytes,))
 
 
 def lower_all_reduce_wait(op: Operation) -> Lowered:

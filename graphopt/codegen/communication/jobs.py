@@ -64,10 +64,12 @@ def _emit_header(module: ir.Module, parts: Parts) -> None:
         with otherwise:
             code.return_if(
                 code.call_library(
-                    word.ALL_GATHER,
-                    *(own, nbytes, code.load(word.DATATYPES + word.BYTES)),
-                    *(table, nbytes, code.load(word.DATATYPES + word.BYTES)),
-                    code.load(word.COMM),
+                    (
+                        word.ALL_GATHER,
+                        *(own, nbytes, code.load(word.DATATYPES + word.BYTES)),
+                        *(table, nbytes, code.load(word.DATATYPES + word.BYTES)),
+                        code.load(word.COMM),
+                    )
                 )
             )
             # A call that was revoked may return as if all were well.
@@ -214,8 +216,10 @@ def _emit_all_gather(module: ir.Module, parts: Parts) -> None:
         kind = code.load(word.DATATYPES + word.BYTES)
         builder.ret(
             code.call_library(
-                word.ALL_GATHER,
-                *(source, size, kind, target, size, kind, code.load(word.COMM)),
+                (
+                    word.ALL_GATHER,
+                    *(source, size, kind, target, size, kind, code.load(word.COMM)),
+                )
             )
         )
     own = builder.add(target, builder.mul(code.load(word.RANK), size))
@@ -240,8 +244,10 @@ def _emit_reduce_scatter(module: ir.Module, parts: Parts) -> None:
         count = builder.sdiv(size, item)
         builder.ret(
             code.call_library(
-                word.REDUCE_SCATTER,
-                *(source, target, count, kind, how, code.load(word.COMM)),
+                (
+                    word.REDUCE_SCATTER,
+                    *(source, target, count, kind, how, code.load(word.COMM)),
+                )
             )
         )
     total = builder.mul(code.load(word.SIZE), size)
@@ -262,7 +268,7 @@ def _emit_broadcast(module: ir.Module, parts: Parts) -> None:
         kind = code.load(word.DATATYPES + word.BYTES)
         builder.ret(
             code.call_library(
-                word.BROADCAST, buffer, size, kind, root, code.load(word.COMM)
+                (word.BROADCAST, buffer, size, kind, root, code.load(word.COMM))
             )
         )
     is_root = code.compare("==", code.load(word.RANK), root)

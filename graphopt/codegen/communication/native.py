@@ -5,9 +5,13 @@ which they were posted, which is the same on all ranks. Who does them is open: t
 the channel, so that a step goes on computing meanwhile, or the thread that awaits them, if
 nobody has begun: a step of a few microseconds hands nothing to another thread.
 
-MPI libraries make no progress by themselves, and a blocking call is faster than one that
-is begun and tested; so a thread that may block is the way to communicate beside a
-computation. The functions of the library are called through their addresses, and its
+MPI libraries make no progress by themselves, so a thread communicates beside a computation.
+It begins a call and tests whether it is over, and when it has looked for some time it sleeps
+for some 50 us before it looks again, but where the step waits, too. A call that blocks looks
+without a pause. Where every processor computes, such a thread uses up its time slices with
+looking, and when data come it is the other one's turn: 4 MB at 2 Gb/s take 17 ms alone, and
+25 to 36 ms beside a computation where a call that blocks takes 24 or, mostly, 190, of a
+processor that the computation then lacks. The functions of the library are called through their addresses, and its
 handles, integers in one library and pointers in another, are words: one object code serves
 all of them, and needs no symbol of any.
 

@@ -168,7 +168,7 @@ class Parts:
                 code.return_if(code.load(word.ABORT))
                 code.return_if(
                     code.call_library(
-                        word.ALL_REDUCE, place, at, count, kind, how, comm
+                        (word.ALL_REDUCE, place, at, count, kind, how, comm)
                     )
                 )
             builder.ret(ZERO)
@@ -184,14 +184,12 @@ class Parts:
                 length = code.smaller(builder.sub(size, offset), piece)
                 count = builder.sdiv(length, item)
                 at = builder.add(buffer, offset)
-                tag, ignored = _I64(_TAG), code.load(word.STATUS_IGNORE)
+                tag = _I64(_TAG)
                 code.return_if(code.load(word.ABORT))
                 code.return_if(
                     code.call_library(
-                        word.SEND_RECEIVE,
-                        *(at, count, kind, partner, tag),
-                        *(received, count, kind, partner, tag),
-                        *(comm, ignored),
+                        (word.SEND, at, count, kind, partner, tag, comm),
+                        (word.RECEIVE, received, count, kind, partner, tag, comm),
                     )
                 )
                 # Sums do not depend on which of two terms is the first.

@@ -256,16 +256,72 @@ def lower_add_product(op: Operation) -> Lowered:
     return Lowered((*lower_copy(op).calls, *calls), size, in_place=calls)
 
 
+@dataclass(frozen=True)
+class ProductRows:
+    """A product that is computed by rows.
+
+    Attributes:
+      packing: The calls that come before.
+      call: The one that computes all rows.
+      tile_rows: The rows that belong to one number of its range.
+      scratch_bytes: The memory that they need besides.
+    """
+
+    packing: tuple[Call, ...]
+    call: Call
+    tile_rows: int
+    scratch_bytes: int
+
+    def compute(self, begin: int, end: int) -> list[Call]:
+        """Returns the call that computes some rows; those between tiles come early.
+
+        The bits are the same however rows are cut, as where threads share them.
+        """
+        low, high = (-(-row // self.tile_rows) for row in (begin, end))
+        if low == high:
+            return []
+        cost = self.call.cost * (high - low) / self.call.extent
+        return [replace(self.call, begin=low, extent=high, cost=cost)]
+
+
+def plan_rows(op: Operation) -> ProductRows:
+    """Returns how a product is computed by rows, with what its region does to them.
+
+    Args:
+      op: Its `body` begins with the product; its first output gets the rows.
+
+    Raises:
+      ValueError: The region cannot run on some rows of the product.
+    """
+    product, body = op.attrs["body"].split_first()
+    first = op.inputs[product.arguments[0]]
+    flags = product.attrs["transpose_a"], product.attrs["transpose_b"]
+    layout = _layout_of(first, body.shape, product.dtype, flags, by_rows=True)
+    if body.instructions:
+        calls = _follow_product(op, layout)
+    else:
+        a, b = (Word("input", i) for i in product.arguments)
+        calls = product_calls(layout, a, b, Word("output", 0))
+    *packing, call = calls
+    size = max(layout.scratch_bytes, 8)
+    return ProductRows(tuple(packing), call, layout.shape.rows, size)
+
+
 def lower_fused_product(op: Operation) -> Lowered:
     """Returns the calls of a product whose rows a region uses up (`fuse_products`).
 
     Raises:
       ValueError: The region cannot run on some rows of the product.
     """
+    rows = plan_rows(op)
+    return Lowered((*rows.packing, rows.call), (rows.scratch_bytes,))
+
+
+def _follow_product(op: Operation, layout: GemmLayout) -> list[Call]:
+    """Returns the calls of a product and what its region does to its rows."""
     product, body = op.attrs["body"].split_first()
     m, n = body.shape
     a, b = (Word("input", i) for i in product.arguments)
-    flags = product.attrs["transpose_a"], product.attrs["transpose_b"]
     loop, place = _plan_following(op, product.dtype, body, (m, m * n))
     arguments = [0 if i == place else w for i, w in enumerate(loop.arguments)]
     following = Following(
@@ -274,14 +330,11 @@ def lower_fused_product(op: Operation) -> Lowered:
         place,
         loop.sizes[0] // m,
     )
-    first = op.inputs[product.arguments[0]]
-    layout = _layout_of(first, (m, n), product.dtype, flags, by_rows=True)
     *packing, call = product_calls(layout, a, b, 0, following=following)
     rows = max(1, RESULT_BYTES // (layout.shape.rows * n * product.dtype.size))
     moved = sum(nbytes_of(t) for t in (*op.inputs, *op.outputs))
     cost = call.cost + moved * NS_PER_BYTE
-    call = replace(call, unit=min(call.unit, rows), cost=cost)
-    return Lowered((*packing, call), (layout.scratch_bytes,))
+    return [*packing, replace(call, unit=min(call.unit, rows), cost=cost)]
 
 
 def lower_fused_both(op: Operation) -> Lowered:
