@@ -91,6 +91,14 @@ class Code(ThreadCode):
         small = self.builder.select(self.compare("<", value, 0), ZERO, value)
         return self.smaller(small, most)
 
+    def sleep_at_most(self, lock: int, microseconds: int) -> None:
+        """Waits until the lock in a word is let go, or for so long."""
+        pointer = _I8.as_pointer()
+        name = "PyThread_acquire_lock_timed"
+        acquire = declare(self.module, name, _I32, pointer, _I64, _I32)
+        place = self.builder.inttoptr(self.load(lock), pointer)
+        self.builder.call(acquire, [place, _I64(microseconds), _I32(0)])
+
     def sleep_on_word(self, address: ir.Value, seen: ir.Value) -> None:
         """Sleeps until somebody wakes those who sleep on a word, or for a while.
 
@@ -114,13 +122,26 @@ class Code(ThreadCode):
             number = self.load(word.FUTEX)
             builder.call(call, [number, *arguments, ZERO, ZERO])
 
+    def call_function(
+        self, function: int | ir.Value, *arguments: int | ir.Value
+    ) -> ir.Value:
+        """Calls a function of the MPI library and returns its code, 0 if all went well.
+
+        Args:
+          function: The word of its address.
+          *arguments: 64 bits each; the callee reads as many of them as it needs.
+        """
+        builder = self.builder
+        kind = ir.FunctionType(_I32, [_I64] * len(arguments))
+        call = builder.inttoptr(self.load(function), kind.as_pointer())
+        return builder.sext(builder.call(call, list(arguments)), _I64)
+
     def call_library(self, *calls: tuple[int | ir.Value, ...]) -> ir.Value:
         """Calls functions of the MPI library, all at once; returns a `Reason`.
 
         Args:
           *calls: Two at most. The word of the address of a function that begins something,
-            and its arguments but for the last, which is where the handle of it goes. All
-            are 64 bits; the callee reads as many of them as it needs.
+            and its arguments but for the last, which is where the handle of it goes.
         """
         builder = self.builder
         for number, (function, *arguments) in enumerate(calls):
@@ -130,11 +151,9 @@ class Code(ThreadCode):
         return builder.call(finish, [self.words, _I64(len(calls))])
 
     def _call(self, function: int | ir.Value, *arguments: int | ir.Value) -> ir.Value:
-        """Calls a function of the MPI library; returns a `Reason`."""
+        """Calls a function of the MPI library for a job; returns a `Reason`."""
         builder = self.builder
-        kind = ir.FunctionType(_I32, [_I64] * len(arguments))
-        call = builder.inttoptr(self.load(function), kind.as_pointer())
-        code = builder.sext(builder.call(call, list(arguments)), _I64)
+        code = self.call_function(function, *arguments)
         failed = self.compare("!=", code, 0)
         with builder.if_then(failed):
             self.store(word.DETAIL, code)
@@ -148,8 +167,6 @@ class Code(ThreadCode):
         Who looks, and sleeps for a moment, comes at once when it wakes.
         """
         builder = self.builder
-        name, pointer = "PyThread_acquire_lock_timed", _I8.as_pointer()
-        acquire = declare(self.module, name, _I32, pointer, _I64, _I32)
         tries = self.variable(0)
         with self.count_to(count) as number, self.loop() as behind:
             place = self._place(builder.add(number, _I64(word.REQUESTS)))
@@ -167,8 +184,7 @@ class Code(ThreadCode):
             few = builder.mul(self.load(word.THREAD_SPINS), _I64(_LOOKS))
             limit = builder.select(waits, many, few)
             with builder.if_then(self.compare(">", builder.load(tries), limit)):
-                lock = builder.inttoptr(self.load(word.NAP_LOCK), pointer)
-                builder.call(acquire, [lock, _I64(_NAP), _I32(0)])
+                self.sleep_at_most(word.NAP_LOCK, _NAP)
         builder.ret(ZERO)
 
     def return_if(self, code: ir.Value) -> None:
