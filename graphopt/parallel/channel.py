@@ -51,12 +51,12 @@ _FUNCTIONS: Final = {
     word.ALL_GATHER: "MPI_Iallgather",
     word.REDUCE_SCATTER: "MPI_Ireduce_scatter_block",
     word.BROADCAST: "MPI_Ibcast",
-    word.SEND: "MPI_Isend",
-    word.RECEIVE: "MPI_Irecv",
+    word.BEGIN_SEND: "MPI_Isend",
+    word.BEGIN_RECEIVE: "MPI_Irecv",
     word.TEST: "MPI_Test",
-    word.PULSE_SEND: "MPI_Send",
-    word.PULSE_RECEIVE: "MPI_Recv",
-    word.PULSE_PROBE: "MPI_Iprobe",
+    word.SEND: "MPI_Send",
+    word.RECEIVE: "MPI_Recv",
+    word.PROBE: "MPI_Iprobe",
 }
 _DATATYPES: Final = ("FLOAT", "DOUBLE", "INT32_T", "INT64_T", "BYTE")
 _NEVER_ENDING: list[Any] = []
@@ -179,8 +179,8 @@ class Channel:
             pointer = ctypes.cast(system_call, ctypes.c_void_p)
             words[word.SYSTEM_CALL], words[word.FUTEX] = pointer.value or 0, number
         words[word.TIMEOUT + 1] = _TIMEOUT
-        locks = word.LOCK, word.WAITER_LOCK, word.NAP_LOCK
-        for lock in (*locks, word.BEAT_LOCK, word.PULSE_LOCK):
+        locks = word.LOCK, word.WAITER_LOCK, word.BEAT_LOCK
+        for lock in (*locks, word.PULSE_LOCK, word.NAP_LOCK):
             words[lock] = hold_new_lock()
 
     def require_tree(self) -> None:

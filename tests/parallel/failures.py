@@ -206,6 +206,8 @@ class Network:
       gbits: How many Gb/s a cable carries each way; as many as it can by default.
     """
 
+    # Other processes may have machines of their own.
+    SUBNET = f"10.78.{os.getpid() % 256}"
     made = 0
     # What takes the place of ssh: the host's last number is the machine's.
     SHELL = """#!/bin/bash
@@ -221,8 +223,6 @@ exec ip netns exec $machine unshare -u bash -c "hostname $machine; $*"
         Network.made += 1
         self.prefix = f"g{os.getpid() % 100000}-{Network.made % 1000}-"
         self.bridge = f"{self.prefix}b"
-        # Not that of another process with machines of its own.
-        self.subnet = f"10.{78 + Network.made % 100}.{os.getpid() % 250}"
         self.folder = tempfile.TemporaryDirectory()
         self.shell = Path(self.folder.name) / "shell"
 
@@ -238,7 +238,7 @@ exec ip netns exec $machine unshare -u bash -c "hostname $machine; $*"
 
     def _set_up(self) -> None:
         _ip("link", "add", self.bridge, "type", "bridge")
-        _ip("addr", "add", f"{self.subnet}.254/24", "dev", self.bridge)
+        _ip("addr", "add", f"{self.SUBNET}.254/24", "dev", self.bridge)
         _ip("link", "set", self.bridge, "up")
         for i in (1, 2):
             name, cable = f"{self.prefix}{i}", f"{self.prefix}v{i}"
@@ -246,7 +246,7 @@ exec ip netns exec $machine unshare -u bash -c "hostname $machine; $*"
             peer = ("peer", "name", "eth0", "netns", name)
             _ip("link", "add", cable, "type", "veth", *peer)
             _ip("link", "set", cable, "master", self.bridge, "up")
-            _ip("-n", name, "addr", "add", f"{self.subnet}.{i}/24", "dev", "eth0")
+            _ip("-n", name, "addr", "add", f"{self.SUBNET}.{i}/24", "dev", "eth0")
             _ip("-n", name, "link", "set", "eth0", "up")
             _ip("-n", name, "link", "set", "lo", "up")
             if self.gbits is not None:
@@ -267,11 +267,11 @@ exec ip netns exec $machine unshare -u bash -c "hostname $machine; $*"
 
     def slots(self, ranks: int) -> list[str]:
         """Returns the hosts, which have equal numbers of ranks."""
-        return [f"{self.subnet}.{i}:{ranks // 2}" for i in (1, 2)]
+        return [f"{self.SUBNET}.{i}:{ranks // 2}" for i in (1, 2)]
 
     def environment(self) -> dict[str, str]:
         """Returns what makes launchers take these networks and this shell."""
-        subnet = f"{self.subnet}.0/24"
+        subnet = f"{self.SUBNET}.0/24"
         return {
             "PRTE_MCA_plm_ssh_agent": str(self.shell),
             "PRTE_MCA_prte_if_include": subnet,
@@ -281,8 +281,8 @@ exec ip netns exec $machine unshare -u bash -c "hostname $machine; $*"
             "HYDRA_LAUNCHER_EXEC": str(self.shell),
             "HYDRA_IFACE": self.bridge,
             "FI_TCP_IFACE": "eth0",
-            # UCX finds out that both share memory, and would not use the cable.
-            "UCX_TLS": "tcp,self",
+            # They share this machine's memory, which UCX would find out.
+            "UCX_TLS": "tcp",
             "UCX_NET_DEVICES": "eth0",
         }
 

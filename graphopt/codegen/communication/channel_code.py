@@ -122,21 +122,6 @@ class Code(ThreadCode):
             number = self.load(word.FUTEX)
             builder.call(call, [number, *arguments, ZERO, ZERO])
 
-    def call_library(self, *calls: tuple[int | ir.Value, ...]) -> ir.Value:
-        """Calls functions of the MPI library, all at once; returns a `Reason`.
-
-        Args:
-          *calls: Two at most. The word of the address of a function that begins something,
-            and its arguments but for the last, which is where the handle of it goes. All
-            are 64 bits; the callee reads as many of them as it needs.
-        """
-        builder = self.builder
-        for number, (function, *arguments) in enumerate(calls):
-            request = builder.ptrtoint(self._place(word.REQUESTS + number), _I64)
-            self.return_if(self._call(function, *arguments, request))
-        finish = _declare_finish(self.module)
-        return builder.call(finish, [self.words, _I64(len(calls))])
-
     def call_function(
         self, function: int | ir.Value, *arguments: int | ir.Value
     ) -> ir.Value:
@@ -150,6 +135,20 @@ class Code(ThreadCode):
         kind = ir.FunctionType(_I32, [_I64] * len(arguments))
         call = builder.inttoptr(self.load(function), kind.as_pointer())
         return builder.sext(builder.call(call, list(arguments)), _I64)
+
+    def call_library(self, *calls: tuple[int | ir.Value, ...]) -> ir.Value:
+        """Calls functions of the MPI library, all at once; returns a `Reason`.
+
+        Args:
+          *calls: Two at most. The word of the address of a function that begins something,
+            and its arguments but for the last, which is where the handle of it goes.
+        """
+        builder = self.builder
+        for number, (function, *arguments) in enumerate(calls):
+            request = builder.ptrtoint(self._place(word.REQUESTS + number), _I64)
+            self.return_if(self._call(function, *arguments, request))
+        finish = _declare_finish(self.module)
+        return builder.call(finish, [self.words, _I64(len(calls))])
 
     def _call(self, function: int | ir.Value, *arguments: int | ir.Value) -> ir.Value:
         """Calls a function of the MPI library for a job; returns a `Reason`."""

@@ -79,7 +79,7 @@ ALL_REDUCE: Final = 93
 ALL_GATHER: Final = 94
 REDUCE_SCATTER: Final = 95
 BROADCAST: Final = 96
-SEND: Final = 97
+BEGIN_SEND: Final = 97
 COMM: Final = 98
 """The handle of the communicator of all ranks."""
 CROSS_COMM: Final = 99
@@ -88,7 +88,7 @@ IN_PLACE: Final = 100
 STATUS_IGNORE: Final = 101
 REGION_BYTES: Final = 102
 """Length of what follows the staging area, for the arenas of plans; 0 if there is none."""
-RECEIVE: Final = 103
+BEGIN_RECEIVE: Final = 103
 """As `ALL_REDUCE`."""
 DATATYPES: Final = 104
 """Handles of datatypes, in the order of `DATATYPE_NAMES`."""
@@ -107,24 +107,23 @@ RING: Final = WORDS_OF_KERNEL + 2 + MOST_LOCAL_RANKS + 6
 RING_JOBS: Final = 4096
 BEAT_LOCK: Final = RING + 2 * RING_JOBS
 """A lock that nobody lets go before the channel ends: one beats in between."""
-TEST: Final = BEAT_LOCK + 1
-"""Address of the function of the MPI library that says whether something is over."""
-REQUESTS: Final = BEAT_LOCK + 2
-"""What it began: the handles of two at most."""
-IS_OVER: Final = BEAT_LOCK + 4
-"""What it says."""
-NAP_LOCK: Final = BEAT_LOCK + 5
-"""A lock that nobody lets go: who asks again and again sleeps on it in between."""
-PULSE_LOCK: Final = BEAT_LOCK + 8
+PULSE_LOCK: Final = BEAT_LOCK + 1
 """The same for the pulse of this machine."""
-PULSE_COMM: Final = BEAT_LOCK + 9
+PULSE_COMM: Final = BEAT_LOCK + 2
 """The handle of the communicator for pulses: one rank of each machine."""
-PULSE_SEND: Final = BEAT_LOCK + 10
-PULSE_RECEIVE: Final = BEAT_LOCK + 11
-PULSE_PROBE: Final = BEAT_LOCK + 12
-"""Functions of the library for pulses, which may wait."""
-HEARD: Final = BEAT_LOCK + 13
+SEND: Final = BEAT_LOCK + 3
+RECEIVE: Final = BEAT_LOCK + 4
+PROBE: Final = BEAT_LOCK + 5
+HEARD: Final = BEAT_LOCK + 6
 """How many pulses have come from the machine before this one."""
+TEST: Final = BEAT_LOCK + 8
+"""Address of the function of the MPI library that says whether something is over."""
+REQUESTS: Final = BEAT_LOCK + 9
+"""What it began: the handles of two at most."""
+IS_OVER: Final = BEAT_LOCK + 11
+"""What it says."""
+NAP_LOCK: Final = BEAT_LOCK + 12
+"""A lock that nobody lets go: who asks again and again sleeps on it in between."""
 TIMES: Final = BEAT_LOCK + 16
 """When each job of the ring began and ended, in the count of `clock`."""
 CHANNEL_WORDS: Final = TIMES + 2 * RING_JOBS

@@ -188,8 +188,8 @@ class Parts:
                 code.return_if(code.load(word.ABORT))
                 code.return_if(
                     code.call_library(
-                        (word.SEND, at, count, kind, partner, tag, comm),
-                        (word.RECEIVE, received, count, kind, partner, tag, comm),
+                        (word.BEGIN_SEND, at, count, kind, partner, tag, comm),
+                        (word.BEGIN_RECEIVE, received, count, kind, partner, tag, comm),
                     )
                 )
                 # Sums do not depend on which of two terms is the first.

@@ -39,23 +39,19 @@ def emit_pulse(module: ir.Module) -> None:
     with code.loop() as behind:
         code.leave_if(code.compare("!=", code.load(word.STOP), 0), behind)
         code.count_up(sent)
-        result = code.call_function(
-            word.PULSE_SEND, to_send, ONE, kind, following, tag, comm
-        )
+        result = code.call_function(word.SEND, to_send, ONE, kind, following, tag, comm)
         # After a failure the library sends nothing more, and nothing comes.
         code.leave_if(code.compare("!=", result, 0), behind)
         with code.loop() as behind_last:
             builder.store(ZERO, found)
-            result = code.call_function(
-                word.PULSE_PROBE, before, tag, comm, flag, ignored
-            )
+            result = code.call_function(word.PROBE, before, tag, comm, flag, ignored)
             # The library writes an int.
             is_there = builder.trunc(builder.load(found), _I32)
             nothing = builder.icmp_signed("==", is_there, _I32(0))
             failed = code.compare("!=", result, 0)
             code.leave_if(builder.or_(failed, nothing), behind_last)
             code.call_function(
-                word.PULSE_RECEIVE, to_receive, ONE, kind, before, tag, comm, ignored
+                word.RECEIVE, to_receive, ONE, kind, before, tag, comm, ignored
             )
             code.add(word.HEARD)
         code.sleep_at_most(word.PULSE_LOCK, _PERIOD)
