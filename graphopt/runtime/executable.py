@@ -20,7 +20,7 @@ from graphopt.codegen.kernels import get_kernel, make_kernels
 from graphopt.errors import InvalidArgumentError, OpError, fail, locate
 from graphopt.graph import draws
 from graphopt.graph.body import Body
-from graphopt.graph.effects import exchanges, handles_written, variable_of
+from graphopt.graph.effects import handles_written, variable_of
 from graphopt.graph.graph import Operation
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import Effect
@@ -31,6 +31,7 @@ from graphopt.graph.strings import to_array
 from graphopt.graph.tensor import GraphTensor
 from graphopt.lazy import cached_property
 from graphopt.ops.collectives import STEP_HEADER
+from graphopt.runtime.alike import find_alike
 from graphopt.runtime.memory import aligned_zeros
 from graphopt.runtime.store import VariableStore, nested_run
 from graphopt.runtime.threads import MOST_THREADS, pool
@@ -332,14 +333,7 @@ class Executable:
     @cached_property
     def alike(self) -> list[Any]:
         """The variables that the step gives the same values on all ranks."""
-        late: set[Operation] = set()
-        found: dict[Any, None] = {}
-        for op in self.schedule.program.operations:
-            if exchanges(op) or any(tensor.op in late for tensor in op.inputs):
-                late.add(op)
-                keys = map(variable_of, handles_written(op))
-                found.update(dict.fromkeys(key for key in keys if key.piece is None))
-        return list(found)
+        return find_alike(self.schedule.program)
 
     def _run_with_hosts(
         self, feeds: Sequence[Array], results: list[Array | None]
