@@ -144,7 +144,9 @@ class Watch:
                 self._abort_for_the_gone()
             elif stuck and now - began > self.timeout:
                 self._report_late()
-            if self._interrupted and stuck > 1:
+            # Nobody waits for what steps have left to the next ones.
+            is_awaited = words[word.HEAD] != self.communicator.last_late
+            if self._interrupted and stuck > 1 and is_awaited:
                 self.channel.abort(Reason.INTERRUPTED)
 
     def _look_at_machine(self, beats: Any, since: Any, now: float, stuck: int) -> None:

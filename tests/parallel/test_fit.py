@@ -238,7 +238,9 @@ def test_shards_give_the_same_bits_on_any_number_of_ranks(jit):
     assert [each[0]["parts"] for each in found] == [4, 2, 1]
 
 
-CHECKED = BEGIN + """
+CHECKED = (
+    BEGIN
+    + """
 import sys
 pieces = sys.argv[1] == "pieces"
 strategy = tf.distribute.MPIStrategy(shard_optimizer=pieces, check_replicas_every=1)
@@ -247,6 +249,7 @@ with strategy.scope():
 model.fit(x, y, batch_size=10, epochs=2, verbose=0)
 report(values(model))
 """
+)
 
 
 @pytest.mark.parametrize("what", ["whole", "pieces"])

@@ -1,0 +1,658 @@
+"""New weights that are awaited in the next step: the same bits, and nobody sees old ones."""
+
+from __future__ import annotations
+
+import pytest
+
+import graphopt as tf
+from graphopt.graph.hooks import hooks
+from graphopt.graph.program import Program
+from graphopt.ops.collectives import (
+    ALL_GATHER,
+    REDUCE_SCATTER_START,
+    REDUCE_SCATTER_WAIT,
+)
+from graphopt.ops.gathered import (
+    ALL_GATHER_SETTLE,
+    ALL_GATHER_START,
+    ASSIGN_GATHERED,
+)
+from graphopt.parallel.aggregation import Aggregation, aggregating
+from graphopt.rewrite.driver import run_passes
+from graphopt.rewrite.pipeline import PIPELINE
+from graphopt.runtime.runner import lower_program
+from tests.parallel.ranks import run_ranks
+
+# ---- the plan
+
+
+class Group:
+    """What passes and lowering ask of a communicator, of rank 0 of two."""
+
+    bucket_bytes = 1 << 10
+    terms = 2
+    rank = 0
+    defers = True
+
+
+@pytest.fixture
+def group(monkeypatch):
+    found = Group()
+    monkeypatch.setattr(hooks, "communicator", lambda number: found)
+    return found
+
+
+def layers(count=4, width=16, behind=None, name="Adam", **options):
+    """A step of several layers on one of two ranks, which keep pieces of the slots."""
+    x = tf.compat.v1.placeholder(tf.float32, [8, width])
+    variables = [tf.Variable(tf.eye(width)) for _ in range(count)]
+    h = x
+    for v in variables:
+        h = tf.nn.relu(tf.matmul(h, v))
+    ranks = Aggregation(0, 2, bucket_bytes=1 << 10, shard_optimizer=True)
+    with aggregating(ranks):
+        optimizer = getattr(tf.keras.optimizers, name)(0.1, **options)
+        train = optimizer.minimize(tf.reduce_mean(h * h), variables)
+    fetches = ()
+    if behind is not None:
+        with tf.control_dependencies([train]):
+            fetches = (behind(variables),)
+    return Program(train.graph, (x,), fetches, (train,), (tf.TensorShape([8, width]),))
+
+
+def places(ops, spec):
+    return [i for i, op in enumerate(ops) if op.spec is spec]
+
+
+@pytest.mark.parametrize("name", ["Adam", "Lamb"])
+def test_what_is_gathered_is_awaited_by_its_first_reader_in_the_next_run(group, name):
+    with tf.Graph().as_default():
+        program = run_passes(layers(name=name), PIPELINE)
+    ops = list(program.operations)
+    settles, starts = places(ops, ALL_GATHER_SETTLE), places(ops, ALL_GATHER_START)
+    assert not places(ops, ALL_GATHER) and not places(ops, ASSIGN_GATHERED)
+    # Pieces travel in buckets, whole variables at once.
+    assert len(settles) == len(starts) == (4 if name == "Adam" else 1)
+    assert max(settles) < min(starts)
+    products = [i for i, op in enumerate(ops) if op.type == "MatMul"]
+    # The first layer's come first, and the others' are awaited between the layers.
+    for settle, product in zip(settles, products, strict=False):
+        assert settle < product
+        assert name == "Lamb" or {t.op for t in ops[product].inputs} & {
+            op for op in ops if ops[settle] in op.control_inputs
+        }
+    if name == "Adam":
+        assert products[0] < settles[1] < products[1] < settles[2] < products[2]
+    handles = [op.inputs[0] for op in (ops[i] for i in settles)]
+    assert handles == [op.inputs[3] for op in (ops[i] for i in starts)]
+
+
+def test_pieces_of_gradients_travel_while_others_are_computed(group):
+    with tf.Graph().as_default():
+        ops = list(run_passes(layers(), PIPELINE).operations)
+    starts, waits = places(ops, REDUCE_SCATTER_START), places(ops, REDUCE_SCATTER_WAIT)
+    products = [i for i, op in enumerate(ops) if op.type == "MatMul"]
+    assert len(starts) == len(waits) == 4
+    assert starts[0] < products[-3] and max(starts) < min(waits)
+
+
+def test_nothing_else_is_where_values_arrive_and_no_check_comes_behind(group):
+    with tf.Graph().as_default():
+        schedule = lower_program(run_passes(layers(), PIPELINE))
+    assert schedule.has_lasting and not schedule.fails_late
+    lasting = [b for s in schedule.steps if s.lowered.lasting for b in s.outputs]
+    assert len(lasting) == 4 * (2 + 1)
+    for a in lasting:
+        assert a.first == 0 and a.last == len(schedule.steps)
+        for b in schedule.buffers:
+            if b is a or b.kind != "arena" or b.parent is a:
+                continue
+            ends = a.offset + a.nbytes <= b.offset
+            assert ends or b.offset + b.nbytes <= a.offset, (a, b)
+    # The row is written where it is sent from.
+    for step in schedule.steps:
+        if step.op.spec is ALL_GATHER_START:
+            assert len(step.lowered.calls) <= 2
+
+
+def awaits_at_once(program):
+    kinds = [op.spec for op in run_passes(program, PIPELINE).operations]
+    return ALL_GATHER in kinds, ALL_GATHER_START in kinds
+
+
+def test_who_reads_a_new_value_in_the_same_step_has_it_awaited_there(group):
+    with tf.Graph().as_default():
+        program = layers(behind=lambda variables: variables[1].read_value())
+        assert awaits_at_once(program) == (True, True)
+    with tf.Graph().as_default():
+        program = layers(1, behind=lambda variables: variables[0].read_value())
+        assert awaits_at_once(program) == (True, False)
+
+
+def test_on_one_machine_it_is_awaited_at_once(group):
+    group.defers = False
+    with tf.Graph().as_default():
+        assert awaits_at_once(layers()) == (True, False)
+
+
+def test_a_step_that_can_fail_behind_it_awaits_it(group):
+    def look(variables):
+        return tf.debugging.check_numerics(tf.constant(1.0) * variables[0].shape[0], "")
+
+    with tf.Graph().as_default() as graph, tf.compat.v1.Session() as session:
+        program = layers(behind=look)
+        (x,) = program.feeds
+        plan = session.plan(
+            [program.fetches[0], program.targets[0]], {x: [[0.0] * 16] * 8}
+        )
+        kinds = {step.type for step in plan.steps}
+        assert graph and ("AllGather" in kinds) != ("AllGatherStart" in kinds)
+
+
+# ---- the same bits
+
+BITS = """
+import hashlib
+import sys
+import numpy as np
+import graphopt as tf
+from graphopt.parallel.aggregation import Aggregation, aggregating
+from graphopt.parallel.communicator import world
+from graphopt.runtime.late_values import LateValues
+
+group = world()
+rank, size = group.rank, group.size
+rng = np.random.default_rng(0)
+x = rng.standard_normal((12, 13)).astype(np.float32)
+t = rng.standard_normal((12, 3)).astype(np.float32)
+first = [0.3 * rng.standard_normal(s).astype(np.float32) for s in ((13, 7), (7,), (7, 3), (3,))]
+own = slice(rank * 12 // size, (rank + 1) * 12 // size)
+ranks = Aggregation(group.group, size, mean=True, bucket_bytes=1 << 8, shard_optimizer=True)
+taken = []
+take_out = LateValues.take_out
+LateValues.take_out = lambda self: (taken.append(self), take_out(self))[1]
+
+
+def digest(arrays):
+    return hashlib.sha256(b"".join(np.asarray(a).tobytes() for a in arrays)).hexdigest()
+
+
+def loss_of(variables, x, t):
+    h = tf.nn.tanh(x @ variables[0] + variables[1])
+    return tf.reduce_mean((h @ variables[2] + variables[3] - t) ** 2)
+
+
+def eager(make, wrap=lambda function: function):
+    variables, optimizer = [tf.Variable(value) for value in first], make()
+
+    @wrap
+    def step(x, t):
+        with tf.GradientTape() as tape:
+            loss = loss_of(variables, x, t)
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
+        return loss
+
+    losses = []
+    for i in range(10):
+        # Every third batch is a smaller one, with a plan of its own.
+        few = slice(own.start, own.stop - (i % 3 == 2))
+        losses.append(step(tf.constant(x[few]), tf.constant(t[few])).numpy())
+    return digest(losses), digest([v.numpy() for v in variables])
+
+
+def function(make):
+    return eager(make, tf.function)
+
+
+def graph(make):
+    v1 = tf.compat.v1
+    with tf.Graph().as_default():
+        variables = [tf.Variable(value) for value in first]
+        inputs, targets = (v1.placeholder(tf.float32, [None, n]) for n in (13, 3))
+        train = make().minimize(loss_of(variables, inputs, targets), variables)
+        fixed = make().minimize(loss_of(variables, x[own], t[own]), variables)
+        session = v1.Session()
+        session.run(v1.global_variables_initializer())
+        for _ in range(3):
+            session.run(train, {inputs: x[own], targets: t[own]})
+            fixed.run(session=session)
+        session.run_steps(fixed, 4)
+        found = digest(session.run(variables))
+        session.close()
+        return "", found
+
+
+def fit(make):
+    first = np.random.default_rng(3)
+    strategy = tf.distribute.MPIStrategy(shard_optimizer=True, bucket_bytes=1 << 8)
+    with strategy.scope():
+        model = tf.keras.Sequential([
+            tf.keras.layers.Dense(17, "tanh", input_shape=(13,)),
+            tf.keras.layers.Dense(3),
+        ])
+        model.set_weights([first.standard_normal(w.shape) for w in model.get_weights()])
+        model.compile(make(), "mse", metrics=["mae"])
+    data = np.random.default_rng(4).standard_normal((50, 16)).astype(np.float32)
+    history = model.fit(
+        data[:, :13], data[:, 13:], batch_size=16, epochs=3, verbose=0, shuffle=False,
+        validation_data=(x, t),
+    )
+    losses = digest(map(np.array, history.history.values()))
+    return losses, digest(model.get_weights())
+
+
+optimizers = tf.keras.optimizers
+makes = {
+    "Adam": lambda: optimizers.Adam(0.01),
+    "Adam clipped": lambda: optimizers.Adam(0.01, global_clipnorm=0.5),
+    "Adam averaged": lambda: optimizers.AdamW(0.01, weight_decay=0.1, use_ema=True),
+    "Adam accumulated": lambda: optimizers.Adam(0.01, gradient_accumulation_steps=2),
+    "Lamb": lambda: optimizers.Lamb(0.01),
+    "Muon": lambda: optimizers.Muon(0.01),
+}
+found = {}
+with aggregating(ranks):
+    for name, make in makes.items():
+        for way in (graph, function, eager, fit):
+            group.defers = False
+            before = way(make)
+            assert not taken
+            group.defers = True
+            after = way(make)
+            found[f"{name} {way.__name__}"] = [before == after, len(taken)]
+            assert len(set(group.gather_objects(after[1]))) == 1
+            taken.clear()
+report(found)
+"""
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_late_values_are_the_same_bits(size):
+    for found in run_ranks(size, BITS):
+        assert len(found) == 24
+        assert [name for name, (same, _) in found.items() if not same] == []
+        assert [name for name, (_, taken) in found.items() if not taken] == []
+
+
+# ---- nobody sees an old value
+
+BEGIN = """
+import copy
+import gc
+import hashlib
+import os
+import signal
+import sys
+import threading
+import time
+import numpy as np
+import graphopt as tf
+from graphopt.parallel.aggregation import Aggregation, aggregating
+from graphopt.parallel.communicator import world
+from graphopt.runtime.store import EAGER_STORE
+
+v1 = tf.compat.v1
+group = world()
+rank, size = group.rank, group.size
+folder = os.environ["GRAPHOPT_TEST_FOLDER"]
+first = [np.random.default_rng(i).standard_normal((5, 4)).astype(np.float32) for i in (0, 1)]
+ranks = Aggregation(group.group, size, bucket_bytes=64, shard_optimizer=True)
+
+
+class Eager:
+    # A step of a traced function, on variables of eager mode.
+
+    def __init__(self, defers, steps=1):
+        group.defers = defers
+        self.store = EAGER_STORE
+        self.variables = [tf.Variable(value) for value in first]
+        self.optimizer = tf.keras.optimizers.Adam(0.1)
+        self.look = tf.function(lambda: [v * 1.0 for v in self.variables])
+        for _ in range(4):
+            self.look()  # Compiled, and bound to the arrays.
+
+        @tf.function
+        def step():
+            with tf.GradientTape() as tape:
+                a, b = self.variables
+                loss = tf.reduce_sum((a - (1.0 + rank)) ** 2) + tf.reduce_sum(a * b)
+            gradients = tape.gradient(loss, self.variables)
+            self.optimizer.apply_gradients(zip(gradients, self.variables))
+            return loss
+
+        self.step = step
+        for _ in range(steps):
+            with aggregating(ranks):
+                self.loss = step()
+
+    def values(self):
+        return [v.numpy() for v in self.variables]
+
+    @property
+    def is_late(self):
+        return all(v.key in self.store.late for v in self.variables)
+
+
+class Graph(Eager):
+    # The same in a graph.
+
+    def __init__(self, defers, steps=1):
+        group.defers = defers
+        self.graph = tf.Graph()
+        with self.graph.as_default():
+            self.variables = [tf.Variable(value) for value in first]
+            a, b = self.variables
+            self.looks = [a * 1.0, b * 1.0]
+            loss = tf.reduce_sum((a - (1.0 + rank)) ** 2) + tf.reduce_sum(a * b)
+            self.optimizer = tf.keras.optimizers.Adam(0.1)
+            with aggregating(ranks):
+                self.train = self.optimizer.minimize(loss, self.variables)
+            self.initializer = v1.global_variables_initializer()
+            self.saver = v1.train.Saver(self.variables)
+            self.session = v1.Session()
+        self.store = self.session.store
+        self.session.run(self.initializer)
+        for _ in range(4):
+            self.session.run(self.looks)
+        for _ in range(steps):
+            self.step()
+
+    def step(self):
+        self.session.run(self.train)
+
+    def values(self):
+        return self.session.run(self.variables)
+
+
+def are_equal(a, b):
+    return len(a) == len(b) and all((np.asarray(x) == y).all() for x, y in zip(a, b))
+
+"""
+
+ROADS = (
+    BEGIN
+    + """
+def in_fork(variables):
+    read, write = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(write, b"".join(v.numpy().tobytes() for v in variables))
+        os._exit(0)
+    data = np.frombuffer(os.read(read, 1 << 16), np.float32)
+    os.waitpid(child, 0)
+    return data.reshape(2, 5, 4)
+
+
+def in_thread(variables):
+    found = []
+    thread = threading.Thread(target=lambda: found.extend(v.numpy() for v in variables))
+    thread.start()
+    thread.join()
+    return found
+
+
+def in_handler(variables):
+    found = []
+    before = signal.signal(signal.SIGUSR1, lambda *_: found.extend(v.numpy() for v in variables))
+    signal.raise_signal(signal.SIGUSR1)
+    time.sleep(0.01)
+    signal.signal(signal.SIGUSR1, before)
+    return found
+
+
+def in_file(variables):
+    checkpoint = tf.train.Checkpoint(a=variables[0], b=variables[1])
+    path = checkpoint.write(f"{folder}/eager{rank}")
+    reader = tf.train.load_checkpoint(path)
+    names = [n for n, _ in tf.train.list_variables(path) if n[0] in "ab"]
+    return [reader.get_tensor(name) for name in sorted(names)]
+
+
+def is_initialized(it, variable):
+    with it.graph.as_default(), it.session.as_default():
+        return v1.is_variable_initialized(variable)
+
+
+def by_repr(variables):
+    texts = [repr(v).partition("numpy=")[2] for v in variables]
+    return [eval(text[:-1], {"array": np.array, "float32": np.float32}) for text in texts]
+
+
+eager = {
+    "numpy": lambda it: it.values(),
+    "array": lambda it: [np.asarray(v) for v in it.variables],
+    "read": lambda it: [v.read_value().numpy() for v in it.variables],
+    "op": lambda it: [(v * 1.0).numpy() for v in it.variables],
+    "index": lambda it: [np.stack([row.numpy() for row in v]) for v in it.variables],
+    "plan": lambda it: [t.numpy() for t in it.look()],
+    "new plan": lambda it: [t.numpy() for t in tf.function(lambda: [v + 0.0 for v in it.variables])()],
+    "copy": lambda it: [copy.deepcopy(v).numpy() for v in it.variables],
+    "tape": lambda it: [v.value().numpy() for v in it.variables],
+    "fork": lambda it: in_fork(it.variables),
+    "thread": lambda it: in_thread(it.variables),
+    "handler": lambda it: in_handler(it.variables),
+    "file": lambda it: in_file(it.variables),
+}
+graph = {
+    "fetch": lambda it: it.values(),
+    "plan": lambda it: it.session.run(it.looks),
+    "eval": lambda it: [v.eval(session=it.session) for v in it.variables],
+    "profile": lambda it: (it.session.profile(it.train, runs=2), it.values())[1],
+    "save": lambda it: [
+        tf.train.load_checkpoint(it.saver.save(it.session, f"{folder}/graph{rank}")).get_tensor(v.key.name)
+        for v in it.variables
+    ],
+    "ready": lambda it: all(is_initialized(it, v) for v in it.variables) and it.values(),
+}
+wrong = []
+for kind, roads in ((Eager, eager), (Graph, graph)):
+    once, twice = kind(False).values(), kind(False, 2).values()
+    assert not are_equal(once, first) and not are_equal(once, twice)
+    for name, road in roads.items():
+        it = kind(True)
+        if not it.is_late:
+            wrong.append(f"{name} is not late")
+        if not are_equal(road(it), once):
+            wrong.append(f"{kind.__name__} {name} sees an old value")
+        with aggregating(ranks):
+            it.step()
+        if not are_equal(it.values(), twice):
+            wrong.append(f"{kind.__name__} {name}: the next step is another one")
+    # What is read as it is printed is rounded.
+    it = kind(True)
+    if kind is Eager:
+        got = by_repr(it.variables)
+        if not all(np.allclose(a, b, atol=1e-6) for a, b in zip(got, once)):
+            wrong.append("repr sees an old value")
+
+# Who writes is not written over by what was on its way.
+new = np.full((5, 4), 7.0, np.float32)
+it = Eager(True)
+saved = tf.train.Checkpoint(a=it.variables[0], b=it.variables[1])
+it.variables[0].assign(new)
+if not are_equal(it.values(), [new, Eager(False).values()[1]]):
+    wrong.append("assign")
+once = Eager(False).values()
+it = Eager(True)
+it.variables[1].assign_add(new)
+if not are_equal(it.values(), [once[0], once[1] + new]):
+    wrong.append("assign_add")
+it = Eager(True)
+tf.function(lambda: it.variables[0].assign(new))()
+if not are_equal(it.values(), [new, once[1]]):
+    wrong.append("assign in a function")
+it = Eager(True, 0)
+path = tf.train.Checkpoint(a=it.variables[0], b=it.variables[1]).write(f"{folder}/first{rank}")
+with aggregating(ranks):
+    it.step()
+assert it.is_late
+tf.train.Checkpoint(a=it.variables[0], b=it.variables[1]).read(path)
+if not are_equal(it.values(), first):
+    wrong.append("restore")
+it = Graph(True)
+it.variables[0].load(new, it.session)
+if not are_equal(it.values(), [new, once[1]]):
+    wrong.append("load")
+it = Graph(True)
+it.session.run(it.initializer)
+if not are_equal(it.values(), first):
+    wrong.append("initializer")
+
+# Sessions and plans that go away with something on its way.
+for close in (True, False):
+    it = Graph(True)
+    assert it.is_late
+    if close:
+        it.session.close()
+    it = None
+    gc.collect()
+if not are_equal(Graph(True).values(), once):
+    wrong.append("after a session that is gone")
+
+# Variables of an optimizer of its own each, and one that another step reads.
+group.defers = True
+many = [Eager(True) for _ in range(3)]
+with aggregating(ranks):
+    for it in many:
+        it.step()
+twice = Eager(False, 2).values()
+if not all(are_equal(it.values(), twice) for it in many):
+    wrong.append("several")
+
+# A step that fails changes nothing, and what the one before has left comes.
+it = Eager(True)
+rows = tf.Variable([0, 1])
+
+
+@tf.function
+def failing(i):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.gather(it.variables[0], i + rows) * it.variables[1][:2])
+    gradients = tape.gradient(loss, it.variables)
+    it.optimizer.apply_gradients([(tf.convert_to_tensor(g), v) for g, v in zip(gradients, it.variables)])
+
+
+with aggregating(ranks):
+    try:
+        failing(tf.constant(50))
+    except tf.errors.InvalidArgumentError as error:
+        assert "50" in str(error)
+    else:
+        wrong.append("no error")
+if not are_equal(it.values(), once):
+    wrong.append("after a step that fails")
+report(wrong)
+os._exit(0)  # What failed on all ranks has ended their communication.
+"""
+)
+
+
+INTERRUPTED = (
+    BEGIN
+    + """
+def after_interrupt(variables):
+    try:
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(1)
+    except KeyboardInterrupt:
+        pass
+    time.sleep(0.5)
+    return [v.numpy() for v in variables]
+
+
+
+once = Eager(False).values()
+it = Eager(True)
+assert it.is_late
+report(are_equal(after_interrupt(it.variables), once))
+os._exit(0)  # Ctrl-C has ended what waits for others.
+"""
+)
+
+
+def test_an_interrupt_between_two_steps_leaves_the_new_values():
+    assert run_ranks(2, INTERRUPTED, expect=None) == [True, True]
+
+
+def test_whoever_looks_sees_the_new_values():
+    for found in run_ranks(2, ROADS, expect=None):
+        assert found == []
+
+
+ALONE = (
+    BEGIN
+    + """
+once = Eager(False).values()
+it = Eager(True)
+assert it.is_late
+done = os.path.join(folder, "done")
+if rank == 0:
+    # The others do not come: rank 1 waits for this one, and the last has ended.
+    time.sleep(0.5)
+    found = are_equal(it.values(), once)
+    open(done, "w").close()
+    report(found)
+elif rank == 1:
+    while not os.path.exists(done):
+        time.sleep(0.01)
+    report(are_equal(it.values(), once))
+else:
+    report(True)
+"""
+)
+
+
+def test_a_rank_reads_what_others_need_not_read():
+    assert run_ranks(3, ALONE) == [True] * 3
+
+
+DYING = (
+    BEGIN
+    + """
+from dataclasses import replace
+
+it = Eager(True)
+once = it.values()
+other = tf.Variable(3.0)
+if rank:
+    # Does its part of the next step, but for what the others are to get at its end.
+    wanted, plan = next(
+        (key, plan) for key, plan in group.plans.items()
+        if any(job[0] == "reduce_scatter" for job in plan.jobs)
+    )
+    assert plan.jobs[-1][0] == "all_gather"
+    few = tuple(job for job in plan.jobs if job[0] != "all_gather")
+    group.plans[wanted] = replace(plan, jobs=few)
+    assert group.channel.run("header", wanted, 0) is None
+    group._follow(wanted)
+    time.sleep(0.3)
+    if sys.argv[1] == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+else:
+    with aggregating(ranks):
+        it.step()
+    assert it.is_late
+    errors = []
+    for look in (it.values, it.values, it.look, lambda: it.variables[1].assign_add(once[0]), it.step):
+        try:
+            with aggregating(ranks):
+                look()
+        except tf.errors.UnavailableError as error:
+            errors.append(str(error))
+    report([errors, other.numpy().item(), it.is_late])
+    os._exit(0)
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [("kill", "rank 1 was killed"), ("leave", "rank 1 left the program")],
+)
+def test_values_that_cannot_come_are_an_error_for_whoever_looks(how, why):
+    errors, other, is_late = run_ranks(2, DYING, how, expect=None)[0]
+    assert len(errors) == 5 and is_late and other == 3.0
+    for error in errors:
+        assert why in error and "program.py:" in error
+    for error in errors[:4]:
+        assert error.startswith("AllGather of")
