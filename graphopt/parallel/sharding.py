@@ -7,10 +7,17 @@ ranks give each other what they have updated (`AllGather`). As many bytes travel
 all-reduce, which is these two exchanges, while slots and the time of the update are divided
 by the number of ranks.
 
+Between machines a step only begins to give: the first who reads a variable, in the next step
+or in between, awaits it (`rewrite.defer_gathers`, `runtime.late_values`). The first layers'
+weights come first, those of the others while the first are computed. Eight layers of 1,024
+on two machines at 1 Gb/s: a step waits for 0.36 s of 1.1 s that it exchanges, where it waits
+for 0.6 s if it awaits all at its end, and for 0.24 s if the program reads data for 0.1 s
+between two steps. What arrives has memory of its own: as much as the weights, and a piece.
+
 To the equation of an optimizer a piece is a variable, a `Part`: it is read as a slice and
 what is assigned to it is kept until all of them are exchanged. An equation that looks at a
 variable as a whole, for a norm or a product, does not work on pieces: then each variable
-belongs to one rank, the largest first to who has least.
+belongs to one rank (`Owned`), the largest first to who has least.
 
 Slots know what they are a piece of (`Variable.piece`), so that checkpoints hold whole ones
 and can be read by any number of ranks.

@@ -307,7 +307,7 @@ class Eager:
         self.store = EAGER_STORE
         self.variables = [tf.Variable(value) for value in first]
         self.optimizer = tf.keras.optimizers.Adam(0.1)
-        self.look = tf.function(lambda: [v * 1.0 for v in self.variables])
+        self.look = tf.function(lambda: [v * 2.0 for v in self.variables])
         for _ in range(4):
             self.look()  # Compiled, and bound to the arrays.
 
@@ -342,7 +342,7 @@ class Graph(Eager):
         with self.graph.as_default():
             self.variables = [tf.Variable(value) for value in first]
             a, b = self.variables
-            self.looks = [a * 1.0, b * 1.0]
+            self.looks = [a * 2.0, b * 2.0]
             loss = tf.reduce_sum((a - (1.0 + rank)) ** 2) + tf.reduce_sum(a * b)
             self.optimizer = tf.keras.optimizers.Adam(0.1)
             with aggregating(ranks):
@@ -424,7 +424,7 @@ eager = {
     "read": lambda it: [v.read_value().numpy() for v in it.variables],
     "op": lambda it: [(v * 1.0).numpy() for v in it.variables],
     "index": lambda it: [np.stack([row.numpy() for row in v]) for v in it.variables],
-    "plan": lambda it: [t.numpy() for t in it.look()],
+    "plan": lambda it: [t.numpy() / 2 for t in it.look()],
     "new plan": lambda it: [t.numpy() for t in tf.function(lambda: [v + 0.0 for v in it.variables])()],
     "copy": lambda it: [copy.deepcopy(v).numpy() for v in it.variables],
     "tape": lambda it: [v.value().numpy() for v in it.variables],
@@ -435,7 +435,7 @@ eager = {
 }
 graph = {
     "fetch": lambda it: it.values(),
-    "plan": lambda it: it.session.run(it.looks),
+    "plan": lambda it: [a / 2 for a in it.session.run(it.looks)],
     "eval": lambda it: [v.eval(session=it.session) for v in it.variables],
     "profile": lambda it: (it.session.profile(it.train, runs=2), it.values())[1],
     "save": lambda it: [
@@ -458,6 +458,13 @@ for kind, roads in ((Eager, eager), (Graph, graph)):
             it.step()
         if not are_equal(it.values(), twice):
             wrong.append(f"{kind.__name__} {name}: the next step is another one")
+    # A plan that is bound to the very arrays that the step has taken.
+    it = kind(True)
+    roads["plan"](it)
+    with aggregating(ranks):
+        it.step()
+    if not it.is_late or not are_equal(roads["plan"](it), twice):
+        wrong.append(f"{kind.__name__}: a plan that was bound sees an old value")
     # What is read as it is printed is rounded.
     it = kind(True)
     if kind is Eager:
