@@ -335,11 +335,17 @@ class Executable:
     ) -> list[Array]:
         """Runs a step that others wait for: if it is left, they are told."""
         posted = self._communicator.channel.posted
+        late = self.late
         try:
+            if late is not None:
+                late.is_running = True
             found = self._run_with_hosts(feeds, results)
         except BaseException as error:
             self._communicator.leave_step(error, self, posted)
             raise
+        finally:
+            if late is not None:
+                late.is_running = False
         self._communicator.end_step(self)
         return found
 

@@ -6,9 +6,10 @@ late, the store has no array of their variables, so nobody can see an old value 
 Who asks for one comes here by the only way there is, `VariableStore.settle`: all that the
 plan has begun is awaited, put in place, and the arrays are given back.
 
-The arrays are taken out before the run, when nothing is on its way: an interrupt at any
-moment finds the store either with them or with what knows of them. What has come is put in
-place as a whole or not at all, and if it cannot come any more each read says so.
+The arrays are taken out before the run, when nothing is on its way, and stay out for as long
+as it lasts, whatever Python inside of it reads: an interrupt at any moment finds the store
+either with them or with what knows of them. What has come is put in place as a whole or not
+at all, and if it cannot come any more each read says so.
 
 The plan, in whose memory the values arrive, is kept for as long as that may be.
 """
@@ -65,6 +66,7 @@ class LateValues:
     Attributes:
       arrays: Those of the variables, while the store has none of them.
       is_out: Whether that is so.
+      is_running: Whether a run of the plan is going on.
     """
 
     def __init__(
@@ -75,7 +77,7 @@ class LateValues:
     ) -> None:
         self.plan, self.communicator = plan, communicator
         self.arrays: dict[VariableKey, NDArray[Any]] = {}
-        self.is_out = False
+        self.is_out = self.is_running = False
         put = load_entry("put").address
         self._put = _KERNEL(put)
         places = {
@@ -119,8 +121,22 @@ class LateValues:
         # Last: an interrupt above leaves what the next run does again.
         self.is_out = True
 
+    def read(self, key: VariableKey) -> NDArray[Any] | None:
+        """Returns the array of a variable when its value has come.
+
+        None where an interrupt has left it in the store.
+
+        Raises:
+          UnavailableError: The value cannot come any more.
+        """
+        array = self.arrays.get(key)
+        self.settle()
+        return array
+
     def settle(self) -> None:
         """Waits for all that is on its way, puts it in place and gives the arrays back.
+
+        While the plan runs they stay out: it is about to begin with the next values.
 
         Raises:
           UnavailableError: It cannot come any more.
@@ -136,7 +152,8 @@ class LateValues:
                 if gather.ticket[0] and gather.words >= 0:
                     self._put(words + 8 * gather.words, 0, gather.extent)
                 gather.ticket[0] = 0
-            self._give_back()
+            if not self.is_running:
+                self._give_back()
 
     def _give_back(self) -> None:
         store = self.plan.store
@@ -145,6 +162,8 @@ class LateValues:
         missing = {k: a for k, a in self.arrays.items() if not store.has_array(k)}
         store.give_arrays(missing)
         for key in self._keys:
-            store.late.pop(key, None)
+            # Another plan may have them by now.
+            if store.late.get(key) is self:
+                del store.late[key]
         # Who counts references to an array sees whether somebody looks at it.
         self.arrays = {}

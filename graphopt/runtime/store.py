@@ -185,8 +185,7 @@ class VariableStore:
         """
         array = self.values.get(key)
         if array is None and key in self.late:
-            self.settle([key])
-            array = self.values.get(key)
+            array = self.late[key].read(key)
         if array is None:
             raise closed_session() if self.is_closed else fail_uninitialized(key)
         return array
@@ -377,11 +376,12 @@ class EagerStore(VariableStore):
 
     def read(self, key: VariableKey) -> NDArray[Any]:
         """Returns the array of a variable."""
-        if key.array is None and key in self.late:
-            self.settle([key])
-        if key.array is None:
+        array = key.array
+        if array is None and key in self.late:
+            array = self.late[key].read(key)
+        if array is None:
             raise fail_uninitialized(key)
-        return key.array
+        return array
 
     def has_array(self, key: VariableKey) -> bool:
         """Returns whether it has one that is here."""

@@ -516,6 +516,37 @@ for close in (True, False):
 if not are_equal(Graph(True).values(), once):
     wrong.append("after a session that is gone")
 
+# Python inside of a step looks at variables, and the step goes on to give them new ones.
+def looking(defers):
+    it = Eager(defers, 0)
+    seen = []
+
+    def look(value):
+        seen.append([v.numpy() for v in it.variables])
+        return value
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            a, b = it.variables
+            loss = tf.reduce_sum(a * tf.numpy_function(look, [tf.constant(2.0)], tf.float32) * b)
+        gradients = tape.gradient(loss, it.variables)
+        it.optimizer.apply_gradients(zip(gradients, it.variables))
+
+    late = []
+    with aggregating(ranks):
+        for i in range(6):
+            step()
+            late.append(it.is_late)
+            if i % 3 == 2:
+                seen.append(it.values())
+    assert all(late) is defers, late
+    return [array for arrays in seen for array in arrays]
+
+
+if not are_equal(looking(True), looking(False)):
+    wrong.append("a step whose Python looks at variables")
+
 # Variables of an optimizer of its own each, and one that another step reads.
 group.defers = True
 many = [Eager(True) for _ in range(3)]
@@ -663,3 +694,35 @@ def test_values_that_cannot_come_are_an_error_for_whoever_looks(how, why):
         assert why in error and "program.py:" in error
     for error in errors[:4]:
         assert error.startswith("AllGather of")
+
+
+PROFILE = (
+    BEGIN
+    + """
+it = Graph(True)
+once = it.values()
+profile = it.session.profile(it.train, runs=3)
+kinds = [step.type for step in profile.steps]
+plan = it.session.plan(it.train)
+starts = [i for i, step in enumerate(profile.steps) if step.type == "AllGatherStart"]
+sent = [each for each in profile.exchanges if each.step in starts]
+report({
+    "kept": are_equal(it.values(), once),
+    "settles": kinds.count("AllGatherSettle"),
+    "starts": len(starts),
+    "sent": len(sent),
+    "all": len(profile.exchanges),
+    "jobs": sum(kind.endswith(("Start", "Header")) for kind in kinds),
+    "took": all(each.seconds > 0 and each.start > 0 for each in sent),
+    "names": [b.tensor for b in plan.buffers if b.kind == "arena" and "gather" in (b.tensor or "")],
+})
+"""
+)
+
+
+def test_profiles_tell_when_late_values_were_sent():
+    for found in run_ranks(2, PROFILE):
+        assert found["kept"] and found["took"]
+        assert found["settles"] == found["starts"] == 2
+        assert found["sent"] == 3 * 2 and found["all"] == 3 * found["jobs"]
+        assert found["names"]
