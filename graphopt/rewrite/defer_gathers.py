@@ -17,6 +17,7 @@ way while the others are updated.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,33 +107,31 @@ def _may_wait(gather: _Gather, program: Program, written: Counter[Any]) -> bool:
 
 def _rebuild(program: Program, gathers: list[_Gather]) -> Program:
     rebuilder = Rebuilder(program)
-    by_op = {gather.op: gather for gather in gathers}
-    by_write = {write: gather for gather in gathers for write in gather.writes}
+    # What stands for the last of these ops stands for all of them.
+    replaced = {op for gather in gathers for op in (gather.op, *gather.writes)}
+    by_last = {gather.writes[-1]: gather for gather in gathers}
     by_key = {
         variable_of(handle): gather for gather in gathers for handle in gather.handles
     }
     settled: dict[_Gather, Operation] = {}
     for op in _order(program, gathers):
-        gather = by_write.get(op)
-        if gather is not None:
-            # Who comes behind the write comes behind what stands for it.
-            rebuilder.operations[op] = rebuilder.operations[gather.op]
+        if op in replaced and op not in by_last:
             continue
-        wanted = [
+        ending = by_last.get(op)
+        wanted = [] if ending is None else [ending]
+        wanted += [
             by_key[variable_of(t)]
             for t in op.inputs
             if is_handle(t) and variable_of(t) in by_key
         ]
-        if op in by_op:
-            wanted.append(by_op[op])
         for each in dict.fromkeys(wanted):
             if each not in settled:
                 settled[each] = _add_settle(rebuilder, each)
-        if op in by_op:
-            new = _add_start(rebuilder, by_op[op], settled[by_op[op]])
-        else:
+        if ending is None:
             new = rebuilder.copy(op)
-        waits = [settled[each] for each in wanted if settled[each] is not new]
+        else:
+            new = _add_start(rebuilder, ending, settled[ending])
+        waits = [settled[each] for each in wanted]
         new.control_inputs = tuple(dict.fromkeys([*new.control_inputs, *waits]))
     return rebuilder.finish()
 
@@ -163,13 +162,18 @@ def _add_start(rebuilder: Rebuilder, gather: _Gather, settle: Operation) -> Oper
     handles = [rebuilder.tensors[handle] for handle in gather.handles]
     inputs = [rebuilder.tensors[op.inputs[0]], *settle.outputs, *handles]
     types = infer_types(ALL_GATHER_START, inputs, op.attrs, op.site)
-    return rebuilder.add(
+    # Who comes behind a write comes behind all that came before it.
+    controls = [c for each in (op, *gather.writes) for c in each.control_inputs]
+    start = rebuilder.add(
         op,
         spec=ALL_GATHER_START,
         inputs=inputs,
+        controls=controls,
         output_types=types,
         name=f"{op.name}/start",
     )
+    rebuilder.operations.update(dict.fromkeys(gather.writes, start))
+    return start
 
 
 def _order(program: Program, gathers: list[_Gather]) -> list[Operation]:
@@ -183,10 +187,10 @@ def _order(program: Program, gathers: list[_Gather]) -> list[Operation]:
     placed: set[Operation] = set()
     position = {op: i for i, op in enumerate(operations)}
     for gather in gathers:
-        for target in (gather.op, *gather.writes):
-            needed = _find_needed(target, late, placed)
-            placed |= needed
-            order += sorted(needed, key=position.__getitem__)
+        needed = _find_needed(gather.writes, late, placed)
+        placed |= needed
+        last = set(gather.writes)
+        order += sorted(needed, key=lambda op: (op in last, position[op]))
     return [*order, *(op for op in operations if op in late and op not in placed)]
 
 
@@ -214,11 +218,11 @@ def _read_late(operations: list[Operation]) -> list[Operation]:
 
 
 def _find_needed(
-    target: Operation, late: set[Operation], placed: set[Operation]
+    targets: Sequence[Operation], late: set[Operation], placed: set[Operation]
 ) -> set[Operation]:
-    """The late ops without which an op cannot run, with it, that are not placed yet."""
+    """The late ops without which some cannot run, with these, that are not placed yet."""
     found: set[Operation] = set()
-    stack = [target]
+    stack = list(targets)
     while stack:
         op = stack.pop()
         if op in late and op not in placed and op not in found:
