@@ -456,3 +456,59 @@ def test_profiles_tell_when_late_values_were_sent():
         assert found["settles"] == found["starts"] == 2
         assert found["sent"] == 3 * 2 and found["all"] == 3 * found["jobs"]
         assert found["names"]
+
+
+FLYING = (
+    BEGIN
+    + """
+from dataclasses import replace
+
+how = sys.argv[1]
+it = Graph(True)
+once = it.values()
+channel = group.channel
+if rank:
+    # Does by hand what the step does, and its last part late; of new values it sends zeros.
+    wanted, plan = [
+        (key, plan) for key, plan in group.plans.items()
+        if any(job[0] == "reduce_scatter" for job in plan.jobs)
+    ][0]
+    before = [job for job in plan.jobs if job[0] != "all_gather"]
+    gathers = [job for job in plan.jobs if job[0] == "all_gather"]
+    assert channel.run("header", wanted, 0) is None
+    for jobs, pause in ((before, 1.5), (gathers, 0.0)):
+        group.plans[wanted] = replace(plan, jobs=tuple(jobs))
+        group._follow(wanted)
+        time.sleep(pause)
+    report(True)
+else:
+    it.step()
+    flies = not channel.is_idle
+    if how == "interrupt":
+        try:
+            signal.raise_signal(signal.SIGINT)
+            time.sleep(5)
+        except KeyboardInterrupt:
+            pass
+        time.sleep(0.6)
+        flies = flies and not channel.is_idle
+    if how == "drop":
+        it.session = it.store = it.train = None
+        it = None
+        gc.collect()
+        flies = flies and len(group._receiving) == 1 and not channel.is_idle
+        while not channel.is_idle:
+            time.sleep(0.01)
+        report(flies and channel.reason is None)
+    else:
+        half = 10  # Of 5 x 4 elements, the first of which are this rank's.
+        found = [v.reshape(-1) for v in it.values()]
+        new = all((a[:half] != b.reshape(-1)[:half]).all() for a, b in zip(found, once))
+        report(bool(flies and new and all((a[half:] == 0).all() for a in found)))
+"""
+)
+
+
+@pytest.mark.parametrize("how", ["read", "interrupt", "drop"])
+def test_a_step_ends_before_all_have_sent_their_values(how):
+    assert run_ranks(2, FLYING, how) == [True, True]
