@@ -193,9 +193,7 @@ def _environment(
 ) -> dict[str, str]:
     cores = count_processors()
     most = max(host.slots for host in hosts) if hosts else ranks
-    environment = launcher.environment(
-        os.environ, crowded=most >= cores, spread=hosts is not None
-    )
+    environment = launcher.environment(os.environ, crowded=most >= cores)
     environment[EXPECTED_RANKS] = str(ranks)
     if options.threads:
         environment[THREADS] = str(options.threads)

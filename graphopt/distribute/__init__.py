@@ -45,21 +45,21 @@ from graphopt.distribute.strategies import ReductionToOneDevice as ReductionToOn
 from graphopt.distribute.strategies import RunOptions as RunOptions
 from graphopt.distribute.strategies import TPUStrategy as TPUStrategy
 from graphopt.parallel.data import shard as shard
-from graphopt.parallel.strategy import InputContext as InputContext
-from graphopt.parallel.strategy import MirroredStrategy as MirroredStrategy
-from graphopt.parallel.strategy import MPIStrategy as MPIStrategy
-from graphopt.parallel.strategy import OneDeviceStrategy as OneDeviceStrategy
-from graphopt.parallel.strategy import PerReplica as _PerReplica
-from graphopt.parallel.strategy import ReduceOp as ReduceOp
+from graphopt.parallel.extended import InputContext as InputContext
+from graphopt.parallel.extended import StrategyExtended as StrategyExtended
+from graphopt.parallel.mpi_strategy import MirroredStrategy as MirroredStrategy
+from graphopt.parallel.mpi_strategy import MPIStrategy as MPIStrategy
+from graphopt.parallel.mpi_strategy import OneDeviceStrategy as OneDeviceStrategy
 from graphopt.parallel.strategy import ReplicaContext as ReplicaContext
 from graphopt.parallel.strategy import Strategy as Strategy
-from graphopt.parallel.strategy import StrategyExtended as StrategyExtended
 from graphopt.parallel.strategy import get_replica_context as get_replica_context
 from graphopt.parallel.strategy import get_strategy as get_strategy
 from graphopt.parallel.strategy import has_strategy as has_strategy
 from graphopt.parallel.strategy import (
     in_cross_replica_context as in_cross_replica_context,
 )
+from graphopt.parallel.values import PerReplica as _PerReplica
+from graphopt.parallel.values import ReduceOp as ReduceOp
 
 if TYPE_CHECKING:
     from graphopt.compat.v1.train.cluster import Server as Server

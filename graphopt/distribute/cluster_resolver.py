@@ -13,7 +13,7 @@ from typing import Any
 from graphopt.compat.v1.train.cluster import ClusterSpec
 from graphopt.errors import fail
 from graphopt.graph.provenance import user_site
-from graphopt.parallel.strategy import find_task
+from graphopt.parallel.mpi import find_task
 
 __all__ = [
     "ClusterResolver",

@@ -14,7 +14,7 @@ from graphopt.distribute.strategies import (
     ParameterServerStrategy as ParameterServerStrategy,
 )
 from graphopt.distribute.strategies import TPUStrategy as TPUStrategy
-from graphopt.parallel.strategy import ValueContext as ValueContext
+from graphopt.parallel.extended import ValueContext as ValueContext
 
 CollectiveCommunication = CommunicationImplementation
 CollectiveHints = CommunicationOptions

@@ -14,7 +14,8 @@ from graphopt.distribute.cluster_resolver import (
 from graphopt.errors import fail
 from graphopt.graph.provenance import user_site
 from graphopt.parallel.mpi import is_launched
-from graphopt.parallel.strategy import MPIStrategy, Strategy
+from graphopt.parallel.mpi_strategy import MPIStrategy
+from graphopt.parallel.strategy import Strategy
 
 __all__ = [
     "CentralStorageStrategy",

@@ -22,7 +22,7 @@ from graphopt.ops.reduction import reduce_sum
 from graphopt.ops.shaping import expand_dims
 from graphopt.ops.state import group
 from graphopt.parallel import ranks
-from graphopt.parallel.strategy import gather_rows, reduce_over_ranks
+from graphopt.parallel.values import gather_rows, reduce_over_ranks
 
 
 class Reduction(enum.Enum):

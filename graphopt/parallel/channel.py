@@ -52,6 +52,9 @@ _FUNCTIONS: Final = {
     word.REDUCE_SCATTER: "MPI_Reduce_scatter_block",
     word.BROADCAST: "MPI_Bcast",
     word.SEND_RECEIVE: "MPI_Sendrecv",
+    word.SEND: "MPI_Send",
+    word.RECEIVE: "MPI_Recv",
+    word.PROBE: "MPI_Iprobe",
 }
 _DATATYPES: Final = ("FLOAT", "DOUBLE", "INT32_T", "INT64_T", "BYTE")
 _NEVER_ENDING: list[Any] = []
@@ -74,6 +77,7 @@ class Channel:
     Attributes:
       address: Of its words.
       shared: The words that ranks of this machine share, by local rank.
+      sharers: How many of its ranks may run on processors of this one, itself included.
     """
 
     def __init__(self, mpi: Any, comm: Any, local: Any, is_tree: bool = False) -> None:
@@ -115,6 +119,7 @@ class Channel:
         is_even = len(sizes) == 1 and all(
             rank % size == place for rank, (_, place) in enumerate(members)
         )
+        self.sharers = _count_sharers(local)
         if not is_even or size > word.MOST_LOCAL_RANKS:
             local, size, own = mpi.COMM_SELF, 1, 0
         self.local_size = size
@@ -129,7 +134,9 @@ class Channel:
         local.Barrier()
         # Ranks of one number on each machine, in the order of the machines.
         self.cross = comm.Split(own, self.rank)
-        self.cross.Set_errhandler(mpi.ERRORS_RETURN)
+        self.pulse = self.cross.Dup()
+        for each in (self.cross, self.pulse):
+            each.Set_errhandler(mpi.ERRORS_RETURN)
         words = self.words
         words[word.RANK], words[word.SIZE] = self.rank, self.size
         words[word.LOCAL_RANK], words[word.LOCAL_SIZE] = own, size
@@ -142,7 +149,7 @@ class Channel:
         words[word.REGION_BYTES] = region
         words[word.SCRATCH] = self._scratch.ctypes.data
         words[word.TABLE] = self.table.ctypes.data
-        is_crowded = size > count_processors()
+        is_crowded = self.sharers > count_processors()
         words[word.SPINS] = _SPINS_OF_MANY if is_crowded else _SPINS
         words[word.THREAD_SPINS] = _SPINS_OF_MANY if is_crowded else _SPINS_OF_THREAD
 
@@ -154,6 +161,7 @@ class Channel:
             words[place] = pointer.value or 0
         words[word.COMM] = _handle(mpi, self.comm)
         words[word.CROSS_COMM] = _handle(mpi, self.cross)
+        words[word.PULSE_COMM] = _handle(mpi, self.pulse)
         words[word.IN_PLACE] = int(mpi.IN_PLACE)
         # Null in one library, 1 in another.
         is_open_mpi = "Open MPI" in mpi.Get_library_version()
@@ -169,7 +177,8 @@ class Channel:
             pointer = ctypes.cast(system_call, ctypes.c_void_p)
             words[word.SYSTEM_CALL], words[word.FUTEX] = pointer.value or 0, number
         words[word.TIMEOUT + 1] = _TIMEOUT
-        for lock in (word.LOCK, word.WAITER_LOCK, word.BEAT_LOCK):
+        locks = word.LOCK, word.WAITER_LOCK, word.BEAT_LOCK, word.PULSE_LOCK
+        for lock in locks:
             words[lock] = hold_new_lock()
 
     def require_tree(self) -> None:
@@ -201,8 +210,15 @@ class Channel:
         self._start("communicate")
 
     def start_beating(self) -> None:
-        """Starts to show the other ranks that this process lives."""
+        """Starts to show the other ranks that this process and its machine live."""
         self._start("beat")
+        if self.has_pulse:
+            self._start("pulse")
+
+    @property
+    def has_pulse(self) -> bool:
+        """Whether this rank is the one of its machine that others hear of it from."""
+        return not self.is_flat and not self.words[word.LOCAL_RANK]
 
     def _start(self, loop: str) -> None:
         if loop in self._threads:
@@ -220,7 +236,7 @@ class Channel:
     def stop(self) -> bool:
         """Ends the threads; returns whether none is inside of the library."""
         self.words[word.STOP] = 1
-        for lock in (word.LOCK, word.BEAT_LOCK):
+        for lock in (word.LOCK, word.BEAT_LOCK, word.PULSE_LOCK):
             let_go(int(self.words[lock]))
         for thread in self._threads.values():
             thread.join(timeout=0.5)
@@ -246,7 +262,7 @@ class Channel:
         self.words[word.ABORT] = int(reason)
         return True
 
-    def wait_until_left(self, seconds: float = 1.0) -> bool:
+    def wait_until_left(self, seconds: float = 0.25) -> bool:
         """Returns whether nobody is at work with memory of a step any more."""
         end = time.monotonic() + seconds
         while self.words[word.RUNNING]:
@@ -368,6 +384,16 @@ class Region:
     def _release(self, begin: int, end: int) -> None:
         with self._lock:
             self._used.remove((begin, end))
+
+
+def _count_sharers(local: Any) -> int:
+    """Counts the ranks of a machine that may run on processors of this one, itself included.
+
+    Launchers bind them to processors of their own, or leave all to all of them.
+    """
+    own = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    everybody = local.allgather(own)
+    return sum(own is None or not own.isdisjoint(theirs) for theirs in everybody)
 
 
 def share_memory(

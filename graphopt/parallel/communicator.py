@@ -26,7 +26,11 @@ from graphopt.parallel.failures import State, say, watch_exit
 from graphopt.parallel.mpi import load_mpi
 from graphopt.parallel.watch import Watch
 from graphopt.rewrite.bucket_collectives import fingerprint_of
-from graphopt.runtime.threads import available_threads, count_processors
+from graphopt.runtime.threads import (
+    available_threads,
+    count_processors,
+    share_processors,
+)
 
 __all__ = ["Communicator", "find_communicator", "world"]
 
@@ -40,6 +44,8 @@ _TAG: Final = 13
 _LAST: Final = -1
 # Seconds between two looks for a message.
 _LOOK: Final = 0.001
+# Seconds that a message of another machine may come behind an error of the library.
+_PATIENCE: Final = 0.5
 TIMEOUT: Final = 60.0
 """Seconds that a rank may be late, by default."""
 
@@ -61,6 +67,7 @@ class Communicator:
       defers: Whether new values of variables are awaited in the step that needs them and not
         in the one that makes them: where a thread exchanges values in any case.
       check_every: After how many steps the variables of all ranks are compared; 0: never.
+      largest_exchange: Bytes of the largest message so far.
     """
 
     def __init__(self, comm: Any) -> None:
@@ -76,6 +83,7 @@ class Communicator:
         self.bucket_bytes = 4 << 20
         self.defers = not self.channel.is_flat
         self.check_every = 0
+        self.largest_exchange = 0
         self._steps = 0
         # What a fingerprint stands for, as far as this rank knows.
         self.plans: dict[int, Described] = {}
@@ -93,6 +101,8 @@ class Communicator:
         self.channel.start_beating()
         self.watch = Watch(self, self.comm.Dup(), TIMEOUT)
         watch_exit(self)
+        if self.group == 0:
+            share_processors(self.channel.sharers)
 
     # ---- arrays
 
@@ -171,6 +181,7 @@ class Communicator:
                 jobs = ((job, array.dtype.name, count, root, False),)
                 exchange = Exchange(what, str(user_site()))
                 self.plans[print_] = Described([exchange], jobs)
+            self.note_exchange(array.nbytes)
             reason = self.channel.run("header", print_, 0)
             reason = reason or self.channel.run(job, *words)
         if reason is not None:
@@ -202,8 +213,11 @@ class Communicator:
         """
         if not self.channel.is_flat:
             return True
-        wanted = int(self.channel.local_size) * available_threads()
-        return count_processors() > wanted
+        return count_processors() > self.channel.sharers * available_threads()
+
+    def note_exchange(self, nbytes: int) -> None:
+        """Notes how long messages between machines are; no collective."""
+        self.largest_exchange = max(self.largest_exchange, nbytes)
 
     def allocate(self, nbytes: int, owner: Any) -> Any:
         """Returns zeroed memory of a plan, as long as its owner lives; no collective."""
@@ -218,6 +232,8 @@ class Communicator:
         exchanges = [Exchange(*each) for each in header.attrs["exchanges"]]
         plan = Described(exchanges, header.attrs["jobs"])
         self.plans.setdefault(header.attrs["fingerprint"], plan)
+        for _, dtype, count, *_ in plan.jobs:
+            self.note_exchange(count * np.dtype(dtype).itemsize)
         if self.has_time or self.defers:
             self.channel.start_thread()
 
@@ -525,6 +541,12 @@ class Communicator:
         return why, "1 rank" if left == 1 else f"{left} ranks"
 
     def _describe_library(self) -> tuple[str, str]:
+        # A rank that has left says why, and its message may come behind the library's.
+        end = time.monotonic() + _PATIENCE
+        while not self.watch.gone and time.monotonic() < end:
+            time.sleep(_LOOK)
+        if self.watch.gone:
+            return self._describe_gone()
         code = int(self.channel.words[word.DETAIL])
         text = self.mpi.Get_error_string(code)
         failed: list[int] = []

@@ -12,7 +12,7 @@ from graphopt.errors import fail
 from graphopt.graph import nest
 from graphopt.graph.provenance import user_site
 
-__all__ = ["cut_rows", "part_of", "shard"]
+__all__ = ["cut_rows", "distribute_dataset", "part_of", "shard"]
 
 
 def part_of(rows: Any, index: int, count: int) -> tuple[Any, Any]:
@@ -109,3 +109,48 @@ def _order(rows: int, seed: int, epoch: int) -> NDArray[np.int64]:
         rows
     )
     return order
+
+
+def distribute_dataset(dataset: Any, index: int, count: int) -> Any:
+    """Returns the data set of one rank, made of that of all.
+
+    Args:
+      dataset: A `tf.data.Dataset` of batches; its options say how it is shared out.
+      index: The number of the rank.
+      count: How many ranks there are.
+
+    Raises:
+      NotImplementedError: The policy is to share out files.
+    """
+    policy = _policy_of(dataset)
+    if policy == "FILE":
+        raise NotImplementedError(
+            "AutoShardPolicy.FILE; use DATA, or share the files out with "
+            "strategy.distribute_datasets_from_function and Dataset.shard."
+        )
+    if policy in ("OFF", "HINT"):
+        make = type(dataset).from_tensors
+        return dataset.flat_map(lambda *element: _cut_batch(make, element, count))
+    # A tuple stays one, also of one part.
+    is_tuple = isinstance(dataset.element_spec, tuple)
+    return dataset.map(
+        lambda *element: cut_rows(element if is_tuple else element[0], index, count)
+    )
+
+
+def _cut_batch(make: Callable[[Any], Any], element: tuple[Any, ...], count: int) -> Any:
+    """Returns a data set of the parts of one batch."""
+    found: Any = None
+    for i in range(count):
+        part = cut_rows(element, i, count)
+        each = make(part if len(part) > 1 else part[0])
+        found = each if found is None else found.concatenate(each)
+    return found
+
+
+def _policy_of(dataset: Any) -> str:
+    options = dataset.options() if hasattr(dataset, "options") else None
+    policy = getattr(
+        getattr(options, "experimental_distribute", None), "auto_shard_policy", None
+    )
+    return str(getattr(policy, "name", policy or "AUTO")).upper()

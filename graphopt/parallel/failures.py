@@ -17,11 +17,13 @@ import contextlib
 import enum
 import os
 import sys
+import threading
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from graphopt.codegen.communication import channel_words as word
+from graphopt.parallel.mpi import ends_with_python
 
 if TYPE_CHECKING:
     from graphopt.parallel.communicator import Communicator
@@ -47,6 +49,7 @@ class State(enum.IntEnum):
 
 _communicators: list[Communicator] = []
 _said: list[bool] = []
+_saying = threading.Lock()
 
 
 def watch_exit(communicator: Communicator) -> None:
@@ -101,12 +104,13 @@ def say_all(state: State, text: str) -> None:
 def say(communicator: Communicator, state: State, text: str) -> None:
     """Tells the other ranks of a group what became of this one."""
     area = communicator.channel.own_area
-    if area[word.STATE] == int(State.FAILED):
-        return
-    raw = text.encode()[: word.TEXT_BYTES - 1] + b"\0"
-    place = area[word.TEXT :].view("u1")
-    place[: len(raw)] = list(raw)
-    area[word.STATE] = int(state)
+    with _saying:
+        if area[word.STATE] == int(State.FAILED):
+            return
+        raw = text.encode()[: word.TEXT_BYTES - 1] + b"\0"
+        place = area[word.TEXT :].view("u1")
+        place[: len(raw)] = list(raw)
+        area[word.STATE] = int(state)
     communicator.watch.tell_other_machines(state, text)
 
 
@@ -142,8 +146,9 @@ def _end() -> None:
         communicator.watch.stop()
     if not failed:
         world.mpi.Finalize()
-    elif not all(stopped):
-        # A thread is inside of the library, whose memory must not be freed.
+    elif not all(stopped) or ends_with_python():
+        # A thread is inside of the library, whose memory must not be freed, or Python's end
+        # would wait for a rank that is gone.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(1)

@@ -224,15 +224,12 @@ class Launcher:
                 words += ["-hosts", ",".join(f"{h.name}:{h.slots}" for h in hosts)]
         return [*words, "-n", str(ranks), *program]
 
-    def environment(
-        self, given: Mapping[str, str], *, crowded: bool, spread: bool
-    ) -> dict[str, str]:
+    def environment(self, given: Mapping[str, str], *, crowded: bool) -> dict[str, str]:
         """Returns what mpiexec and the ranks find in their environment.
 
         Args:
           given: That of this process, which has its way where it says something.
           crowded: Whether there are as many ranks as cores on a machine, or more.
-          spread: Whether ranks are on several machines.
         """
         wanted: dict[str, str] = {}
         if self.implementation is Implementation.OPEN_MPI:
@@ -241,12 +238,12 @@ class Launcher:
                 for prefix in ("OMPI", "PRTE"):
                     wanted[f"{prefix}_ALLOW_RUN_AS_ROOT"] = "1"
                     wanted[f"{prefix}_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
-            wanted |= self._parameters(crowded, spread)
+            wanted |= self._parameters(crowded)
         elif self.implementation is Implementation.INTEL:
             wanted["I_MPI_PIN"] = "0"
         return {**wanted, **given}
 
-    def _parameters(self, crowded: bool, spread: bool) -> dict[str, str]:
+    def _parameters(self, crowded: bool) -> dict[str, str]:
         parameters: dict[str, str] = {}
         if not has_infiniband():
             # Looking for fast networks takes a second of each start.
@@ -254,13 +251,6 @@ class Launcher:
         if crowded:
             # Who waits would take the core from those for whom it waits.
             parameters["mpi_yield_when_idle"] = "1"
-        if self.survives_failures and spread:
-            # Notices machines that are gone and cut cables. It takes a machine that is
-            # too busy to say something for one, too, so within a machine, where ranks
-            # can be looked at, it is left out. Its own thread would hang at the end.
-            parameters["mpi_ft_detector"] = "true"
-            parameters["mpi_ft_detector_period"] = "0.5"
-            parameters["mpi_ft_detector_timeout"] = "2"
         chosen = _parameters_of_user()
         return {
             f"OMPI_MCA_{name}": value

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from typing import Any, Final
 
 __all__ = [
     "EXPECTED_RANKS",
+    "ends_with_python",
     "expected_ranks",
+    "find_task",
     "is_launched",
     "launched_ranks",
     "load_mpi",
@@ -48,6 +51,18 @@ def launched_ranks() -> int | None:
     return None
 
 
+class _Loading:
+    by_us = before_us = False
+
+
+def ends_with_python() -> bool:
+    """Returns whether mpi4py ends MPI when Python ends, which waits for all ranks.
+
+    It does if the program has loaded it by itself, before there was a strategy.
+    """
+    return _Loading.before_us
+
+
 def load_mpi() -> Any:
     """Loads and starts MPI.
 
@@ -59,6 +74,9 @@ def load_mpi() -> Any:
       RuntimeError: The launcher and the library are of two implementations: then each
         process would be alone, and train alone.
     """
+    if not _Loading.by_us and "mpi4py.MPI" in sys.modules:
+        _Loading.before_us = True
+    _Loading.by_us = True
     try:
         settings = importlib.import_module("mpi4py")
         settings.rc.thread_level = "multiple"
@@ -81,3 +99,15 @@ def load_mpi() -> Any:
             "belongs to the library."
         )
     return mpi
+
+
+def find_task() -> tuple[int, int]:
+    """Returns the number of this process and how many there are, by the launcher."""
+    for rank, size in (
+        ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
+        ("PMI_RANK", "PMI_SIZE"),
+        ("SLURM_PROCID", "SLURM_NTASKS"),
+    ):
+        if rank in os.environ and size in os.environ and is_launched():
+            return int(os.environ[rank]), int(os.environ[size])
+    return 0, 1

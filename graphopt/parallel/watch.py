@@ -10,8 +10,10 @@ It finds, and has every job of the channel fail for it:
 - that the user did not wait: Ctrl-C is a flag that Python looks at when native code
   returns, and it does not return while a rank is missing.
 
-Of ranks on other machines it hears by messages; where the MPI library knows of failures
-(ULFM, as Open MPI's with `--with-ft ulfm`), it reports those of machines and cables.
+Of ranks on other machines it hears by messages. A machine that is gone, or whose cable is
+cut, sends none: then its pulse stops (`codegen.communication.pulse`), which one rank of the
+next machine listens to, and tells all others. That takes 2.0 s, and longer where a pulse may
+have to wait behind the bytes of a large gradient.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ import numpy as np
 
 from graphopt.codegen.communication import channel_words as word
 from graphopt.graph.status import Reason
-from graphopt.parallel.failures import State, read_text
+from graphopt.parallel.failures import State, read_text, say
 
 if TYPE_CHECKING:
     from graphopt.parallel.communicator import Communicator
@@ -38,6 +40,10 @@ __all__ = ["Watch"]
 _TICK: Final = 0.1
 # Seconds without a heartbeat after which a rank counts as gone.
 SILENCE: Final = 1.5
+# Seconds without a pulse after which a machine does, and bytes a second of the slowest network
+# behind whose messages a pulse may have to wait.
+_SILENCE_OF_MACHINE: Final = 2.0
+_SLOWEST: Final = 2e7
 # Ticks that a job may take after another rank has left: its last words may be on the way.
 _TICKS_AFTER_LEAVING: Final = 3
 _MESSAGE_BYTES: Final = 512
@@ -72,6 +78,8 @@ class Watch:
         self._interrupted = 0
         # Ranks of other machines whose scripts are over.
         self._left_elsewhere: set[int] = set()
+        # When a pulse of the machine before this one came last, and how many had come.
+        self._heard, self._pulses = time.monotonic(), 0
         self._open()
         self._thread = threading.Thread(
             target=self._run, name="graphopt-watch", daemon=True
@@ -126,7 +134,7 @@ class Watch:
             if now - last > SILENCE / 2:
                 # This process itself stood still: nobody else is to blame.
                 since[:] = now
-                began = now
+                began = self._heard = now
             last = now
             words = self.channel.words
             busy = words[word.HEAD] != words[word.TAIL]
@@ -137,6 +145,7 @@ class Watch:
             self._look_at_machine(beats, since, now, stuck)
             if not self.channel.is_flat:
                 self._receive()
+                self._listen(now)
                 if stuck > _TICKS_AFTER_LEAVING:
                     for rank in self._left_elsewhere:
                         self.gone.setdefault(rank, "left the program")
@@ -248,6 +257,28 @@ class Watch:
         except self.mpi.Exception:
             # The library knows of a failure, which the next job reports.
             pass
+
+    def _listen(self, now: float) -> None:
+        """Looks whether the pulse of the machine before this one goes on."""
+        if not self.channel.has_pulse:
+            return
+        words = self.channel.words
+        if words[word.HEARD] != self._pulses:
+            self._heard, self._pulses = now, int(words[word.HEARD])
+            return
+        waits = self.communicator.largest_exchange / _SLOWEST
+        silence = now - self._heard
+        if silence < _SILENCE_OF_MACHINE + waits:
+            return
+        count = len(self.local)
+        machine = (int(words[word.CROSS_RANK]) - 1) % int(words[word.CROSS_SIZE])
+        ranks = range(machine * count, (machine + 1) * count)
+        if not self.gone.keys().isdisjoint(ranks):
+            return
+        why = f"does not answer for {silence:.1f} s: its machine is gone, or its cable is cut"
+        self.gone.update(dict.fromkeys(ranks, why))
+        # The other ranks of this machine and of others have no pulse to listen to.
+        say(self.communicator, State.FAILED, f"cannot go on: rank {ranks[0]} {why}")
 
     # ---- the end
 

@@ -7,7 +7,7 @@ they sleep, and that a forked child, in which they do not exist, makes its own.
 How many threads compute one step is `GRAPHOPT_THREADS`, or what
 `tf.config.threading.set_intra_op_parallelism_threads` was given, or as many as this
 process has processors: those it is bound to, and no more than a container's quota pays
-for. The thread that runs the step is one of them. NumPy's own threads are left alone:
+for, divided by the ranks that have them in common. The thread that runs the step is one of them. NumPy's own threads are left alone:
 graphopt calls no BLAS.
 
 Waking a worker takes as long as an instruction of some tens of microseconds, so that is
@@ -38,6 +38,7 @@ __all__ = [
     "hold_new_lock",
     "let_go",
     "pool",
+    "share_processors",
 ]
 
 MOST_THREADS = pool_words.MOST_WORKERS + 1
@@ -46,13 +47,23 @@ _WORKER = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
+class _Sharing:
+    processes = 1
+
+
 def available_threads() -> int:
-    """Returns how many threads a step may use: what is set, else the processors.
+    """Returns how many threads a step may use: what is set, else its processors.
 
     >>> available_threads() >= 1
     True
     """
-    return settings.threads or count_processors()
+    return settings.threads or max(1, count_processors() // _Sharing.processes)
+
+
+def share_processors(processes: int) -> None:
+    """Says how many processes compute on the processors of this one, itself included."""
+    _Sharing.processes = processes
+    _limit_again()
 
 
 def count_processors(quota: Path = _QUOTA) -> int:

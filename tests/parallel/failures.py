@@ -201,7 +201,8 @@ def damaged_checkpoints(folder: Path, saved: dict[int, set[str]]) -> Iterator[st
 class Network:
     """Two machines: namespaces of their own for network and host name, and a bridge."""
 
-    SUBNET = "10.78.0"
+    # Other processes may have machines of their own.
+    SUBNET = f"10.78.{os.getpid() % 256}"
     made = 0
     # What takes the place of ssh: the host's last number is the machine's.
     SHELL = """#!/bin/bash
@@ -269,6 +270,9 @@ exec ip netns exec $machine unshare -u bash -c "hostname $machine; $*"
             "HYDRA_LAUNCHER_EXEC": str(self.shell),
             "HYDRA_IFACE": self.bridge,
             "FI_TCP_IFACE": "eth0",
+            # They share this machine's memory, which UCX would find out.
+            "UCX_TLS": "tcp",
+            "UCX_NET_DEVICES": "eth0",
         }
 
     def fail(self, how: str) -> None:

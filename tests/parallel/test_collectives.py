@@ -190,3 +190,30 @@ def test_one_rank_needs_nobody():
         (BROADCAST, {"root": 0}),
     ):
         assert call(spec, x, **attrs, **one).numpy().tolist() == [[1.0, 2.0]]
+
+
+THREADS = """
+import os
+import graphopt as tf
+from graphopt.parallel.communicator import world
+from graphopt.runtime.threads import available_threads, count_processors
+
+mine = int(os.environ["OMPI_COMM_WORLD_RANK"])
+processors = sorted(os.sched_getaffinity(0))
+if os.environ.get("BIND") and len(processors) > 1:
+    # The first rank alone, the others together.
+    os.sched_setaffinity(0, processors[:1] if mine == 0 else processors[1:])
+alone = available_threads()
+world()
+report([len(processors), count_processors(), alone, available_threads()])
+"""
+
+
+@pytest.mark.parametrize("bind", ["", "1"])
+def test_ranks_share_the_processors_that_they_have_in_common(bind):
+    found = run_ranks(3, THREADS, env={"GRAPHOPT_THREADS": "", "BIND": bind})
+    for rank, (machine, processors, alone, threads) in enumerate(found):
+        is_bound = bind and machine > 1
+        sharers = 3 if not is_bound else 1 if rank == 0 else 2
+        assert alone == processors
+        assert threads == max(1, processors // sharers)

@@ -80,15 +80,12 @@ def test_environment_of_open_mpi(monkeypatch):
     launcher = make_launcher(Implementation.OPEN_MPI, "mpiexec (Open MPI) 5.0.11")
     monkeypatch.setattr(launchers, "has_infiniband", lambda: False)
     monkeypatch.setattr(launchers, "_parameters_of_user", lambda: {"osc"})
-    found = launcher.environment(
-        {"OMPI_MCA_btl": "tcp,self"}, crowded=True, spread=False
-    )
+    found = launcher.environment({"OMPI_MCA_btl": "tcp,self"}, crowded=True)
     # What the user says stands.
     assert found["OMPI_MCA_btl"] == "tcp,self" and "OMPI_MCA_osc" not in found
     assert found["OMPI_MCA_mpi_yield_when_idle"] == "1"
     monkeypatch.setattr(launchers, "has_infiniband", lambda: True)
-    found = launcher.environment({}, crowded=False, spread=True)
-    assert "OMPI_MCA_mpi_ft_detector" not in found, "this one has no ULFM"
+    found = launcher.environment({}, crowded=False)
     assert not {"OMPI_MCA_btl", "OMPI_MCA_mpi_yield_when_idle"} & set(found)
 
 
@@ -98,7 +95,7 @@ def test_options_of_hydra():
         words = launcher.command(2, ["x"], hosts=[Host("a", 2)], environment={"A": ""})
         assert words[1:3] == ["-prepend-pattern", "\x02%r\x03"]
         assert words[3:] == ["-hosts", "a:2", "-n", "2", "x"]
-    found = launcher.environment({}, crowded=False, spread=False)
+    found = launcher.environment({}, crowded=False)
     assert found["I_MPI_PIN"] == "0"
 
 

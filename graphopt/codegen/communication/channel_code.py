@@ -85,6 +85,14 @@ class Code(ThreadCode):
         small = self.builder.select(self.compare("<", value, 0), ZERO, value)
         return self.smaller(small, most)
 
+    def sleep_at_most(self, lock: int, microseconds: int) -> None:
+        """Waits until the lock in a word is let go, or for so long."""
+        pointer = _I8.as_pointer()
+        name = "PyThread_acquire_lock_timed"
+        acquire = declare(self.module, name, _I32, pointer, _I64, _I32)
+        place = self.builder.inttoptr(self.load(lock), pointer)
+        self.builder.call(acquire, [place, _I64(microseconds), _I32(0)])
+
     def sleep_on_word(self, address: ir.Value, seen: ir.Value) -> None:
         """Sleeps until somebody wakes those who sleep on a word, or for a while.
 
@@ -108,8 +116,8 @@ class Code(ThreadCode):
             number = self.load(word.FUTEX)
             builder.call(call, [number, *arguments, ZERO, ZERO])
 
-    def call_library(self, function: int, *arguments: ir.Value) -> ir.Value:
-        """Calls a function of the MPI library and returns a `Reason`.
+    def call_function(self, function: int, *arguments: ir.Value) -> ir.Value:
+        """Calls a function of the MPI library and returns its code, 0 if all went well.
 
         Args:
           function: The word of its address.
@@ -118,7 +126,12 @@ class Code(ThreadCode):
         builder = self.builder
         kind = ir.FunctionType(_I32, [_I64] * len(arguments))
         call = builder.inttoptr(self.load(function), kind.as_pointer())
-        code = builder.sext(builder.call(call, list(arguments)), _I64)
+        return builder.sext(builder.call(call, list(arguments)), _I64)
+
+    def call_library(self, function: int, *arguments: ir.Value) -> ir.Value:
+        """Calls a function of the MPI library for a job and returns a `Reason`."""
+        builder = self.builder
+        code = self.call_function(function, *arguments)
         failed = self.compare("!=", code, 0)
         with builder.if_then(failed):
             self.store(word.DETAIL, code)

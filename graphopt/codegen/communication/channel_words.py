@@ -95,6 +95,8 @@ DATATYPES: Final = 104
 DATATYPE_NAMES: Final = ("float32", "float64", "int32", "int64", "uint8")
 BYTES: Final = 4
 """The place of the datatype of bytes."""
+WORDS: Final = 3
+"""That of words."""
 OPERATIONS: Final = 112
 """Handles of reductions, in the order of `ops.collectives.REDUCTIONS`."""
 WORDS_OF_KERNEL: Final = 120
@@ -105,6 +107,15 @@ RING: Final = WORDS_OF_KERNEL + 2 + MOST_LOCAL_RANKS + 6
 RING_JOBS: Final = 4096
 BEAT_LOCK: Final = RING + 2 * RING_JOBS
 """A lock that nobody lets go before the channel ends: one beats in between."""
+PULSE_LOCK: Final = BEAT_LOCK + 1
+"""The same for the pulse of this machine."""
+PULSE_COMM: Final = BEAT_LOCK + 2
+"""The handle of the communicator for pulses: one rank of each machine."""
+SEND: Final = BEAT_LOCK + 3
+RECEIVE: Final = BEAT_LOCK + 4
+PROBE: Final = BEAT_LOCK + 5
+HEARD: Final = BEAT_LOCK + 6
+"""How many pulses have come from the machine before this one."""
 TIMES: Final = BEAT_LOCK + 8
 """When each job of the ring began and ended, in the count of `clock`."""
 CHANNEL_WORDS: Final = TIMES + 2 * RING_JOBS

@@ -49,7 +49,8 @@ from graphopt.codegen.communication.channel_code import (
     new_kernel,
 )
 from graphopt.codegen.communication.jobs import emit_jobs
-from graphopt.codegen.compile.denormals import declare, emit_flush_denormals
+from graphopt.codegen.communication.pulse import emit_pulse
+from graphopt.codegen.compile.denormals import emit_flush_denormals
 from graphopt.codegen.compile.emitted import load_emitted
 from graphopt.codegen.machine import get_machine
 from graphopt.graph.status import Status, StatusWord
@@ -61,6 +62,7 @@ ENTRIES: Final = (
     "await",
     "communicate",
     "beat",
+    "pulse",
     "clock",
     "put",
     "clear",
@@ -70,8 +72,8 @@ ENTRIES: Final = (
     "reduce_scatter",
     "broadcast",
 )
-"""`post`, `await`, `put` and `clear` are kernels, `communicate` and `beat` loops of threads,
-`clock` returns the count of time by which jobs are timed, the others are jobs."""
+"""`post`, `await`, `put` and `clear` are kernels, `communicate`, `beat` and `pulse` loops of
+threads, `clock` returns the count of time by which jobs are timed, the others are jobs."""
 
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 # Microseconds between two beats.
@@ -112,6 +114,7 @@ def _emit(module: ir.Module) -> None:
     _emit_await(module, run_next)
     _emit_communicate(module, run_next)
     _emit_beat(module)
+    emit_pulse(module)
     _emit_clock(module)
     _emit_put(module)
     _emit_clear(module)
@@ -245,17 +248,13 @@ def _emit_await(module: ir.Module, run_next: ir.Function) -> None:
 def _emit_nap(code: Code, number: ir.Value) -> None:
     """Writes what sleeps until a job is done, or for a while."""
     builder = code.builder
-    pointer = _I8.as_pointer()
     code.store(word.WAITING, 1)
     is_over = code.compare(">=", code.load(word.TAIL), number)
-    name = "PyThread_acquire_lock_timed"
-    acquire = declare(code.module, name, _I32, pointer, _I64, _I32)
-    lock = builder.inttoptr(code.load(word.WAITER_LOCK), pointer)
     with builder.if_then(builder.not_(is_over)):
-        builder.call(acquire, [lock, _I64(_NAP), _I32(0)])
+        code.sleep_at_most(word.WAITER_LOCK, _NAP)
     with builder.if_then(builder.not_(code.was_set(word.WAITING))):
         # The lock was let go, or will be at once: it has to be used up.
-        builder.call(acquire, [lock, _I64(0), _I32(0)])
+        code.sleep_at_most(word.WAITER_LOCK, 0)
 
 
 def _emit_communicate(module: ir.Module, run_next: ir.Function) -> None:
@@ -305,16 +304,12 @@ def _emit_beat(module: ir.Module) -> None:
     """
     code = new_kernel(module, "beat")
     builder = code.builder
-    pointer = _I8.as_pointer()
-    name = "PyThread_acquire_lock_timed"
-    acquire = declare(module, name, _I32, pointer, _I64, _I32)
     with code.loop() as behind:
         code.leave_if(code.compare("!=", code.load(word.STOP), 0), behind)
         area = code.area(code.load(word.LOCAL_RANK))
         beats = code.at(area, word.HEARTBEAT)
         builder.atomic_rmw("add", beats, ONE, "seq_cst")
-        lock = builder.inttoptr(code.load(word.BEAT_LOCK), pointer)
-        builder.call(acquire, [lock, _I64(_BEAT), _I32(0)])
+        code.sleep_at_most(word.BEAT_LOCK, _BEAT)
     builder.ret_void()
 
 

@@ -35,8 +35,8 @@ from graphopt.parallel.strategy import (
     ReplicaContext,
     Strategy,
     entered_as,
-    reduce_over_ranks,
 )
+from graphopt.parallel.values import reduce_over_ranks
 
 Array = NDArray[Any]
 

@@ -15,7 +15,7 @@ from graphopt.distribute import get_strategy as get_strategy
 from graphopt.distribute import has_strategy as has_strategy
 from graphopt.distribute import in_cross_replica_context as in_cross_replica_context
 from graphopt.distribute import strategies as _strategies
-from graphopt.parallel import strategy as _parallel
+from graphopt.parallel import mpi_strategy as _parallel
 
 __all__ = [
     "AllReduceCrossDeviceOps",
