@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from graphopt.codegen.communication import collectives
+from graphopt.codegen.communication import collectives, gathered
 from graphopt.codegen.convolution.windows import lower_windows
 from graphopt.codegen.elementwise import finite
 from graphopt.codegen.elementwise.division import lower_division
@@ -27,10 +27,13 @@ Lower = Callable[[Operation, str], Lowered]
 _ALONE: Final[dict[str, Callable[[Operation], Lowered]]] = {
     "add_product": products.lower_add_product,
     "all_gather": collectives.lower_all_gather,
+    "all_gather_settle": gathered.lower_all_gather_settle,
+    "all_gather_start": gathered.lower_all_gather_start,
     "all_reduce": collectives.lower_all_reduce,
     "all_reduce_product_start": collectives.lower_all_reduce_product_start,
     "all_reduce_start": collectives.lower_all_reduce_start,
     "all_reduce_wait": collectives.lower_all_reduce_wait,
+    "assign_gathered": gathered.lower_assign_gathered,
     "band": slices.lower_band,
     "broadcast_from": collectives.lower_broadcast,
     "check_numerics": finite.lower_check_numerics,

@@ -43,6 +43,8 @@ def handles_written(op: Operation) -> tuple[GraphTensor, ...]:
     """Returns the handle tensors that an op writes through."""
     if op.spec.effect is Effect.WRITE:
         return (op.inputs[0],)
+    if op.spec.receives:
+        return tuple(tensor for tensor in op.inputs if is_handle(tensor))
     if op.spec.parts is not None:
         return tuple(op.inputs[index] for index in op.attrs["body"].stored_inputs)
     return ()

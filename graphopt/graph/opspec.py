@@ -243,6 +243,7 @@ class OpSpec:
       near_zero_ulps: By how many units in the last place of 1 the kernel may be off near
         zeros of a function, where the relative error is not small.
       untrusted: Why no file may have the op: what it does when it is run.
+      receives: Whether all variables among the inputs get new values from other ranks.
     """
 
     name: str
@@ -272,6 +273,7 @@ class OpSpec:
     is_handle: bool = False
     near_zero_ulps: int = 0
     untrusted: str = ""
+    receives: bool = False
 
     @property
     def is_pure(self) -> bool:

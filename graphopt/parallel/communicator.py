@@ -66,6 +66,8 @@ class Communicator:
       bucket_bytes: About how many bytes of gradients are reduced at once.
       sends_parts: Whether what is larger than that is reduced in parts, as between machines,
         where the time of a part is that of its bytes; the same on all ranks.
+      defers: Whether new values of variables are awaited in the step that needs them and not
+        in the one that makes them: where a thread exchanges values in any case.
       check_every: After how many steps the variables of all ranks are compared; 0: never.
       largest_exchange: Bytes of the largest message so far.
     """
@@ -82,6 +84,7 @@ class Communicator:
         self.channel = Channel(self.mpi, self.comm.Dup(), local)
         self.bucket_bytes = 4 << 20
         self.sends_parts = not self.channel.is_flat
+        self.defers = not self.channel.is_flat
         self.check_every = 0
         self.largest_exchange = 0
         self._steps = 0
@@ -94,6 +97,8 @@ class Communicator:
         # Why a step was left.
         self._left = ""
         self._unfinished: list[Any] = []
+        # Plans in whose memory something may still arrive, with the number of the job.
+        self._receiving: dict[int, tuple[int, Any]] = {}
         self.group = len(_communicators)
         _communicators.append(self)
         self.channel.start_beating()
@@ -232,7 +237,7 @@ class Communicator:
         self.plans.setdefault(header.attrs["fingerprint"], plan)
         for _, dtype, count, *_ in plan.jobs:
             self.note_exchange(count * np.dtype(dtype).itemsize)
-        if self.has_time:
+        if self.has_time or self.defers:
             self.channel.start_thread()
 
     def join(self) -> int:
@@ -389,26 +394,84 @@ class Communicator:
 
     def explain(self, op: Operation) -> OpError:
         """Makes the error of a collective that failed."""
-        kind = op.spec.name.removesuffix("Wait").removesuffix(_GUARDED)
+        kind = op.spec.name.removesuffix("Wait").removesuffix("Settle")
+        kind = kind.removesuffix(_GUARDED)
         return self.fail(f"{kind} of {op.name!r}", op=op)
 
-    def leave_step(self, error: BaseException, step: Any) -> None:
+    def leave_step(self, error: BaseException, step: Any, posted: int) -> None:
         """Is told that a step has failed; if its exchanges are not over, so are the others.
 
         Args:
           error: What it failed with.
           step: What it was; it is kept for as long as somebody works with its memory.
+          posted: How many jobs had been posted when it began.
         """
-        if self.channel.is_idle and self.channel.reason is None:
-            return
-        if self.channel.reason is not None:
+        last = self._note_late(step)
+        if self.channel.reason is None:
+            if self._is_over(step, posted, last):
+                return
+            # What the step before has left can still come, unless the user is impatient.
+            with contextlib.suppress(KeyboardInterrupt):
+                self.wait_for_job(last)
+        if not self.channel.abort(Reason.BROKEN):
             self._keep(step)
             return
-        self.channel.abort(Reason.BROKEN)
         first = str(error).strip().split("\n")[0]
         self._left = f"{type(error).__name__}: {first}"
         say(self, State.FAILED, f"left a step, with {self._left}")
         self._keep(step)
+
+    def _is_over(self, step: Any, posted: int, last: int) -> bool:
+        """Whether all exchanges of a step are done, but for those that the next awaits."""
+        channel = self.channel
+        if not (channel.is_idle or channel.posted == max(last, posted)):
+            return False
+        jobs = step.jobs
+        # How many there are is not known where some have a condition.
+        is_known = not any(guarded for *_, guarded in jobs)
+        return not is_known or (channel.posted - posted) % (1 + len(jobs)) == 0
+
+    def _note_late(self, step: Any) -> int:
+        """Keeps a step while something arrives in its memory; returns the last job."""
+        last = 0 if step.late is None else int(step.late.last_job)
+        if last:
+            # Another one, for the thread that watches may be looking at it.
+            self._receiving = {**self._receiving, id(step): (last, step)}
+        self._forget_received()
+        return last
+
+    def _forget_received(self) -> None:
+        """Lets go of the steps in whose memory nothing arrives any more."""
+        if self._receiving:
+            done = int(self.channel.words[word.TAIL])
+            self._receiving = {
+                key: kept for key, kept in self._receiving.items() if kept[0] > done
+            }
+
+    @property
+    def last_late(self) -> int:
+        """The number of the last job that no step awaits yet; 0 if there is none."""
+        return max((last for last, _ in self._receiving.values()), default=0)
+
+    def wait_for_job(self, number: int) -> bool:
+        """Waits for a job, and for signals; returns whether it was done well.
+
+        No collective: the other ranks do their part without being asked.
+
+        Args:
+          number: Of the job, as its ticket has it; 0 for none.
+        """
+        words = self.channel.words
+        pause = _LOOK / 16
+        while words[word.DONE] < number:
+            if words[word.ABORT]:
+                # One that is at its end counts.
+                self.channel.wait_until_left()
+                return bool(words[word.DONE] >= number)
+            time.sleep(pause)
+            pause = min(2 * pause, _LOOK)
+        self._forget_received()
+        return True
 
     def _keep(self, step: Any) -> None:
         if not self.channel.wait_until_left():
@@ -423,6 +486,7 @@ class Communicator:
         Raises:
           DataLossError: (a ValueError) One differs.
         """
+        self._note_late(step)
         self._steps += 1
         if self.check_every and self._steps % self.check_every == 0 and step.alike:
             # Loaded when it is time.

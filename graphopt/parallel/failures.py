@@ -86,6 +86,8 @@ def leave(code: int, error: BaseException | None = None) -> None:
         say_all(State.FAILED, f"left the program (exit code {code})")
     else:
         for communicator in _communicators:
+            # The others need what the last step has left.
+            communicator.wait_for_job(communicator.last_late)
             with contextlib.suppress(communicator.mpi.Exception):
                 communicator.end_words()
         say_all(State.LEFT, "left the program")

@@ -153,8 +153,18 @@ class Watch:
                 self._abort_for_the_gone()
             elif stuck and now - began > self.timeout:
                 self._report_late()
-            if self._interrupted and stuck > 1:
+            if self._interrupted and stuck > 1 and self._is_stuck_for_good():
                 self.channel.abort(Reason.INTERRUPTED)
+
+    def _is_stuck_for_good(self) -> bool:
+        """Whether an interrupt ends what goes on.
+
+        What a step has left to the next one is awaited by nobody, or can still come, so that
+        weights can be saved; who is impatient interrupts twice.
+        """
+        words, late = self.channel.words, self.communicator.last_late
+        is_awaited = words[word.HEAD] != late and words[word.TAIL] >= late
+        return bool(is_awaited) or self._interrupted > 1
 
     def _look_at_machine(self, beats: Any, since: Any, now: float, stuck: int) -> None:
         for place, (rank, area) in enumerate(

@@ -293,6 +293,8 @@ class _Rebuilding:
         start = rebuilder.add(
             op,
             spec=REDUCE_SCATTER_START,
+            # Behind the starts of others, and not behind what they are awaited by.
+            controls=[c for c in op.control_inputs if not exchanges(c)],
             output_types=types,
             name=f"{op.name}/start",
         )

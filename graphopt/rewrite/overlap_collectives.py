@@ -13,10 +13,13 @@ two cores of an AMD EPYC beside other work, which makes a rank late now and then
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from graphopt.graph.graph import Operation
+from graphopt.graph.opspec import Alias, Cost, Effect
 from graphopt.graph.program import Program, Rebuilder
+from graphopt.graph.traversal import sources_of
 from graphopt.ops.collectives import (
     ALL_REDUCE_START,
     ALL_REDUCE_WAIT,
@@ -26,7 +29,7 @@ from graphopt.ops.collectives import (
 from graphopt.ops.exchanged_products import ALL_REDUCE_PRODUCT_START
 from graphopt.rewrite.driver import graph_pass
 
-__all__ = ["overlap_collectives"]
+__all__ = ["find_late", "overlap_collectives"]
 
 _STARTS = (ALL_REDUCE_START, ALL_REDUCE_PRODUCT_START, REDUCE_SCATTER_START)
 _WAITS = (ALL_REDUCE_WAIT, REDUCE_SCATTER_WAIT)
@@ -38,7 +41,7 @@ def overlap_collectives(program: Program) -> Program:
     operations = program.operations
     if not any(op.spec in _WAITS for op in operations):
         return program
-    late = _find_late(operations)
+    late = find_late(operations)
     order = _start_early([op for op in operations if op not in late])
     order += [op for op in operations if op in late]
     rebuilder = Rebuilder(program)
@@ -47,32 +50,55 @@ def overlap_collectives(program: Program) -> Program:
     return rebuilder.finish()
 
 
-def _sources(op: Operation) -> list[Operation]:
-    return [*(tensor.op for tensor in op.inputs), *op.control_inputs]
+def find_late(operations: Sequence[Operation]) -> set[Operation]:
+    """Returns the waits, and what has to come after one.
 
-
-def _find_late(operations: Sequence[Operation]) -> set[Operation]:
-    """The waits, and what has to come after one."""
+    Args:
+      operations: Those of a program, in order.
+    """
     late: set[Operation] = set()
     for op in operations:
         waits = op.spec in _WAITS
-        if waits or any(source in late for source in _sources(op)):
+        if waits or any(source in late for source in sources_of(op)):
             late.add(op)
     return late
 
 
 def _start_early(operations: list[Operation]) -> list[Operation]:
-    """Puts each start right behind the last op that it needs."""
+    """Puts each start, and what only lays out its input, right behind what it needs."""
+    early = _find_early(operations)
+    missing = {op: set(sources_of(op)) for op in operations if op in early}
+    users: dict[Operation, list[Operation]] = defaultdict(list)
+    for op, sources in missing.items():
+        for source in sources:
+            users[source].append(op)
     order: list[Operation] = []
-    done: set[Operation] = set()
-    waiting = [op for op in operations if op.spec in _STARTS]
     for op in operations:
-        if op.spec not in _STARTS:
-            order.append(op)
-            done.add(op)
-        while waiting and done.issuperset(_sources(waiting[0])):
-            start = waiting.pop(0)
-            order.append(start)
-            done.add(start)
-    assert not waiting, waiting
+        ready = [op] if op not in early or (op in missing and not missing[op]) else []
+        while ready:
+            first = ready.pop(0)
+            missing.pop(first, None)
+            order.append(first)
+            for user in users[first]:
+                missing[user].discard(first)
+                if not missing[user]:
+                    ready.append(user)
+    assert not missing, missing
     return order
+
+
+def _find_early(operations: Sequence[Operation]) -> set[Operation]:
+    """The starts, and ops that move elements for them alone."""
+    users: dict[Operation, list[Operation]] = defaultdict(list)
+    for op in operations:
+        for source in sources_of(op):
+            users[source].append(op)
+    early: set[Operation] = set()
+    for op in reversed(operations):
+        moves = op.spec.cost is Cost.MOVE or isinstance(op.spec.kernel, Alias)
+        is_pure = op.spec.effect is Effect.NONE and moves and bool(op.inputs)
+        if op.spec in _STARTS or (
+            is_pure and users[op] and early.issuperset(users[op])
+        ):
+            early.add(op)
+    return early

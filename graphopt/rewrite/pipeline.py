@@ -6,6 +6,7 @@ from typing import Final
 
 from graphopt.rewrite.accumulate_products import accumulate_products, add_products
 from graphopt.rewrite.bucket_collectives import bucket_collectives
+from graphopt.rewrite.defer_gathers import defer_gathers
 from graphopt.rewrite.driver import Pass, graph_pass
 from graphopt.rewrite.exchange_products import exchange_products
 from graphopt.rewrite.fold_constants import fold_constants
@@ -63,6 +64,8 @@ PIPELINE: Final[tuple[Pass, ...]] = (
     pair_products,
     # After what takes products in, and takes others in.
     exchange_products,
+    # After all that looks at who reads and writes variables.
+    defer_gathers,
     # Last, for it settles the order of the steps.
     overlap_collectives,
 )

@@ -20,7 +20,7 @@ from graphopt.codegen.kernels import get_kernel, make_kernels
 from graphopt.errors import InvalidArgumentError, OpError, fail, locate
 from graphopt.graph import draws
 from graphopt.graph.body import Body
-from graphopt.graph.effects import exchanges, handles_written, variable_of
+from graphopt.graph.effects import handles_written, variable_of
 from graphopt.graph.graph import Operation
 from graphopt.graph.hooks import hooks
 from graphopt.graph.opspec import Effect
@@ -31,6 +31,8 @@ from graphopt.graph.strings import to_array
 from graphopt.graph.tensor import GraphTensor
 from graphopt.lazy import cached_property
 from graphopt.ops.collectives import STEP_HEADER
+from graphopt.ops.gathered import ALL_GATHER_SETTLE
+from graphopt.runtime.alike import find_alike
 from graphopt.runtime.memory import aligned_zeros
 from graphopt.runtime.store import VariableStore, nested_run
 from graphopt.runtime.threads import MOST_THREADS, pool
@@ -53,6 +55,7 @@ from graphopt.schedule.steps import (
 
 if TYPE_CHECKING:
     from graphopt.codegen.cache.object_code import NativeKernel
+    from graphopt.runtime.late_values import LateValues
 
 Array = NDArray[Any]
 # Seconds that a native call should not exceed where it can be cut.
@@ -90,6 +93,8 @@ class Executable:
             for op in schedule.program.operations
             for handle in handles_written(op)
         ]
+        # What a run leaves to the next one.
+        self.late: LateValues | None = None
         self._constants: dict[int, Array] = {}
         self._kernels: list[NativeKernel] = []
         # The words of the instruction that repeats the step, once there is one.
@@ -129,6 +134,7 @@ class Executable:
         # Words that are the addresses of other words: where they are, and of which.
         inner_words: list[tuple[int, int]] = []
         pauses = self._find_pauses()
+        late_calls: list[tuple[Step, int, int, int]] = []
         for number, step in enumerate(self.schedule.steps):
             row_of_step.append(len(rows))
             if step.lowered.host:
@@ -140,6 +146,8 @@ class Executable:
                     continue
                 kernel = self._kernel_of(call.kernel)
                 address, begin = kernel.address, len(words)
+                if step.op.spec is ALL_GATHER_SETTLE:
+                    late_calls.append((step, address, begin, call.extent))
                 for argument in call.arguments:
                     if isinstance(argument, Word) and argument.place == "status":
                         status_words.append((len(words), len(hosts)))
@@ -178,6 +186,11 @@ class Executable:
         for position, part in status_words:
             block = self._blocks[part]
             self._words[position] = block.ctypes.data + 8 * tape.BLOCK_STATUS
+        if late_calls:
+            # Loaded by those who exchange values, as all that writes kernels.
+            from graphopt.runtime.late_values import LateValues
+
+            self.late = LateValues(self, self._communicator, late_calls)
         calls = [call for step in self.schedule.steps for call in step.lowered.calls]
         # Whether the one kernel there is repeats the step in a loop of its own.
         self._loops = len(calls) == 1 and not hosts and calls[0].repeats
@@ -285,11 +298,11 @@ class Executable:
         if self._is_shared:
             pool.start(self.store)
         for position, buffer, offset in self._variable_words:
-            array = self.store.read(buffer.source)
+            array = self.store.array_for(buffer.source, self.late)
             self._words[position] = array.ctypes.data + offset
         for buffer in self.schedule.buffers:
             if buffer.kind == "variable":
-                array = self.store.read(buffer.source)
+                array = self.store.array_for(buffer.source, self.late)
                 # Of an eager variable references are counted, to see who looks at it;
                 # nobody replaces or frees its array while a run is going on.
                 if not self.store.shares_arrays:
@@ -321,25 +334,32 @@ class Executable:
         self, feeds: Sequence[Array], results: list[Array | None]
     ) -> list[Array]:
         """Runs a step that others wait for: if it is left, they are told."""
+        posted = self._communicator.channel.posted
+        late = self.late
         try:
+            if late is not None:
+                late.is_running = True
             found = self._run_with_hosts(feeds, results)
         except BaseException as error:
-            self._communicator.leave_step(error, self)
+            self._communicator.leave_step(error, self, posted)
             raise
+        finally:
+            if late is not None:
+                late.is_running = False
         self._communicator.end_step(self)
+        return found
+
+    @cached_property
+    def jobs(self) -> tuple[tuple[Any, ...], ...]:
+        """What a run exchanges, in order, as its header has it."""
+        headers = (s.op for s in self.schedule.steps if s.op.spec is STEP_HEADER)
+        found: tuple[tuple[Any, ...], ...] = next(headers).attrs["jobs"]
         return found
 
     @cached_property
     def alike(self) -> list[Any]:
         """The variables that the step gives the same values on all ranks."""
-        late: set[Operation] = set()
-        found: dict[Any, None] = {}
-        for op in self.schedule.program.operations:
-            if exchanges(op) or any(tensor.op in late for tensor in op.inputs):
-                late.add(op)
-                keys = map(variable_of, handles_written(op))
-                found.update(dict.fromkeys(key for key in keys if key.piece is None))
-        return list(found)
+        return find_alike(self.schedule.program)
 
     def _run_with_hosts(
         self, feeds: Sequence[Array], results: list[Array | None]
@@ -381,6 +401,9 @@ class Executable:
             self.store.prepare_writes(self._written)
         if self.generation != self.store.generation:
             self._rebind()
+        if self.late is not None and not self.late.is_out:
+            self.late.take_out()
+            self.generation = self.store.generation
         words = self._words
         for position, index, offset in self._feed_words:
             words[position] = feeds[index].ctypes.data + offset
@@ -631,6 +654,15 @@ class Executable:
         if buffer.kind == "constant":
             return np.asarray(buffer.source).reshape(shape)
         return self.store.read(buffer.source).reshape(shape)
+
+    def view_of(self, buffer: Buffer, tensor: GraphTensor) -> Array:
+        """Returns the memory of a tensor in the arena."""
+        return self._view(buffer, tensor, ())
+
+    @property
+    def words_address(self) -> int:
+        """Where the arguments of the calls begin."""
+        return int(self._words.ctypes.data)
 
     def _status(self) -> Array:
         """Returns the status words of the part that reported an error."""

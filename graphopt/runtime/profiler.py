@@ -98,7 +98,7 @@ def profile_plan(
             seconds.append(measured.run_whole())
             all_spans.append(measured.run_timed())
             all_worked.append([] if timed is None else timed.worked)
-            all_exchanges.append([] if timed is None else timed.exchanges)
+            all_exchanges.append([] if timed is None else timed.find_exchanges())
             on_run(done)
     finally:
         store.commit(saved)
@@ -146,6 +146,7 @@ class _Measured:
 
     def run_whole(self) -> float:
         """Runs the plan as always; returns the seconds."""
+        self._run_before(self.whole)
         start = time.perf_counter()
         if self.whole is not None:
             self.whole.run(self.feeds)
@@ -153,8 +154,14 @@ class _Measured:
             interpret(self.plan.program, self.feeds, self.plan.store)
         return time.perf_counter() - start
 
+    def _run_before(self, executable: Executable | None) -> None:
+        """Has a run find what one before it leaves, as while a program trains."""
+        if executable is not None and executable.late is not None:
+            executable.run(self.feeds)
+
     def run_timed(self) -> list[Span]:
         """Runs the plan in pieces."""
+        self._run_before(self.timed)
         if self.timed is not None:
             self.timed.run(self.feeds)
             return self.timed.spans

@@ -40,7 +40,8 @@ from graphopt.graph.tensor import GraphTensor
 from graphopt.lazy import cached_property
 from graphopt.ops.creation import PLACEHOLDER
 from graphopt.ops.state import ASSIGN
-from graphopt.rewrite.driver import Trace, run_passes
+from graphopt.rewrite.defer_gathers import defer_gathers
+from graphopt.rewrite.driver import Pass, Trace, run_passes
 from graphopt.rewrite.pipeline import MEANING, PIPELINE, WATCHED
 from graphopt.runtime.executable import LONGEST_CALL, Executable
 from graphopt.runtime.interpreter import interpret
@@ -143,11 +144,9 @@ class ShapedPlan:
         """Returns what the executable runs, planned when it is first asked for."""
         with rare_collections():
             if trace is not None:
-                program = run_passes(self.source, PIPELINE, trace)
-                self.schedule = lower_program(program)
+                self.schedule = _plan(self.source, PIPELINE, trace)
             elif self.schedule is None:
-                program = run_passes(self.pruned, PIPELINE[1:])
-                self.schedule = lower_program(program)
+                self.schedule = _plan(self.pruned, PIPELINE[1:])
         return self.schedule
 
     def compile(self, trace: Trace | None = None) -> Executable | None:
@@ -292,6 +291,20 @@ def _warn_interpreted(variable: str, why: str) -> None:
         GraphoptWarning,
         stacklevel=2,
     )
+
+
+def _plan(
+    source: Program, passes: tuple[Pass, ...], trace: Trace | None = None
+) -> Schedule:
+    """Returns the schedule of a program, after some passes."""
+    schedule = lower_program(run_passes(source, passes, trace))
+    if schedule.fails_late and schedule.has_lasting:
+        # What fails behind the beginning of an exchange could not be taken back.
+        if trace is not None:
+            trace.applied.clear()
+        passes = tuple(each for each in passes if each is not defer_gathers)
+        schedule = lower_program(run_passes(source, passes, trace))
+    return schedule
 
 
 def lower_program(program: Program, jumps: bool = True) -> Schedule:

@@ -141,6 +141,7 @@ class Session:
             self._runners.clear()
             self._fetches.clear()
             self.store.values.clear()
+            self.store.late.clear()
             self.store.draws.clear()
             self.store.generation += 1
 

@@ -11,6 +11,9 @@ one takes part in the protocol of those who run:
   if the step has written some of them (`peek`). They cannot be set or freed: RuntimeError.
 - New values go into the arrays that are there, so that addresses stay right. Where an array
   must be replaced, `generation` changes, and who is bound to the old one keeps it alive.
+- A variable whose new value other ranks still send has no array here (`late`). So nobody can
+  see an old one by mistake: who reads it waits for the new one, and who is bound to its
+  address finds that the generation is another one.
 
 A child that was forked while another thread held a lock gets new locks; the fork waits for
 steps and for compilers that are at work, so that the child sees no half of anything.
@@ -25,7 +28,7 @@ import sys
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat, starmap
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +37,12 @@ from numpy.typing import NDArray
 
 from graphopt.codegen.kernels import let_compilers_go_on, wait_for_compilers
 from graphopt.dtypes import float32
-from graphopt.errors import DeadlineExceededError, FailedPreconditionError, fail
+from graphopt.errors import (
+    DeadlineExceededError,
+    FailedPreconditionError,
+    OpError,
+    fail,
+)
 from graphopt.graph.draws import DrawCounts
 from graphopt.graph.locks import new_lock
 from graphopt.graph.provenance import Site, user_site
@@ -44,6 +52,7 @@ from graphopt.runtime.memory import aligned_copy
 if TYPE_CHECKING:
     from graphopt.dtypes import DType
     from graphopt.graph.graph import Graph, Operation
+    from graphopt.runtime.late_values import LateValues
     from graphopt.runtime.undo import Undo
 
 # Seconds after which a thread does not wait any longer for one and the same call of a
@@ -113,6 +122,7 @@ class VariableStore:
       is_cancelled: Whether it is, or is about to be: nobody may begin to wait.
       threads: The most threads that may compute one step; 0 if only the whole process
         has a limit.
+      late: What is still to come, of variables that have no array meanwhile.
       resources: What else has a state in each session, as iterators and queues, by the
         Python object that stands for it.
     """
@@ -128,6 +138,7 @@ class VariableStore:
         self.is_closed = self.is_cancelled = False
         _stores.add(self)
         self.values: dict[VariableKey, NDArray[Any]] = {}
+        self.late: dict[VariableKey, LateValues] = {}
         self.lock = new_lock()
         self.generation = 0
         self.busy = False
@@ -170,8 +181,11 @@ class VariableStore:
 
         Raises:
           FailedPreconditionError: The variable was never initialized.
+          UnavailableError: Other ranks were to send its value, and cannot.
         """
         array = self.values.get(key)
+        if array is None and key in self.late:
+            array = self.late[key].read(key)
         if array is None:
             raise closed_session() if self.is_closed else fail_uninitialized(key)
         return array
@@ -186,7 +200,44 @@ class VariableStore:
 
     def is_initialized(self, key: VariableKey) -> bool:
         """Returns whether the variable has a value."""
+        return self.has_array(key) or key in self.late
+
+    def has_array(self, key: VariableKey) -> bool:
+        """Returns whether it has one that is here."""
         return key in self.values
+
+    # ---- values that are still to come
+
+    def settle(self, keys: Iterable[VariableKey] | None = None) -> None:
+        """Waits for values that other ranks still send, and puts them in place.
+
+        Args:
+          keys: Of which variables; by default of all.
+
+        Raises:
+          UnavailableError: They cannot come any more.
+        """
+        wanted = list(self.late) if keys is None else keys
+        for late in {self.late[key]: None for key in wanted if key in self.late}:
+            late.settle()
+
+    def array_for(self, key: VariableKey, late: LateValues | None) -> NDArray[Any]:
+        """As `read`, for who awaits what is still to come at its own time.
+
+        Args:
+          key: The variable.
+          late: What it awaits itself.
+        """
+        kept = None if late is None or not late.is_out else late.arrays.get(key)
+        return self.read(key) if kept is None else kept
+
+    def take_arrays(self, keys: Sequence[VariableKey]) -> None:
+        """Has no array of variables any more; the caller keeps them."""
+        deque(map(self.values.pop, keys, repeat(None)), maxlen=0)
+
+    def give_arrays(self, arrays: dict[VariableKey, NDArray[Any]]) -> None:
+        """Has arrays again that were taken."""
+        self.values.update(arrays)
 
     # ---- the protocol
 
@@ -280,6 +331,7 @@ class VariableStore:
         """
         if not pending:
             return
+        self.settle(pending)
         kept = {key: self.values.get(key) for key in pending}
         owners = {id(_owner(old)) for old in kept.values() if old is not None}
         fresh: dict[VariableKey, NDArray[Any]] = {}
@@ -324,13 +376,24 @@ class EagerStore(VariableStore):
 
     def read(self, key: VariableKey) -> NDArray[Any]:
         """Returns the array of a variable."""
-        if key.array is None:
+        array = key.array
+        if array is None and key in self.late:
+            array = self.late[key].read(key)
+        if array is None:
             raise fail_uninitialized(key)
-        return key.array
+        return array
 
-    def is_initialized(self, key: VariableKey) -> bool:
-        """Returns whether the variable has a value."""
+    def has_array(self, key: VariableKey) -> bool:
+        """Returns whether it has one that is here."""
         return key.array is not None
+
+    def take_arrays(self, keys: Sequence[VariableKey]) -> None:
+        """Has no array of variables any more; the caller keeps them."""
+        deque(map(setattr, keys, repeat("array"), repeat(None)), maxlen=0)
+
+    def give_arrays(self, arrays: dict[VariableKey, NDArray[Any]]) -> None:
+        """Has arrays again that were taken."""
+        deque(map(setattr, arrays, repeat("array"), arrays.values()), maxlen=0)
 
     def prepare_writes(self, keys: Sequence[VariableKey]) -> None:
         """Copies the arrays that eager tensors look at too."""
@@ -344,6 +407,7 @@ class EagerStore(VariableStore):
 
     def commit(self, pending: dict[VariableKey, NDArray[Any]]) -> None:
         """Writes several variables."""
+        self.settle(pending)
         # Not aligned: who else has an array is counted by its references.
         fresh = [
             np.array(array, key.dtype.numpy, order="C")
@@ -421,6 +485,9 @@ def _wait_for_steps() -> None:
         # Who holds one for longer is inside of Python; the child gets a new lock then.
         if store.lock.acquire(timeout=max(0.0, limit - time.monotonic())):
             _held_for_fork.append(store)
+            # A child is no rank, and would wait in vain.
+            with contextlib.suppress(OpError):
+                store.settle()
     # Last, for who runs a step may be waiting for a compiler.
     wait_for_compilers()
 

@@ -39,15 +39,15 @@ class TimedExecutable(Executable):
       spans: For each piece of the last run when it began and ended, in nanoseconds.
       worked: For each piece how long each thread ran chunks of it, see `Pool`; empty
         where nothing was handed out.
-      exchanges: Of the last run: the piece that began to exchange something with other
-        ranks, and when that began and ended.
     """
 
     def __init__(self, schedule: Schedule, store: VariableStore) -> None:
         self.covered: list[tuple[int, ...]] = []
         self.spans: list[Span] = []
         self.worked: list[tuple[int, ...]] = []
-        self.exchanges: list[tuple[int, Span]] = []
+        # What the last run has posted, by piece and job, and when it began.
+        self._posted: list[tuple[int, int]] = []
+        self._begun = (0, 0)
         self._joined = joined_steps(schedule)
         super().__init__(schedule, store)
         self._entry = self._run_parts
@@ -103,9 +103,21 @@ class TimedExecutable(Executable):
             worked.append(tuple(taken[: last + 1].tolist()))
             before = after
         self.spans, self.worked = spans, worked
-        if channel is not None:
-            self.exchanges = _find_times(channel, posted, begun)
+        self._posted, self._begun = posted, begun
         return 0
+
+    def find_exchanges(self) -> list[tuple[int, Span]]:
+        """Returns what the last run has exchanged, when all of it has come.
+
+        Each is the piece that began to exchange something with other ranks, and when that
+        began and ended.
+        """
+        if self._communicator is None:
+            return []
+        if self.late is not None:
+            # What goes on behind the run is part of what it exchanges.
+            self.late.settle()
+        return _find_times(self._communicator.channel, self._posted, self._begun)
 
     def overhead(self) -> float:
         """Measures what a piece without any instruction takes, in seconds."""

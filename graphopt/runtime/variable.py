@@ -43,7 +43,7 @@ from graphopt.ops.state import (
     VAR_HANDLE,
 )
 from graphopt.runtime.names import require_session, scoped_name
-from graphopt.runtime.store import EAGER_STORE, VariableKey, fail_uninitialized
+from graphopt.runtime.store import EAGER_STORE, VariableKey
 
 GLOBAL_VARIABLES = "variables"
 TRAINABLE_VARIABLES = "trainable_variables"
@@ -341,7 +341,7 @@ class Variable(Operators):
                 return store.peek(key).copy()
             array = key.array
             if array is None:
-                raise fail_uninitialized(key)
+                array = store.read(key)
             key.shared = True
             return array
 
@@ -557,8 +557,7 @@ class Variable(Operators):
             EAGER_STORE.require_idle(f"Variable {self.name!r} was assigned to")
             arrays = [tensor.array for tensor in inputs]
             while True:
-                old = self.key.array
-                assert old is not None
+                old = EAGER_STORE.read(self.key)
                 new = quietly(spec.compute, old, *arrays)
                 if hooks.on_eager_write is not None:
                     hooks.on_eager_write(spec, self.key, (old, *arrays), new)
@@ -632,21 +631,23 @@ class Variable(Operators):
         """
         return gather(self, indices, name=name)
 
+    def _changed_value(self, spec: OpSpec, inputs: tuple[Any, ...], where: str) -> Any:
+        """The value that an op would give the variable, as a tensor."""
+        if spec is ASSIGN:
+            return inputs[0]
+        changed = _AS_TENSORS.get(spec)
+        if changed is None:
+            raise NotImplementedError(
+                f"{spec.name} on {self.name!r} {where}; assign the whole variable."
+            )
+        return changed(self.read_value(), *inputs)
+
     def _change_in_body(
         self, graph: BodyGraph, spec: OpSpec, inputs: tuple[Any, ...], read_value: bool
     ) -> Any:
         """Inside of a branch or loop the new value leaves as one of its results."""
-        if spec is ASSIGN:
-            (new,) = inputs
-        else:
-            changed = _AS_TENSORS.get(spec)
-            if changed is None:
-                raise NotImplementedError(
-                    f"{spec.name} on {self.name!r} inside of tf.cond or tf.while_loop; "
-                    "assign the whole variable."
-                )
-            new = changed(self.read_value(), *inputs)
-        new = identity(new)
+        where = "inside of tf.cond or tf.while_loop"
+        new = identity(self._changed_value(spec, inputs, where))
         graph.state[self.key] = (self, new)
         return new if read_value else new.op
 

@@ -112,6 +112,8 @@ class Builder:
         # What is computed in its place in a larger buffer: which op has that, and where.
         self.pieces: dict[GraphTensor, tuple[Operation, int]] = {}
         self.wholes: dict[Operation, Buffer] = {}
+        # What is in use from one run to the next.
+        self.lasting: list[Buffer] = []
         # What was prepared before a loop for an op in it.
         self.prepared: dict[Operation, Buffer] = {}
 
@@ -229,6 +231,8 @@ class Builder:
             outputs = tuple(self._output(tensor) for tensor in op.outputs)
         for tensor, buffer in zip(op.outputs, outputs, strict=True):
             self.place(tensor, buffer)
+        if lowered.lasting:
+            self.lasting += outputs
         writes = bool(handles_written(op))
         if lowered.host and writes and op.spec.effect is not Effect.WRITE:
             self.interpret(op, "writes what only its data give a size")
@@ -303,6 +307,8 @@ class Builder:
         """Keeps what is fetched until the end and places the buffers."""
         for tensor in self.program.fetches:
             self.locations[tensor].last = len(self.steps)
+        for buffer in self.lasting:
+            buffer.first, buffer.last = 0, len(self.steps)
         size = place_buffers(self.buffers)
         return Schedule(
             self.program,

@@ -179,6 +179,8 @@ class Lowered:
       pieces: Where each input lies in the first output, in bytes, of an op whose inputs may
         be computed there, and the calls that copy it if it was not.
       views: Where each output lies in the first input, of an op that computes nothing.
+      lasting: Whether the outputs are in use from one run to the next: nothing else is ever
+        put where they are.
     """
 
     calls: tuple[Call, ...] = ()
@@ -190,6 +192,7 @@ class Lowered:
     prepared: Prepared | None = None
     pieces: tuple[tuple[int, tuple[Call, ...]], ...] = ()
     views: tuple[int, ...] = ()
+    lasting: bool = False
 
 
 @dataclass
@@ -293,6 +296,11 @@ class Schedule:
     def has_host_values(self) -> bool:
         """Whether Python keeps some of the intermediate results."""
         return any(buffer.kind == "host" for buffer in self.buffers)
+
+    @cached_property
+    def has_lasting(self) -> bool:
+        """Whether a run leaves something behind for the next one."""
+        return any(step.lowered.lasting for step in self.steps)
 
     @property
     def peak_bytes(self) -> int:

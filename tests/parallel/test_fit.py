@@ -236,3 +236,23 @@ def test_shards_give_the_same_bits_on_any_number_of_ranks(jit):
             assert rank["losses"] == found[0][0]["losses"]
             assert rank["replicas"] == 4
     assert [each[0]["parts"] for each in found] == [4, 2, 1]
+
+
+CHECKED = (
+    BEGIN
+    + """
+import sys
+pieces = sys.argv[1] == "pieces"
+strategy = tf.distribute.MPIStrategy(shard_optimizer=pieces, check_replicas_every=1)
+with strategy.scope():
+    model = make()
+model.fit(x, y, batch_size=10, epochs=2, verbose=0)
+report(values(model))
+"""
+)
+
+
+@pytest.mark.parametrize("what", ["whole", "pieces"])
+def test_metrics_are_not_taken_for_what_ranks_have_alike(what):
+    first, second = run_ranks(2, CHECKED, what)
+    assert first == second

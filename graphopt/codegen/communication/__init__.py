@@ -6,6 +6,7 @@ posts a job to the channel of the process, one awaits it. `channel_words` says w
 and the memory shared by the ranks of a machine are made of, `native` has the kernels that post
 and await and the loops of threads, `jobs` what is done, of `parts`, in the language of
 `channel_code`, emitted as the workers are. `terms` writes the loops that add, and
-`collectives` makes calls of ops. A step of a few microseconds costs 2 to 3 us more on two ranks of one machine than on
-one that is alone.
+`collectives` makes calls of ops, `gathered` of those that put what ranks have updated into
+variables. A step of a few microseconds costs 2 to 3 us more on two ranks of one machine than
+on one that is alone.
 """

@@ -34,6 +34,8 @@ WAITED: Final = 60
 """How long threads of steps have waited for jobs."""
 WORKED: Final = 61
 """How long jobs took, on whichever thread."""
+DONE: Final = 62
+"""The number of the last job that was done well; all before it were, too."""
 OWN_HEADER: Final = 64
 """Where the header of this rank is written down: `HEADER_WORDS` words."""
 HEADER_WORDS: Final = 4

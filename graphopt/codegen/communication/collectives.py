@@ -23,6 +23,7 @@ from graphopt.ops.collectives import (
 from graphopt.schedule.steps import Argument, Call, KernelRequest, Lowered, Word
 
 __all__ = [
+    "await_job",
     "lower_all_gather",
     "lower_all_reduce",
     "lower_all_reduce_product_start",
@@ -33,6 +34,7 @@ __all__ = [
     "lower_reduce_scatter_start",
     "lower_reduce_scatter_wait",
     "lower_step_header",
+    "post_job",
 ]
 
 for _name in native.ENTRIES:
@@ -43,7 +45,7 @@ _POSTING: Final = 100.0
 _AWAITING: Final = 1_000.0
 
 
-def _post(
+def post_job(
     op: Operation,
     job: str,
     *arguments: Argument,
@@ -68,7 +70,8 @@ def _post(
     return Call(KernelRequest(EMITTED, "post"), words, 1, cost=_POSTING)
 
 
-def _await(op: Operation, ticket: Word) -> Call:
+def await_job(op: Operation, ticket: Word) -> Call:
+    """Returns the call that waits for a job."""
     words = (Word("channel", op.attrs["group"]), ticket, Word("status"), op.index)
     return Call(KernelRequest(EMITTED, "await"), words, 1, cost=_AWAITING)
 
@@ -78,8 +81,8 @@ def _at_once(
 ) -> tuple[Call, ...]:
     """Returns the calls that do a job and wait for it."""
     ticket = Word("scratch", 0)
-    post = _post(op, job, *arguments, ticket=ticket, only_if=only_if)
-    return (post, _await(op, ticket))
+    post = post_job(op, job, *arguments, ticket=ticket, only_if=only_if)
+    return (post, await_job(op, ticket))
 
 
 def _count(tensor: GraphTensor) -> int:
@@ -151,7 +154,7 @@ def lower_reduce_scatter_start(op: Operation) -> Lowered:
     places = Word("input", 0), Word("output", 0)
     words = (*places, _nbytes(out), kind, how, terms, out.dtype.size)
     ticket = Word("output", 1)
-    start = _post(op, "reduce_scatter", *words, ticket=ticket, wakes=Word("wakes"))
+    start = post_job(op, "reduce_scatter", *words, ticket=ticket, wakes=Word("wakes"))
     return Lowered((start,))
 
 
@@ -159,7 +162,7 @@ def lower_reduce_scatter_wait(op: Operation) -> Lowered:
     """Returns the call that waits for that piece."""
     if op.attrs["size"] == 1:
         return lower_copy(op)
-    return Lowered((_await(op, Word("input", 1)),), checks=True, views=(0,))
+    return Lowered((await_job(op, Word("input", 1)),), checks=True, views=(0,))
 
 
 def lower_broadcast(op: Operation) -> Lowered:
@@ -194,7 +197,7 @@ def _post_parts(op: Operation, only_if: Argument = 0) -> list[Call]:
     bucket = op.outputs[0]
     item, words = bucket.dtype.size, _reduction(op, bucket)
     return [
-        _post(
+        post_job(
             op,
             "all_reduce",
             *(Word("output", 0, begin * item), length * item, *words, item),
@@ -230,7 +233,7 @@ def lower_all_reduce_wait(op: Operation) -> Lowered:
         place * tensor.dtype.size
         for place, tensor in zip(places, op.outputs, strict=True)
     )
-    return Lowered((_await(op, Word("input", 1)),), checks=True, views=views)
+    return Lowered((await_job(op, Word("input", 1)),), checks=True, views=views)
 
 
 def lower_step_header(op: Operation) -> Lowered:
@@ -239,5 +242,5 @@ def lower_step_header(op: Operation) -> Lowered:
         return Lowered()
     ticket = Word("scratch", 0)
     return Lowered(
-        (_post(op, "header", op.attrs["fingerprint"], 0, ticket=ticket),), (_TICKET,)
+        (post_job(op, "header", op.attrs["fingerprint"], 0, ticket=ticket),), (_TICKET,)
     )

@@ -68,14 +68,16 @@ ENTRIES: Final = (
     "beat",
     "pulse",
     "clock",
+    "put",
+    "clear",
     "header",
     "all_reduce",
     "all_gather",
     "reduce_scatter",
     "broadcast",
 )
-"""`post` and `await` are kernels, the next three loops of threads, `clock` returns the count of
-time by which jobs are timed, the others are jobs."""
+"""`post`, `await`, `put` and `clear` are kernels, `communicate`, `beat` and `pulse` loops of
+threads, `clock` returns the count of time by which jobs are timed, the others are jobs."""
 
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 # Microseconds between two beats.
@@ -118,6 +120,8 @@ def _emit(module: ir.Module) -> None:
     _emit_beat(module)
     emit_pulse(module)
     _emit_clock(module)
+    _emit_put(module)
+    _emit_clear(module)
     emit_jobs(module)
 
 
@@ -147,6 +151,9 @@ def _emit_run_next(module: ir.Module) -> ir.Function:
             with builder.if_then(code.compare("!=", reason, 0)):
                 # The first reason is the one that counts.
                 code.replace(word.ABORT, ZERO, reason)
+            # A call that was revoked may return as if all were well.
+            with builder.if_then(code.compare("==", code.load(word.ABORT), 0)):
+                code.store(word.DONE, builder.add(tail, ONE))
         code.store(word.TAIL, builder.add(tail, ONE))
     code.store(word.RUNNING, 0)
     with builder.if_then(code.was_set(word.WAITING)):
@@ -314,3 +321,35 @@ def _emit_clock(module: ir.Module) -> None:
     """clock(anything): returns the count of time."""
     code = Code(ir.Function(module, ir.FunctionType(_I64, [WORDS]), name="clock"))
     code.builder.ret(code.now())
+
+
+def _emit_put(module: ir.Module) -> None:
+    """put(ticket, source, target, bytes, ...): a kernel; its range counts the threes.
+
+    Copies what was received to where it belongs, unless there was none: then the word at
+    the address `ticket` is 0. Without an address it always copies.
+    """
+    code = new_kernel(module, "put")
+    builder = code.builder
+    words, low, high = code.arguments
+    ticket = builder.load(words)
+    with builder.if_then(code.compare("!=", ticket, 0)):
+        number = builder.load(code.at(ticket))
+        with builder.if_then(code.compare("==", number, 0)):
+            builder.ret_void()
+    with code.count_to(builder.sub(high, low)) as place:
+        first = builder.mul(builder.add(low, place), _I64(3))
+        source, target, size = (
+            builder.load(builder.gep(words, [builder.add(first, _I64(i))]))
+            for i in (1, 2, 3)
+        )
+        code.copy(target, source, size)
+    builder.ret_void()
+
+
+def _emit_clear(module: ir.Module) -> None:
+    """clear(ticket): a kernel; nothing is awaited by that ticket any more."""
+    code = new_kernel(module, "clear")
+    ticket = code.builder.load(code.arguments[0])
+    code.builder.store(ZERO, code.at(ticket))
+    code.builder.ret_void()
