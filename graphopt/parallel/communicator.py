@@ -37,6 +37,8 @@ __all__ = ["Communicator", "find_communicator", "world"]
 Array = NDArray[Any]
 # The flag in the header of a rank without data.
 _JOINED: Final = 1
+# The jobs whose size is that of the piece of one rank.
+_OF_PIECES: Final = ("all_gather", "reduce_scatter")
 # What the names of ops end with that exchange something under a condition.
 _GUARDED: Final = ALL_REDUCE_IF.name.removeprefix(ALL_REDUCE.name)
 _TAG: Final = 13
@@ -184,7 +186,8 @@ class Communicator:
                 jobs = ((job, array.dtype.name, count, root, False),)
                 exchange = Exchange(what, str(user_site()))
                 self.plans[print_] = Described([exchange], jobs)
-            self.note_exchange(array.nbytes)
+            self._note_exchange(job, array.nbytes)
+            self.begin_run()
             reason = self.channel.run("header", print_, 0)
             reason = reason or self.channel.run(job, *words)
         if reason is not None:
@@ -218,13 +221,23 @@ class Communicator:
             return True
         return count_processors() > self.channel.sharers * available_threads()
 
-    def note_exchange(self, nbytes: int) -> None:
-        """Notes how long messages between machines are; no collective."""
+    def _note_exchange(self, job: str, nbytes: int) -> None:
+        """Notes how long messages between machines are."""
+        if job in _OF_PIECES:
+            nbytes *= self.size
         self.largest_exchange = max(self.largest_exchange, nbytes)
 
     def allocate(self, nbytes: int, owner: Any) -> Any:
         """Returns zeroed memory of a plan, as long as its owner lives; no collective."""
         return self.channel.allocate(nbytes, owner)
+
+    def begin_run(self) -> int:
+        """Is told that Python begins to exchange something; returns how many jobs there were.
+
+        An interrupt that came before is one that the program has caught.
+        """
+        self.watch.forget_interrupts()
+        return self.channel.posted
 
     def begin_plan(self, header: Operation) -> None:
         """Is told of a plan, before it runs; no collective.
@@ -235,8 +248,8 @@ class Communicator:
         exchanges = [Exchange(*each) for each in header.attrs["exchanges"]]
         plan = Described(exchanges, header.attrs["jobs"])
         self.plans.setdefault(header.attrs["fingerprint"], plan)
-        for _, dtype, count, *_ in plan.jobs:
-            self.note_exchange(count * np.dtype(dtype).itemsize)
+        for job, dtype, count, *_ in plan.jobs:
+            self._note_exchange(job, count * np.dtype(dtype).itemsize)
         if self.has_time or self.defers:
             self.channel.start_thread()
 
@@ -256,15 +269,17 @@ class Communicator:
 
         Source: `horovod.tensorflow.join`.
         """
-        joined: set[int] = set()
+        headers = self.channel.table.reshape(self.size, -1)
+        # Those whom the last step has shown to have joined before this rank.
+        joined = {rank for rank in range(self.size) if headers[rank][2] & _JOINED}
         while True:
             with self._turn:
                 reason = self.channel.run("header", 0, _JOINED)
                 if reason is not None:
                     raise self.fail("join", site=str(user_site()))
-                headers = self.channel.table.reshape(self.size, -1)
                 everybody = {r for r in range(self.size) if headers[r][2] & _JOINED}
                 if len(everybody) == self.size:
+                    headers[:, 2] = 0
                     return max(everybody - joined or everybody)
                 joined |= everybody
                 wanted = next(int(h[1]) for h in headers if h[1])

@@ -203,6 +203,10 @@ class Watch:
         elif state == State.FAILED:
             self.gone.setdefault(rank, read_text(area))
 
+    def forget_interrupts(self) -> None:
+        """Has interrupts that the program has caught end nothing any more."""
+        self._interrupted = 0
+
     def _read_signals(self) -> None:
         with contextlib.suppress(BlockingIOError):
             numbers = os.read(self._signals, 64)

@@ -334,7 +334,7 @@ class Executable:
         self, feeds: Sequence[Array], results: list[Array | None]
     ) -> list[Array]:
         """Runs a step that others wait for: if it is left, they are told."""
-        posted = self._communicator.channel.posted
+        posted = self._communicator.begin_run()
         late = self.late
         try:
             if late is not None:

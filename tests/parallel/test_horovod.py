@@ -213,3 +213,22 @@ def test_two_ranks_exchange_values_and_gradients():
     assert first["uneven"]
     history, _ = first["fit"]
     np.testing.assert_allclose(history["lr"], [0.15, 0.2, 0.2], rtol=1e-6)
+
+
+JOINS = """
+import graphopt as tf
+import graphopt.horovod as hvd
+
+hvd.init()
+found = []
+for batches in ((3, 1, 2), (1, 3, 2), (2, 2, 2), (1, 2, 3)):
+    for _ in range(batches[hvd.rank()]):
+        hvd.allreduce(tf.constant(1.0))
+    found.append(hvd.join())
+report(found)
+"""
+
+
+def test_all_ranks_know_who_joined_last():
+    # Of those that come together the one with the highest number.
+    assert run_ranks(3, JOINS) == [[0, 1, 2, 2]] * 3

@@ -1,4 +1,4 @@
-"""What rank 0 tells the others, whether they listen or not: who writes a file."""
+"""What ranks are told beside their steps: who writes a file, and interrupts."""
 
 from __future__ import annotations
 
@@ -56,3 +56,25 @@ def test_a_file_of_a_rank_that_leaves_right_behind_it_is_told():
         for error in others:
             assert "What rank 0 was to tell failed" in error
             assert "rank 0 left the program" in error
+
+
+CAUGHT = """
+import signal, time
+from graphopt.parallel.communicator import world
+
+ranks = world()
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    pass
+# Long enough for the thread that watches to have heard of it.
+time.sleep(0.3)
+if ranks.rank == 1:
+    time.sleep(1.0)
+ranks.barrier()
+report("done")
+"""
+
+
+def test_an_interrupt_that_was_caught_ends_no_later_exchange():
+    assert run_ranks(2, CAUGHT) == ["done", "done"]
