@@ -12,7 +12,7 @@ group of ranks by its number. A group of one rank needs none, and its ops are th
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -104,6 +104,14 @@ def _all_reduce_vjp(
 
 _ONE: Final = {"group": 0, "size": 1}
 
+
+def _samples(attrs: Mapping[str, Any], *others: Any) -> list[Sample]:
+    """A matrix of each dtype, with other inputs behind it."""
+    matrix = np.arange(6.0).reshape(2, 3)
+    dtypes = np.float64, np.float32
+    return [Sample((matrix.astype(t), *others), dict(attrs)) for t in dtypes]
+
+
 ALL_REDUCE: OpSpec = register(
     OpSpec(
         "AllReduce",
@@ -111,12 +119,7 @@ ALL_REDUCE: OpSpec = register(
         _compute_all_reduce,
         _all_reduce_vjp,
         Family("all_reduce"),
-        lambda: [
-            Sample(
-                (np.arange(6.0).reshape(2, 3).astype(t),), {"reduction": "sum", **_ONE}
-            )
-            for t in (np.float64, np.float32)
-        ],
+        lambda: _samples({"reduction": "sum", **_ONE}),
         errors=lambda: [
             BadInput(
                 (np.zeros(3, np.float32),),
@@ -156,12 +159,8 @@ ALL_REDUCE_IF: OpSpec = register(
         ),
         Family("all_reduce"),
         lambda: [
-            Sample(
-                (np.arange(6.0).reshape(2, 3).astype(t), np.bool_(only_if)),
-                {"reduction": "sum", **_ONE},
-            )
-            for t in (np.float64, np.float32)
-            for only_if in (True, False)
+            *_samples({"reduction": "sum", **_ONE}, np.bool_(True)),
+            *_samples({"reduction": "sum", **_ONE}, np.bool_(False)),
         ],
         errors=lambda: [
             BadInput(
@@ -213,10 +212,7 @@ ALL_GATHER: OpSpec = register(
             call(REDUCE_SCATTER, g, reduction="sum", group=group, size=size),
         ),
         Family("all_gather"),
-        lambda: [
-            Sample((np.arange(6.0).reshape(2, 3).astype(t),), dict(_ONE))
-            for t in (np.float64, np.float32)
-        ],
+        lambda: _samples(_ONE),
         errors=lambda: [
             BadInput((np.float32(1.0),), dict(_ONE), InvalidArgumentError, "a scalar")
         ],
@@ -276,12 +272,7 @@ REDUCE_SCATTER: OpSpec = register(
         _compute_scatter,
         _scatter_vjp,
         Family("reduce_scatter"),
-        lambda: [
-            Sample(
-                (np.arange(6.0).reshape(2, 3).astype(t),), {"reduction": "sum", **_ONE}
-            )
-            for t in (np.float64, np.float32)
-        ],
+        lambda: _samples({"reduction": "sum", **_ONE}),
         errors=lambda: [
             BadInput(
                 (np.float32(1.0),),
@@ -337,10 +328,7 @@ BROADCAST: OpSpec = register(
         _compute_broadcast,
         _broadcast_vjp,
         Family("broadcast_from"),
-        lambda: [
-            Sample((np.arange(6.0).reshape(2, 3).astype(t),), {"root": 0, **_ONE})
-            for t in (np.float64, np.float32)
-        ],
+        lambda: _samples({"root": 0, **_ONE}),
         errors=lambda: [
             BadInput(
                 (np.zeros(3, np.float32),),
