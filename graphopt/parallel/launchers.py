@@ -24,6 +24,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from graphopt.parallel.mpi import SETTINGS
+
 __all__ = [
     "MPIEXEC",
     "Host",
@@ -238,7 +240,7 @@ class Launcher:
                 for prefix in ("OMPI", "PRTE"):
                     wanted[f"{prefix}_ALLOW_RUN_AS_ROOT"] = "1"
                     wanted[f"{prefix}_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
-            wanted |= self._parameters(crowded)
+            wanted |= SETTINGS | self._parameters(crowded)
         elif self.implementation is Implementation.INTEL:
             wanted["I_MPI_PIN"] = "0"
         return {**wanted, **given}

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 __all__ = [
     "EXPECTED_RANKS",
+    "SETTINGS",
     "ends_with_python",
     "expected_ranks",
     "find_task",
@@ -27,6 +28,11 @@ EXPECTED_RANKS: Final = "GRAPHOPT_EXPECTED_RANKS"
 _SIZES: Final = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_NTASKS")
 # And that there are any.
 _MARKS: Final = (*_SIZES[:2], "PMIX_RANK", EXPECTED_RANKS)
+
+SETTINGS: Final = {"OMPI_MCA_coll_libnbc_iallreduce_algorithm": "3"}
+"""What Open MPI is told before it starts, where the user does not. Reductions that are begun and
+not waited for are sums at one rank that are sent to all, unless it is told to have each rank add
+a part (Rabenseifner's algorithm): 134 MB between two machines at 2 Gb/s take 1.2 and 0.6 s."""
 
 _INSTALL: Final = 'pip install "graphopt[mpi]" brings mpi4py and Open MPI'
 
@@ -77,6 +83,8 @@ def load_mpi() -> Any:
     if not _Loading.by_us and "mpi4py.MPI" in sys.modules:
         _Loading.before_us = True
     _Loading.by_us = True
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
     try:
         settings = importlib.import_module("mpi4py")
         settings.rc.thread_level = "multiple"

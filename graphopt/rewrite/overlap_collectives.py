@@ -6,9 +6,9 @@ way, and at its end only the last one is left. No variable is written before the
 a step in which an exchange fails has changed nothing.
 
 Eight layers of 2,048 and 1,024 rows a rank between two machines at 2 Gb/s: the step waits for
-2 to 6 % of what the exchange takes, where the last part of 4 MB alone is 3 %, and for all of it
-with one bucket that is awaited at once (`tools/measure_overlap.py`, medians of three runs on
-two cores of an AMD EPYC beside other work, which makes a rank late now and then).
+2.9 % (1.5 to 4.1) of what the exchange takes, where the last part of 4 MB alone is 3 %, and for
+all of it with one bucket that is awaited at once: 2.26 and 2.70 s (`tools/measure_overlap.py`,
+MPICH, two cores of an AMD EPYC).
 """
 
 from __future__ import annotations
