@@ -16,9 +16,10 @@ hard, and decide the design:
   (`codegen.communication`) through a `channel`.
 
 `mpi` finds out whether this process is a rank and loads the library, `communicator` has what
-ranks exchange from Python, `sharding` cuts the state of optimizers in pieces, `ranks` is what
-only one of them does, `strategy` and `mpi_strategy` are TensorFlow's names for all of it,
-`replicas` compares them. `launchers` and `reports` are what `graphopt run` needs.
+ranks exchange from Python, `causes` says why they cannot, `sharding` cuts the state of
+optimizers in pieces, `ranks` is what only one of them does, `strategy` and `mpi_strategy` are
+TensorFlow's names for all of it, `replicas` compares them. `launchers` and `reports` are what
+`graphopt run` needs.
 
 A program that is alone loads no MPI: only a strategy, or Horovod's `init`, does, and only in
 a process that was launched as one of several.

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import itertools
 import pickle
 import threading
 import time
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +19,7 @@ from graphopt.graph.hooks import hooks
 from graphopt.graph.provenance import user_site
 from graphopt.graph.status import Reason
 from graphopt.ops.collectives import ALL_REDUCE, ALL_REDUCE_IF
+from graphopt.parallel.causes import Described, Exchange, find_cause
 from graphopt.parallel.channel import Channel
 from graphopt.parallel.failures import State, say, watch_exit
 from graphopt.parallel.mpi import load_mpi
@@ -46,8 +45,6 @@ _TAG: Final = 13
 _LAST: Final = -1
 # Seconds between two looks for a message.
 _LOOK: Final = 0.001
-# Seconds that a message of another machine may come behind an error of the library.
-_PATIENCE: Final = 0.5
 TIMEOUT: Final = 60.0
 """Seconds that a rank may be late, by default."""
 
@@ -72,6 +69,7 @@ class Communicator:
         in the one that makes them: where a thread exchanges values in any case.
       check_every: After how many steps the variables of all ranks are compared; 0: never.
       largest_exchange: Bytes of the largest message so far.
+      left: Why a step was left in the middle; "" if none was.
     """
 
     def __init__(self, comm: Any) -> None:
@@ -96,8 +94,7 @@ class Communicator:
         # For what one rank tells the others, whether they listen or not.
         self._words = self.comm.Dup()
         self._sent: list[Any] = []
-        # Why a step was left.
-        self._left = ""
+        self.left = ""
         self._unfinished: list[Any] = []
         # Plans in whose memory something may still arrive, with the number of the job.
         self._receiving: dict[int, tuple[int, Any]] = {}
@@ -432,8 +429,8 @@ class Communicator:
             self._keep(step)
             return
         first = str(error).strip().split("\n")[0]
-        self._left = f"{type(error).__name__}: {first}"
-        say(self, State.FAILED, f"left a step, with {self._left}")
+        self.left = f"{type(error).__name__}: {first}"
+        say(self, State.FAILED, f"left a step, with {self.left}")
         self._keep(step)
 
     def _is_over(self, step: Any, posted: int, last: int) -> bool:
@@ -520,132 +517,17 @@ class Communicator:
         self, what: str, op: Operation | None = None, site: str | None = None
     ) -> OpError:
         """Makes the error of what several ranks did together, or did not."""
-        reason = self.channel.reason
-        remedy = "`graphopt run --restarts N`, with checkpoints to go on from"
-        if reason is Reason.RANK:
-            why, got = self._describe_gone()
-        elif reason is Reason.DIFFERENT:
-            why, got = self._describe_difference()
-            remedy = "a script that does the same on every rank"
-        elif reason is Reason.LIBRARY:
-            why, got = self._describe_library()
-        elif reason is Reason.INTERRUPTED:
-            why, got = "it was interrupted", "Ctrl-C while other ranks were awaited"
-        elif reason is Reason.FORKED:
-            why, got = "this process is a fork of a rank", "a child that is no rank"
-            remedy = "processes that are started anew (spawn)"
-        else:
-            why = "a step was left before its exchanges were over"
-            got = self._left or "an error in an earlier step"
-        say(self, State.FAILED, f"cannot go on: {why}")
+        cause = find_cause(self)
+        say(self, State.FAILED, f"cannot go on: {cause.why}")
         return fail(
             UnavailableError,
-            f"{what} failed on rank {self.rank} in step {self.step}: {why}",
-            got=got,
+            f"{what} failed on rank {self.rank} in step {self.step}: {cause.why}",
+            got=cause.got,
             expected=f"all {self.size} ranks, with the same",
             op=op,
             site=site,
-            remedy=remedy,
+            remedy=cause.remedy,
         )
-
-    def _describe_gone(self) -> tuple[str, str]:
-        gone = self.watch.gone
-        if not gone:
-            return self.watch.late or "a rank is gone", "ranks that are missing"
-        # Those that only followed say so; the first cause counts.
-        ranks = sorted(gone, key=lambda r: (gone[r].startswith("cannot go on"), r))
-        why = f"rank {ranks[0]} {gone[ranks[0]]}"
-        left = self.size - len(gone)
-        return why, "1 rank" if left == 1 else f"{left} ranks"
-
-    def _describe_library(self) -> tuple[str, str]:
-        # A rank that has left says why, and its message may come behind the library's.
-        end = time.monotonic() + _PATIENCE
-        while not self.watch.gone and time.monotonic() < end:
-            time.sleep(_LOOK)
-        if self.watch.gone:
-            return self._describe_gone()
-        code = int(self.channel.words[word.DETAIL])
-        text = self.mpi.Get_error_string(code)
-        failed: list[int] = []
-        try:
-            lost = self.channel.comm.Get_failed()
-            everybody = self.channel.comm.Get_group()
-            failed = lost.Translate_ranks(None, everybody)
-        except (AttributeError, NotImplementedError, self.mpi.Exception):
-            pass  # Not every library knows of failures.
-        if failed:
-            who = " and ".join(map(str, failed))
-            return f"rank {who} does not answer, or its machine is gone", text
-        return "the MPI library reported an error", text
-
-    def _describe_difference(self) -> tuple[str, str]:
-        """Asks the others, who have found the same, what they were about to do."""
-        table = self.channel.table.reshape(self.size, -1)
-        own_step, own_print = map(int, self.channel.words[word.OWN_HEADER :][:2])
-        other = int(self.channel.words[word.DETAIL])
-        if int(table[other][0]) != own_step:
-            why = f"rank {other} is in step {int(table[other][0])}"
-            return why, f"step {own_step} here"
-        plans = self._ask_all(self.plans.get(own_print, Described([])))
-        own = self.plans.get(own_print, Described([])).exchanges
-        theirs = plans[other].exchanges if plans else []
-        for mine, its in itertools.zip_longest(own, theirs):
-            if mine is None or its is None or mine.what != its.what:
-                return f"rank {other} is about to do something else", (
-                    f"{_say_exchange(mine)} on rank {self.rank} and "
-                    f"{_say_exchange(its)} on rank {other}"
-                )
-        return f"rank {other} runs another program", (
-            f"the same exchanges, as {_say_exchange(own[0] if own else None)}, for "
-            "updates that differ"
-        )
-
-    def _ask_all(self, value: Any) -> list[Any]:
-        """Returns what all ranks have; nothing if one of them does not ask."""
-        found: list[Any] = []
-
-        def ask() -> None:
-            with contextlib.suppress(Exception):
-                found.extend(self.comm.allgather(value))
-
-        thread = threading.Thread(target=ask, name="graphopt-ask", daemon=True)
-        thread.start()
-        thread.join(timeout=2.0)
-        return found
-
-
-def _say_exchange(exchange: Exchange | None) -> str:
-    if exchange is None:
-        return "nothing more"
-    return f"{exchange.what} ({exchange.site})" if exchange.site else exchange.what
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """One collective of a plan, for messages.
-
-    Attributes:
-      what: What is exchanged.
-      site: The user's line.
-    """
-
-    what: str
-    site: str
-
-
-@dataclass(frozen=True)
-class Described:
-    """The collectives of a plan, in order.
-
-    Attributes:
-      exchanges: As the user wrote them.
-      jobs: As they are done: (job, dtype, elements, reduction or root, whether there is a
-        condition).
-    """
-
-    exchanges: list[Exchange]
-    jobs: tuple[tuple[Any, ...], ...] = ()
 
 
 _communicators: list[Communicator] = []
