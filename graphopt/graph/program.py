@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -132,3 +132,27 @@ class Rebuilder:
                 self.operations[op] for op in program.targets if op in self.operations
             ),
         )
+
+
+def join_pairs(
+    program: Program,
+    pairs: dict[Operation, Operation],
+    add: Callable[[Rebuilder, Operation, Operation], None],
+) -> Program:
+    """Returns a program in which one op stands for two.
+
+    Args:
+      program: The old one; it is returned as it is if there are no pairs.
+      pairs: For each op in whose place the new one stands the other op.
+      add: Adds what stands for both: (rebuilder, the op in its place, the other op).
+    """
+    if not pairs:
+        return program
+    others = set(pairs.values())
+    rebuilder = Rebuilder(program)
+    for op in program.operations:
+        if op in pairs:
+            add(rebuilder, op, pairs[op])
+        elif op not in others:
+            rebuilder.copy(op)
+    return rebuilder.finish()

@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections import Counter
 
 from graphopt.graph.graph import Operation, infer_types
-from graphopt.graph.program import Program, Rebuilder
+from graphopt.graph.program import Program, Rebuilder, join_pairs
 from graphopt.graph.region import Instruction, Region
 from graphopt.ops.collectives import ALL_REDUCE_START
 from graphopt.ops.exchanged_products import ALL_REDUCE_PRODUCT_START
@@ -36,17 +36,7 @@ __all__ = ["exchange_products"]
 @graph_pass(preserves="bits")
 def exchange_products(program: Program) -> Program:
     """Replaces a large product and the start of its exchange by one op."""
-    chosen = _choose(program)
-    if not chosen:
-        return program
-    products = set(chosen.values())
-    rebuilder = Rebuilder(program)
-    for op in program.operations:
-        if op in chosen:
-            _add_exchanged(rebuilder, chosen[op], op)
-        elif op not in products:
-            rebuilder.copy(op)
-    return rebuilder.finish()
+    return join_pairs(program, _choose(program), _add_exchanged)
 
 
 def _choose(program: Program) -> dict[Operation, Operation]:
@@ -87,9 +77,7 @@ def _body_of(product: Operation) -> Region | None:
     return Region(shape, 2, (Instruction.of(product, (0, 1)),), (2,))
 
 
-def _add_exchanged(
-    rebuilder: Rebuilder, product: Operation, start: Operation
-) -> Operation:
+def _add_exchanged(rebuilder: Rebuilder, start: Operation, product: Operation) -> None:
     """Adds the op that is both."""
     body = _body_of(product)
     attrs = {name: start.attrs[name] for name in ("part", "reduction", "group", "size")}
@@ -105,4 +93,3 @@ def _add_exchanged(
     )
     rebuilder.operations[product] = new
     rebuilder.tensors.update(zip(start.outputs, new.outputs, strict=True))
-    return new

@@ -27,7 +27,7 @@ from graphopt.dtypes import float32, float64
 from graphopt.graph.effects import variable_behind, variable_of
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Effect
-from graphopt.graph.program import Program, Rebuilder
+from graphopt.graph.program import Program, Rebuilder, join_pairs
 from graphopt.graph.region import Instruction, Region, region_of
 from graphopt.ops.collectives import ALL_REDUCE_START
 from graphopt.ops.fused import FUSED_ELEMENTWISE, FUSED_PRODUCT
@@ -44,17 +44,7 @@ MOST_OPERANDS = 40
 @graph_pass(preserves="bits")
 def fuse_products(program: Program) -> Program:
     """Replaces a product and the loop that alone needs it by one op."""
-    chosen = _choose(program)
-    if not chosen:
-        return program
-    products = set(chosen.values())
-    rebuilder = Rebuilder(program)
-    for op in program.operations:
-        if op in chosen:
-            _add_fused(rebuilder, chosen[op], op)
-        elif op not in products:
-            rebuilder.copy(op)
-    return rebuilder.finish()
+    return join_pairs(program, _choose(program), _add_fused)
 
 
 def _choose(program: Program) -> dict[Operation, Operation]:
@@ -120,7 +110,7 @@ def _fits(product: Operation, loop: Operation, body: Region, is_sent: bool) -> b
     return not any(variable_behind(x) in written for x in product.inputs)
 
 
-def _add_fused(rebuilder: Rebuilder, product: Operation, loop: Operation) -> None:
+def _add_fused(rebuilder: Rebuilder, loop: Operation, product: Operation) -> None:
     """Adds the op that is both; its operands come first among the inputs."""
     body = _body_of(loop)
     assert body is not None

@@ -20,7 +20,7 @@ from dataclasses import replace
 from graphopt.graph.dimensions import merge_blocks, merge_dimensions
 from graphopt.graph.graph import Operation
 from graphopt.graph.opspec import Family
-from graphopt.graph.program import Program, Rebuilder
+from graphopt.graph.program import Program, Rebuilder, join_pairs
 from graphopt.graph.region import region_of
 from graphopt.graph.tensor import GraphTensor
 from graphopt.ops.blocks import BLOCK
@@ -41,17 +41,7 @@ _OPTIONS = ("sum", "mean", "max", "min", "prod", "any", "all")
 @graph_pass(preserves="bits")
 def fuse_reductions(program: Program) -> Program:
     """Replaces a loop and the reduction of one of its outputs by one op."""
-    chosen = _choose(program)
-    if not chosen:
-        return program
-    reductions = set(chosen.values())
-    rebuilder = Rebuilder(program)
-    for op in program.operations:
-        if op in chosen:
-            _add_fused(rebuilder, op, chosen[op])
-        elif op not in reductions:
-            rebuilder.copy(op)
-    return rebuilder.finish()
+    return join_pairs(program, _choose(program), _add_fused)
 
 
 def _choose(program: Program) -> dict[Operation, Operation]:
